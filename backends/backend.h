@@ -1,0 +1,116 @@
+// The whole interface between what is trained and how it is computed.
+//
+// A Backend turns a Program into an Executable; the Executable runs steps of it. Everything that
+// leaves an Executable (loss, gradients, parameters, predictions) is right to tolerance, in the
+// Program's own shapes and layouts; inside, a backend does what it likes. The harness (benches/)
+// knows backends only through this file.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "workloads/batch.h"
+#include "workloads/program.h"
+
+namespace voxmark {
+
+enum class Precision { fp64, fp32, bf16 };
+std::string to_string(Precision precision);
+// Throws Error (bad_input) on anything but fp64, fp32, bf16.
+Precision parse_precision(const std::string& text);
+
+struct CompileOptions {
+  Precision precision = Precision::fp32;
+  int threads = 1;
+  // Tensors besides parameters, optimizer state and parameter gradients that read() must reach
+  // after run(): they are kept to the end of the step, which costs memory.
+  std::vector<TensorId> readable;
+};
+
+// What runs as one unit: one op, or several fused. Recorded in the report.
+struct Stage {
+  std::vector<OpId> ops;
+  std::string implementation;  // "naive", "jit:avx512_core", "gemm", ...
+  std::string layout;          // "ndhwc", "nCdhw16c", ...
+  std::string isa;             // "avx2", "avx512_core_amx", "" where it does not apply
+};
+
+// Bytes that an Executable allocates, by purpose. Pure: made without allocating a tensor.
+struct MemoryPlan {
+  std::map<std::string, std::int64_t> bytes;  // "parameters", "activations", "scratchpad", ...
+  bool exact = true;  // false: an estimate, for instance of another machine's scratchpads
+
+  std::int64_t total_bytes() const;
+};
+
+// Per sample and output channel: what soft and hard Dice and accuracy are made of (DiceSums).
+struct ClassSums {
+  double prediction_target = 0;  // sum p*t
+  double prediction = 0;         // sum p
+  double target = 0;             // sum t
+  double target_hard = 0;        // sum t*r
+  double hard = 0;               // sum r
+  double correct = 0;            // voxels with r == t
+};
+
+struct StepResult {
+  double loss = 0;
+  std::vector<ClassSums> sums;  // (N, C)
+};
+
+// Told the seconds of each stage. An observed step is never a timing sample.
+class StageObserver {
+ public:
+  virtual ~StageObserver() = default;
+  virtual void stage(std::size_t index, double seconds) = 0;
+};
+
+class Executable {
+ public:
+  virtual ~Executable() = default;
+
+  // Persistent tensors (parameters, moving statistics, optimizer state), in the Program's layout.
+  // `values` has as many elements as the tensor. All start as zero.
+  virtual void set(TensorId id, std::span<const double> values) = 0;
+  // Persistent tensors, parameter gradients of the last run(), and what `readable` named.
+  virtual void read(TensorId id, std::span<double> values) const = 0;
+
+  // Copies and reorders a batch in; timed apart from the step.
+  virtual void load(const Batch& batch) = 0;
+  // Forward, and backward in training mode; changes no persistent tensor.
+  virtual StepResult run(StageObserver* observer = nullptr) = 0;
+  // Adam and moving statistics, exactly once per run(). Training programs only.
+  virtual void update() = 0;
+
+  virtual std::span<const Stage> stages() const = 0;
+  virtual const MemoryPlan& plan() const = 0;
+};
+
+// Why a backend cannot run a program; data, not an exception. The case is then `skipped`.
+struct Unsupported {
+  std::string reason;
+};
+
+class Backend {
+ public:
+  virtual ~Backend() = default;
+  virtual std::string_view name() const = 0;
+  virtual std::string_view description() const = 0;  // one line for `voxmark list backends`
+  // The null backend computes nothing: its records are `overhead`, never a speed-up.
+  virtual bool computes() const { return true; }
+  virtual std::optional<Unsupported> unsupported(const Program& program,
+                                                 const CompileOptions& options) const = 0;
+  // Equals the plan() of what compile() would return, without allocating a tensor.
+  virtual MemoryPlan plan(const Program& program, const CompileOptions& options) const = 0;
+  // Allocates, touches and prepares everything: a run() afterwards allocates nothing.
+  virtual std::unique_ptr<Executable> compile(const Program& program,
+                                              const CompileOptions& options) const = 0;
+};
+
+}  // namespace voxmark

@@ -1,0 +1,45 @@
+#include "backends/registry.h"
+
+#include "backends/example/example.h"
+#include "backends/naive/naive.h"
+#include "backends/null/null.h"
+#include "base/error.h"
+#ifdef VOXMARK_WITH_EIGEN
+#include "backends/eigen/eigen.h"
+#endif
+#ifdef VOXMARK_WITH_ONEDNN
+#include "backends/onednn/onednn.h"
+#endif
+
+namespace voxmark {
+
+const std::vector<RegisteredBackend>& registered_backends() {
+  static const std::vector<RegisteredBackend> backends = {
+      {"naive", &naive_backend(), ""},
+#ifdef VOXMARK_WITH_EIGEN
+      {"eigen", &eigen_backend(), ""},     {"eigen-tensor", &eigen_tensor_backend(), ""},
+#else
+      {"eigen", nullptr, "libeigen3-dev"}, {"eigen-tensor", nullptr, "libeigen3-dev"},
+#endif
+#ifdef VOXMARK_WITH_ONEDNN
+      {"onednn", &onednn_backend(), ""},
+#else
+      {"onednn", nullptr, "libdnnl-dev"},
+#endif
+      {"example", &example_backend(), ""}, {"null", &null_backend(), ""},
+  };
+  return backends;
+}
+
+const RegisteredBackend& find_backend(const std::string& name) {
+  std::string known;
+  for (const RegisteredBackend& entry : registered_backends()) {
+    if (entry.name == name) {
+      return entry;
+    }
+    known += (known.empty() ? "" : ", ") + entry.name;
+  }
+  throw_bad_input("backend {}: unknown, expected one of {}", name, known);
+}
+
+}  // namespace voxmark

@@ -1,0 +1,25 @@
+// The backends of this build, by name.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "backends/backend.h"
+
+namespace voxmark {
+
+// One entry per backend that voxmark knows, built or not: one that is not built is reported as
+// skipped, never silently absent.
+struct RegisteredBackend {
+  std::string name;
+  const Backend* backend = nullptr;  // null: not built
+  std::string missing;               // what it needs, when it is not built
+};
+
+// In the order in which tables show them.
+const std::vector<RegisteredBackend>& registered_backends();
+
+// Throws Error (bad_input) naming the known ones when there is no such backend.
+const RegisteredBackend& find_backend(const std::string& name);
+
+}  // namespace voxmark

@@ -1,0 +1,59 @@
+// Proof that a backend computes the step that the reference computes: naive in double.
+//
+// A gradient's error is taken over the sum of the absolute contributions to it, so that a gradient
+// of exactly zero (a bias before a batch norm) has a scale too.
+#pragma once
+
+#include <map>
+#include <string>
+#include <vector>
+
+#include "backends/backend.h"
+#include "workloads/weights.h"
+
+namespace voxmark {
+
+// What the reference computed for one program, batch and set of weights.
+struct StepReference {
+  double loss = 0;
+  std::vector<double> prediction;
+  std::map<std::string, std::vector<double>> gradients;      // by parameter name
+  std::map<std::string, std::vector<double>> contributions;  // sums of absolute contributions
+};
+
+// One step of naive in fp64. `program` is a training program.
+StepReference reference_step(const Program& program, const Weights& weights, const Batch& batch,
+                             int threads);
+
+struct TensorCheck {
+  std::string tensor;  // "loss", "prediction", "gradient/...", "update/...", "loss/step3"
+  double error = 0;
+  double tolerance = 0;
+  bool passed() const { return error <= tolerance; }  // false for NaN
+};
+
+struct Verification {
+  std::vector<TensorCheck> checks;
+  bool passed() const;
+  const TensorCheck& worst() const;  // the largest error over its tolerance
+};
+
+// Loss, prediction, every gradient tensor, moving statistics and the update of one step of
+// `backend` against the reference. Throws what compile() throws.
+Verification verify_step(const Backend& backend, const CompileOptions& options,
+                         const Program& program, const Weights& weights, const Batch& batch,
+                         const StepReference& reference);
+
+// The losses of `steps` training steps against naive in double, with a tolerance that grows per
+// step.
+Verification verify_losses(const Backend& backend, const CompileOptions& options,
+                           const Program& program, const Weights& weights, const Batch& batch,
+                           int steps);
+
+// A recorded run (safetensors with a JSON `reference` in its metadata): losses, gradients,
+// prediction; in fp64 also final parameters and the inference after all steps, to 1e-9. Throws
+// Error (bad_input) when the file is not such a run.
+Verification verify_reference_run(const Backend& backend, const CompileOptions& options,
+                                  const std::string& path);
+
+}  // namespace voxmark

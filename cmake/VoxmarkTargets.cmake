@@ -1,0 +1,47 @@
+# Helpers that give every target of ours the same language level, warnings and flags.
+
+# Warnings for our own code; third-party headers are SYSTEM includes and stay silent.
+add_library(voxmark_options INTERFACE)
+target_compile_options(voxmark_options INTERFACE
+  -Wall -Wextra -Wpedantic -Wconversion -Wsign-conversion -Wshadow -Wold-style-cast
+  -Wnon-virtual-dtor -Wdouble-promotion -Wswitch-enum
+  # g++ 12 warns wrongly on "literal" + std::string (GCC bug 105651).
+  $<$<CXX_COMPILER_ID:GNU>:-Wno-restrict>
+  $<$<BOOL:${VOXMARK_WERROR}>:-Werror>)
+target_include_directories(voxmark_options INTERFACE ${PROJECT_SOURCE_DIR})
+if(VOXMARK_SANITIZE)
+  target_compile_options(voxmark_options INTERFACE
+    -fsanitize=${VOXMARK_SANITIZE} -fno-sanitize-recover=all -fno-omit-frame-pointer)
+  target_link_options(voxmark_options INTERFACE -fsanitize=${VOXMARK_SANITIZE})
+endif()
+
+# Flags of everything that computes a step, equal across backends so that their times compare.
+# No fast-math: the reference stays a reference, and the backends obey the same rules.
+add_library(voxmark_kernel_options INTERFACE)
+target_compile_options(voxmark_kernel_options INTERFACE -march=${VOXMARK_ARCH} -fno-math-errno)
+
+# voxmark_library(NAME SOURCES... [LINKS...]): a static library voxmark_NAME, alias voxmark::NAME.
+function(voxmark_library name)
+  cmake_parse_arguments(ARG "" "" "SOURCES;LINKS" ${ARGN})
+  add_library(voxmark_${name} STATIC ${ARG_SOURCES})
+  add_library(voxmark::${name} ALIAS voxmark_${name})
+  target_link_libraries(voxmark_${name} PUBLIC ${ARG_LINKS} PRIVATE voxmark_options)
+  target_include_directories(voxmark_${name} PUBLIC ${PROJECT_SOURCE_DIR})
+endfunction()
+
+# voxmark_test(NAME SOURCES... LINKS... LABEL unit|conformance|cli): one GoogleTest program in CTest.
+function(voxmark_test name)
+  if(NOT BUILD_TESTING)
+    return()
+  endif()
+  cmake_parse_arguments(ARG "" "LABEL;TIMEOUT" "SOURCES;LINKS" ${ARGN})
+  if(NOT ARG_TIMEOUT)
+    set(ARG_TIMEOUT 600)
+  endif()
+  add_executable(${name} ${ARG_SOURCES})
+  target_link_libraries(${name} PRIVATE ${ARG_LINKS} voxmark_options GTest::gtest_main)
+  # Tests read data that is not part of the project, where it lies beside the checkout.
+  target_compile_definitions(${name} PRIVATE VOXMARK_SOURCE_DIR="${PROJECT_SOURCE_DIR}")
+  gtest_discover_tests(${name} TEST_PREFIX "${name}." DISCOVERY_TIMEOUT 120
+    PROPERTIES LABELS "${ARG_LABEL}" TIMEOUT ${ARG_TIMEOUT})
+endfunction()
