@@ -14,15 +14,15 @@ namespace voxmark {
 
 // Exit codes, the same in every subcommand and in the Python tools.
 enum class ExitCode : int {
-  done = 0,            // done, same, faster, verified
-  answer_is_no = 1,    // a regression, a failed verification, a refuted claim
+  done = 0,          // done, same, faster, verified
+  answer_is_no = 1,  // a regression, a failed verification, a refuted claim
   not_comparable = 3,
   inconclusive = 4,
-  cannot_here = 5,     // this machine cannot do it
-  bad_input = 64,      // wrong use or bad input
-  internal = 70,       // a fault of our own
-  interrupted = 130,   // SIGINT
-  terminated = 143,    // SIGTERM
+  cannot_here = 5,    // this machine cannot do it
+  bad_input = 64,     // wrong use or bad input
+  internal = 70,      // a fault of our own
+  interrupted = 130,  // SIGINT
+  terminated = 143,   // SIGTERM
 };
 
 class Error : public std::runtime_error {

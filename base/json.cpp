@@ -3,6 +3,7 @@
 #include <cerrno>
 #include <cmath>
 #include <cstdio>
+#include <limits>
 #include <memory>
 #include <unordered_set>
 #include <utility>
@@ -150,6 +151,21 @@ Json read_json_file(const std::string& path) {
 std::string dump_json(const Json& json, int indent) {
   if (!all_finite(json)) throw_internal("json: a NaN or infinite number cannot be written");
   return json.dump(indent, ' ', false, Json::error_handler_t::replace);
+}
+
+Json number_to_json(double number) {
+  if (std::isnan(number)) return "NaN";
+  if (std::isinf(number)) return number > 0 ? "Infinity" : "-Infinity";
+  return number;
+}
+
+double number_from_json(const Json& json, std::string_view name) {
+  if (json.is_number()) return json.get<double>();
+  if (json == "NaN") return std::numeric_limits<double>::quiet_NaN();
+  if (json == "Infinity") return std::numeric_limits<double>::infinity();
+  if (json == "-Infinity") return -std::numeric_limits<double>::infinity();
+  throw_bad_input("{}: {}, expected a number, \"NaN\", \"Infinity\" or \"-Infinity\"", name,
+                  dump_json(json).substr(0, kMaxQuotedBytes));
 }
 
 }  // namespace voxmark

@@ -2,9 +2,8 @@
 // silently, accepts any depth, and its dump() throws on invalid UTF-8.
 #pragma once
 
-#include <nlohmann/json.hpp>
-
 #include <cstddef>
+#include <nlohmann/json.hpp>
 #include <string>
 #include <string_view>
 
@@ -25,5 +24,11 @@ Json read_json_file(const std::string& path);
 // Serialises; bytes that are not UTF-8 become U+FFFD instead of an exception. indent < 0: one line.
 // A NaN or infinity would be written as null without a reason: throws Error (internal) instead.
 std::string dump_json(const Json& json, int indent = -1);
+
+// A number that may not be finite, as a loss that diverged: "NaN", "Infinity" and "-Infinity" are
+// written as texts, everything else as a number. number_from_json() reads both.
+// It throws Error (bad_input) with `name` on anything else.
+Json number_to_json(double number);
+double number_from_json(const Json& json, std::string_view name);
 
 }  // namespace voxmark

@@ -98,6 +98,18 @@ TEST(Json, RefusesToWriteNonFiniteNumbers) {
   }
 }
 
+TEST(Json, WritesNumbersThatAreNotFiniteAsText) {
+  const double infinity = std::numeric_limits<double>::infinity();
+  for (const double number : {0.1, -2.0, infinity, -infinity}) {
+    EXPECT_EQ(number_from_json(number_to_json(number), "loss"), number);
+  }
+  EXPECT_EQ(dump_json(number_to_json(std::nan(""))), "\"NaN\"");
+  EXPECT_TRUE(std::isnan(number_from_json("NaN", "loss")));
+  EXPECT_EQ(number_from_json(3, "loss"), 3.0);
+  EXPECT_THROW(number_from_json("nan", "loss"), Error);
+  EXPECT_THROW(number_from_json(nullptr, "loss"), Error);
+}
+
 TEST(Json, IsTheSameInACommaLocale) {
   const std::string before = std::setlocale(LC_ALL, nullptr);
   bool found = false;
