@@ -71,8 +71,7 @@ void JsonSchema::check(const Json& document, std::string_view name) const {
     if (cause == nullptr || error.context.size() > cause->context.size()) cause = &error;
   }
   if (cause == nullptr) throw_bad_input("{}: does not match its schema", name);
-  throw_bad_input("{}: {}{}: {}", name, path_text(cause->context), found_text(json, cause->context),
-                  cause->description);
+  throw_bad_input("{}: {}: {}", name, place_text(json, cause->context), cause->description);
 }
 
 }  // namespace voxmark
