@@ -1,0 +1,62 @@
+// The command line: a table of subcommands, and the only place where errors become exit codes.
+#include <cstdio>
+#include <exception>
+#include <new>
+#include <string>
+#include <vector>
+
+#include "tools/voxmark/subcommand.h"
+
+namespace voxmark {
+namespace {
+
+using AddSubcommand = void (*)(CLI::App& app, Action& action);
+
+// In the order in which --help shows them.
+const std::vector<AddSubcommand> kSubcommands = {};
+
+// One line, whatever the message was.
+void print_error(std::string message) {
+  for (char& character : message) {
+    if (character == '\n') {
+      character = ' ';
+    }
+  }
+  fmt::print(stderr, "voxmark: {}\n", message);
+}
+
+int exit_status(ExitCode code) { return static_cast<int>(code); }
+
+int main(int argc, char** argv) {
+  CLI::App app("Benchmark of a 3D U-Net training step on CPU servers, verified before it is timed.",
+               "voxmark");
+  app.set_version_flag("--version", VOXMARK_VERSION);
+  app.require_subcommand(1);
+  Action action;
+  for (const AddSubcommand add : kSubcommands) {
+    add(app, action);
+  }
+  try {
+    app.parse(argc, argv);
+    return exit_status(action());
+  } catch (const CLI::Success& help) {
+    return app.exit(help);
+  } catch (const CLI::ParseError& error) {
+    print_error(error.what());
+    return exit_status(ExitCode::bad_input);
+  } catch (const Error& error) {
+    print_error(error.what());
+    return exit_status(error.code());
+  } catch (const std::bad_alloc&) {
+    print_error("out of memory");
+    return exit_status(ExitCode::cannot_here);
+  } catch (const std::exception& error) {
+    print_error(error.what());
+    return exit_status(ExitCode::internal);
+  }
+}
+
+}  // namespace
+}  // namespace voxmark
+
+int main(int argc, char** argv) { return voxmark::main(argc, argv); }
