@@ -1,0 +1,95 @@
+# Sourced by ci/quickstart and ci/test: install what is missing, configure, build.
+# Every function does nothing, quickly, when there is nothing to do.
+# shellcheck shell=bash disable=SC2034  # the package lists are the callers'
+
+readonly BUILD_PACKAGES=(cmake ninja-build g++ libdnnl-dev libeigen3-dev libbenchmark-dev
+  libpfm4-dev nlohmann-json3-dev libfmt-dev libcli11-dev libvalijson-dev zlib1g-dev libssl-dev)
+# libomp-dev: the omp.h that clang-tidy reads.
+readonly TEST_PACKAGES=(libgtest-dev clang clang-format clang-tidy libomp-dev shellcheck
+  python3-venv)
+
+say() { printf '==> %s\n' "$*"; }
+
+fail() {
+  printf '%s: %s\n' "${0##*/}" "$*" >&2
+  exit 1
+}
+
+is_installed() {
+  [[ "$(dpkg-query --show --showformat='${db:Status-Status}' "$1" 2>/dev/null)" == installed ]]
+}
+
+# install_packages PACKAGE...: Debian packages, only those that are missing.
+install_packages() {
+  if ! command -v apt-get >/dev/null || ! command -v dpkg-query >/dev/null; then
+    say "Not a Debian system: going on with what is there. The Debian packages are: $*"
+    return
+  fi
+  local package missing=()
+  for package in "$@"; do
+    is_installed "$package" || missing+=("$package")
+  done
+  if ((${#missing[@]} == 0)); then
+    say "Debian packages: all $# are there."
+    return
+  fi
+
+  local as_root=()
+  if ((EUID != 0)); then
+    command -v sudo >/dev/null ||
+      fail "installing needs root, and there is no sudo. As root: apt-get install ${missing[*]}"
+    as_root=(sudo)
+  fi
+  local apt=("${as_root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get -o DPkg::Lock::Timeout=120)
+  local update=("${apt[@]}" update -o APT::Update::Error-Mode=any)
+  local install=("${apt[@]}" install --yes --no-install-recommends "${missing[@]}")
+
+  say "Installing Debian packages: ${missing[*]}"
+  local updated=no
+  if ! apt-cache show "${missing[@]}" >/dev/null 2>&1; then
+    "${update[@]}" || fail "apt-get update failed (its reason stands above). Is there a network?"
+    updated=yes
+  fi
+  if ! "${install[@]}"; then
+    [[ "$updated" == no ]] ||
+      fail "apt-get could not install ${missing[*]} (its reason stands above)."
+    say "apt-get failed; once more with new package lists"
+    "${update[@]}" || fail "apt-get update failed (its reason stands above). Is there a network?"
+    "${install[@]}" || fail "apt-get could not install ${missing[*]} (its reason stands above)."
+  fi
+}
+
+# make_venv: .venv with ci/requirements.txt, for the Python tests.
+make_venv() {
+  local stamp=.venv/requirements.installed.txt
+  if cmp --silent ci/requirements.txt "$stamp"; then
+    say "Python packages in .venv: all there."
+    return
+  fi
+  say "Making .venv with ci/requirements.txt"
+  # Debian's own interpreter: python3-venv belongs to it, whatever else stands first in PATH.
+  /usr/bin/python3 -m venv --clear .venv || fail "cannot make .venv. Is python3-venv installed?"
+  .venv/bin/pip install --quiet --disable-pip-version-check --requirement ci/requirements.txt ||
+    fail "pip could not install ci/requirements.txt (its reason stands above). Is there a network?"
+  cp ci/requirements.txt "$stamp"
+}
+
+# build_preset PRESET [TARGET...]: configures when that is due, then builds.
+build_preset() {
+  local preset=$1
+  shift
+  local build=build/$preset options=()
+  if [[ ! -f $build/build.ninja || CMakePresets.json -nt $build/build.ninja ]]; then
+    if command -v ccache >/dev/null; then
+      options+=(-DCMAKE_CXX_COMPILER_LAUNCHER=ccache)
+    fi
+    say "Configuring preset $preset"
+    cmake --preset "$preset" "${options[@]}" ||
+      fail "cmake could not configure preset $preset (its reason stands above)."
+  fi
+  say "Building preset $preset in $build"
+  local targets=()
+  (($# == 0)) || targets=(--target "$@")
+  cmake --build --preset "$preset" --parallel "$(nproc)" "${targets[@]}" ||
+    fail "preset $preset does not build (the compiler's reason stands above)."
+}
