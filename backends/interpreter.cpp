@@ -72,15 +72,27 @@ TensorLayout lay_out_tensors(const Program& program, std::int64_t scalar_bytes,
   return layout;
 }
 
-StepResult step_result(const Program& program, const double* sums, double loss) {
+namespace {
+
+template <class T>
+StepResult result_of(const Tensors<T>& tensors) {
+  const Program& program = tensors.program();
   StepResult result;
-  result.loss = loss;
-  const std::int64_t rows = elements(program.tensor(program.sums).shape) / kDiceSumCount;
+  if (program.loss == kNoTensor) {
+    return result;
+  }
+  result.loss = *tensors.reduction(program.loss);
+  const std::int64_t rows = elements(tensors.shape(program.sums)) / kDiceSumCount;
   for (std::int64_t i = 0; i < rows; ++i) {
-    const double* row = sums + i * kDiceSumCount;
+    const double* row = tensors.reduction(program.sums) + i * kDiceSumCount;
     result.sums.push_back({row[0], row[1], row[2], row[3], row[4], row[5]});
   }
   return result;
 }
+
+}  // namespace
+
+StepResult step_result(const Tensors<float>& tensors) { return result_of(tensors); }
+StepResult step_result(const Tensors<double>& tensors) { return result_of(tensors); }
 
 }  // namespace voxmark

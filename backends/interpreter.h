@@ -62,8 +62,9 @@ class Tensors {
   const Arena& arena_;
 };
 
-// Reads the loss and sums that the program left behind.
-StepResult step_result(const Program& program, const double* sums, double loss);
+// The loss and sums that the program left behind; zero and none for a program without a loss.
+StepResult step_result(const Tensors<float>& tensors);
+StepResult step_result(const Tensors<double>& tensors);
 
 template <class Kernels>
 class Interpreter final : public Executable {
@@ -121,8 +122,7 @@ class Interpreter final : public Executable {
 
   StepResult run(StageObserver* observer) override {
     execute([](Phase phase) { return phase != Phase::update; }, observer);
-    return step_result(program_, tensors_.reduction(program_.sums),
-                       *tensors_.reduction(program_.loss));
+    return step_result(tensors_);
   }
 
   void update() override {

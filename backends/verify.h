@@ -17,13 +17,18 @@ namespace voxmark {
 struct StepReference {
   double loss = 0;
   std::vector<double> prediction;
-  std::map<std::string, std::vector<double>> gradients;      // by parameter name
-  std::map<std::string, std::vector<double>> contributions;  // sums of absolute contributions
+  std::map<std::string, std::vector<double>> gradients;          // by parameter name
+  std::map<std::string, std::vector<double>> contributions;      // sums of absolute contributions
+  std::map<std::string, std::vector<double>> moving_statistics;  // after update()
 };
 
 // One step of naive in fp64. `program` is a training program.
 StepReference reference_step(const Program& program, const Weights& weights, const Batch& batch,
                              int threads);
+
+// A reference as a safetensors file, so that it is computed once and not once per backend.
+void save_reference(const std::string& path, const StepReference& reference);
+StepReference load_reference(const std::string& path);
 
 struct TensorCheck {
   std::string tensor;  // "loss", "prediction", "gradient/...", "update/...", "loss/step3"
@@ -43,6 +48,12 @@ struct Verification {
 Verification verify_step(const Backend& backend, const CompileOptions& options,
                          const Program& program, const Weights& weights, const Batch& batch,
                          const StepReference& reference);
+
+// Trains `executable` from `weights` for as many steps as there are `losses`, which it is to meet
+// with a tolerance that grows per step: rounding noise grows with every update.
+Verification check_training(Executable& executable, const Program& program, const Weights& weights,
+                            const Batch& batch, const std::vector<double>& losses,
+                            Precision precision);
 
 // The losses of `steps` training steps against naive in double, with a tolerance that grows per
 // step.

@@ -1,0 +1,387 @@
+#include "backends/verify.h"
+
+#include <algorithm>
+#include <cassert>
+#include <cmath>
+#include <limits>
+
+#include "backends/interpreter.h"
+#include "backends/naive/kernels.h"
+#include "backends/naive/naive.h"
+#include "base/error.h"
+#include "workloads/philox.h"
+#include "workloads/safetensors.h"
+
+namespace voxmark {
+namespace {
+
+// Rounding of fp32, as it comes out of a step of this network: the unit round-off (6e-8) times the
+// square root of the products summed per element, through 46 layers forward and back. Measured
+// worst over all backends, shapes 16 to 64 and filters 4 to 16: see backends/conformance_test.cpp,
+// which also shows that every mutation there exceeds them.
+struct Tolerances {
+  double loss;         // relative
+  double prediction;   // absolute; predictions lie in [0, 1]
+  double gradient;     // of the sum of absolute contributions
+  double update;       // relative to the largest value of the tensor
+  double loss_growth;  // per further step
+};
+constexpr Tolerances kDouble{1e-9, 1e-9, 1e-9, 1e-9, 1.0};
+constexpr Tolerances kFloat{1e-5, 1e-4, 2e-4, 1e-6, 2.0};
+
+const Tolerances& tolerances(Precision precision) {
+  assert(precision != Precision::bf16);  // no backend computes in bf16 yet
+  return precision == Precision::fp64 ? kDouble : kFloat;
+}
+
+// The largest |found - expected| / scale; NaN anywhere is an infinite error.
+template <class Scale>
+double largest_error(const std::vector<double>& found, const std::vector<double>& expected,
+                     Scale scale) {
+  assert(found.size() == expected.size());
+  double largest = 0;
+  for (std::size_t i = 0; i < found.size(); ++i) {
+    const double error = std::abs(found[i] - expected[i]);
+    if (std::isnan(error)) {
+      return std::numeric_limits<double>::infinity();
+    }
+    if (error > 0) {
+      largest = std::max(largest, error / scale(i));
+    }
+  }
+  return largest;
+}
+
+double largest_magnitude(const std::vector<double>& values) {
+  double largest = 0;
+  for (const double x : values) {
+    largest = std::max(largest, std::abs(x));
+  }
+  return largest;
+}
+
+double error_to_magnitude(const std::vector<double>& found, const std::vector<double>& expected) {
+  const double magnitude = std::max(largest_magnitude(expected), 1e-30);
+  return largest_error(found, expected, [&](std::size_t) { return magnitude; });
+}
+
+// Contributions to one element may all be tiny (a dead channel): below this share of the tensor's
+// largest sum of contributions the latter is the scale.
+constexpr double kContributionFloor = 1e-3;
+
+double gradient_error(const std::vector<double>& found, const std::vector<double>& expected,
+                      const std::vector<double>& contributions) {
+  const double floor = std::max(kContributionFloor * largest_magnitude(contributions), 1e-30);
+  return largest_error(found, expected,
+                       [&](std::size_t i) { return std::max(contributions[i], floor); });
+}
+
+std::vector<double> read(const Executable& executable, const Program& program, TensorId id) {
+  std::vector<double> values(static_cast<std::size_t>(elements(program.tensor(id).shape)));
+  executable.read(id, values);
+  return values;
+}
+
+void set_weights(Executable& executable, const Program& program, const Weights& weights) {
+  for (const auto& [name, values] : weights) {
+    executable.set(program.find(name), values);
+  }
+}
+
+template <class Visit>
+void for_each_tensor(const Program& program, TensorRole role, Visit visit) {
+  for (std::size_t i = 0; i < program.tensors.size(); ++i) {
+    if (program.tensors[i].role == role) {
+      visit(static_cast<TensorId>(i), program.tensors[i].name);
+    }
+  }
+}
+
+// ---- The reference's sums of absolute contributions ----
+
+std::vector<double> magnitudes(std::vector<double> values) {
+  for (double& x : values) {
+    x = std::abs(x);
+  }
+  return values;
+}
+
+// What a weight-gradient op gives for the absolute values of its operands: the sum of the absolute
+// contributions to each element. Runs the op alone, as a program of its own.
+template <class BackwardWeights>
+void add_contributions(const BackwardWeights& op, const Program& program,
+                       const Executable& executable, int threads, StepReference& reference) {
+  Program alone;
+  for (const TensorId id : {op.input, op.grad_output}) {
+    alone.tensors.push_back(program.tensor(id));
+    alone.tensors.back().role = TensorRole::parameter;  // so that set() reaches it
+  }
+  for (const TensorId id : {op.grad_kernel, op.grad_bias}) {
+    alone.tensors.push_back(program.tensor(id));
+  }
+  alone.ops.push_back({BackwardWeights{0, 1, 2, 3}, Phase::backward, ""});
+  Interpreter<NaiveKernels<double>> magnitude(alone, {Precision::fp64, threads, {}});
+  magnitude.set(0, magnitudes(read(executable, program, op.input)));
+  magnitude.set(1, magnitudes(read(executable, program, op.grad_output)));
+  magnitude.run(nullptr);
+  for (const TensorId id : {2, 3}) {
+    reference.contributions[alone.tensor(id).name] = read(magnitude, alone, id);
+  }
+}
+
+void add_contributions(const NormalizeReluReduce& op, const Program& program,
+                       const Executable& executable, StepReference& reference) {
+  const std::vector<double> x = read(executable, program, op.input);
+  const std::vector<double> dy = read(executable, program, op.grad_output);
+  const std::vector<double> statistics = read(executable, program, op.statistics);
+  const std::vector<double> gamma = read(executable, program, op.gamma);
+  const std::vector<double> beta = read(executable, program, op.beta);
+  const std::size_t channels = gamma.size();
+  std::vector<double> gamma_sums(channels, 0.0), beta_sums(channels, 0.0);
+  for (std::size_t i = 0; i < x.size(); ++i) {
+    const std::size_t c = i % channels;
+    const double variance = statistics[2 * channels + c] / statistics[c];
+    const double n =
+        (x[i] - statistics[channels + c]) / std::sqrt(variance + program.batch_norm.epsilon);
+    if (gamma[c] * n + beta[c] > 0) {
+      beta_sums[c] += std::abs(dy[i]);
+      gamma_sums[c] += std::abs(dy[i] * n);
+    }
+  }
+  reference.contributions[program.tensor(op.grad_gamma).name] = gamma_sums;
+  reference.contributions[program.tensor(op.grad_beta).name] = beta_sums;
+}
+
+// Operands that the contributions are computed from.
+std::vector<TensorId> operands_of_parameter_gradients(const Program& program) {
+  std::vector<TensorId> ids = {program.prediction};
+  for (const Op& op : program.ops) {
+    const Operands all = operands(op);
+    const bool is_parameter_gradient =
+        op.phase == Phase::backward && !all.writes.empty() &&
+        program.tensor(all.writes.front()).role == TensorRole::parameter_gradient;
+    if (is_parameter_gradient) {
+      ids.insert(ids.end(), all.reads.begin(), all.reads.end());
+    }
+  }
+  return ids;
+}
+
+}  // namespace
+
+StepReference reference_step(const Program& program, const Weights& weights, const Batch& batch,
+                             int threads) {
+  assert(program.mode == Mode::training);
+  const CompileOptions options{Precision::fp64, threads, operands_of_parameter_gradients(program)};
+  const auto executable = naive_backend().compile(program, options);
+  set_weights(*executable, program, weights);
+  executable->load(batch);
+
+  StepReference reference;
+  reference.loss = executable->run().loss;
+  reference.prediction = read(*executable, program, program.prediction);
+  for_each_tensor(program, TensorRole::parameter_gradient,
+                  [&](TensorId id, const std::string& name) {
+                    reference.gradients[name] = read(*executable, program, id);
+                  });
+  for (const Op& op : program.ops) {
+    if (const auto* conv = std::get_if<ConvolutionBackwardWeights>(&op.kind)) {
+      add_contributions(*conv, program, *executable, threads, reference);
+    } else if (const auto* up = std::get_if<TransposedConvolutionBackwardWeights>(&op.kind)) {
+      add_contributions(*up, program, *executable, threads, reference);
+    } else if (const auto* norm = std::get_if<NormalizeReluReduce>(&op.kind)) {
+      add_contributions(*norm, program, *executable, reference);
+    }
+  }
+  executable->update();
+  for_each_tensor(program, TensorRole::moving_statistic, [&](TensorId id, const std::string& name) {
+    reference.moving_statistics[name] = read(*executable, program, id);
+  });
+  return reference;
+}
+
+void save_reference(const std::string& path, const StepReference& reference) {
+  const std::vector<double> loss = {reference.loss};
+  std::vector<TensorView> views;
+  const auto add = [&](const std::string& name, const std::vector<double>& values) {
+    views.push_back(
+        {name, {static_cast<std::int64_t>(values.size())}, std::span<const double>(values)});
+  };
+  add("loss", loss);
+  add("prediction", reference.prediction);
+  for (const auto& [name, values] : reference.gradients) {
+    add("gradients:" + name, values);
+  }
+  for (const auto& [name, values] : reference.contributions) {
+    add("contributions:" + name, values);
+  }
+  for (const auto& [name, values] : reference.moving_statistics) {
+    add("moving_statistics:" + name, values);
+  }
+  write_safetensors(path, views);
+}
+
+StepReference load_reference(const std::string& path) {
+  const SafetensorsFile file(path);
+  StepReference reference;
+  reference.loss = file.read_doubles("loss").at(0);
+  reference.prediction = file.read_doubles("prediction");
+  for (const TensorEntry& entry : file.entries()) {
+    const std::size_t colon = entry.name.find(':');
+    const std::string kind = entry.name.substr(0, colon);
+    if (colon == std::string::npos) {
+      continue;
+    }
+    auto& tensors = kind == "gradients"       ? reference.gradients
+                    : kind == "contributions" ? reference.contributions
+                                              : reference.moving_statistics;
+    tensors[entry.name.substr(colon + 1)] = file.read_doubles(entry.name);
+  }
+  return reference;
+}
+
+bool Verification::passed() const {
+  return !checks.empty() &&
+         std::all_of(checks.begin(), checks.end(), [](const TensorCheck& c) { return c.passed(); });
+}
+
+const TensorCheck& Verification::worst() const {
+  assert(!checks.empty());
+  return *std::max_element(checks.begin(), checks.end(),
+                           [](const TensorCheck& a, const TensorCheck& b) {
+                             return a.error / a.tolerance < b.error / b.tolerance;
+                           });
+}
+
+namespace {
+
+// The update on given gradients: from a known optimizer state (t = 3, m and v of every size), Adam
+// in double on the gradients that the backend itself computed.
+void check_update(Executable& executable, const Program& program, const Tolerances& tolerance,
+                  const std::map<std::string, std::vector<double>>& moving_statistics,
+                  Verification& verification) {
+  struct Expected {
+    TensorId id;
+    std::vector<double> values;
+  };
+  std::vector<Expected> expected;
+  const std::vector<double> iteration = {2.0};
+  const double step_size = adam_step_size(program.adam, 3.0);
+  std::uint64_t stream = 0;
+  for (const Op& op : program.ops) {
+    const auto* adam = std::get_if<Adam>(&op.kind);
+    if (adam == nullptr) {
+      continue;
+    }
+    executable.set(adam->iteration, iteration);
+    const std::vector<double> gradient = read(executable, program, adam->gradient);
+    std::vector<double> parameter = read(executable, program, adam->parameter);
+    const double size = largest_magnitude(gradient);
+    std::vector<double> m(gradient.size()), v(gradient.size());
+    for (std::size_t i = 0; i < m.size(); ++i) {
+      m[i] = static_cast<double>(
+          static_cast<float>(size * (2 * static_cast<double>(uniform(1, stream, i)) - 1)));
+      v[i] = static_cast<double>(
+          static_cast<float>(size * size * static_cast<double>(uniform(2, stream, i)) + 1e-12));
+    }
+    ++stream;
+    executable.set(adam->m, m);
+    executable.set(adam->v, v);
+    for (std::size_t i = 0; i < m.size(); ++i) {
+      m[i] += (gradient[i] - m[i]) * (1.0 - program.adam.beta1);
+      v[i] += (gradient[i] * gradient[i] - v[i]) * (1.0 - program.adam.beta2);
+      parameter[i] -= step_size * m[i] / (std::sqrt(v[i]) + program.adam.epsilon);
+    }
+    expected.push_back({adam->parameter, std::move(parameter)});
+    expected.push_back({adam->m, std::move(m)});
+    expected.push_back({adam->v, std::move(v)});
+  }
+  executable.update();
+  for (const Expected& tensor : expected) {
+    verification.checks.push_back(
+        {"update/" + program.tensor(tensor.id).name,
+         error_to_magnitude(read(executable, program, tensor.id), tensor.values),
+         tolerance.update});
+  }
+  for (const auto& [name, values] : moving_statistics) {
+    // Statistics are of activations that carry fp32 rounding of all layers before them.
+    verification.checks.push_back(
+        {"update/" + name,
+         error_to_magnitude(read(executable, program, program.find(name)), values),
+         std::max(tolerance.update, tolerance.loss)});
+  }
+}
+
+}  // namespace
+
+Verification verify_step(const Backend& backend, const CompileOptions& options,
+                         const Program& program, const Weights& weights, const Batch& batch,
+                         const StepReference& reference) {
+  const Tolerances& tolerance = tolerances(options.precision);
+  CompileOptions with_prediction = options;
+  with_prediction.readable.push_back(program.prediction);
+  const auto executable = backend.compile(program, with_prediction);
+  set_weights(*executable, program, weights);
+  executable->load(batch);
+
+  Verification verification;
+  // Twice: a buffer that still holds the first run's values must not change the second's.
+  executable->run();
+  const double loss = executable->run().loss;
+  const double loss_error =
+      std::abs(loss - reference.loss) / std::max(1.0, std::abs(reference.loss));
+  verification.checks.push_back(
+      {"loss", std::isnan(loss_error) ? std::numeric_limits<double>::infinity() : loss_error,
+       tolerance.loss});
+  verification.checks.push_back(
+      {"prediction",
+       largest_error(read(*executable, program, program.prediction), reference.prediction,
+                     [](std::size_t) { return 1.0; }),
+       tolerance.prediction});
+  for_each_tensor(
+      program, TensorRole::parameter_gradient, [&](TensorId id, const std::string& name) {
+        verification.checks.push_back(
+            {name,
+             gradient_error(read(*executable, program, id), reference.gradients.at(name),
+                            reference.contributions.at(name)),
+             tolerance.gradient});
+      });
+  check_update(*executable, program, tolerance, reference.moving_statistics, verification);
+  return verification;
+}
+
+Verification check_training(Executable& executable, const Program& program, const Weights& weights,
+                            const Batch& batch, const std::vector<double>& losses,
+                            Precision precision) {
+  set_weights(executable, program, weights);
+  executable.load(batch);
+  Verification verification;
+  double allowed = tolerances(precision).loss;
+  for (std::size_t step = 0; step < losses.size(); ++step) {
+    const double error =
+        std::abs(executable.run().loss - losses[step]) / std::max(1.0, std::abs(losses[step]));
+    executable.update();
+    verification.checks.push_back(
+        {fmt::format("loss/step{}", step),
+         std::isnan(error) ? std::numeric_limits<double>::infinity() : error, allowed});
+    allowed *= tolerances(precision).loss_growth;
+  }
+  return verification;
+}
+
+Verification verify_losses(const Backend& backend, const CompileOptions& options,
+                           const Program& program, const Weights& weights, const Batch& batch,
+                           int steps) {
+  const auto reference = naive_backend().compile(program, {Precision::fp64, options.threads, {}});
+  set_weights(*reference, program, weights);
+  reference->load(batch);
+  std::vector<double> losses;
+  for (int step = 0; step < steps; ++step) {
+    losses.push_back(reference->run().loss);
+    reference->update();
+  }
+  const auto executable = backend.compile(program, options);
+  return check_training(*executable, program, weights, batch, losses, options.precision);
+}
+
+}  // namespace voxmark
