@@ -1,0 +1,78 @@
+#include "results/report.h"
+
+#include <ctime>
+
+#include "base/atomic_file.h"
+#include "base/error.h"
+#include "base/json_schema.h"
+
+namespace voxmark {
+namespace {
+
+// Before the schema's own word, which would only be that a constant does not match.
+void check_version(const Json& json, std::string_view name) {
+  if (!json.is_object() || !json.contains("schema") || !json["schema"].is_string()) {
+    throw_bad_input("{}: not a voxmark report: no \"schema\", expected \"{}\"", name,
+                    kReportSchemaName);
+  }
+  const auto found = json["schema"].get<std::string>();
+  if (found == kReportSchemaName) return;
+  if (found.starts_with("voxmark.report/")) {
+    throw_bad_input("{}: report of version {}, this program reads {}", name, found,
+                    kReportSchemaName);
+  }
+  throw_bad_input("{}: schema \"{}\", expected \"{}\"", name, found, kReportSchemaName);
+}
+
+}  // namespace
+
+void validate_report(const Json& json, std::string_view name) {
+  check_version(json, name);
+  JsonSchema(report_schema_text()).check(json, name);
+}
+
+Json to_json(const Report& report) {
+  Json records = Json::array();
+  for (const Record& record : report.records) records.push_back(to_json(record));
+  return {{"schema", kReportSchemaName},      {"created", report.header.created},
+          {"voxmark", report.header.voxmark}, {"environment", report.header.environment},
+          {"limits", report.header.limits},   {"details", report.header.details},
+          {"records", std::move(records)}};
+}
+
+Report report_from_json(const Json& json, std::string_view name) {
+  validate_report(json, name);
+  Report report;
+  report.header.created = json["created"].get<std::string>();
+  report.header.voxmark = json["voxmark"];
+  report.header.environment = json["environment"];
+  report.header.limits = json["limits"];
+  if (json.contains("details")) report.header.details = json["details"];
+  for (const Json& record : json["records"]) report.records.push_back(record_from_json(record));
+  return report;
+}
+
+Report read_report(const std::string& path) { return report_from_json(read_json_file(path), path); }
+
+void write_report(const std::string& path, const Report& report) {
+  const Json json = to_json(report);
+  try {
+    validate_report(json, path);
+  } catch (const Error& error) {
+    throw_internal("{} (a fault of the program that writes it)", error.what());
+  }
+  AtomicFile file(path);
+  file.write(dump_json(json, 1));
+  file.write("\n");
+  file.commit();
+}
+
+std::string iso_time(std::chrono::system_clock::time_point time) {
+  const std::time_t seconds = std::chrono::system_clock::to_time_t(time);
+  std::tm utc{};
+  gmtime_r(&seconds, &utc);
+  return fmt::format("{:04}-{:02}-{:02}T{:02}:{:02}:{:02}Z", utc.tm_year + 1900, utc.tm_mon + 1,
+                     utc.tm_mday, utc.tm_hour, utc.tm_min, utc.tm_sec);
+}
+
+}  // namespace voxmark
