@@ -1,0 +1,283 @@
+#include "workloads/decathlon.h"
+
+#include <gtest/gtest.h>
+#include <sys/stat.h>
+
+#include <algorithm>
+#include <filesystem>
+#include <set>
+
+#include "base/json.h"
+#include "workloads/batch_source.h"
+#include "workloads/inspect.h"
+#include "workloads/nifti_writer.h"
+#include "workloads/test_files.h"
+
+namespace voxmark {
+namespace {
+
+namespace fs = std::filesystem;
+
+const Affine kAffine = {{{1, 0, 0, -1}, {0, 1, 0, -1}, {0, 0, 1, -1}}};
+
+// A folder with one case of 4 x 3 x 2 voxels: image 0..23, labels 0, 1, 2, 0, 1, 2, ...
+class DecathlonFolder {
+ public:
+  DecathlonFolder() {
+    fs::create_directories(path("imagesTr"));
+    fs::create_directories(path("labelsTr"));
+    write_image({4, 3, 2});
+    write_label();
+    document = {
+        {"name", "tiny"},
+        {"modality", {{"0", "MRI"}}},
+        {"labels", {{"0", "background"}, {"1", "edge"}, {"2", "core"}}},
+        {"training", {{{"image", "./imagesTr/a.nii.gz"}, {"label", "./labelsTr/a.nii.gz"}}}}};
+  }
+
+  void write_image(const std::vector<std::int64_t>& shape) const {
+    std::int64_t voxels = 1;
+    for (const std::int64_t extent : shape) voxels *= extent;
+    std::vector<float> values(static_cast<std::size_t>(voxels));
+    for (std::size_t i = 0; i < values.size(); ++i) values[i] = static_cast<float>(i);
+    write_nifti(path("imagesTr/a.nii.gz"), {shape, kAffine}, std::span<const float>(values));
+  }
+
+  void write_label(const std::vector<std::int64_t>& shape = {4, 3, 2},
+                   const Affine& affine = kAffine, float odd_value = 0) const {
+    std::int64_t voxels = 1;
+    for (const std::int64_t extent : shape) voxels *= extent;
+    std::vector<float> values(static_cast<std::size_t>(voxels));
+    for (std::size_t i = 0; i < values.size(); ++i) values[i] = static_cast<float>(i % 3);
+    if (odd_value != 0) values[3] = values[9] = odd_value;
+    write_nifti(path("labelsTr/a.nii.gz"), {shape, affine}, std::span<const float>(values));
+  }
+
+  std::string path(const std::string& name) const { return folder_.path(name); }
+
+  // What is said of the folder with the document as it is now; empty when case 0 is read.
+  std::string refusal() const {
+    write_bytes(path("dataset.json"), dump_json(document));
+    return refusal_of([&] { read_subject(read_decathlon(path("")), 0); });
+  }
+
+  Json document;
+
+ private:
+  TemporaryFolder folder_;
+};
+
+TEST(Decathlon, ReadsASingleCase) {
+  DecathlonFolder folder;
+  ASSERT_EQ(folder.refusal(), "");
+  const DecathlonDataset dataset = read_decathlon(folder.path(""));
+  EXPECT_EQ(dataset.name, "tiny");
+  EXPECT_EQ(dataset.labels, (std::vector<std::string>{"background", "edge", "core"}));
+  const Subject subject = read_subject(dataset, 0);
+  EXPECT_EQ(subject.dims, (Dims{4, 3, 2}));
+  EXPECT_EQ(subject.image[5], 5.0F);
+  EXPECT_EQ(subject.labels[5], 2);
+  const Batch batch =
+      make_batch(decathlon_subjects(folder.path(""), 1), {{4, 3, 2}, 1, 2}, 2, 1, 0, 0);
+  EXPECT_EQ(batch.input.size(), 48U);
+  EXPECT_EQ(batch.output_channels, 3);
+}
+
+TEST(Decathlon, ReadsA4dImageByChannels) {
+  DecathlonFolder folder;
+  folder.write_image({4, 3, 2, 2});
+  folder.document["modality"] = {{"0", "FLAIR"}, {"1", "T1w"}};
+  ASSERT_EQ(folder.refusal(), "");
+  const DecathlonDataset dataset = read_decathlon(folder.path(""));
+  EXPECT_EQ(read_subject(dataset, 0).channels, 2);
+  const Subject first = read_subject(dataset, 0, 1);
+  EXPECT_EQ(first.channels, 1);
+  EXPECT_EQ(first.image.size(), 24U);
+}
+
+TEST(Decathlon, RefusesImageAndLabelThatDiffer) {
+  DecathlonFolder folder;
+  folder.write_label({4, 2, 3});
+  EXPECT_NE(folder.refusal().find("shape 4x2x3, expected 4x3x2"), std::string::npos);
+  folder.write_label({4, 3, 2, 2});
+  EXPECT_NE(folder.refusal().find("shape 4x3x2x2"), std::string::npos);
+  Affine moved = kAffine;
+  moved[1][3] += 0.01;
+  folder.write_label({4, 3, 2}, moved);
+  EXPECT_NE(folder.refusal().find("affine[1][3] = -0.99"), std::string::npos);
+  moved[1][3] = kAffine[1][3] + 1e-6;  // rounding of another program
+  folder.write_label({4, 3, 2}, moved);
+  EXPECT_EQ(folder.refusal(), "");
+}
+
+TEST(Decathlon, RefusesLabelValuesThatAreNotInTheMapWithTheirCount) {
+  DecathlonFolder folder;
+  for (const float value : {3.0F, -1.0F, 0.5F, 255.0F, 1e30F}) {
+    folder.write_label({4, 3, 2}, kAffine, value);
+    const std::string said = folder.refusal();
+    EXPECT_NE(said.find(fmt::format("label value {} (2 voxels", value)), std::string::npos) << said;
+    EXPECT_NE(said.find("labelsTr/a.nii.gz"), std::string::npos) << said;
+  }
+}
+
+TEST(Decathlon, RefusesANumberOfChannelsThatIsNotTheModalities) {
+  DecathlonFolder folder;
+  folder.document["modality"] = {{"0", "FLAIR"}, {"1", "T1w"}};
+  EXPECT_NE(folder.refusal().find("1 channels, expected 2"), std::string::npos);
+}
+
+TEST(Decathlon, RefusesADocumentOfAnotherForm) {
+  const DecathlonFolder good;
+  const auto said = [](const auto& change) {
+    DecathlonFolder folder;
+    change(folder.document);
+    return folder.refusal();
+  };
+  for (const char* key : {"name", "labels", "training"}) {
+    EXPECT_NE(said([&](Json& json) { json.erase(key); }).find(key), std::string::npos);
+    EXPECT_NE(said([&](Json& json) { json[key] = 5; }).find(key), std::string::npos);
+  }
+  EXPECT_NE(said([](Json& json) { json = Json::array(); }).find("expected an object"),
+            std::string::npos);
+  EXPECT_NE(said([](Json& json) { json["training"] = Json::array(); }).find("is empty"),
+            std::string::npos);
+  EXPECT_NE(said([](Json& json) { json["training"][0] = "a"; }).find("training[0]"),
+            std::string::npos);
+  EXPECT_NE(
+      said([](Json& json) { json["training"][0].erase("label"); }).find("\"label\" is missing"),
+      std::string::npos);
+  EXPECT_NE(said([](Json& json) {
+              json["labels"] = {{"0", "a"}, {"2", "b"}};
+            }).find("\"1\""),
+            std::string::npos);
+  EXPECT_NE(said([](Json& json) { json["labels"] = {{"background", 0}}; }), "");
+  EXPECT_NE(said([](Json& json) { json["labels"] = Json::object(); }).find("0 entries"),
+            std::string::npos);
+  EXPECT_NE(said([](Json& json) {
+              json["training"].push_back(json["training"][0]);
+            }).find("listed twice"),
+            std::string::npos);
+}
+
+TEST(Decathlon, RefusesPathsOutOfTheFolder) {
+  DecathlonFolder folder;
+  const TemporaryFolder outside;
+  fs::copy(folder.path("imagesTr/a.nii.gz"), outside.path("a.nii.gz"));
+  fs::create_symlink(outside.path("a.nii.gz"), folder.path("imagesTr/link.nii.gz"));
+  fs::create_directory_symlink(outside.path(""), folder.path("linked"));
+
+  const auto said_of = [&](const std::string& image) {
+    folder.document["training"][0]["image"] = image;
+    return folder.refusal();
+  };
+  EXPECT_NE(said_of("../a.nii.gz").find("without \"..\""), std::string::npos);
+  EXPECT_NE(said_of("imagesTr/../imagesTr/a.nii.gz").find("without \"..\""), std::string::npos);
+  EXPECT_NE(said_of(outside.path("a.nii.gz")).find("inside the folder"), std::string::npos);
+  EXPECT_NE(said_of("").find("inside the folder"), std::string::npos);
+  EXPECT_NE(said_of("a\nb").find("inside the folder"), std::string::npos);
+  EXPECT_NE(said_of("imagesTr/link.nii.gz").find("link out of the folder"), std::string::npos);
+  EXPECT_NE(said_of("linked/a.nii.gz").find("link out of the folder"), std::string::npos);
+  EXPECT_NE(said_of("imagesTr/none.nii.gz").find("No such file"), std::string::npos);
+}
+
+TEST(Decathlon, FollowsLinksThatStayInTheFolder) {
+  DecathlonFolder folder;
+  fs::create_symlink("a.nii.gz", folder.path("imagesTr/link.nii.gz"));
+  folder.document["training"][0]["image"] = "imagesTr/link.nii.gz";
+  EXPECT_EQ(folder.refusal(), "");
+}
+
+TEST(Decathlon, RefusesFifosDevicesAndFoldersWithoutWaiting) {
+  DecathlonFolder folder;
+  ASSERT_EQ(mkfifo(folder.path("imagesTr/fifo.nii.gz").c_str(), 0600), 0);
+  folder.document["training"][0]["image"] = "imagesTr/fifo.nii.gz";
+  EXPECT_NE(folder.refusal().find("regular file"), std::string::npos);
+  folder.document["training"][0]["image"] = "imagesTr";
+  EXPECT_NE(folder.refusal().find("regular file"), std::string::npos);
+
+  fs::remove(folder.path("dataset.json"));
+  ASSERT_EQ(mkfifo(folder.path("dataset.json").c_str(), 0600), 0);
+  EXPECT_NE(refusal_of([&] { read_decathlon(folder.path("")); }).find("regular file"),
+            std::string::npos);
+}
+
+TEST(Decathlon, RefusesAFolderThatIsNone) {
+  const TemporaryFolder folder;
+  EXPECT_NE(refusal_of([&] { read_decathlon(folder.path("none")); }).find("No such file"),
+            std::string::npos);
+  EXPECT_NE(refusal_of([&] { read_decathlon(folder.path("")); }).find("dataset.json"),
+            std::string::npos);
+}
+
+TEST(SplitCases, HasThePapersProportions) {
+  const Split split = split_cases(484, 1);
+  EXPECT_EQ(split.training.size(), 406U);
+  EXPECT_EQ(split.validation.size(), 32U);
+  EXPECT_EQ(split.test.size(), 46U);
+}
+
+TEST(SplitCases, PutsEveryCaseInOnePart) {
+  for (const std::size_t count : {1U, 2U, 10U, 11U, 16U, 200U, 484U}) {
+    const Split split = split_cases(count, 3);
+    std::set<std::size_t> all(split.training.begin(), split.training.end());
+    all.insert(split.validation.begin(), split.validation.end());
+    all.insert(split.test.begin(), split.test.end());
+    EXPECT_EQ(all.size(), count);
+    EXPECT_EQ(split.training.size() + split.validation.size() + split.test.size(), count);
+    EXPECT_FALSE(split.training.empty());
+  }
+}
+
+TEST(SplitCases, DependsOnTheSeedAlone) {
+  EXPECT_EQ(split_cases(200, 1).test, split_cases(200, 1).test);
+  EXPECT_NE(split_cases(200, 1).test, split_cases(200, 2).test);
+}
+
+std::string real_data(const std::string& name) {
+  return std::string(VOXMARK_SOURCE_DIR) + "/../shared/data/" + name;
+}
+
+TEST(DecathlonData, ReadsTwoBrainTumourCases) {
+  const std::string folder = real_data("Task01_BrainTumour");
+  if (!fs::exists(folder)) GTEST_SKIP() << folder << " is not there";
+  const Json facts = inspect_dataset(folder, 1);
+  EXPECT_EQ(facts["cases"].size(), 2U);
+  EXPECT_EQ(facts["split"]["training"], 2);
+  EXPECT_EQ(facts["cases"][0]["shape"], Json({240, 240, 155, 4}));
+  for (const Json& label : facts["labels"]) EXPECT_GT(label["voxels"].get<std::int64_t>(), 0);
+  EXPECT_NE(inspect_text(facts).find("240x240x155x4"), std::string::npos);
+
+  const Batch batch = make_batch(decathlon_subjects(folder, 1), {{64, 64, 64}, 1, 1}, 2, 1, 0, 0);
+  const double voxels = 64.0 * 64 * 64;
+  for (std::size_t image = 0; image < 2; ++image) {
+    const auto begin = batch.input.begin() + static_cast<std::ptrdiff_t>(image) * 64 * 64 * 64;
+    double sum = 0;
+    double squares = 0;
+    std::for_each(begin, begin + 64 * 64 * 64, [&](float value) {
+      sum += static_cast<double>(value);
+      squares += static_cast<double>(value) * static_cast<double>(value);
+    });
+    EXPECT_NEAR(sum / voxels, 0, 1e-6);  // rounding to float, voxel by voxel
+    EXPECT_NEAR(squares / voxels, 1, 1e-6);
+  }
+  EXPECT_NE(std::count(batch.target.begin(), batch.target.end(), 1.0F), 0);
+}
+
+TEST(DecathlonData, ReadsTwoHundredHippocampusCases) {
+  const std::string folder = real_data("Task04_Hippocampus");
+  if (!fs::exists(folder)) GTEST_SKIP() << folder << " is not there";
+  const Json facts = inspect_dataset(folder, 1);
+  EXPECT_EQ(facts["cases"].size(), 200U);
+  EXPECT_EQ(facts["split"]["training"], 168);
+  EXPECT_EQ(facts["split"]["validation"], 13);
+  EXPECT_EQ(facts["split"]["test"], 19);
+  EXPECT_EQ(facts["labels"].size(), 3U);
+  const DecathlonDataset dataset = read_decathlon(folder);
+  for (std::size_t index = 0; index < dataset.cases.size(); ++index) {
+    const Subject subject = read_subject(dataset, index);
+    EXPECT_EQ(subject.labels.size(), subject.image.size());
+  }
+}
+
+}  // namespace
+}  // namespace voxmark

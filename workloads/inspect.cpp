@@ -1,0 +1,223 @@
+#include "workloads/inspect.h"
+
+#include <algorithm>
+#include <array>
+#include <bit>
+#include <cmath>
+#include <filesystem>
+#include <limits>
+#include <span>
+#include <vector>
+
+#include "base/error.h"
+#include "base/sha256.h"
+#include "workloads/decathlon.h"
+#include "workloads/nifti.h"
+
+namespace voxmark {
+namespace {
+
+// Minimum, maximum, mean and digest of values that pass by in blocks.
+class Summary {
+ public:
+  void add(std::span<const double> values) {
+    static_assert(std::endian::native == std::endian::little, "hashes the bytes as they lie");
+    digest_.update(std::as_bytes(values));
+    double block_sum = 0;  // a sum per block: rounding grows with the blocks, not with the voxels
+    for (const double value : values) {
+      if (std::isnan(value)) {
+        ++nan_count_;
+      } else if (std::isinf(value)) {
+        ++infinite_count_;
+      } else {
+        minimum_ = std::min(minimum_, value);
+        maximum_ = std::max(maximum_, value);
+        block_sum += value;
+        ++finite_count_;
+      }
+    }
+    sum_ += block_sum;
+  }
+
+  void write(Json& facts) {
+    const Json finite = finite_facts();
+    const std::int64_t bad = nan_count_ + infinite_count_;
+    if (bad == 0) {
+      facts.update(finite);
+    } else {
+      for (const char* key : {"minimum", "maximum", "mean"}) facts[key] = nullptr;
+      facts["reason"] = fmt::format("{} voxels are NaN or infinite", bad);
+      facts["finite"] = finite;
+    }
+    facts["non_finite"] = {{"nan", nan_count_}, {"infinite", infinite_count_}};
+    facts["sha256"] = digest_.hex();
+  }
+
+ private:
+  Json finite_facts() const {
+    if (finite_count_ == 0) return {{"minimum", nullptr}, {"maximum", nullptr}, {"mean", nullptr}};
+    const double mean = sum_ / static_cast<double>(finite_count_);
+    return {{"minimum", minimum_},
+            {"maximum", maximum_},
+            {"mean", std::isfinite(mean) ? Json(mean) : Json(nullptr)}};  // the sum may overflow
+  }
+
+  Sha256 digest_;
+  double minimum_ = std::numeric_limits<double>::infinity();
+  double maximum_ = -std::numeric_limits<double>::infinity();
+  double sum_ = 0;
+  std::int64_t finite_count_ = 0;
+  std::int64_t nan_count_ = 0;
+  std::int64_t infinite_count_ = 0;
+};
+
+Json finite_or_null(double value) { return std::isfinite(value) ? Json(value) : Json(nullptr); }
+
+std::string shape_text(const Json& shape) {
+  std::vector<std::int64_t> extents = shape;
+  return fmt::format("{}", fmt::join(extents, "x"));
+}
+
+std::string number_text(const Json& value) {
+  return value.is_null() ? "-" : fmt::format("{}", value.get<double>());
+}
+
+std::string image_text(const Json& facts) {
+  std::string text;
+  const auto line = [&](const char* name, const std::string& value) {
+    text += fmt::format("{:<12}{}\n", name, value);
+  };
+  line("file", facts["file"]);
+  line("format", fmt::format("{}, {}-endian", facts["format"].get<std::string>(),
+                             facts["byte_order"].get<std::string>()) +
+                     (facts["compressed"].get<bool>() ? ", gzip" : ""));
+  line("shape", shape_text(facts["shape"]));
+  line("type", facts["type"]);
+  line("scaling", facts["scaled"].get<bool>()
+                      ? fmt::format("value = stored * {} + {}", number_text(facts["scl_slope"]),
+                                    number_text(facts["scl_inter"]))
+                      : std::string("none"));
+  line("extensions", fmt::format("{}", facts["extensions"].get<std::int64_t>()));
+  for (std::size_t row = 0; row < 3; ++row) {
+    const std::vector<double> elements = facts["affine"][row];
+    const std::string source =
+        row == 0 ? "  (" + facts["affine_source"].get<std::string>() + ")" : "";
+    line(row == 0 ? "affine" : "", fmt::format("{:>12.6g}{:>12.6g}{:>12.6g}{:>12.6g}", elements[0],
+                                               elements[1], elements[2], elements[3]) +
+                                       source);
+  }
+  const bool all_finite = !facts.contains("finite");
+  const Json& range = all_finite ? facts : facts["finite"];
+  const std::string which = all_finite ? "" : "  (finite voxels)";
+  for (const char* key : {"minimum", "maximum", "mean"}) {
+    line(key, number_text(range[key]) + which);
+  }
+  line("non-finite",
+       fmt::format("{} NaN, {} infinite", facts["non_finite"]["nan"].get<std::int64_t>(),
+                   facts["non_finite"]["infinite"].get<std::int64_t>()));
+  line("sha256", facts["sha256"].get<std::string>() + "  (values as float64, x fastest)");
+  for (const auto& warning : facts["warnings"]) line("warning", warning);
+  return text;
+}
+
+std::string dataset_text(const Json& facts) {
+  std::string text = fmt::format(
+      "{}: \"{}\", {} cases: {} training, {} validation, {} test\n",
+      facts["folder"].get<std::string>(), facts["name"].get<std::string>(), facts["cases"].size(),
+      facts["split"]["training"].get<std::size_t>(),
+      facts["split"]["validation"].get<std::size_t>(), facts["split"]["test"].get<std::size_t>());
+  const std::vector<std::string> modalities = facts["modalities"];
+  if (!modalities.empty()) text += fmt::format("modalities: {}\n", fmt::join(modalities, ", "));
+  for (const Json& label : facts["labels"]) {
+    text += fmt::format("label {}: {} ({} voxels)\n", label["value"].get<int>(),
+                        label["name"].get<std::string>(), label["voxels"].get<std::int64_t>());
+  }
+  for (const Json& subject : facts["cases"]) {
+    text += fmt::format("{:<12}{:<16}{:<9}{}\n", subject["split"].get<std::string>(),
+                        shape_text(subject["shape"]), subject["type"].get<std::string>(),
+                        subject["image"].get<std::string>());
+  }
+  return text;
+}
+
+}  // namespace
+
+Json inspect_image(const std::string& path) {
+  NiftiReader reader(path);
+  const NiftiHeader& header = reader.header();
+  Json facts = {{"file", path},
+                {"format", "NIfTI-1"},
+                {"compressed", reader.compressed()},
+                {"byte_order", header.big_endian ? "big" : "little"},
+                {"shape", header.shape},
+                {"type", to_string(header.type)},
+                {"vox_offset", header.vox_offset},
+                {"extensions", reader.extension_count()},
+                {"scl_slope", finite_or_null(header.scl_slope)},
+                {"scl_inter", finite_or_null(header.scl_inter)},
+                {"scaled", header.scaled},
+                {"qform_code", header.qform_code},
+                {"sform_code", header.sform_code},
+                {"affine_source", header.affine_source},
+                {"affine", header.affine},
+                {"voxels", header.voxels()}};
+  Summary summary;
+  std::vector<double> block(std::size_t{1} << 15U);
+  for (std::int64_t left = header.voxels(); left > 0;) {
+    const std::int64_t count = std::min(left, static_cast<std::int64_t>(block.size()));
+    const std::span<double> values = std::span(block).first(static_cast<std::size_t>(count));
+    reader.read(values);
+    summary.add(values);
+    left -= count;
+  }
+  reader.finish();
+  summary.write(facts);
+  facts["warnings"] = header.warnings;
+  return facts;
+}
+
+Json inspect_dataset(const std::string& folder, std::uint64_t seed) {
+  const DecathlonDataset dataset = read_decathlon(folder);
+  const Split split = split_cases(dataset.cases.size(), seed);
+  std::vector<std::string> part(dataset.cases.size());
+  for (const std::size_t index : split.training) part[index] = "training";
+  for (const std::size_t index : split.validation) part[index] = "validation";
+  for (const std::size_t index : split.test) part[index] = "test";
+
+  Json cases = Json::array();
+  std::array<std::int64_t, 256> voxels{};
+  for (std::size_t index = 0; index < dataset.cases.size(); ++index) {
+    const NiftiHeader header = read_image_header(dataset, index);
+    for (const std::uint8_t label : read_labels(dataset, index, header)) ++voxels[label];
+    cases.push_back({{"image", dataset.cases[index].image},
+                     {"label", dataset.cases[index].label},
+                     {"shape", header.shape},
+                     {"type", to_string(header.type)},
+                     {"split", part[index]}});
+  }
+  Json labels = Json::array();
+  for (std::size_t value = 0; value < dataset.labels.size(); ++value) {
+    labels.push_back(
+        {{"value", value}, {"name", dataset.labels[value]}, {"voxels", voxels[value]}});
+  }
+  return {{"folder", folder},
+          {"name", dataset.name},
+          {"seed", seed},
+          {"modalities", dataset.modalities},
+          {"labels", labels},
+          {"split",
+           {{"training", split.training.size()},
+            {"validation", split.validation.size()},
+            {"test", split.test.size()}}},
+          {"cases", cases}};
+}
+
+Json inspect(const std::string& path, std::uint64_t seed) {
+  return std::filesystem::is_directory(path) ? inspect_dataset(path, seed) : inspect_image(path);
+}
+
+std::string inspect_text(const Json& facts) {
+  return facts.contains("cases") ? dataset_text(facts) : image_text(facts);
+}
+
+}  // namespace voxmark
