@@ -13,7 +13,7 @@ namespace {
 using AddSubcommand = void (*)(CLI::App& app, Action& action);
 
 // In the order in which --help shows them.
-const std::vector<AddSubcommand> kSubcommands = {};
+const std::vector<AddSubcommand> kSubcommands = {add_list, add_inspect, add_phantom, add_verify};
 
 // One line, whatever the message was.
 void print_error(std::string message) {

@@ -21,4 +21,9 @@ namespace voxmark {
 // Runs after the whole command line has been read. May throw Error.
 using Action = std::function<ExitCode()>;
 
+void add_inspect(CLI::App& app, Action& action);
+void add_list(CLI::App& app, Action& action);
+void add_phantom(CLI::App& app, Action& action);
+void add_verify(CLI::App& app, Action& action);
+
 }  // namespace voxmark

@@ -1,0 +1,50 @@
+#include "tools/voxmark/model_options.h"
+
+#include <algorithm>
+
+#include "base/error.h"
+
+namespace voxmark {
+namespace {
+
+// About 1,400 FLOP per voxel and filter squared: 2^48 of them still count in 64 bits, and are a
+// thousand times the paper's largest batch.
+constexpr double kMaxVoxelFilters = 281474976710656.0;
+
+}  // namespace
+
+void add_model_options(CLI::App& command, ModelOptions& options) {
+  command.add_option("--image", options.image, "extents, 64 or 96x96x64: multiples of 16")
+      ->capture_default_str();
+  command.add_option("--batch", options.batch, "images per step")->capture_default_str();
+  command.add_option("--filters", options.unet.filters, "of the finest level")
+      ->capture_default_str();
+  command.add_option("--channels", options.unet.input_channels, "of an image")
+      ->capture_default_str();
+  command.add_option("--classes", options.unet.classes, "labels besides background")
+      ->capture_default_str();
+}
+
+Program lower_model(const ModelOptions& options, Mode mode) {
+  const Network network = unet3d(options.unet);
+  const Dims dims = parse_dims(options.image);
+  for (const std::int64_t extent : {dims.d, dims.h, dims.w}) {
+    if (extent % kUnetDimsMultiple != 0) {
+      throw_bad_input("--image {}: extent {}, expected a multiple of {}", options.image, extent,
+                      kUnetDimsMultiple);
+    }
+  }
+  if (options.batch < 1) {
+    throw_bad_input("--batch {}: expected 1 or more", options.batch);
+  }
+  const auto widest = static_cast<double>(
+      std::max({options.unet.filters, options.unet.input_channels, options.unet.classes}));
+  const double voxels = static_cast<double>(dims.voxels()) * static_cast<double>(options.batch);
+  if (voxels * widest * widest > kMaxVoxelFilters) {
+    throw_bad_input("--image {} --batch {}: more work than 64 bits can count", options.image,
+                    options.batch);
+  }
+  return lower(network, options.batch, dims, mode);
+}
+
+}  // namespace voxmark

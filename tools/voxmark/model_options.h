@@ -1,0 +1,25 @@
+// The flags that describe one step of the paper's model, the same in every subcommand that takes
+// them: --image, --batch, --filters, --channels, --classes.
+#pragma once
+
+#include <CLI/CLI.hpp>
+#include <cstdint>
+#include <string>
+
+#include "workloads/network.h"
+#include "workloads/program.h"
+
+namespace voxmark {
+
+struct ModelOptions {
+  std::string image = "64x64x64";
+  std::int64_t batch = 1;
+  UnetOptions unet;
+};
+
+void add_model_options(CLI::App& command, ModelOptions& options);
+
+// The step's program. Throws Error (bad_input) naming the flag that does not make sense.
+Program lower_model(const ModelOptions& options, Mode mode);
+
+}  // namespace voxmark

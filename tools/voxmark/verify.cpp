@@ -1,0 +1,251 @@
+// voxmark verify: does every backend compute the step that the reference computes?
+#include "backends/verify.h"
+
+#include <algorithm>
+#include <cmath>
+#include <cstdio>
+#include <memory>
+#include <optional>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "backends/registry.h"
+#include "base/json.h"
+#include "tools/voxmark/model_options.h"
+#include "tools/voxmark/subcommand.h"
+#include "workloads/synthetic.h"
+
+namespace voxmark {
+namespace {
+
+struct VerifyOptions {
+  ModelOptions model;
+  std::vector<std::string> backends;    // empty: all
+  std::vector<std::string> references;  // files; empty: naive in double, computed here
+  std::string precision;                // empty: see precisions()
+  int threads = static_cast<int>(std::max(1U, std::thread::hardware_concurrency()));
+  int steps = 0;
+  std::uint64_t seed = 1;
+  bool json = false;
+};
+
+// One backend in one precision against one reference.
+struct Result {
+  std::string backend;
+  Precision precision = Precision::fp32;
+  std::string reference;
+  std::optional<std::string> skipped;  // why
+  Verification verification;
+
+  bool verified() const { return !skipped && verification.passed(); }
+  bool mismatch() const { return !skipped && !verification.passed(); }
+};
+
+// In fp64 a reference file binds more than in fp32, so both run; naive in double against itself
+// would prove nothing.
+std::vector<Precision> precisions(const VerifyOptions& options) {
+  if (!options.precision.empty()) {
+    return {parse_precision(options.precision)};
+  }
+  if (options.references.empty()) {
+    return {Precision::fp32};
+  }
+  return {Precision::fp64, Precision::fp32};
+}
+
+std::vector<RegisteredBackend> chosen_backends(const VerifyOptions& options) {
+  if (options.backends.empty()) {
+    return registered_backends();
+  }
+  std::vector<RegisteredBackend> chosen;
+  for (const std::string& name : options.backends) {
+    chosen.push_back(find_backend(name));
+  }
+  return chosen;
+}
+
+std::optional<std::string> reason_to_skip(const RegisteredBackend& entry, const Program& program,
+                                          const CompileOptions& compile) {
+  if (entry.backend == nullptr) {
+    return "not built: needs " + entry.missing;
+  }
+  if (!entry.backend->computes()) {
+    return "computes nothing";
+  }
+  if (const auto unsupported = entry.backend->unsupported(program, compile)) {
+    return unsupported->reason;
+  }
+  return std::nullopt;
+}
+
+void print_header() {
+  fmt::print("{:<13} {:<9} {:<9} {:<32} {:>9} {:>9}  {}\n", "backend", "precision", "verdict",
+             "worst tensor", "error", "tolerance", "against");
+}
+
+void print_row(const Result& result) {
+  const std::string precision = to_string(result.precision);
+  if (result.skipped) {
+    fmt::print("{:<13} {:<9} {:<9} {}\n", result.backend, precision, "skipped", *result.skipped);
+  } else {
+    const TensorCheck& worst = result.verification.worst();
+    fmt::print("{:<13} {:<9} {:<9} {:<32} {:>9.2e} {:>9.2e}  {}\n", result.backend, precision,
+               result.verified() ? "verified" : "MISMATCH", worst.tensor, worst.error,
+               worst.tolerance, result.reference);
+  }
+  std::fflush(stdout);  // a row takes seconds to come
+}
+
+Json check_json(const TensorCheck& check) {
+  Json json = {{"tensor", check.tensor},
+               {"error", nullptr},
+               {"tolerance", check.tolerance},
+               {"passed", check.passed()}};
+  if (std::isfinite(check.error)) {
+    json["error"] = check.error;
+  } else {
+    json["reason"] = "not a finite number";
+  }
+  return json;
+}
+
+Json result_json(const Result& result) {
+  Json json = {{"backend", result.backend},
+               {"precision", to_string(result.precision)},
+               {"reference", result.reference},
+               {"verdict", result.skipped      ? "skipped"
+                           : result.verified() ? "verified"
+                                               : "mismatch"},
+               {"reason", result.skipped ? Json(*result.skipped) : Json(nullptr)},
+               {"worst", nullptr},
+               {"checks", Json::array()}};
+  if (!result.skipped) {
+    json["worst"] = check_json(result.verification.worst());
+    for (const TensorCheck& check : result.verification.checks) {
+      json["checks"].push_back(check_json(check));
+    }
+  }
+  return json;
+}
+
+class Verifier {
+ public:
+  explicit Verifier(const VerifyOptions& options)
+      : options_(options), program_(lower_model(options.model, Mode::training)) {}
+
+  // One step on a synthetic batch against naive in double, and the losses of `steps` more.
+  void against_naive() {
+    const Batch batch =
+        synthetic_batch(program_.images, program_.dims, options_.model.unet.input_channels,
+                        options_.model.unet.classes, options_.seed, 0);
+    const Weights weights = initial_weights(program_, options_.seed);
+    const StepReference reference = reference_step(program_, weights, batch, options_.threads);
+    for_each_backend(fmt::format("naive fp64, {} x {}", to_string(program_.dims), program_.images),
+                     [&](const Backend& backend, const CompileOptions& compile) {
+                       Verification verification =
+                           verify_step(backend, compile, program_, weights, batch, reference);
+                       if (options_.steps > 0) {
+                         const Verification losses = verify_losses(backend, compile, program_,
+                                                                   weights, batch, options_.steps);
+                         verification.checks.insert(verification.checks.end(),
+                                                    losses.checks.begin(), losses.checks.end());
+                       }
+                       return verification;
+                     });
+  }
+
+  void against_file(const std::string& path) {
+    for_each_backend(path, [&](const Backend& backend, const CompileOptions& compile) {
+      return verify_reference_run(backend, compile, path);
+    });
+  }
+
+  const std::vector<Result>& results() const { return results_; }
+
+ private:
+  template <class Verify>
+  void for_each_backend(const std::string& reference, Verify verify) {
+    for (const RegisteredBackend& entry : chosen_backends(options_)) {
+      for (const Precision precision : precisions(options_)) {
+        const CompileOptions compile{precision, options_.threads, {}};
+        Result result{
+            entry.name, precision, reference, reason_to_skip(entry, program_, compile), {}};
+        if (!result.skipped) {
+          result.verification = verify(*entry.backend, compile);
+        }
+        if (!options_.json) {
+          print_row(result);
+        }
+        results_.push_back(std::move(result));
+      }
+    }
+  }
+
+  const VerifyOptions& options_;
+  Program program_;
+  std::vector<Result> results_;
+};
+
+ExitCode verify(const VerifyOptions& options) {
+  if (options.threads < 1) {
+    throw_bad_input("--threads {}: expected 1 or more", options.threads);
+  }
+  if (options.steps < 0) {
+    throw_bad_input("--steps {}: expected 0 or more", options.steps);
+  }
+  if (!options.json) {
+    print_header();
+  }
+  Verifier verifier(options);
+  if (options.references.empty()) {
+    verifier.against_naive();
+  }
+  for (const std::string& path : options.references) {
+    verifier.against_file(path);
+  }
+
+  const std::vector<Result>& results = verifier.results();
+  if (options.json) {
+    Json rows = Json::array();
+    for (const Result& result : results) {
+      rows.push_back(result_json(result));
+    }
+    fmt::print("{}\n", dump_json({{"results", rows}}, 2));
+  }
+  if (std::any_of(results.begin(), results.end(), [](const Result& r) { return r.mismatch(); })) {
+    return ExitCode::answer_is_no;
+  }
+  const bool any_verified =
+      std::any_of(results.begin(), results.end(), [](const Result& r) { return r.verified(); });
+  return any_verified ? ExitCode::done : ExitCode::cannot_here;
+}
+
+}  // namespace
+
+void add_verify(CLI::App& app, Action& action) {
+  const auto options = std::make_shared<VerifyOptions>();
+  options->model.image = "48x48x48";  // from here on oneDNN picks the kernels of larger images
+  CLI::App* command = app.add_subcommand(
+      "verify", "Check every backend's step against naive in double, or against recorded runs");
+  command->add_option("--backend", options->backends, "names, with commas; all when left out")
+      ->delimiter(',');
+  command->add_option("--reference", options->references,
+                      "FILE.safetensors of a recorded run; may be given several times");
+  add_model_options(*command, options->model);
+  command->add_option("--precision", options->precision,
+                      "fp32 or fp64; when left out fp32, and both against recorded runs");
+  command->add_option("--threads", options->threads, "of the backend")->capture_default_str();
+  command
+      ->add_option("--steps", options->steps,
+                   "training steps whose losses are compared too; naive in double runs as many")
+      ->capture_default_str();
+  command->add_option("--seed", options->seed, "of weights and batch")->capture_default_str();
+  command->add_flag("--json", options->json, "every tensor's error and tolerance as JSON");
+  command->footer(
+      "Exit code 0: verified, 1: a mismatch, 5: nothing here could be verified.\n"
+      "Example: voxmark verify --backend eigen,onednn --image 64x64x48");
+  command->callback([&action, options] { action = [options] { return verify(*options); }; });
+}
+
+}  // namespace voxmark
