@@ -1,0 +1,135 @@
+// Vectors of floats as wide as this CPU's registers, and the doubles that their sums go to.
+//
+// GCC's vector types keep accumulators in registers where plain loops over small arrays do not.
+// A single float is a vector of one lane, so that one template serves the channels left over.
+#pragma once
+
+#include <cstdint>
+#include <cstring>
+#include <type_traits>
+#include <utility>
+
+namespace voxmark::passes {
+
+#if defined(__AVX512F__)
+constexpr int kNativeLanes = 16;
+#elif defined(__AVX__)
+constexpr int kNativeLanes = 8;
+#else
+constexpr int kNativeLanes = 4;
+#endif
+
+template <int N>
+struct LaneTypes {
+  typedef float Float __attribute__((vector_size(4 * N)));
+  typedef std::int32_t Int __attribute__((vector_size(4 * N)));
+  typedef float Half __attribute__((vector_size(2 * N)));
+  typedef double Double __attribute__((vector_size(4 * N)));  // N / 2 of them
+};
+template <>
+struct LaneTypes<1> {
+  using Float = float;
+  using Int = std::int32_t;
+};
+template <int N>
+using Lanes = typename LaneTypes<N>::Float;
+using NativeLanes = Lanes<kNativeLanes>;
+
+template <class V>
+constexpr std::int64_t kLanes = static_cast<std::int64_t>(sizeof(V) / sizeof(float));
+template <class V>
+using IntLanes = typename LaneTypes<static_cast<int>(kLanes<V>)>::Int;
+
+// From and to storage of any alignment.
+template <class V>
+V load(const float* from) {
+  V lanes;
+  std::memcpy(&lanes, from, sizeof lanes);
+  return lanes;
+}
+template <class V>
+void store(V lanes, float* to) {
+  std::memcpy(to, &lanes, sizeof lanes);
+}
+
+template <class V>
+V fill(float x) {
+  return x - V{};
+}
+
+template <class V>
+IntLanes<V> fill_int(std::int32_t x) {
+  return x - IntLanes<V>{};
+}
+
+// N floats as doubles.
+template <class V>
+struct Wide {
+  using Double = typename LaneTypes<static_cast<int>(kLanes<V>)>::Double;
+  Double low{}, high{};
+
+  void add(const Wide& x) {
+    low += x.low;
+    high += x.high;
+  }
+  void add_product(const Wide& a, const Wide& b) {
+    low += a.low * b.low;
+    high += a.high * b.high;
+  }
+  Wide operator-(const Wide& x) const { return {low - x.low, high - x.high}; }
+  void store(double* to) const {
+    std::memcpy(to, &low, sizeof low);
+    std::memcpy(to + kLanes<V> / 2, &high, sizeof high);
+  }
+};
+template <>
+struct Wide<float> {
+  double value = 0;
+
+  void add(const Wide& x) { value += x.value; }
+  void add_product(const Wide& a, const Wide& b) { value += a.value * b.value; }
+  Wide operator-(const Wide& x) const { return {value - x.value}; }
+  void store(double* to) const { *to = value; }
+};
+
+template <class V>
+Wide<V> widen(V x) {
+  if constexpr (std::is_same_v<V, float>) {
+    return {static_cast<double>(x)};
+  } else {
+    using Double = typename Wide<V>::Double;
+    constexpr int kHalf = static_cast<int>(kLanes<V>) / 2;
+    return [&]<int... I>(std::integer_sequence<int, I...>)->Wide<V> {
+      return {__builtin_convertvector(__builtin_shufflevector(x, x, I...), Double),
+              __builtin_convertvector(__builtin_shufflevector(x, x, (kHalf + I)...), Double)};
+    }
+    (std::make_integer_sequence<int, kHalf>{});
+  }
+}
+
+// Calls f.operator()<V, U>(c) for groups of U vectors that cover channels [0, width), widest first.
+template <class F>
+void for_each_lane_group(std::int64_t width, F f) {
+  std::int64_t c = 0;
+  for (; c + 2 * kNativeLanes <= width; c += 2 * kNativeLanes) {
+    f.template operator()<NativeLanes, 2>(c);
+  }
+  for (; c + kNativeLanes <= width; c += kNativeLanes) {
+    f.template operator()<NativeLanes, 1>(c);
+  }
+  if constexpr (kNativeLanes > 8) {
+    for (; c + 8 <= width; c += 8) {
+      f.template operator()<Lanes<8>, 1>(c);
+    }
+  }
+  if constexpr (kNativeLanes > 4) {
+    for (; c + 4 <= width; c += 4) {
+      f.template operator()<Lanes<4>, 1>(c);
+    }
+  }
+  for (; c < width; ++c) {
+    f.template operator()<float, 1>(c);
+  }
+}
+
+}  // namespace voxmark::passes
