@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 #include <signal.h>
 #include <sys/resource.h>
+#include <unistd.h>
 
 #include <filesystem>
 #include <fstream>
@@ -17,7 +18,8 @@ namespace {
 class AtomicFileTest : public testing::Test {
  protected:
   void SetUp() override {
-    folder_ = std::filesystem::path(testing::TempDir()) / "atomic_file_test";
+    folder_ =
+        std::filesystem::path(testing::TempDir()) / fmt::format("atomic_file_test.{}", getpid());
     std::filesystem::remove_all(folder_);
     std::filesystem::create_directories(folder_);
   }

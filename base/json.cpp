@@ -130,7 +130,7 @@ Json parse_json(std::string_view text, std::string_view name) {
   return builder.take();
 }
 
-Json read_json_file(const std::string& path) {
+std::string read_text_file(const std::string& path) {
   const std::unique_ptr<std::FILE, int (*)(std::FILE*)> file(std::fopen(path.c_str(), "rbe"),
                                                              &std::fclose);
   if (!file) throw_bad_input("{}: cannot be opened: {}", path, describe_errno(errno));
@@ -145,8 +145,10 @@ Json read_json_file(const std::string& path) {
   if (std::ferror(file.get()) != 0) {
     throw_bad_input("{}: cannot be read: {}", path, describe_errno(errno));
   }
-  return parse_json(text, path);
+  return text;
 }
+
+Json read_json_file(const std::string& path) { return parse_json(read_text_file(path), path); }
 
 std::string dump_json(const Json& json, int indent) {
   if (!all_finite(json)) throw_internal("json: a NaN or infinite number cannot be written");

@@ -18,6 +18,9 @@ constexpr std::size_t kMaxJsonDepth = 64;  // far past any document of ours
 // double (1e400), depth past kMaxJsonDepth, and trailing text.
 Json parse_json(std::string_view text, std::string_view name);
 
+// A file's bytes, whatever they are. Throws Error (bad_input) when it cannot be read.
+std::string read_text_file(const std::string& path);
+
 // Reads and parses a file. Throws Error (bad_input) when it cannot be read or parsed.
 Json read_json_file(const std::string& path);
 

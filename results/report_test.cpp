@@ -1,6 +1,7 @@
 #include "results/report.h"
 
 #include <gtest/gtest.h>
+#include <unistd.h>
 
 #include <filesystem>
 #include <functional>
@@ -155,7 +156,7 @@ TEST(Report, OverheadNeedsTimesAndAReasonButNoProof) {
 }
 
 TEST(Report, IsWrittenWholeAndReadBack) {
-  const std::string path = testing::TempDir() + "report_test.json";
+  const std::string path = fmt::format("{}report_test.{}.json", testing::TempDir(), getpid());
   write_report(path, example_report());
   EXPECT_EQ(to_json(read_report(path)), to_json(example_report()));
   Report broken = example_report();

@@ -1,6 +1,7 @@
 #include "workloads/safetensors.h"
 
 #include <gtest/gtest.h>
+#include <unistd.h>
 
 #include <cmath>
 #include <cstring>
@@ -18,7 +19,8 @@ namespace {
 class SafetensorsTest : public testing::Test {
  protected:
   void SetUp() override {
-    folder_ = std::filesystem::path(testing::TempDir()) / "safetensors_test";
+    folder_ =
+        std::filesystem::path(testing::TempDir()) / fmt::format("safetensors_test.{}", getpid());
     std::filesystem::remove_all(folder_);
     std::filesystem::create_directories(folder_);
   }

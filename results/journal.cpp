@@ -1,0 +1,147 @@
+#include "results/journal.h"
+
+#include <fcntl.h>
+#include <sys/file.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <span>
+#include <string_view>
+
+#include "base/atomic_file.h"
+#include "base/error.h"
+#include "base/sha256.h"
+
+namespace voxmark {
+namespace {
+
+constexpr std::string_view kBeforeDigest = "{\"sha256\":\"";
+constexpr std::string_view kBeforeEntry = "\",\"entry\":";
+constexpr std::size_t kDigestBytes = 64;
+constexpr std::size_t kEntryBegin = kBeforeDigest.size() + kDigestBytes + kBeforeEntry.size();
+
+std::string to_line(const Json& entry) {
+  const std::string text = dump_json(entry);
+  return fmt::format("{}{}{}{}}}\n", kBeforeDigest, sha256_hex(text), kBeforeEntry, text);
+}
+
+// The entry's text, or nothing when the line (without its newline) is damaged.
+std::optional<std::string_view> entry_text(std::string_view line) {
+  if (line.size() <= kEntryBegin || !line.starts_with(kBeforeDigest) || !line.ends_with("}")) {
+    return std::nullopt;
+  }
+  const std::string_view digest = line.substr(kBeforeDigest.size(), kDigestBytes);
+  const std::string_view text = line.substr(kEntryBegin, line.size() - kEntryBegin - 1);
+  if (line.substr(kEntryBegin - kBeforeEntry.size(), kBeforeEntry.size()) != kBeforeEntry ||
+      sha256_hex(text) != digest) {
+    return std::nullopt;
+  }
+  return text;
+}
+
+// Opens for appending and takes the lock that one run alone can hold.
+int open_and_lock(const std::string& path) {
+  const int descriptor = ::open(path.c_str(), O_WRONLY | O_APPEND | O_CLOEXEC);
+  if (descriptor < 0) throw_bad_input("{}: cannot be written: {}", path, describe_errno(errno));
+  if (::flock(descriptor, LOCK_EX | LOCK_NB) == 0) return descriptor;
+  const int error_number = errno;
+  ::close(descriptor);
+  if (error_number == EWOULDBLOCK) throw_bad_input("{}: another run is writing to it", path);
+  throw_internal("{}: cannot be locked: {}", path, describe_errno(error_number));
+}
+
+}  // namespace
+
+JournalContents read_journal(const std::string& path) {
+  const std::string text = read_text_file(path);
+  JournalContents contents;
+  Json document;
+  std::size_t line_number = 0;
+  for (std::size_t begin = 0; begin < text.size();) {
+    ++line_number;
+    const std::size_t end = text.find('\n', begin);
+    const bool is_last = end == std::string::npos || end + 1 == text.size();
+    const std::string_view line = std::string_view(text).substr(
+        begin, (end == std::string::npos ? text.size() : end) - begin);
+    const auto entry = end == std::string::npos ? std::nullopt : entry_text(line);
+    if (!entry) {
+      if (line_number == 1) throw_bad_input("{}: line 1: not the header of a journal", path);
+      if (!is_last)
+        throw_bad_input("{}: line {}: damaged, its checksum differs", path, line_number);
+      contents.warning = fmt::format(
+          "{}: line {}, the last one, is not whole: its record is dropped", path, line_number);
+      break;
+    }
+    Json json = parse_json(*entry, fmt::format("{}: line {}", path, line_number));
+    if (line_number == 1) {
+      document = std::move(json);
+      if (document.is_object()) document["records"] = Json::array();
+    } else if (document.is_object()) {
+      document["records"].push_back(std::move(json));
+    }
+    begin = end + 1;
+    contents.whole_bytes = begin;
+  }
+  contents.report = report_from_json(document, path);
+  return contents;
+}
+
+Journal::Journal(const std::string& path, const ReportHeader& header)
+    : path_(path), report_{header, {}} {
+  Json entry = to_json(report_);
+  validate_report(entry, path);
+  entry.erase("records");
+  const std::string line = to_line(entry);
+  if (::access(path.c_str(), F_OK) == 0) ::close(open_and_lock(path));  // not another run's
+  AtomicFile file(path);
+  file.write(line);
+  file.commit();
+  bytes_ = line.size();
+  descriptor_ = open_and_lock(path);
+}
+
+Journal::Journal(const std::string& path) : path_(path), descriptor_(open_and_lock(path)) {
+  try {
+    JournalContents contents = read_journal(path);
+    report_ = std::move(contents.report);
+    warning_ = std::move(contents.warning);
+    bytes_ = contents.whole_bytes;
+    if (::ftruncate(descriptor_, static_cast<off_t>(bytes_)) != 0) {
+      throw_internal("{}: cannot be cut to its whole lines: {}", path, describe_errno(errno));
+    }
+  } catch (...) {
+    ::close(descriptor_);
+    throw;
+  }
+  for (const Record& record : report_.records) keys_.insert(case_key(record.spec));
+}
+
+Journal::~Journal() { ::close(descriptor_); }
+
+void Journal::append(const Record& record) {
+  try {
+    // Now, while the case is known: a report with a fault in it could not be closed.
+    validate_report(to_json(Report{report_.header, {record}}), path_);
+  } catch (const Error& error) {
+    throw_internal("{} (a fault of the program that writes it)", error.what());
+  }
+  const std::string line = to_line(to_json(record));
+  try {
+    write_fully(descriptor_, std::as_bytes(std::span(line)), path_);
+    if (::fsync(descriptor_) != 0) {
+      throw_internal("{}: cannot be written: {}", path_, describe_errno(errno));
+    }
+  } catch (const Error&) {
+    // Half a line in the middle would make the journal unreadable. If even this fails, the error
+    // that is on its way says why.
+    [[maybe_unused]] const int ignored = ::ftruncate(descriptor_, static_cast<off_t>(bytes_));
+    throw;
+  }
+  bytes_ += line.size();
+  keys_.insert(case_key(record.spec));
+  report_.records.push_back(record);
+}
+
+bool Journal::contains(const std::string& key) const { return keys_.contains(key); }
+
+}  // namespace voxmark
