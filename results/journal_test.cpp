@@ -22,9 +22,11 @@ class JournalTest : public testing::Test {
   void SetUp() override { std::filesystem::remove(path()); }
   void TearDown() override { std::filesystem::remove(path()); }
 
-  // Of this process alone: tests run side by side.
-  static std::string path() {
-    return fmt::format("{}journal_test.{}.jsonl", testing::TempDir(), getpid());
+  // Of this process (and its forks) alone: tests run side by side.
+  static const std::string& path() {
+    static const std::string name =
+        fmt::format("{}journal_test.{}.jsonl", testing::TempDir(), getpid());
+    return name;
   }
   static void write_text(const std::string& text) {
     std::ofstream(path(), std::ios::binary) << text;
