@@ -19,15 +19,16 @@ namespace {
 
 class JournalTest : public testing::Test {
  protected:
-  void SetUp() override { std::filesystem::remove(path()); }
-  void TearDown() override { std::filesystem::remove(path()); }
+  void SetUp() override { std::filesystem::create_directories(folder()); }
+  void TearDown() override { std::filesystem::remove_all(folder()); }
 
   // Of this process (and its forks) alone: tests run side by side.
-  static const std::string& path() {
-    static const std::string name =
-        fmt::format("{}journal_test.{}.jsonl", testing::TempDir(), getpid());
+  static const std::filesystem::path& folder() {
+    static const std::filesystem::path name =
+        fmt::format("{}journal_test.{}", testing::TempDir(), getpid());
     return name;
   }
+  static std::string path() { return folder() / "journal.jsonl"; }
   static void write_text(const std::string& text) {
     std::ofstream(path(), std::ios::binary) << text;
   }

@@ -28,7 +28,8 @@ void check_version(const Json& json, std::string_view name) {
 
 void validate_report(const Json& json, std::string_view name) {
   check_version(json, name);
-  JsonSchema(report_schema_text()).check(json, name);
+  static const JsonSchema schema(report_schema_text());  // takes longer to read than to apply
+  schema.check(json, name);
 }
 
 Json to_json(const Report& report) {
