@@ -1,0 +1,56 @@
+// One measurement by name: what is trained, on what, by which backend, for how many steps.
+// The same from the command line, a suite file, the child protocol and a report.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+
+#include "backends/backend.h"
+#include "base/json.h"
+#include "workloads/network.h"
+
+namespace voxmark {
+
+struct CaseSpec {
+  std::string backend;  // of the registry, or "exec:PROGRAM ARGUMENTS": see PROTOCOL.md
+  Dims image{64, 64, 64};
+  std::int64_t batch = 1;
+  UnetOptions network;
+  Precision precision = Precision::fp32;
+  int threads = 1;
+  std::optional<std::int64_t> memory_limit_bytes;
+  std::string data = "synthetic";  // "synthetic", "phantom", or a Decathlon folder
+  std::uint64_t seed = 1;          // of initial weights and of the batch
+  int steps = 5;                   // timed ones
+  int warmup = 2;                  // steps before them: reported, and no samples
+  int process = 0;                 // which repeat; each is a process of its own
+};
+
+// The prefix that makes a backend an external program.
+constexpr const char* kExternalPrefix = "exec:";
+bool is_external(const CaseSpec& spec);
+
+// Throws Error (bad_input) naming the key, what was expected and what was found. Does not look for
+// the backend or the data.
+void check(const CaseSpec& spec);
+
+Json to_json(const CaseSpec& spec);
+// Every key must be there, memory_limit_bytes excepted, and no other. `name` stands in messages.
+// Throws Error (bad_input).
+CaseSpec case_from_json(const Json& json, const std::string& name);
+
+// The command that measures this case again, alone.
+std::string reproduce_command(const CaseSpec& spec);
+
+// "onednn 64x64x64 batch 1 fp32": what a person calls the case.
+std::string describe(const CaseSpec& spec);
+
+Program training_program(const CaseSpec& spec);
+CompileOptions compile_options(const CaseSpec& spec);
+
+// The batch that the case trains on, the same in every step. A pure function of the case.
+// Throws Error (bad_input) when the data cannot be read or is smaller than the image asked for.
+Batch case_batch(const CaseSpec& spec);
+
+}  // namespace voxmark

@@ -1,0 +1,68 @@
+// A program started with pipes to its input, output and error output, that dies with us.
+// Knows nothing of what is said over the pipes but that it comes in lines.
+#pragma once
+
+#include <sys/types.h>
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace voxmark {
+
+// How a process ended: one of both.
+struct ProcessEnd {
+  std::optional<int> exit_status;
+  std::optional<int> signal;
+};
+
+class ChildProcess {
+ public:
+  // `environment`: "NAME=VALUE", beside and before our own. The child leads a process group of its
+  // own, so that a terminal's Ctrl-C reaches us alone. Throws Error: bad_input when the program
+  // cannot be started, internal when the system has no pipe or process left.
+  ChildProcess(const std::vector<std::string>& command,
+               const std::vector<std::string>& environment);
+  // Kills what still runs, with its children.
+  ~ChildProcess();
+  ChildProcess(const ChildProcess&) = delete;
+  ChildProcess& operator=(const ChildProcess&) = delete;
+
+  // A child that has stopped reading is no error here: its end tells more.
+  void write_line(const std::string& line);
+  void close_input();
+
+  enum class Read { line, end, silence, interrupted, too_long };
+  // The next line of its output, without the newline. `silence`: nothing came within
+  // `patience_seconds`; `interrupted`: pending_interrupt() is set; `too_long`: past 64 MiB.
+  Read read_line(std::string& line, double patience_seconds);
+
+  // Waits until it has ended; nothing when it has not within `patience_seconds`.
+  std::optional<ProcessEnd> wait(double patience_seconds);
+  void kill();
+
+  pid_t id() const { return process_; }
+  // The last line of its error output, "" where there is none.
+  std::string last_error_line() const;
+
+ private:
+  void start(const std::vector<std::string>& command, const std::vector<std::string>& environment);
+  void drain_errors();
+  void read_available(int descriptor, std::string& into, bool& open);
+
+  pid_t process_ = -1;
+  int input_ = -1;
+  int output_ = -1;
+  int error_ = -1;
+  bool output_open_ = true;
+  bool error_open_ = true;
+  std::string output_text_;
+  std::string error_text_;  // its end only
+  std::optional<ProcessEnd> ended_;
+};
+
+// "SIGSEGV" for 11, and so on.
+std::string signal_name(int signal);
+
+}  // namespace voxmark

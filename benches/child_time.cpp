@@ -1,0 +1,166 @@
+#include <malloc.h>
+#include <omp.h>
+#include <xmmintrin.h>
+
+#include <algorithm>
+#include <chrono>
+#include <cmath>
+#include <optional>
+
+#include "benches/child_modes.h"
+#include "benches/process_status.h"
+#include "benches/readings.h"
+#include "workloads/weights.h"
+
+namespace voxmark {
+namespace {
+
+using Clock = std::chrono::steady_clock;
+
+double seconds_between(Clock::time_point from, Clock::time_point to) {
+  return std::chrono::duration<double>(to - from).count();
+}
+
+// The high-water mark of what the backend does, without what the harness does beside it.
+class PeakMeter {
+ public:
+  std::optional<std::int64_t> earlier_bytes() const { return earlier_bytes_; }
+
+  // Before the harness allocates for itself: keeps the mark reached so far.
+  void pause() { paused_at_ = process_bytes(0, "VmHWM"); }
+
+  // After the harness has freed it all: the mark starts again from what is resident. Where the
+  // kernel does not let us, the harness's own memory stays in the peak.
+  void resume() {
+    malloc_trim(0);
+    if (reset_peak() && paused_at_) {
+      earlier_bytes_ = std::max(earlier_bytes_.value_or(0), *paused_at_);
+    }
+  }
+
+ private:
+  std::optional<std::int64_t> paused_at_;
+  std::optional<std::int64_t> earlier_bytes_;
+};
+
+// Returns the hash of what it set.
+std::string set_initial_weights(const Program& program, std::uint64_t seed,
+                                Executable& executable) {
+  const Weights weights = initial_weights(program, seed);
+  for (std::size_t id = 0; id < program.tensors.size(); ++id) {
+    const TensorInfo& tensor = program.tensors[id];
+    if (is_persistent(tensor.role)) {
+      executable.set(static_cast<TensorId>(id), weights.at(tensor.name));
+    }
+  }
+  return sha256_hex(program, weights);
+}
+
+std::map<std::string, double> gradient_norms(const Program& program, const Executable& executable) {
+  std::map<std::string, double> norms;
+  std::vector<double> values;
+  for (std::size_t id = 0; id < program.tensors.size(); ++id) {
+    const TensorInfo& tensor = program.tensors[id];
+    if (tensor.role == TensorRole::parameter_gradient) {
+      values.resize(static_cast<std::size_t>(elements(tensor.shape)));
+      executable.read(static_cast<TensorId>(id), values);
+      double sum = 0;
+      for (const double value : values) {
+        sum += value * value;
+      }
+      norms[tensor.name] = std::sqrt(sum);
+    }
+  }
+  return norms;
+}
+
+Json stages_to_json(const Program& program, const Executable& executable) {
+  Json stages = Json::array();
+  for (const Stage& stage : executable.stages()) {
+    Json ops = Json::array();
+    for (const OpId id : stage.ops) {
+      const Op& op = program.ops.at(static_cast<std::size_t>(id));
+      ops.push_back(op.layer.empty() ? op_name(op) : op.layer + "/" + op_name(op));
+    }
+    stages.push_back({{"ops", std::move(ops)},
+                      {"implementation", stage.implementation},
+                      {"layout", stage.layout},
+                      {"isa", stage.isa}});
+  }
+  return stages;
+}
+
+// What the arithmetic ran under: set by the backend's compile, so asked after it.
+Json execution_settings() {
+  constexpr unsigned kFlushToZero = 0x8000;
+  constexpr unsigned kDenormalsAreZero = 0x0040;
+  const unsigned mxcsr = _mm_getcsr();
+  return {{"mxcsr", mxcsr},
+          {"flush_to_zero", (mxcsr & kFlushToZero) != 0},
+          {"denormals_are_zero", (mxcsr & kDenormalsAreZero) != 0},
+          {"omp_max_threads", omp_get_max_threads()},
+          {"omp_dynamic", omp_get_dynamic() != 0},
+          {"omp_proc_bind", static_cast<int>(omp_get_proc_bind())},
+          {"omp_num_procs", omp_get_num_procs()}};
+}
+
+}  // namespace
+
+void time_case(const Backend& backend, const CaseSpec& spec, const Say& say) {
+  const Program program = training_program(spec);
+  const Batch batch = case_batch(spec);
+  ReadyMessage ready;
+  ready.batch_sha256 = sha256_hex(batch);
+  malloc_trim(0);
+  ready.base_bytes = process_bytes(0, "VmRSS");
+
+  PeakMeter peak;
+  const Clock::time_point compile_start = Clock::now();
+  const std::unique_ptr<Executable> executable = backend.compile(program, compile_options(spec));
+  ready.compile_seconds = seconds_between(compile_start, Clock::now());
+  ready.allocated_bytes = executable->plan().total_bytes();
+  peak.pause();
+  ready.weights_sha256 = set_initial_weights(program, spec.seed, *executable);
+  peak.resume();
+  ready.stages = stages_to_json(program, *executable);
+  ready.execution = execution_settings();
+  say(ready);
+
+  ReadingsProbe probe;
+  for (int i = 0; i < spec.warmup + spec.steps; ++i) {
+    StepMessage step;
+    step.warmup = i < spec.warmup;
+    const Clock::time_point start = Clock::now();
+    executable->load(batch);
+    const Clock::time_point loaded = Clock::now();
+    probe.start();
+    const Clock::time_point step_start = Clock::now();
+    step.loss = executable->run().loss;
+    const Clock::time_point ran = Clock::now();
+    step.load_seconds = seconds_between(start, loaded);
+    step.forward_backward_seconds = seconds_between(step_start, ran);
+    executable->update();
+    const Clock::time_point updated = Clock::now();
+    step.update_seconds = seconds_between(ran, updated);
+    step.step_seconds = step.forward_backward_seconds + step.update_seconds;
+    step.readings = probe.stop();
+    if (i == 0) {
+      peak.pause();
+      step.gradient_norms = gradient_norms(program, *executable);
+      peak.resume();
+    }
+    say(step);
+  }
+  say(DoneMessage{peak.earlier_bytes()});
+}
+
+void plan_case(const Backend& backend, const CaseSpec& spec, const Say& say) {
+  const MemoryPlan plan = backend.plan(training_program(spec), compile_options(spec));
+  Json by_purpose = Json::object();
+  for (const auto& [purpose, bytes] : plan.bytes) {
+    by_purpose[purpose] = bytes;
+  }
+  say(PlannedMessage{plan.total_bytes(), plan.exact, std::move(by_purpose)});
+}
+
+}  // namespace voxmark

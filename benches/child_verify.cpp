@@ -1,0 +1,80 @@
+#include <unistd.h>
+
+#include <algorithm>
+#include <chrono>
+
+#include "backends/verify.h"
+#include "benches/child_modes.h"
+
+namespace voxmark {
+namespace {
+
+constexpr std::int64_t kVerifiedExtent = 48;
+constexpr std::int64_t kVerifiedBatch = 2;  // more than one sample; statistics couple them
+
+// The reference serves all backends of a sweep: the first child leaves it for the others.
+StepReference reference_for(const Request& request, const Program& program, const Weights& weights,
+                            const Batch& batch) {
+  const std::string& path = request.reference_path;
+  if (!path.empty() && access(path.c_str(), R_OK) == 0) {
+    return load_reference(path);
+  }
+  StepReference reference = reference_step(program, weights, batch, request.spec.threads);
+  if (!path.empty()) {
+    save_reference(path, reference);
+  }
+  return reference;
+}
+
+// What a step takes at this shape, for predictions: not a sample of anything.
+double probe_step_seconds(const Backend& backend, const CaseSpec& spec, const Program& program,
+                          const Weights& weights, const Batch& batch) {
+  const std::unique_ptr<Executable> executable = backend.compile(program, compile_options(spec));
+  for (std::size_t id = 0; id < program.tensors.size(); ++id) {
+    if (is_persistent(program.tensors[id].role)) {
+      executable->set(static_cast<TensorId>(id), weights.at(program.tensors[id].name));
+    }
+  }
+  executable->load(batch);
+  const auto start = std::chrono::steady_clock::now();
+  executable->run();
+  executable->update();
+  return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+}
+
+}  // namespace
+
+CaseSpec verification_shape(const CaseSpec& spec) {
+  CaseSpec shape = spec;
+  shape.image = {std::min(spec.image.d, kVerifiedExtent), std::min(spec.image.h, kVerifiedExtent),
+                 std::min(spec.image.w, kVerifiedExtent)};
+  shape.batch = std::min(spec.batch, kVerifiedBatch);
+  shape.data = "synthetic";
+  shape.memory_limit_bytes.reset();
+  shape.steps = 1;
+  shape.warmup = 0;
+  shape.process = 0;
+  return shape;
+}
+
+void verify_case(const Backend& backend, const Request& request, const Say& say) {
+  const CaseSpec shape = verification_shape(request.spec);
+  const Program program = training_program(shape);
+  const Weights weights = initial_weights(program, shape.seed);
+  const Batch batch = case_batch(shape);
+  const StepReference reference = reference_for(request, program, weights, batch);
+  const Verification verification =
+      verify_step(backend, compile_options(shape), program, weights, batch, reference);
+
+  VerifiedMessage message;
+  message.image = shape.image;
+  message.batch = shape.batch;
+  message.checks = static_cast<int>(verification.checks.size());
+  message.tensor = verification.worst().tensor;
+  message.error = verification.worst().error;
+  message.tolerance = verification.worst().tolerance;
+  message.step_seconds = probe_step_seconds(backend, shape, program, weights, batch);
+  say(message);
+}
+
+}  // namespace voxmark

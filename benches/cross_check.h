@@ -1,0 +1,41 @@
+// At the timed shape itself: the first step of every backend against that of another verified
+// backend in the same sweep. Same inputs by hash, loss and gradient norms to tolerance.
+#pragma once
+
+#include <map>
+#include <optional>
+#include <string>
+
+#include "benches/case_spec.h"
+#include "benches/exchange.h"
+
+namespace voxmark {
+
+struct CrossCheckResult {
+  std::string against;  // "" : nothing to compare with yet
+  std::optional<std::string> mismatch;
+  std::string tensor;  // the worst: "loss", or a parameter whose gradient norm differs
+  double error = 0;
+  double tolerance = 0;
+};
+
+class CrossCheck {
+ public:
+  // Compares a verified backend's exchange with the first one of the same shape, data and seed;
+  // that first one is kept.
+  CrossCheckResult check(const CaseSpec& spec, const Exchange& exchange);
+
+ private:
+  struct FirstStep {
+    std::string backend;
+    Precision precision = Precision::fp32;
+    std::string batch_sha256, weights_sha256;
+    double loss = 0;
+    std::map<std::string, double> gradient_norms;
+  };
+  static CrossCheckResult compare(const FirstStep& expected, const FirstStep& found);
+
+  std::map<std::string, FirstStep> first_steps_;  // by case_key of what is computed
+};
+
+}  // namespace voxmark

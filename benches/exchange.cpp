@@ -1,0 +1,214 @@
+#include "benches/exchange.h"
+
+#include <algorithm>
+#include <cmath>
+#include <csignal>
+#include <fstream>
+#include <sstream>
+
+#include "base/error.h"
+#include "benches/child_process.h"
+#include "benches/process_status.h"
+
+namespace voxmark {
+namespace {
+
+// A child has nothing left to do once its input is closed.
+constexpr double kExitPatienceSeconds = 30;
+
+void set_fault(Exchange& result, Outcome outcome, std::string reason) {
+  result.fault = outcome;
+  result.reason = std::move(reason);
+}
+
+// How often the kernel has killed a process for want of memory since boot.
+std::optional<std::int64_t> oom_kills() {
+  std::ifstream file("/proc/vmstat");
+  std::string name;
+  std::int64_t value = 0;
+  while (file >> name >> value) {
+    if (name == "oom_kill") {
+      return value;
+    }
+  }
+  return std::nullopt;
+}
+
+// Takes one message; true when it was the last one that the mode has.
+class Listener {
+ public:
+  Listener(const Request& request, Exchange& result) : request_(request), result_(result) {}
+
+  bool operator()(const PlannedMessage& message) {
+    expect(request_.mode == ChildMode::plan, "planned");
+    result_.planned = message;
+    return true;
+  }
+  bool operator()(const VerifiedMessage& message) {
+    expect(request_.mode == ChildMode::verify, "verified");
+    result_.verified = message;
+    return true;
+  }
+  bool operator()(const UnsupportedMessage& message) {
+    set_fault(result_, Outcome::skipped, message.reason);
+    return true;
+  }
+  bool operator()(const ErrorMessage& message) {
+    const bool out_of_memory = message.kind == ErrorKind::out_of_memory;
+    set_fault(result_, out_of_memory ? Outcome::oom : Outcome::failed, message.message);
+    result_.bad_input = message.kind == ErrorKind::bad_input;
+    return true;
+  }
+  bool operator()(const ReadyMessage& message) {
+    expect(request_.mode == ChildMode::time && !result_.ready, "ready");
+    result_.ready = message;
+    return false;
+  }
+  bool operator()(const StepMessage& message) {
+    const std::size_t warmup = static_cast<std::size_t>(request_.spec.warmup);
+    expect(result_.ready && result_.steps.size() < all_steps() &&
+               message.warmup == (result_.steps.size() < warmup),
+           "step");
+    result_.steps.push_back(message);
+    if (!std::isfinite(message.loss)) {
+      set_fault(result_, Outcome::diverged,
+                fmt::format("the loss of step {} is {}", result_.steps.size() - 1, message.loss));
+      return true;
+    }
+    return false;
+  }
+  bool operator()(const DoneMessage& message) {
+    expect(result_.ready && result_.steps.size() == all_steps(), "done");
+    result_.peak_bytes = message.earlier_peak_bytes;
+    return true;
+  }
+
+ private:
+  std::size_t all_steps() const {
+    return static_cast<std::size_t>(request_.spec.warmup + request_.spec.steps);
+  }
+  static void expect(bool condition, std::string_view type) {
+    if (!condition) {
+      throw_bad_input("child protocol: a \"{}\" that was not due", type);
+    }
+  }
+
+  const Request& request_;
+  Exchange& result_;
+};
+
+// Listens until the last message; false when the child's output ended before it.
+bool listen(ChildProcess& child, const ChildProgram& program, Listener& listener,
+            const std::function<void(const StepMessage&)>& on_step, Exchange& result) {
+  std::string line;
+  while (true) {
+    switch (child.read_line(line, program.patience_seconds)) {
+      case ChildProcess::Read::line:
+        break;
+      case ChildProcess::Read::end:
+        return false;
+      case ChildProcess::Read::silence:
+        child.kill();
+        set_fault(result, Outcome::timeout,
+                  fmt::format("no message for {} s", program.patience_seconds));
+        return true;
+      case ChildProcess::Read::interrupted:
+        child.kill();
+        result.interrupted = true;
+        return true;
+      case ChildProcess::Read::too_long:
+        child.kill();
+        set_fault(result, Outcome::failed, "child protocol: a line without end");
+        return true;
+    }
+    try {
+      const std::size_t steps = result.steps.size();
+      const bool last = std::visit(listener, parse_message(line));
+      if (result.steps.size() > steps) {
+        on_step(result.steps.back());
+      }
+      if (last) {
+        return true;
+      }
+    } catch (const Error& error) {
+      child.kill();
+      set_fault(result, Outcome::failed, error.what());
+      return true;
+    }
+  }
+}
+
+// The child ended, or closed its output, before it had said all.
+void explain_end(ChildProcess& child, std::optional<std::int64_t> oom_kills_before,
+                 Exchange& result) {
+  const std::optional<ProcessEnd> end = child.wait(kExitPatienceSeconds);
+  const std::string last_words = child.last_error_line();
+  const std::string said = last_words.empty() ? "" : ": " + last_words;
+  if (!end) {
+    child.kill();
+    set_fault(result, Outcome::failed, "closed its output before it was done" + said);
+  } else if (end->signal == SIGKILL && oom_kills_before && oom_kills() > oom_kills_before) {
+    set_fault(result, Outcome::oom, "killed by the kernel for want of memory");
+  } else if (end->signal) {
+    set_fault(result, Outcome::crashed, signal_name(*end->signal) + said);
+  } else {
+    set_fault(result, Outcome::failed,
+              fmt::format("exit status {} before it was done{}", *end->exit_status, said));
+  }
+}
+
+// All has been said: the memory is read while the child still waits for the end of its input.
+void part(ChildProcess& child, std::optional<std::int64_t> oom_kills_before, Exchange& result) {
+  if (result.fault) {
+    child.kill();  // it may be in the middle of a step
+    return;
+  }
+  const std::optional<std::int64_t> peak = process_bytes(child.id(), "VmHWM");
+  if (peak) {
+    result.peak_bytes = std::max(result.peak_bytes.value_or(0), *peak);
+  }
+  child.close_input();
+  const std::optional<ProcessEnd> end = child.wait(kExitPatienceSeconds);
+  if (!end) {
+    child.kill();
+    set_fault(result, Outcome::timeout, "did not exit after the end of its input");
+  } else if (end->exit_status != 0) {
+    explain_end(child, oom_kills_before, result);
+  }
+}
+
+}  // namespace
+
+std::vector<std::string> child_command(const ChildProgram& program, const CaseSpec& spec) {
+  if (!is_external(spec)) {
+    return program.command;
+  }
+  std::istringstream words(spec.backend.substr(std::string(kExternalPrefix).size()));
+  std::vector<std::string> command;
+  for (std::string word; words >> word;) {
+    command.push_back(word);
+  }
+  if (command.empty()) {
+    throw_bad_input("backend {}: expected a program after the colon", spec.backend);
+  }
+  return command;
+}
+
+Exchange exchange(const ChildProgram& program, const Request& request,
+                  const std::function<void(const StepMessage&)>& on_step) {
+  Exchange result;
+  std::vector<std::string> environment = program.environment;
+  environment.push_back(fmt::format("OMP_NUM_THREADS={}", request.spec.threads));
+  const std::optional<std::int64_t> oom_kills_before = oom_kills();
+  ChildProcess child(child_command(program, request.spec), environment);
+  child.write_line(to_line(request));
+  Listener listener(request, result);
+  if (!listen(child, program, listener, on_step, result)) {
+    explain_end(child, oom_kills_before, result);
+  } else if (!result.interrupted) {
+    part(child, oom_kills_before, result);
+  }
+  return result;
+}
+
+}  // namespace voxmark

@@ -1,0 +1,16 @@
+// The shared libraries of this process: a backend's kernels may live in one.
+#pragma once
+
+#include <string>
+#include <vector>
+
+namespace voxmark {
+
+struct LoadedLibrary {
+  std::string path;    // behind symbolic links: the version is often in the file's name
+  std::string sha256;  // "" where the file cannot be read
+};
+
+std::vector<LoadedLibrary> loaded_libraries();
+
+}  // namespace voxmark

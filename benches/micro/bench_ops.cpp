@@ -1,0 +1,147 @@
+// bench_ops: the time of one op of the model, in every backend, as the backend really runs it.
+//
+//   bench_ops --image=64x64x64 --benchmark_filter='onednn/encodeB_conv1/.*'
+#include <benchmark/benchmark.h>
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <memory>
+
+#include "benches/micro/isolated_layer.h"
+#include "benches/micro/micro_options.h"
+#include "workloads/cost.h"
+#include "workloads/synthetic.h"
+#include "workloads/weights.h"
+
+namespace voxmark {
+namespace {
+
+// Seconds of chosen stages.
+class StageSeconds final : public StageObserver {
+ public:
+  explicit StageSeconds(std::vector<std::size_t> stages) : stages_(std::move(stages)) {}
+  void stage(std::size_t index, double seconds) override {
+    if (std::find(stages_.begin(), stages_.end(), index) != stages_.end()) {
+      sum_ += seconds;
+    }
+  }
+  double take() { return std::exchange(sum_, 0.0); }
+
+ private:
+  std::vector<std::size_t> stages_;
+  double sum_ = 0;
+};
+
+// A layer's program compiled by one backend, with data in it.
+struct CompiledLayer {
+  const Backend* backend = nullptr;
+  const IsolatedLayer* layer = nullptr;
+  std::unique_ptr<Executable> executable;
+};
+
+// The layer's ops are timed one after another: compiled once for all of them.
+CompiledLayer& compile_layer(const Backend& backend, const std::shared_ptr<IsolatedLayer>& layer,
+                             const MicroOptions& options) {
+  static CompiledLayer last;
+  if (last.backend != &backend || last.layer != layer.get()) {
+    const Program& program = layer->program;
+    last = {};  // frees its memory first
+    last = {&backend, layer.get(), backend.compile(program, options.compile())};
+    for (const auto& [name, values] : initial_weights(program, 1)) {
+      last.executable->set(program.find(name), values);
+    }
+    const std::int64_t channels = program.tensor(program.input).shape.back();
+    last.executable->load(synthetic_batch(program.images, program.dims, channels, 1, 1, 0));
+    last.executable->run();  // first touch and lazy set-up
+  }
+  return last;
+}
+
+// Nominal traffic: every operand once. Values of 4 bytes in fp32, 8 in fp64.
+double bytes_moved(const Program& program, const Op& op, Precision precision) {
+  std::int64_t values = 0;
+  const Operands own = operands(op);
+  for (const std::vector<TensorId>& side : {own.reads, own.writes}) {
+    for (const TensorId id : side) {
+      values += elements(program.tensor(id).shape);
+    }
+  }
+  return static_cast<double>(values) * (precision == Precision::fp64 ? 8.0 : 4.0);
+}
+
+void time_op(benchmark::State& state, const Backend& backend,
+             const std::shared_ptr<IsolatedLayer>& layer, const std::string& op_name,
+             const MicroOptions& options) {
+  Executable& executable = *compile_layer(backend, layer, options).executable;
+  const Program& program = layer->program;
+  const OpId op = find_op(*layer, op_name);
+
+  // Most often one stage; it may hold other ops that the backend fused with this one.
+  std::vector<std::size_t> stages;
+  std::size_t fused_ops = 0;
+  double flop_count = 0;
+  double byte_count = 0;
+  std::string label;
+  for (std::size_t i = 0; i < executable.stages().size(); ++i) {
+    const Stage& stage = executable.stages()[i];
+    if (std::find(stage.ops.begin(), stage.ops.end(), op) == stage.ops.end()) {
+      continue;
+    }
+    stages.push_back(i);
+    label = stage.implementation + " " + stage.layout;
+    fused_ops = std::max(fused_ops, stage.ops.size() - 1);
+    for (const OpId id : stage.ops) {
+      const Op& fused = program.ops[static_cast<std::size_t>(id)];
+      flop_count += static_cast<double>(flops(program, fused));
+      byte_count += bytes_moved(program, fused, options.precision);
+    }
+  }
+  if (stages.empty()) {
+    state.SkipWithError("the backend has no stage for this op");
+    return;
+  }
+  if (fused_ops > 0) {
+    label += fmt::format(", fused with {} more", fused_ops);
+  }
+
+  StageSeconds observer(stages);
+  for (auto _ : state) {
+    benchmark::DoNotOptimize(executable.run(&observer).loss);
+    state.SetIterationTime(observer.take());
+  }
+  const auto rate = benchmark::Counter::kIsIterationInvariantRate;
+  if (flop_count > 0) {
+    state.counters["FLOP/s"] = benchmark::Counter(flop_count, rate);
+  } else {
+    state.counters["bytes/s"] = benchmark::Counter(byte_count, rate);
+  }
+  state.SetLabel(label);
+}
+
+void add_benchmarks(const MicroOptions& options) {
+  for (const Dims& image : options.images) {
+    for (IsolatedLayer& isolated : isolate_layers(unet3d(options.unet), options.batch, image)) {
+      const auto layer = std::make_shared<IsolatedLayer>(std::move(isolated));
+      for (const Backend* backend : timed_backends(layer->program, options.compile())) {
+        for (const std::string& op : layer->ops) {
+          const std::string name =
+              fmt::format("{}/{}/{}/{}", backend->name(), layer->name, op, to_string(image));
+          benchmark::RegisterBenchmark(
+              name.c_str(),
+              [=](benchmark::State& state) { time_op(state, *backend, layer, op, options); })
+              ->UseManualTime()
+              ->Unit(benchmark::kMillisecond);
+        }
+      }
+    }
+  }
+}
+
+}  // namespace
+}  // namespace voxmark
+
+int main(int argc, char** argv) {
+  return voxmark::run_benchmarks(argc, argv,
+                                 "Time of one op of the 3D U-Net: BACKEND/LAYER/OP/IMAGE",
+                                 voxmark::add_benchmarks);
+}

@@ -1,0 +1,32 @@
+#include "benches/prediction.h"
+
+#include <fmt/format.h>
+
+#include "workloads/cost.h"
+
+namespace voxmark {
+namespace {
+
+std::string key(const CaseSpec& spec) {
+  return fmt::format("{} {} {}", spec.backend, to_string(spec.precision), spec.threads);
+}
+
+double step_flops(const CaseSpec& spec) {
+  return static_cast<double>(flops(training_program(spec)));
+}
+
+}  // namespace
+
+void Prediction::learn(const CaseSpec& spec, double step_seconds) {
+  seconds_per_flop_[key(spec)] = step_seconds / step_flops(spec);
+}
+
+std::optional<double> Prediction::steps_seconds(const CaseSpec& spec) const {
+  const auto known = seconds_per_flop_.find(key(spec));
+  if (known == seconds_per_flop_.end()) {
+    return std::nullopt;
+  }
+  return known->second * step_flops(spec) * (spec.warmup + spec.steps);
+}
+
+}  // namespace voxmark

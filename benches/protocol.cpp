@@ -1,0 +1,321 @@
+#include "benches/protocol.h"
+
+#include <cmath>
+#include <string_view>
+#include <utility>
+
+#include "base/error.h"
+
+namespace voxmark {
+namespace {
+
+template <class Enum>
+struct Named {
+  std::string_view name;
+  Enum value;
+};
+
+constexpr Named<ChildMode> kModes[] = {
+    {"plan", ChildMode::plan}, {"verify", ChildMode::verify}, {"time", ChildMode::time}};
+constexpr Named<ErrorKind> kErrorKinds[] = {{"bad_input", ErrorKind::bad_input},
+                                            {"out_of_memory", ErrorKind::out_of_memory},
+                                            {"internal", ErrorKind::internal}};
+
+template <class Enum, std::size_t N>
+std::string name_of(const Named<Enum> (&names)[N], Enum value) {
+  for (const Named<Enum>& entry : names) {
+    if (entry.value == value) {
+      return std::string(entry.name);
+    }
+  }
+  throw_internal("protocol: a value without a name");
+}
+
+template <class Enum, std::size_t N>
+Enum value_of(const Named<Enum> (&names)[N], const std::string& name, std::string_view key) {
+  for (const Named<Enum>& entry : names) {
+    if (entry.name == name) {
+      return entry.value;
+    }
+  }
+  throw_bad_input("child protocol: {}: \"{}\" is unknown", key, name);
+}
+
+Json nullable(const std::optional<std::int64_t>& bytes) { return bytes ? Json(*bytes) : Json(); }
+
+// ---- Reading one message's keys ----
+
+class Fields {
+ public:
+  explicit Fields(const Json& json) : json_(json) {}
+
+  const Json& at(const char* key) const {
+    if (!json_.contains(key)) {
+      throw_bad_input("child protocol: key \"{}\" is missing", key);
+    }
+    return json_.at(key);
+  }
+
+  std::string text(const char* key) const {
+    const Json& value = at(key);
+    if (!value.is_string()) {
+      wrong(key, "a text", value);
+    }
+    return value.get<std::string>();
+  }
+
+  std::string text_or_empty(const char* key) const { return json_.contains(key) ? text(key) : ""; }
+
+  bool flag(const char* key) const {
+    const Json& value = at(key);
+    if (!value.is_boolean()) {
+      wrong(key, "true or false", value);
+    }
+    return value.get<bool>();
+  }
+
+  std::int64_t count(const char* key) const {
+    const Json& value = at(key);
+    if (!is_count(value)) {
+      wrong(key, "an integer of 0 or more", value);
+    }
+    return value.get<std::int64_t>();
+  }
+
+  std::optional<std::int64_t> nullable_count(const char* key) const {
+    if (!json_.contains(key) || json_.at(key).is_null()) {
+      return std::nullopt;
+    }
+    return count(key);
+  }
+
+  double number(const char* key) const { return number_from_json(at(key), key); }
+
+  double seconds(const char* key) const {
+    const double value = number(key);
+    if (!(value >= 0) || std::isinf(value)) {
+      wrong(key, "seconds", at(key));
+    }
+    return value;
+  }
+
+  Json object_or_empty(const char* key) const {
+    if (!json_.contains(key)) {
+      return Json::object();
+    }
+    if (!json_.at(key).is_object()) {
+      wrong(key, "an object", json_.at(key));
+    }
+    return json_.at(key);
+  }
+
+  Json array_or_empty(const char* key) const {
+    if (!json_.contains(key)) {
+      return Json::array();
+    }
+    if (!json_.at(key).is_array()) {
+      wrong(key, "an array", json_.at(key));
+    }
+    return json_.at(key);
+  }
+
+  Dims dims(const char* key) const {
+    const Json& value = at(key);
+    if (!value.is_array() || value.size() != 3 || !is_count(value[0]) || !is_count(value[1]) ||
+        !is_count(value[2])) {
+      wrong(key, "three extents", value);
+    }
+    return {value[0].get<std::int64_t>(), value[1].get<std::int64_t>(),
+            value[2].get<std::int64_t>()};
+  }
+
+ private:
+  static bool is_count(const Json& value) {
+    constexpr std::uint64_t kMost = std::uint64_t{1} << 53;
+    return value.is_number_unsigned() && value.get<std::uint64_t>() <= kMost;
+  }
+
+  [[noreturn]] static void wrong(const char* key, std::string_view expected, const Json& value) {
+    throw_bad_input("child protocol: {}: expected {}, found {}", key, expected, dump_json(value));
+  }
+
+  const Json& json_;
+};
+
+// ---- One pair of functions per message ----
+
+Json to_json(const PlannedMessage& message) {
+  return {{"type", "planned"},
+          {"planned_bytes", nullable(message.planned_bytes)},
+          {"exact", message.exact},
+          {"plan_by_purpose", message.plan_by_purpose}};
+}
+
+PlannedMessage planned_message(const Fields& fields) {
+  return {fields.nullable_count("planned_bytes"), fields.flag("exact"),
+          fields.object_or_empty("plan_by_purpose")};
+}
+
+Json to_json(const UnsupportedMessage& message) {
+  return {{"type", "unsupported"}, {"reason", message.reason}};
+}
+
+Json to_json(const VerifiedMessage& message) {
+  return {{"type", "verified"},
+          {"image", {message.image.d, message.image.h, message.image.w}},
+          {"batch", message.batch},
+          {"checks", message.checks},
+          {"tensor", message.tensor},
+          {"error", number_to_json(message.error)},
+          {"tolerance", message.tolerance},
+          {"step_seconds", message.step_seconds}};
+}
+
+VerifiedMessage verified_message(const Fields& fields) {
+  VerifiedMessage message;
+  message.image = fields.dims("image");
+  message.batch = fields.count("batch");
+  message.checks = static_cast<int>(fields.count("checks"));
+  message.tensor = fields.text("tensor");
+  message.error = fields.number("error");
+  message.tolerance = fields.number("tolerance");
+  message.step_seconds = fields.seconds("step_seconds");
+  return message;
+}
+
+Json to_json(const ReadyMessage& message) {
+  return {{"type", "ready"},
+          {"base_bytes", nullable(message.base_bytes)},
+          {"allocated_bytes", nullable(message.allocated_bytes)},
+          {"compile_seconds", message.compile_seconds},
+          {"batch_sha256", message.batch_sha256},
+          {"weights_sha256", message.weights_sha256},
+          {"stages", message.stages},
+          {"execution", message.execution}};
+}
+
+ReadyMessage ready_message(const Fields& fields) {
+  ReadyMessage message;
+  message.base_bytes = fields.nullable_count("base_bytes");
+  message.allocated_bytes = fields.nullable_count("allocated_bytes");
+  message.compile_seconds = fields.seconds("compile_seconds");
+  message.batch_sha256 = fields.text_or_empty("batch_sha256");
+  message.weights_sha256 = fields.text_or_empty("weights_sha256");
+  message.stages = fields.array_or_empty("stages");
+  message.execution = fields.object_or_empty("execution");
+  return message;
+}
+
+Json to_json(const StepMessage& message) {
+  Json json = {{"type", "step"},
+               {"warmup", message.warmup},
+               {"load_seconds", message.load_seconds},
+               {"forward_backward_seconds", message.forward_backward_seconds},
+               {"update_seconds", message.update_seconds},
+               {"step_seconds", message.step_seconds},
+               {"loss", number_to_json(message.loss)},
+               {"readings", message.readings}};
+  if (!message.gradient_norms.empty()) {
+    Json norms = Json::object();
+    for (const auto& [name, norm] : message.gradient_norms) {
+      norms[name] = number_to_json(norm);
+    }
+    json["gradient_norms"] = std::move(norms);
+  }
+  return json;
+}
+
+StepMessage step_message(const Fields& fields) {
+  StepMessage message;
+  message.warmup = fields.flag("warmup");
+  message.load_seconds = fields.seconds("load_seconds");
+  message.forward_backward_seconds = fields.seconds("forward_backward_seconds");
+  message.update_seconds = fields.seconds("update_seconds");
+  message.step_seconds = fields.seconds("step_seconds");
+  message.loss = fields.number("loss");
+  message.readings = fields.object_or_empty("readings");
+  const Json norms = fields.object_or_empty("gradient_norms");
+  for (const auto& item : norms.items()) {
+    message.gradient_norms[item.key()] = number_from_json(item.value(), item.key());
+  }
+  return message;
+}
+
+Json to_json(const DoneMessage& message) {
+  return {{"type", "done"}, {"earlier_peak_bytes", nullable(message.earlier_peak_bytes)}};
+}
+
+Json to_json(const ErrorMessage& message) {
+  return {{"type", "error"},
+          {"kind", name_of(kErrorKinds, message.kind)},
+          {"message", message.message}};
+}
+
+}  // namespace
+
+std::string to_line(const Request& request) {
+  Json json = {{"protocol", kProtocol},
+               {"mode", name_of(kModes, request.mode)},
+               {"case", to_json(request.spec)}};
+  if (!request.reference_path.empty()) {
+    json["reference_path"] = request.reference_path;
+  }
+  return dump_json(json);
+}
+
+std::string to_line(const Message& message) {
+  return dump_json(std::visit([](const auto& value) { return to_json(value); }, message));
+}
+
+Request parse_request(const std::string& line) {
+  const Json json = parse_json(line, "child protocol");
+  const Fields fields(json);
+  const std::string protocol = fields.text("protocol");
+  if (protocol != kProtocol) {
+    throw_bad_input("child protocol: expected {}, found {}", kProtocol, protocol);
+  }
+  for (const auto& item : json.items()) {
+    const std::string& key = item.key();
+    if (key != "protocol" && key != "mode" && key != "case" && key != "reference_path") {
+      throw_bad_input("child protocol: key \"{}\" is unknown", key);
+    }
+  }
+  Request request;
+  request.mode = value_of(kModes, fields.text("mode"), "mode");
+  request.spec = case_from_json(fields.at("case"), "case");
+  request.reference_path = fields.text_or_empty("reference_path");
+  return request;
+}
+
+Message parse_message(const std::string& line) {
+  const Json json = parse_json(line, "child protocol");
+  if (!json.is_object()) {
+    throw_bad_input("child protocol: expected an object, found {}", json.type_name());
+  }
+  const Fields fields(json);
+  const std::string type = fields.text("type");
+  if (type == "planned") {
+    return planned_message(fields);
+  }
+  if (type == "unsupported") {
+    return UnsupportedMessage{fields.text("reason")};
+  }
+  if (type == "verified") {
+    return verified_message(fields);
+  }
+  if (type == "ready") {
+    return ready_message(fields);
+  }
+  if (type == "step") {
+    return step_message(fields);
+  }
+  if (type == "done") {
+    return DoneMessage{fields.nullable_count("earlier_peak_bytes")};
+  }
+  if (type == "error") {
+    return ErrorMessage{value_of(kErrorKinds, fields.text("kind"), "kind"), fields.text("message")};
+  }
+  throw_bad_input("child protocol: type: \"{}\" is unknown", type);
+}
+
+}  // namespace voxmark
