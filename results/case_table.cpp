@@ -1,0 +1,143 @@
+#include "results/case_table.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <array>
+#include <cmath>
+#include <functional>
+#include <string_view>
+
+namespace voxmark {
+namespace {
+
+constexpr int kSecondsDigits = 4;  // a tenth of the 1 to 2% that processes differ by
+constexpr int kRatioDigits = 3;
+constexpr std::string_view kNothing = "-";
+
+// Members of a case that get a column only where they differ between the cases.
+constexpr std::array<std::pair<const char*, const char*>, 8> kOptionalMembers = {
+    {{"input_channels", "channels"},
+     {"classes", "classes"},
+     {"filters", "filters"},
+     {"precision", "precision"},
+     {"threads", "threads"},
+     {"ranks", "ranks"},
+     {"data", "data"},
+     {"seed", "seed"}}};
+
+std::string member_text(const Json& spec, const char* member) {
+  if (!spec.contains(member)) return std::string(kNothing);
+  return spec[member].is_string() ? spec[member].get<std::string>() : dump_json(spec[member]);
+}
+
+std::string image_text(const Json& spec) {
+  std::string text;
+  for (const Json& extent : spec.at("image")) {
+    if (!text.empty()) text += "x";
+    text += dump_json(extent);
+  }
+  return text;
+}
+
+bool differs(std::span<const CaseSummary> cases, const char* member) {
+  return std::ranges::any_of(cases, [&](const CaseSummary& summary) {
+    return member_text(summary.spec, member) != member_text(cases.front().spec, member);
+  });
+}
+
+std::string spread_text(const CaseSummary& summary) {
+  const Spread& spread = *summary.step_seconds;
+  const std::string range = fmt::format("{}..{}", significant(spread.minimum, kSecondsDigits),
+                                        significant(spread.maximum, kSecondsDigits));
+  return summary.processes > 1 ? fmt::format("{} ({} processes)", range, summary.processes)
+                               : fmt::format("{} ({} {})", range, summary.steps,
+                                             summary.steps == 1 ? "step" : "steps");
+}
+
+std::string speed_up_cell(std::span<const CaseSummary> cases, const std::string& baseline_backend,
+                          const CaseSummary& summary) {
+  for (const CaseSummary& baseline : cases) {
+    if (baseline.spec.at("backend") != baseline_backend) continue;
+    if (const auto ratio = speed_up(baseline, summary)) {
+      return &baseline == &summary ? "1" : speed_up_text(*ratio);
+    }
+  }
+  return std::string(kNothing);
+}
+
+}  // namespace
+
+Table case_table(std::span<const CaseSummary> cases,
+                 const std::optional<std::string>& baseline_backend) {
+  Table table;
+  table.rows.resize(cases.size());
+  const auto add_column = [&](const std::string& header, Align align,
+                              const std::function<std::string(const CaseSummary&)>& cell) {
+    table.columns.push_back({header, align});
+    for (std::size_t i = 0; i < cases.size(); ++i) table.rows[i].push_back(cell(cases[i]));
+  };
+  // A figure, or the sign that there is none.
+  const auto add_figure = [&](const std::string& header, auto figure, auto text) {
+    add_column(header, Align::right, [=](const CaseSummary& summary) {
+      const auto& value = summary.*figure;
+      return value ? text(*value) : std::string(kNothing);
+    });
+  };
+
+  add_column("backend", Align::left,
+             [](const CaseSummary& summary) { return member_text(summary.spec, "backend"); });
+  add_column("image", Align::right,
+             [](const CaseSummary& summary) { return image_text(summary.spec); });
+  add_column("batch", Align::right,
+             [](const CaseSummary& summary) { return member_text(summary.spec, "batch"); });
+  for (const auto& [member, header] : kOptionalMembers) {
+    if (!differs(cases, member)) continue;
+    add_column(header, Align::right, [name = member](const CaseSummary& summary) {
+      return member_text(summary.spec, name);
+    });
+  }
+  add_figure("step s", &CaseSummary::step_seconds,
+             [](const Spread& spread) { return significant(spread.median, kSecondsDigits); });
+  add_column("spread", Align::left, [](const CaseSummary& summary) {
+    return summary.step_seconds ? spread_text(summary) : std::string(kNothing);
+  });
+  add_figure("fwd+bwd s/image", &CaseSummary::forward_backward_seconds_per_image,
+             [](double seconds) { return significant(seconds, kSecondsDigits); });
+  add_figure("GFLOP/s", &CaseSummary::flops_per_second,
+             [](double flops) { return significant(flops * 1e-9, kRatioDigits); });
+  add_figure("peak memory", &CaseSummary::peak_bytes, bytes_text);
+  if (baseline_backend) {
+    add_column("fwd+bwd vs " + *baseline_backend, Align::left, [&](const CaseSummary& summary) {
+      return speed_up_cell(cases, *baseline_backend, summary);
+    });
+  }
+  add_column("note", Align::left, [](const CaseSummary& summary) { return summary.note; });
+  return table;
+}
+
+std::string speed_up_text(const Spread& speed_up) {
+  return fmt::format("{}x ({}..{})", significant(speed_up.median, kRatioDigits),
+                     significant(speed_up.minimum, kRatioDigits),
+                     significant(speed_up.maximum, kRatioDigits));
+}
+
+std::string bytes_text(std::uint64_t bytes) {
+  constexpr std::array<std::string_view, 5> kUnits = {"B", "KiB", "MiB", "GiB", "TiB"};
+  auto value = static_cast<double>(bytes);
+  std::size_t unit = 0;
+  while (value >= 1024 && unit + 1 < kUnits.size()) {
+    value /= 1024;
+    ++unit;
+  }
+  return fmt::format("{} {}", unit == 0 ? fmt::format("{}", bytes) : significant(value, 3),
+                     kUnits[unit]);
+}
+
+std::string significant(double value, int digits) {
+  if (value == 0 || !std::isfinite(value)) return fmt::format("{}", value);
+  const int before_point = static_cast<int>(std::floor(std::log10(std::abs(value)))) + 1;
+  return fmt::format("{:.{}f}", value, std::max(0, digits - before_point));
+}
+
+}  // namespace voxmark

@@ -1,0 +1,30 @@
+// The table that a run ends with: one row per case, with what a reader needs to judge it.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <span>
+#include <string>
+
+#include "results/summary.h"
+#include "results/table.h"
+
+namespace voxmark {
+
+// With a baseline backend, a column tells how many times faster forward and backward are than that
+// backend's row of the same workload. What all cases share (precision, threads, ...) is left out.
+// A row without a figure shows "-" and, in its last column, why.
+Table case_table(std::span<const CaseSummary> cases,
+                 const std::optional<std::string>& baseline_backend);
+
+// "2.41x (2.30..2.52)"
+std::string speed_up_text(const Spread& speed_up);
+
+// Scaled for reading: "1.50 GiB", "12.0 MiB", "800 B".
+std::string bytes_text(std::uint64_t bytes);
+
+// With that many significant digits, and never an exponent: 1234.6 -> "1235", 0.012346 ->
+// "0.01235".
+std::string significant(double value, int digits);
+
+}  // namespace voxmark

@@ -1,0 +1,163 @@
+#include "results/summary.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <array>
+#include <map>
+#include <string_view>
+
+namespace voxmark {
+namespace {
+
+// What two cases must share for the ratio of their times to mean something.
+constexpr std::array<std::string_view, 10> kWorkloadMembers = {
+    "image",     "batch",   "input_channels", "classes", "filters",
+    "precision", "threads", "data",           "seed",    "ranks"};
+
+Json without_process(Json spec) {
+  spec.erase("process");
+  return spec;
+}
+
+std::vector<double> measured(const Record& record, double StepTimes::*member) {
+  std::vector<double> seconds;
+  for (const SampleRecord& sample : record.samples) {
+    if (!sample.warmup && sample.times) seconds.push_back((*sample.times).*member);
+  }
+  return seconds;
+}
+
+// Over records that publish times and have measured steps.
+std::optional<Spread> spread_over(std::span<const Record* const> records,
+                                  double StepTimes::*member) {
+  if (records.empty()) return std::nullopt;
+  if (records.size() == 1) return spread_of(measured(*records.front(), member));
+  std::vector<double> medians;
+  for (const Record* record : records) {
+    medians.push_back(spread_of(measured(*record, member)).median);
+  }
+  return spread_of(std::move(medians));
+}
+
+void append_note(std::string& note, const std::string& text) {
+  if (!note.empty()) note += "; ";
+  note += text;
+}
+
+// How serious an outcome is for the case as a whole: the largest one names it.
+int severity(Outcome outcome) {
+  if (outcome == Outcome::invalid) return 3;
+  if (outcome == Outcome::diverged) return 2;
+  return publishes_times(outcome) ? 1 : 0;
+}
+
+// "2 of 10 processes crashed: signal 11", or without the count when it is all of them.
+void describe_failures(CaseSummary& summary, std::span<const Record* const> records) {
+  std::map<std::pair<Outcome, std::string>, int> counts;
+  for (const Record* record : records) {
+    if (!publishes_times(record->outcome)) {
+      ++counts[{record->outcome, record->reason.value_or("no reason given")}];
+    }
+  }
+  for (const auto& [failure, count] : counts) {
+    const std::string text = fmt::format("{}: {}", to_string(failure.first), failure.second);
+    const bool all = count == static_cast<int>(records.size());
+    append_note(summary.note,
+                all ? text : fmt::format("{} of {} processes {}", count, records.size(), text));
+  }
+}
+
+CaseSummary summarise_case(std::span<const Record* const> records) {
+  CaseSummary summary;
+  summary.spec = without_process(records.front()->spec);
+  summary.outcome = (*std::ranges::max_element(records, {}, [](const Record* record) {
+                      return severity(record->outcome);
+                    }))->outcome;
+  describe_failures(summary, records);
+
+  std::vector<const Record*> timed;
+  for (const Record* record : records) {
+    if (record->memory.planned_bytes) summary.planned_bytes = record->memory.planned_bytes;
+    if (record->memory.peak_bytes) {
+      summary.peak_bytes = std::max(summary.peak_bytes.value_or(0), *record->memory.peak_bytes);
+    }
+    if (!publishes_times(summary.outcome) || !publishes_times(record->outcome)) continue;
+    const auto steps = measured(*record, &StepTimes::step_seconds).size();
+    if (steps == 0) continue;
+    summary.steps += static_cast<int>(steps);
+    timed.push_back(record);
+  }
+  if (!publishes_times(summary.outcome)) return summary;
+
+  if (timed.empty()) {
+    append_note(summary.note, "no step was measured after the warm-up");
+    return summary;
+  }
+  const Record& first = *timed.front();
+  if (first.outcome == Outcome::overhead) append_note(summary.note, "the harness alone");
+  if (first.verification && !first.verification->verified) {
+    append_note(summary.note,
+                "not verified: " + first.verification->reason.value_or("no reason given"));
+  }
+  summary.processes = static_cast<int>(timed.size());
+  summary.step_seconds = spread_over(timed, &StepTimes::step_seconds);
+  summary.forward_backward_seconds = spread_over(timed, &StepTimes::forward_backward_seconds);
+  summary.forward_backward_seconds_per_image =
+      summary.forward_backward_seconds->median / summary.spec.at("batch").get<double>();
+  if (first.flops_per_step && first.outcome == Outcome::ok && summary.step_seconds->median > 0) {
+    summary.flops_per_second =
+        static_cast<double>(*first.flops_per_step) / summary.step_seconds->median;
+  }
+  return summary;
+}
+
+bool same_workload(const Json& left, const Json& right) {
+  return std::ranges::all_of(kWorkloadMembers, [&](std::string_view member) {
+    const auto in_left = left.find(member);
+    const auto in_right = right.find(member);
+    if (in_left == left.end() || in_right == right.end()) {
+      return in_left == left.end() && in_right == right.end();
+    }
+    return *in_left == *in_right;
+  });
+}
+
+}  // namespace
+
+Spread spread_of(std::vector<double> values) {
+  std::ranges::sort(values);
+  const std::size_t middle = values.size() / 2;
+  const double median =
+      values.size() % 2 == 1 ? values[middle] : (values[middle - 1] + values[middle]) / 2;
+  return {median, values.front(), values.back()};
+}
+
+std::vector<CaseSummary> summarise(std::span<const Record> records) {
+  std::vector<std::vector<const Record*>> cases;
+  std::map<std::string, std::size_t> index_of;  // by the case's key, repeats as one
+  for (const Record& record : records) {
+    const auto [found, is_new] =
+        index_of.try_emplace(case_key(without_process(record.spec)), cases.size());
+    if (is_new) cases.emplace_back();
+    cases[found->second].push_back(&record);
+  }
+  std::vector<CaseSummary> summaries;
+  for (const auto& of_case : cases) summaries.push_back(summarise_case(of_case));
+  return summaries;
+}
+
+std::optional<Spread> speed_up(const CaseSummary& baseline, const CaseSummary& other) {
+  if (baseline.outcome != Outcome::ok || other.outcome != Outcome::ok ||
+      !baseline.forward_backward_seconds || !other.forward_backward_seconds ||
+      !same_workload(baseline.spec, other.spec)) {
+    return std::nullopt;
+  }
+  const Spread& slow = *baseline.forward_backward_seconds;
+  const Spread& fast = *other.forward_backward_seconds;
+  if (fast.minimum <= 0) return std::nullopt;
+  return Spread{slow.median / fast.median, slow.minimum / fast.maximum,
+                slow.maximum / fast.minimum};
+}
+
+}  // namespace voxmark

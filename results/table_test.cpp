@@ -1,0 +1,74 @@
+#include "results/table.h"
+
+#include <gtest/gtest.h>
+
+#include "results/case_table.h"
+#include "results/example_record.h"
+
+namespace voxmark {
+namespace {
+
+TEST(Table, AlignsText) {
+  const Table table = {{{"name", Align::left}, {"s", Align::right}, {"note", Align::left}},
+                       {{"na\u00efve", "12.5", "a\nb"}, {"x", "3", ""}}};
+  EXPECT_EQ(render_text(table),
+            "name      s  note\n"
+            "-----  ----  ----\n"
+            "na\u00efve  12.5  a b\n"
+            "x         3\n");
+}
+
+TEST(Table, AlignsMarkdownAndEscapesPipes) {
+  const Table table = {{{"name", Align::left}, {"s", Align::right}},
+                       {{"a|b", "12.5"}, {"x\ty", "3"}}};
+  EXPECT_EQ(render_markdown(table),
+            "| name |    s |\n"
+            "|------|-----:|\n"
+            "| a\\|b | 12.5 |\n"
+            "| x y  |    3 |\n");
+}
+
+TEST(CaseTable, ShowsFiguresSpeedUpsAndReasons) {
+  const std::vector<Record> records = {
+      example_record("naive", 0, 1.0), example_record("onednn", 0, 0.25),
+      example_record("naive", 1, 1.5), example_record("onednn", 1, 0.2),
+      example_failure("eigen", 0, Outcome::skipped, "not built")};
+  const std::vector<CaseSummary> cases = summarise(records);
+  // clang-format off
+  EXPECT_EQ(render_text(case_table(cases, "naive")),
+R"(backend     image  batch  step s  spread                        fwd+bwd s/image  GFLOP/s  peak memory  fwd+bwd vs naive    note
+-------  --------  -----  ------  ----------------------------  ---------------  -------  -----------  ------------------  ------------------
+naive    64x64x64      2   1.250  1.000..1.500 (2 processes)             0.5000      143     1.37 KiB  1
+onednn   64x64x64      2  0.2250  0.2000..0.2500 (2 processes)          0.09000      794     1.37 KiB  5.56x (4.00..7.50)
+eigen    64x64x64      2       -  -                                           -        -            -  -                   skipped: not built
+)");
+  // clang-format on
+  const Table without = case_table(cases, std::nullopt);
+  EXPECT_EQ(without.columns.size(), case_table(cases, "naive").columns.size() - 1);
+}
+
+TEST(CaseTable, HasAColumnForWhatDiffers) {
+  Record other = example_record("naive", 0);
+  other.spec["precision"] = "fp64";
+  const Table table =
+      case_table(summarise(std::vector{example_record("naive", 0), other}), std::nullopt);
+  EXPECT_EQ(table.columns[3].header, "precision");
+  EXPECT_EQ(table.rows[0][3], "fp32");
+  EXPECT_EQ(table.rows[1][3], "fp64");
+  EXPECT_EQ(table.columns[4].header, "step s");
+}
+
+TEST(CaseTable, IsEmptyWithoutCases) { EXPECT_TRUE(case_table({}, "naive").rows.empty()); }
+
+TEST(Numbers, AreWrittenForReading) {
+  EXPECT_EQ(significant(1234.6, 3), "1235");
+  EXPECT_EQ(significant(12.346, 3), "12.3");
+  EXPECT_EQ(significant(0.012346, 4), "0.01235");
+  EXPECT_EQ(significant(0, 3), "0");
+  EXPECT_EQ(bytes_text(800), "800 B");
+  EXPECT_EQ(bytes_text(1536ULL << 20U), "1.50 GiB");
+  EXPECT_EQ(bytes_text(1000ULL << 40U), "1000 TiB");
+}
+
+}  // namespace
+}  // namespace voxmark
