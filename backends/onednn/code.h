@@ -1,0 +1,80 @@
+// A stage before and after memory is known: what it needs, and how it becomes a call.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <dnnl.hpp>
+#include <functional>
+#include <map>
+#include <string>
+
+#include "backends/memory_plan.h"
+#include "backends/onednn/formats.h"
+#include "workloads/program.h"
+
+namespace voxmark::onednn {
+
+// oneDNN's layouts of convolution kernels, their gradients and Adam's m and v, by TensorId.
+// Parameters that are not here are plain arrays in the program's layout.
+using ParameterFormats = std::map<TensorId, dnnl::memory::desc>;
+
+// What is known before any memory is.
+struct Context {
+  const Program& program;
+  const Formats& formats;
+  ParameterFormats parameters;
+  dnnl::engine engine{dnnl::engine::kind::cpu, 0};
+  int threads = 1;
+};
+
+// Where everything lies, once it does.
+class Memory {
+ public:
+  Memory(const Formats& formats, std::byte* arena, std::vector<std::int64_t> offsets)
+      : formats_(formats), arena_(arena), offsets_(std::move(offsets)) {}
+
+  // The first byte of the tensor's memory; of activations, that of its root, halos included.
+  float* data(TensorId id) const {
+    const TensorId root = is_image(id) ? formats_[id].root : id;
+    return reinterpret_cast<float*>(arena_ + offsets_[static_cast<std::size_t>(root)]);
+  }
+  double* reduction(TensorId id) const {
+    return reinterpret_cast<double*>(arena_ + offsets_[static_cast<std::size_t>(id)]);
+  }
+  passes::View<float> out(TensorId id) const { return formats_.view(id, data(id)); }
+  passes::View<const float> in(TensorId id) const {
+    return formats_.view<const float>(id, data(id));
+  }
+
+ private:
+  bool is_image(TensorId id) const { return formats_[id].shape.n > 0; }
+
+  const Formats& formats_;
+  std::byte* arena_;
+  std::vector<std::int64_t> offsets_;  // bytes; of roots and of all that is not an image
+};
+
+using Call = std::function<void()>;
+
+struct StageCode {
+  std::int64_t scratch_bytes = 0;
+  std::string implementation;
+  // Once: makes primitives and resolves addresses, so that the call does neither.
+  std::function<Call(const Memory&, std::byte* scratch)> bind;
+};
+
+// Divides a stage's scratch.
+class ScratchSpace {
+ public:
+  std::int64_t reserve(std::int64_t bytes) {
+    const std::int64_t offset = bytes_;
+    bytes_ += (bytes + kBufferAlignment - 1) / kBufferAlignment * kBufferAlignment;
+    return offset;
+  }
+  std::int64_t bytes() const { return bytes_; }
+
+ private:
+  std::int64_t bytes_ = 0;
+};
+
+}  // namespace voxmark::onednn

@@ -1,0 +1,291 @@
+#include "backends/onednn/convolution.h"
+
+#include <memory>
+#include <optional>
+
+#include "backends/onednn/compat.h"
+#include "backends/onednn/one_channel.h"
+#include "backends/onednn/pointwise.h"
+#include "backends/onednn/primitives.h"
+
+namespace voxmark::onednn {
+namespace {
+
+using Desc = dnnl::memory::desc;
+using Tag = dnnl::memory::format_tag;
+constexpr auto kFloat = dnnl::memory::data_type::f32;
+
+bool is_reference(const std::string& implementation) { return implementation.rfind("ref", 0) == 0; }
+
+std::int64_t bytes_of(const Desc& desc) { return static_cast<std::int64_t>(desc.get_size()); }
+
+// Of an activation in the layout that the backend gave it; its halo planes count as depth.
+Tag tag_of(const TensorFormat& format, const LayoutChoice& layout) {
+  if (format.is_flat) {
+    return Tag::ncdhw;
+  }
+  if (layout.block != 0 && format.shape.width == layout.block) {
+    return layout.block == 16 ? Tag::nCdhw16c : Tag::nCdhw8c;
+  }
+  return Tag::ndhwc;
+}
+
+dnnl::memory::dims image_dims(const Program& program, const Formats& formats, TensorId id) {
+  const Shape& s = program.tensor(id).shape;
+  return {s[0], s[4], s[1] + 2 * formats[id].halo, s[2], s[3]};
+}
+
+// A convolution of a program with every layout fixed but that of the weights.
+ConvolutionDescs describe(const Program& program, const Formats& formats, TensorId source,
+                          TensorId kernel, TensorId destination) {
+  const Shape& k = program.tensor(kernel).shape;
+  const std::int64_t padding = k[0] / 2;
+  ConvolutionDescs descs;
+  descs.source =
+      Desc(image_dims(program, formats, source), kFloat, tag_of(formats[source], formats.layout()));
+  descs.destination = Desc(image_dims(program, formats, destination), kFloat,
+                           tag_of(formats[destination], formats.layout()));
+  descs.weights = Desc({k[4], k[3], k[0], k[1], k[2]}, kFloat, Tag::any);
+  descs.bias = Desc({k[4]}, kFloat, Tag::a);
+  descs.padding = {padding - formats[source].halo, padding, padding};
+  return descs;
+}
+
+// The same convolution on other layouts of source and destination.
+ConvolutionDescs in_layout(const ConvolutionDescs& descs, const Program& program,
+                           const Formats& formats, TensorId source, TensorId destination, Tag tag) {
+  ConvolutionDescs other = descs;
+  other.source = Desc(image_dims(program, formats, source), kFloat, tag);
+  other.destination = Desc(image_dims(program, formats, destination), kFloat, tag);
+  return other;
+}
+
+// A primitive descriptor and the layouts that it runs on.
+template <class PrimitiveDesc>
+struct Choice {
+  ConvolutionDescs descs;
+  PrimitiveDesc primitive;
+};
+
+// The first layout for which `make` gives more than a reference loop: the tensors' own, channels
+// last, channels first. Their own if there is none.
+template <class Make>
+auto choose(const Program& program, const Formats& formats, const ConvolutionDescs& own,
+            TensorId source, TensorId destination, Make make) {
+  using PrimitiveDesc = decltype(*make(own));
+  std::optional<Choice<std::decay_t<PrimitiveDesc>>> fallback;
+  const auto attempt = [&](const ConvolutionDescs& descs) {
+    const auto made = make(descs);
+    if (made && (!fallback || (is_reference(fallback->primitive.impl_info_str()) &&
+                               !is_reference(made->impl_info_str())))) {
+      fallback.emplace(Choice<std::decay_t<PrimitiveDesc>>{descs, *made});
+    }
+    return fallback && !is_reference(fallback->primitive.impl_info_str());
+  };
+  static_cast<void>(attempt(own) ||
+                    attempt(in_layout(own, program, formats, source, destination, Tag::ndhwc)) ||
+                    attempt(in_layout(own, program, formats, source, destination, Tag::ncdhw)));
+  if (!fallback) {
+    throw_internal("onednn: no implementation of a convolution of {} to {}",
+                   program.tensor(source).name, program.tensor(destination).name);
+  }
+  return *fallback;
+}
+
+template <class Function>
+auto if_implemented(Function make) -> std::optional<decltype(make())> {
+  try {
+    return make();
+  } catch (const dnnl::error& error) {
+    if (error.status == dnnl_unimplemented || error.status == dnnl_invalid_arguments) {
+      return std::nullopt;
+    }
+    throw;
+  }
+}
+
+auto choose_forward(const Program& program, const Formats& formats, const dnnl::engine& engine,
+                    const Convolution& op) {
+  const ConvolutionDescs own = describe(program, formats, op.input, op.kernel, op.output);
+  return choose(program, formats, own, op.input, op.output, [&](const ConvolutionDescs& descs) {
+    return if_implemented([&] { return forward_desc(engine, descs); });
+  });
+}
+
+// An argument of a primitive: in its own memory, or in scratch with a reorder before or after.
+class Reordering {
+ public:
+  Reordering(const Desc& stored, const Desc& used, ScratchSpace& scratch)
+      : stored_(stored), used_(used), is_needed_(stored != used) {
+    offset_ = is_needed_ ? scratch.reserve(bytes_of(used)) : 0;
+  }
+
+  bool is_needed() const { return is_needed_; }
+
+  Primitives::Argument argument(int index, void* data, std::byte* scratch) const {
+    return {index, used_, is_needed_ ? scratch + offset_ : data};
+  }
+  void before(Primitives& list, const dnnl::engine& engine, void* data, std::byte* scratch) const {
+    if (is_needed_) {
+      reorder(list, engine, {DNNL_ARG_FROM, stored_, data},
+              {DNNL_ARG_TO, used_, scratch + offset_});
+    }
+  }
+  void after(Primitives& list, const dnnl::engine& engine, void* data, std::byte* scratch) const {
+    if (is_needed_) {
+      reorder(list, engine, {DNNL_ARG_FROM, used_, scratch + offset_},
+              {DNNL_ARG_TO, stored_, data});
+    }
+  }
+
+ private:
+  static void reorder(Primitives& list, const dnnl::engine& engine,
+                      const Primitives::Argument& from, const Primitives::Argument& to) {
+    list.add(dnnl::reorder(dnnl::reorder::primitive_desc(engine, from.desc, engine, to.desc)),
+             {from, to});
+  }
+
+  Desc stored_, used_;
+  bool is_needed_;
+  std::int64_t offset_;
+};
+
+std::string implementation_name(const char* primitive, bool reorders) {
+  return std::string(primitive) + (reorders ? " between reorders" : "");
+}
+
+Call to_call(Primitives list) {
+  // std::function wants copies: share the list.
+  return [shared = std::make_shared<Primitives>(std::move(list))] { shared->execute(); };
+}
+
+}  // namespace
+
+Desc program_kernel_desc(const Shape& k) {
+  return Desc({k[4], k[3], k[0], k[1], k[2]}, kFloat, Tag::dhwio);
+}
+
+ParameterFormats choose_parameter_formats(const Program& program, const Formats& formats,
+                                          const dnnl::engine& engine) {
+  ParameterFormats result;
+  for (const Op& op : program.ops) {
+    if (const auto* convolution = std::get_if<Convolution>(&op.kind)) {
+      if (!is_pointwise(program, *convolution)) {
+        result[convolution->kernel] =
+            choose_forward(program, formats, engine, *convolution).primitive.weights_desc();
+      }
+    }
+  }
+  for (const Op& op : program.ops) {
+    if (const auto* adam = std::get_if<Adam>(&op.kind); adam && result.contains(adam->parameter)) {
+      result[adam->gradient] = result[adam->m] = result[adam->v] = result[adam->parameter];
+    }
+  }
+  return result;
+}
+
+StageCode convolution_code(const Context& context, const Convolution& op) {
+  const auto choice = choose_forward(context.program, context.formats, context.engine, op);
+  const ConvolutionDescs own =
+      describe(context.program, context.formats, op.input, op.kernel, op.output);
+  ScratchSpace scratch;
+  const std::int64_t scratchpad = scratch.reserve(bytes_of(choice.primitive.scratchpad_desc()));
+  const Reordering source(own.source, choice.descs.source, scratch);
+  const Reordering destination(own.destination, choice.descs.destination, scratch);
+  StageCode code;
+  code.scratch_bytes = scratch.bytes();
+  code.implementation = implementation_name(choice.primitive.impl_info_str(), source.is_needed());
+  code.bind = [=, engine = context.engine](const Memory& memory, std::byte* base) {
+    Primitives list(engine);
+    source.before(list, engine, memory.data(op.input), base);
+    list.add(dnnl::convolution_forward(choice.primitive),
+             {source.argument(DNNL_ARG_SRC, memory.data(op.input), base),
+              {DNNL_ARG_WEIGHTS, choice.primitive.weights_desc(), memory.data(op.kernel)},
+              {DNNL_ARG_BIAS, choice.descs.bias, memory.data(op.bias)},
+              destination.argument(DNNL_ARG_DST, memory.data(op.output), base),
+              {DNNL_ARG_SCRATCHPAD, choice.primitive.scratchpad_desc(), base + scratchpad}});
+    destination.after(list, engine, memory.data(op.output), base);
+    return to_call(std::move(list));
+  };
+  return code;
+}
+
+StageCode convolution_code(const Context& context, const ConvolutionBackwardData& op) {
+  const ConvolutionDescs own =
+      describe(context.program, context.formats, op.grad_input, op.kernel, op.grad_output);
+  const auto choice =
+      choose(context.program, context.formats, own, op.grad_input, op.grad_output,
+             [&](const ConvolutionDescs& descs) {
+               return if_implemented([&] { return backward_data_desc(context.engine, descs); });
+             });
+  ScratchSpace scratch;
+  const std::int64_t scratchpad = scratch.reserve(bytes_of(choice.primitive.scratchpad_desc()));
+  const Reordering source(own.source, choice.descs.source, scratch);
+  const Reordering destination(own.destination, choice.descs.destination, scratch);
+  const Reordering weights(context.parameters.at(op.kernel), choice.primitive.weights_desc(),
+                           scratch);
+  StageCode code;
+  code.scratch_bytes = scratch.bytes();
+  code.implementation = implementation_name(choice.primitive.impl_info_str(), source.is_needed());
+  code.bind = [=, engine = context.engine](const Memory& memory, std::byte* base) {
+    Primitives list(engine);
+    destination.before(list, engine, memory.data(op.grad_output), base);
+    weights.before(list, engine, memory.data(op.kernel), base);
+    list.add(dnnl::convolution_backward_data(choice.primitive),
+             {source.argument(DNNL_ARG_DIFF_SRC, memory.data(op.grad_input), base),
+              weights.argument(DNNL_ARG_WEIGHTS, memory.data(op.kernel), base),
+              destination.argument(DNNL_ARG_DIFF_DST, memory.data(op.grad_output), base),
+              {DNNL_ARG_SCRATCHPAD, choice.primitive.scratchpad_desc(), base + scratchpad}});
+    source.after(list, engine, memory.data(op.grad_input), base);
+    return to_call(std::move(list));
+  };
+  return code;
+}
+
+StageCode convolution_code(const Context& context, const ConvolutionBackwardWeights& op) {
+  const ConvolutionDescs own =
+      describe(context.program, context.formats, op.input, op.grad_kernel, op.grad_output);
+  const Desc& stored = context.parameters.at(op.grad_kernel);
+  const auto choice = choose(
+      context.program, context.formats, own, op.input, op.grad_output,
+      [&](const ConvolutionDescs& descs) {
+        const auto hint = if_implemented([&] { return forward_desc(context.engine, descs); });
+        const auto with = [&](const Desc& weights) {
+          ConvolutionDescs fixed = descs;
+          fixed.weights = weights;
+          return if_implemented(
+              [&] { return backward_weights_desc(context.engine, fixed, hint.value()); });
+        };
+        // In the layout of the kernel itself Adam needs no reorder.
+        const auto direct = with(stored);
+        return direct && !is_reference(direct->impl_info_str()) ? direct : with(descs.weights);
+      });
+  const std::string implementation = choice.primitive.impl_info_str();
+  if (is_reference(implementation) && context.formats[op.input].is_flat) {
+    return one_channel_code(context, op);
+  }
+  ScratchSpace scratch;
+  const std::int64_t scratchpad = scratch.reserve(bytes_of(choice.primitive.scratchpad_desc()));
+  const Reordering source(own.source, choice.descs.source, scratch);
+  const Reordering destination(own.destination, choice.descs.destination, scratch);
+  const Reordering weights(stored, choice.primitive.diff_weights_desc(), scratch);
+  StageCode code;
+  code.scratch_bytes = scratch.bytes();
+  code.implementation = implementation_name(implementation.c_str(), source.is_needed());
+  code.bind = [=, engine = context.engine](const Memory& memory, std::byte* base) {
+    Primitives list(engine);
+    source.before(list, engine, memory.data(op.input), base);
+    destination.before(list, engine, memory.data(op.grad_output), base);
+    list.add(dnnl::convolution_backward_weights(choice.primitive),
+             {source.argument(DNNL_ARG_SRC, memory.data(op.input), base),
+              destination.argument(DNNL_ARG_DIFF_DST, memory.data(op.grad_output), base),
+              weights.argument(DNNL_ARG_DIFF_WEIGHTS, memory.data(op.grad_kernel), base),
+              {DNNL_ARG_DIFF_BIAS, choice.descs.bias, memory.data(op.grad_bias)},
+              {DNNL_ARG_SCRATCHPAD, choice.primitive.scratchpad_desc(), base + scratchpad}});
+    weights.after(list, engine, memory.data(op.grad_kernel), base);
+    return to_call(std::move(list));
+  };
+  return code;
+}
+
+}  // namespace voxmark::onednn

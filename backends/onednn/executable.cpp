@@ -1,0 +1,204 @@
+#include "backends/onednn/executable.h"
+
+#include <omp.h>
+
+#include <algorithm>
+#include <cassert>
+#include <chrono>
+#include <set>
+#include <utility>
+
+#include "backends/arena.h"
+#include "backends/onednn/compat.h"
+#include "backends/onednn/convolution.h"
+#include "backends/onednn/memory_layout.h"
+#include "backends/onednn/passes_code.h"
+#include "backends/onednn/pointwise.h"
+#include "backends/onednn/tensor_io.h"
+#include "backends/onednn/transposed.h"
+
+namespace voxmark::onednn {
+namespace {
+
+// oneDNN takes its number of threads from OpenMP's global setting, both when it makes a primitive
+// and when it runs one.
+class ThreadCount {
+ public:
+  explicit ThreadCount(int threads) : previous_(omp_get_max_threads()) {
+    omp_set_num_threads(threads);
+  }
+  ~ThreadCount() { omp_set_num_threads(previous_); }
+  ThreadCount(const ThreadCount&) = delete;
+  ThreadCount& operator=(const ThreadCount&) = delete;
+
+ private:
+  int previous_;
+};
+
+StageCode code_of(const Context& context, const StageOps& stage) {
+  const Op& op = context.program.ops[static_cast<std::size_t>(stage.ops.front())];
+  const auto convolution = [&](const auto& kind, TensorId kernel) {
+    return context.parameters.contains(kernel) ? convolution_code(context, kind)
+                                               : pointwise_code(context, kind);
+  };
+  if (const auto* forward = std::get_if<Convolution>(&op.kind)) {
+    return convolution(*forward, forward->kernel);
+  }
+  if (const auto* data = std::get_if<ConvolutionBackwardData>(&op.kind)) {
+    return convolution(*data, data->kernel);
+  }
+  if (const auto* weights = std::get_if<ConvolutionBackwardWeights>(&op.kind)) {
+    return convolution(*weights, weights->grad_kernel);
+  }
+  if (const auto* forward = std::get_if<TransposedConvolution>(&op.kind)) {
+    return transposed_code(context, *forward);
+  }
+  if (const auto* data = std::get_if<TransposedConvolutionBackwardData>(&op.kind)) {
+    return transposed_code(context, *data);
+  }
+  if (const auto* weights = std::get_if<TransposedConvolutionBackwardWeights>(&op.kind)) {
+    return transposed_code(context, *weights);
+  }
+  return passes_code(context, stage);
+}
+
+// Everything that compiling decides before it allocates.
+struct Blueprint {
+  Blueprint(const Program& program, const CompileOptions& options)
+      : formats(program, choose_layout(program, isa_in_use().block), options.readable),
+        context{program, formats, {}, dnnl::engine(dnnl::engine::kind::cpu, 0), options.threads},
+        stages(merge_ops(program, options.readable)) {
+    context.parameters = choose_parameter_formats(program, formats, context.engine);
+    for (const StageOps& stage : stages) {
+      codes.push_back(code_of(context, stage));
+    }
+    layout = lay_out(context, stages, codes, options.readable);
+  }
+
+  Formats formats;
+  Context context;
+  std::vector<StageOps> stages;
+  std::vector<StageCode> codes;
+  MemoryLayout layout;
+};
+
+class Compiled final : public Executable {
+ public:
+  Compiled(const Program& program, const CompileOptions& options)
+      : program_(program),
+        threads_(options.threads),
+        blueprint_(program_, options),
+        arena_(blueprint_.layout.arena_bytes, options.threads),
+        memory_(blueprint_.formats, arena_.at(0), blueprint_.layout.offsets) {
+    flush_denormals(options.threads);
+    std::set<TensorId> with_clean_halo;
+    for (std::size_t i = 0; i < blueprint_.stages.size(); ++i) {
+      const StageOps& stage = blueprint_.stages[i];
+      std::vector<TensorId> halos;
+      for (const OpId op : stage.ops) {
+        for (const TensorId id : operands(op_of(op)).writes) {
+          const TensorId root = blueprint_.formats[id].root;
+          if (root >= 0 && blueprint_.formats[root].halo > 0 &&
+              with_clean_halo.insert(root).second) {
+            halos.push_back(root);
+          }
+        }
+      }
+      const StageCode& code = blueprint_.codes[i];
+      calls_.push_back({op_of(stage.ops.front()).phase, halos,
+                        code.bind(memory_, arena_.at(blueprint_.layout.scratch[i]))});
+      stages_.push_back(
+          {stage.ops, code.implementation, blueprint_.formats.layout().name(), isa_in_use().name});
+    }
+  }
+
+  void set(TensorId id, std::span<const double> values) override {
+    assert(is_persistent(program_.tensor(id).role));
+    write_parameter(blueprint_.context, id, values, memory_.data(id));
+  }
+
+  void read(TensorId id, std::span<double> values) const override {
+    read_tensor(blueprint_.context, memory_, id, values);
+  }
+
+  void load(const Batch& batch) override {
+    write_image(blueprint_.context, program_.input, batch.input, memory_);
+    write_image(blueprint_.context, program_.target, batch.target, memory_);
+  }
+
+  StepResult run(StageObserver* observer) override {
+    execute([](Phase phase) { return phase != Phase::update; }, observer);
+    return result();
+  }
+
+  void update() override {
+    execute([](Phase phase) { return phase == Phase::update; }, nullptr);
+  }
+
+  std::span<const Stage> stages() const override { return stages_; }
+  const MemoryPlan& plan() const override { return blueprint_.layout.plan; }
+
+ private:
+  StepResult result() const {
+    StepResult result;
+    if (program_.loss == kNoTensor) {
+      return result;
+    }
+    result.loss = *memory_.reduction(program_.loss);
+    const std::int64_t rows = elements(program_.tensor(program_.sums).shape) / kDiceSumCount;
+    for (std::int64_t i = 0; i < rows; ++i) {
+      const double* row = memory_.reduction(program_.sums) + i * kDiceSumCount;
+      result.sums.push_back({row[0], row[1], row[2], row[3], row[4], row[5]});
+    }
+    return result;
+  }
+
+  const Op& op_of(OpId id) const { return program_.ops[static_cast<std::size_t>(id)]; }
+
+  template <class Selects>
+  void execute(Selects selects, StageObserver* observer) {
+    using Clock = std::chrono::steady_clock;
+    const ThreadCount count(threads_);
+    for (std::size_t i = 0; i < calls_.size(); ++i) {
+      if (!selects(calls_[i].phase)) {
+        continue;
+      }
+      const Clock::time_point start = Clock::now();
+      for (const TensorId root : calls_[i].halos) {
+        clear_halo(blueprint_.formats[root], memory_.data(root), threads_);
+      }
+      calls_[i].call();
+      if (observer != nullptr) {
+        observer->stage(i, std::chrono::duration<double>(Clock::now() - start).count());
+      }
+    }
+  }
+
+  struct BoundStage {
+    Phase phase;
+    std::vector<TensorId> halos;  // to be cleared first: other tensors used the memory
+    Call call;
+  };
+
+  Program program_;
+  int threads_;
+  Blueprint blueprint_;
+  Arena arena_;
+  Memory memory_;
+  std::vector<BoundStage> calls_;
+  std::vector<Stage> stages_;
+};
+
+}  // namespace
+
+MemoryPlan plan(const Program& program, const CompileOptions& options) {
+  const ThreadCount count(options.threads);
+  return Blueprint(program, options).layout.plan;
+}
+
+std::unique_ptr<Executable> compile(const Program& program, const CompileOptions& options) {
+  const ThreadCount count(options.threads);
+  return std::make_unique<Compiled>(program, options);
+}
+
+}  // namespace voxmark::onednn

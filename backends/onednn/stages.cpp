@@ -1,0 +1,90 @@
+#include "backends/onednn/stages.h"
+
+#include <algorithm>
+#include <map>
+
+namespace voxmark::onednn {
+namespace {
+
+template <class... Kinds>
+bool is_any(const Op& op) {
+  return (std::holds_alternative<Kinds>(op.kind) || ...);
+}
+
+class Merging {
+ public:
+  Merging(const Program& program, std::span<const TensorId> readable) : readable_(readable) {
+    for (const Op& op : program.ops) {
+      for (const TensorId id : operands(op).reads) {
+        ++readers_[id];
+      }
+    }
+  }
+
+  // Whether op `next` joins the stage that ends with `last`; fills in what becomes internal.
+  bool joins(const Op& last, const Op& next, StageOps& stage) const {
+    if (is_any<Adam>(last) && is_any<Adam>(next)) {
+      return true;
+    }
+    if (is_any<UpdateMovingStatistics>(last) && is_any<UpdateMovingStatistics>(next)) {
+      return true;
+    }
+    if (is_any<Sigmoid, Softmax>(last) && is_any<DiceSums>(next)) {
+      return std::get<DiceSums>(next.kind).prediction == operands(last).writes.front();
+    }
+    if (is_any<DiceGradient>(last) && is_any<SigmoidBackward, SoftmaxBackward>(next)) {
+      return passes_on(std::get<DiceGradient>(last.kind).grad_prediction, next, stage);
+    }
+    if (is_any<MaxPoolBackward>(last) && is_any<Add>(next)) {
+      return passes_on(std::get<MaxPoolBackward>(last.kind).grad_input, next, stage);
+    }
+    return false;
+  }
+
+ private:
+  bool passes_on(TensorId id, const Op& next, StageOps& stage) const {
+    const std::vector<TensorId> reads = operands(next).reads;
+    const bool is_read = std::find(reads.begin(), reads.end(), id) != reads.end();
+    const bool is_readable = std::find(readable_.begin(), readable_.end(), id) != readable_.end();
+    if (!is_read || is_readable || readers_.at(id) != 1) {
+      return false;
+    }
+    stage.internal.push_back(id);
+    return true;
+  }
+
+  std::span<const TensorId> readable_;
+  std::map<TensorId, int> readers_;
+};
+
+}  // namespace
+
+bool is_prediction_op(const Op& op) {
+  return is_any<Sigmoid, Softmax, DiceSums, DiceGradient, SigmoidBackward, SoftmaxBackward>(op);
+}
+
+bool is_convolution_op(const Op& op) {
+  return is_any<Convolution, ConvolutionBackwardData, ConvolutionBackwardWeights>(op);
+}
+
+bool runs_on_views(const Op& op) {
+  return is_any<BatchNormStatistics, NormalizeRelu, InferenceNormalizeRelu, NormalizeReluReduce,
+                NormalizeReluApply, MaxPool, MaxPoolBackward, Add, TransposedConvolution,
+                TransposedConvolutionBackwardData, TransposedConvolutionBackwardWeights>(op);
+}
+
+std::vector<StageOps> merge_ops(const Program& program, std::span<const TensorId> readable) {
+  const Merging merging(program, readable);
+  std::vector<StageOps> stages;
+  for (std::size_t i = 0; i < program.ops.size(); ++i) {
+    const OpId id = static_cast<OpId>(i);
+    if (i > 0 && merging.joins(program.ops[i - 1], program.ops[i], stages.back())) {
+      stages.back().ops.push_back(id);
+    } else {
+      stages.push_back({{id}, {}});
+    }
+  }
+  return stages;
+}
+
+}  // namespace voxmark::onednn

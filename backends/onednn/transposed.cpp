@@ -1,0 +1,354 @@
+#include "backends/onednn/transposed.h"
+
+#include <omp.h>
+
+#include <algorithm>
+
+#include "backends/lanes.h"
+#include "backends/passes.h"
+
+namespace voxmark::onednn {
+namespace {
+
+using passes::kNativeLanes;
+using passes::load;
+using passes::store;
+using passes::View;
+using V = passes::NativeLanes;
+
+constexpr std::int64_t kTaps = 8;
+constexpr unsigned kRows = 4;     // voxels per block of accumulators
+constexpr unsigned kColumns = 2;  // vectors per block: 8 accumulators hide the FMA's latency
+
+// A tensor's channels as vectors that do not cross panels; the last one of a panel may have fewer
+// lanes than a register.
+class ChannelVectors {
+ public:
+  explicit ChannelVectors(const View<const float>& view)
+      : ChannelVectors(view.shape, view.panel_stride) {}
+  explicit ChannelVectors(const passes::PanelShape& shape, std::int64_t panel_stride = 0)
+      : width_(shape.width),
+        panel_stride_(panel_stride),
+        per_panel_((shape.width + kNativeLanes - 1) / kNativeLanes),
+        count_(shape.panels * per_panel_) {}
+
+  struct Vector {
+    std::int64_t channel;  // the first
+    std::int64_t lanes;
+    std::int64_t offset;  // from the sample's first voxel
+  };
+  std::int64_t count() const { return count_; }
+  Vector operator[](std::int64_t index) const {
+    const std::int64_t panel = index / per_panel_, c = index % per_panel_ * kNativeLanes;
+    return {panel * width_ + c, std::min<std::int64_t>(kNativeLanes, width_ - c),
+            panel * panel_stride_ + c};
+  }
+
+ private:
+  std::int64_t width_, panel_stride_, per_panel_, count_;
+};
+
+void store_lanes(V value, std::int64_t lanes, float* to) {
+  if (lanes == kNativeLanes) {
+    store(value, to);
+  } else {
+    float values[kNativeLanes];
+    store(value, values);
+    std::copy(values, values + lanes, to);
+  }
+}
+
+V load_lanes(const float* from, std::int64_t lanes) {
+  if (lanes == kNativeLanes) {
+    return load<V>(from);
+  }
+  float values[kNativeLanes] = {};
+  std::copy(from, from + lanes, values);
+  return load<V>(values);
+}
+
+// A transposed convolution's shape: input voxels and channels.
+struct Size {
+  Size(const Shape& kernel) : out(kernel[3]), in(kernel[4]) {}
+  std::int64_t out, in;
+  std::int64_t kernel_elements() const { return kTaps * out * in; }
+};
+
+// One row of input voxels (n, d, h, all w) and, for tap (kd, kh), the output row they meet.
+struct Rows {
+  std::int64_t n, d, h;
+  std::int64_t input_voxel(const passes::PanelShape& input) const {
+    return (d * input.h + h) * input.w;
+  }
+  std::int64_t output_voxel(const passes::PanelShape& input, std::int64_t tap) const {
+    return ((2 * d + tap / 4) * 2 * input.h + 2 * h + tap / 2 % 2) * 2 * input.w + tap % 2;
+  }
+};
+
+template <class Visit>
+void for_each_row(const passes::PanelShape& input, int threads, Visit visit) {
+  const std::int64_t rows = input.n * input.d * input.h;
+#pragma omp parallel for schedule(static) num_threads(threads)
+  for (std::int64_t row = 0; row < rows; ++row) {
+    visit(Rows{row / input.h / input.d, row / input.h % input.d, row % input.h});
+  }
+}
+
+// acc[r][c] += sum_k a[r * stride + k] * b[c][k * kNativeLanes ...]
+template <unsigned R, unsigned C>
+void multiply(const float* a, std::int64_t stride, const float* const (&b)[kColumns],
+              std::int64_t depth, V (&acc)[kRows][kColumns]) {
+  for (std::int64_t k = 0; k < depth; ++k) {
+    V columns[C];
+    for (unsigned c = 0; c < C; ++c) {
+      columns[c] = load<V>(b[c] + k * kNativeLanes);
+    }
+    for (unsigned r = 0; r < R; ++r) {
+      const float x = a[r * stride + k];
+      for (unsigned c = 0; c < C; ++c) {
+        acc[r][c] += x * columns[c];
+      }
+    }
+  }
+}
+
+// Calls f.operator()<R>(w) for blocks of R voxels of a row.
+template <class F>
+void for_each_block(std::int64_t width, F f) {
+  std::int64_t w = 0;
+  for (; w + kRows <= width; w += kRows) {
+    f.template operator()<kRows>(w);
+  }
+  for (; w < width; ++w) {
+    f.template operator()<1>(w);
+  }
+}
+
+// ---- Forward: packed (vector of out, tap, in, lanes); both taps along w are one block ----
+
+void pack_by_output(const Size& size, const ChannelVectors& outputs, const float* kernel,
+                    float* packed) {
+  for (std::int64_t v = 0; v < outputs.count(); ++v) {
+    const ChannelVectors::Vector vector = outputs[v];
+    for (std::int64_t tap = 0; tap < kTaps; ++tap) {
+      for (std::int64_t i = 0; i < size.in; ++i) {
+        for (std::int64_t lane = 0; lane < kNativeLanes; ++lane) {
+          const std::int64_t o = vector.channel + lane;
+          *packed++ = lane < vector.lanes ? kernel[(tap * size.out + o) * size.in + i] : 0.0F;
+        }
+      }
+    }
+  }
+}
+
+void forward(const View<const float>& x, const Size& size, const float* packed, const float* bias,
+             const View<float>& y, const ChannelVectors& outputs, int threads) {
+  for_each_row(x.shape, threads, [&](const Rows& rows) {
+    for (std::int64_t v = 0; v < outputs.count(); ++v) {
+      const ChannelVectors::Vector vector = outputs[v];
+      const V bias_lanes = load_lanes(bias + vector.channel, vector.lanes);
+      for (std::int64_t tap = 0; tap < kTaps; tap += kColumns) {
+        float* to =
+            y.panel(rows.n, 0) + vector.offset + rows.output_voxel(x.shape, tap) * y.voxel_stride;
+        const float* tap_weights = packed + (v * kTaps + tap) * size.in * kNativeLanes;
+        for_each_block(x.shape.w, [&]<unsigned R>(std::int64_t w) {
+          V acc[kRows][kColumns];
+          for (auto& row : acc) {
+            row[0] = row[1] = bias_lanes;
+          }
+          for (std::int64_t panel = 0; panel < x.shape.panels; ++panel) {
+            const float* weights = tap_weights + panel * x.shape.width * kNativeLanes;
+            const float* from =
+                x.panel(rows.n, panel) + (rows.input_voxel(x.shape) + w) * x.voxel_stride;
+            multiply<R, kColumns>(from, x.voxel_stride, {weights, weights + size.in * kNativeLanes},
+                                  x.shape.width, acc);
+          }
+          for (unsigned r = 0; r < R; ++r) {
+            float* pair = to + 2 * (w + r) * y.voxel_stride;
+            store_lanes(acc[r][0], vector.lanes, pair);
+            store_lanes(acc[r][1], vector.lanes, pair + y.voxel_stride);
+          }
+        });
+      }
+    }
+  });
+}
+
+// ---- Backward data: packed (vector of in, tap, out, lanes) ----
+
+void pack_by_input(const Size& size, const ChannelVectors& inputs, const float* kernel,
+                   float* packed) {
+  for (std::int64_t v = 0; v < inputs.count(); ++v) {
+    const ChannelVectors::Vector vector = inputs[v];
+    for (std::int64_t k = 0; k < kTaps * size.out; ++k) {
+      for (std::int64_t lane = 0; lane < kNativeLanes; ++lane) {
+        *packed++ = lane < vector.lanes ? kernel[k * size.in + vector.channel + lane] : 0.0F;
+      }
+    }
+  }
+}
+
+template <unsigned C>
+void backward_data_row(const View<const float>& dy, const Size& size, const float* packed,
+                       const View<float>& dx, const ChannelVectors::Vector (&vectors)[kColumns],
+                       const Rows& rows) {
+  const std::int64_t vector_elements = size.kernel_elements() / size.in * kNativeLanes;
+  for_each_block(dx.shape.w, [&]<unsigned R>(std::int64_t w) {
+    V acc[kRows][kColumns] = {};
+    for (std::int64_t tap = 0; tap < kTaps; ++tap) {
+      for (std::int64_t panel = 0; panel < dy.shape.panels; ++panel) {
+        const float* weights = packed + (tap * size.out + panel * dy.shape.width) * kNativeLanes;
+        const float* from =
+            dy.panel(rows.n, panel) + (rows.output_voxel(dx.shape, tap) + 2 * w) * dy.voxel_stride;
+        multiply<R, C>(from, 2 * dy.voxel_stride, {weights, weights + vector_elements},
+                       dy.shape.width, acc);
+      }
+    }
+    float* to = dx.panel(rows.n, 0) + (rows.input_voxel(dx.shape) + w) * dx.voxel_stride;
+    for (unsigned r = 0; r < R; ++r) {
+      for (unsigned c = 0; c < C; ++c) {
+        store_lanes(acc[r][c], vectors[c].lanes, to + r * dx.voxel_stride + vectors[c].offset);
+      }
+    }
+  });
+}
+
+void backward_data(const View<const float>& dy, const Size& size, const float* packed,
+                   const View<float>& dx, const ChannelVectors& inputs, int threads) {
+  const std::int64_t vector_elements = size.kernel_elements() / size.in * kNativeLanes;
+  for_each_row(dx.shape, threads, [&](const Rows& rows) {
+    std::int64_t v = 0;
+    for (; v + kColumns <= inputs.count(); v += kColumns) {
+      backward_data_row<kColumns>(dy, size, packed + v * vector_elements, dx,
+                                  {inputs[v], inputs[v + 1]}, rows);
+    }
+    if (v < inputs.count()) {
+      backward_data_row<1>(dy, size, packed + v * vector_elements, dx, {inputs[v], inputs[v]},
+                           rows);
+    }
+  });
+}
+
+// ---- Backward weights: sums (threads, tap, out, in), each thread its own ----
+
+// Adds a row's products of kRows output channels and one vector of input channels, all taps alike.
+template <unsigned O>
+void add_products(const float* dy, std::int64_t dy_stride, const float* x, std::int64_t x_stride,
+                  std::int64_t voxels, std::int64_t lanes, std::int64_t in, float* sums) {
+  V acc[O] = {};
+  for (std::int64_t v = 0; v < voxels; ++v) {
+    const V values = load_lanes(x + v * x_stride, lanes);
+    for (unsigned o = 0; o < O; ++o) {
+      acc[o] += dy[v * dy_stride + o] * values;
+    }
+  }
+  for (unsigned o = 0; o < O; ++o) {
+    store_lanes(load_lanes(sums + o * in, lanes) + acc[o], lanes, sums + o * in);
+  }
+}
+
+void backward_weights(const View<const float>& x, const View<const float>& dy, const Size& size,
+                      float* sums, float* grad_kernel, int threads) {
+  const std::int64_t count = size.kernel_elements();
+  const ChannelVectors inputs(x);
+#pragma omp parallel num_threads(threads)
+  {
+    float* own = sums + omp_get_thread_num() * count;
+    std::fill(own, own + count, 0.0F);
+#pragma omp for schedule(static)
+    for (std::int64_t row = 0; row < x.shape.n * x.shape.d * x.shape.h; ++row) {
+      const Rows rows{row / x.shape.h / x.shape.d, row / x.shape.h % x.shape.d, row % x.shape.h};
+      for (std::int64_t v = 0; v < inputs.count(); ++v) {
+        const ChannelVectors::Vector vector = inputs[v];
+        const float* values =
+            x.panel(rows.n, 0) + vector.offset + rows.input_voxel(x.shape) * x.voxel_stride;
+        for (std::int64_t tap = 0; tap < kTaps; ++tap) {
+          for (std::int64_t panel = 0; panel < dy.shape.panels; ++panel) {
+            const float* gradients =
+                dy.panel(rows.n, panel) + rows.output_voxel(x.shape, tap) * dy.voxel_stride;
+            float* to = own + (tap * size.out + panel * dy.shape.width) * size.in + vector.channel;
+            std::int64_t o = 0;
+            for (; o + 8 <= dy.shape.width; o += 8) {
+              add_products<8>(gradients + o, 2 * dy.voxel_stride, values, x.voxel_stride, x.shape.w,
+                              vector.lanes, size.in, to + o * size.in);
+            }
+            for (; o < dy.shape.width; ++o) {
+              add_products<1>(gradients + o, 2 * dy.voxel_stride, values, x.voxel_stride, x.shape.w,
+                              vector.lanes, size.in, to + o * size.in);
+            }
+          }
+        }
+      }
+    }
+#pragma omp for schedule(static)
+    for (std::int64_t i = 0; i < count; ++i) {
+      double total = 0;
+      for (int thread = 0; thread < threads; ++thread) {
+        total += static_cast<double>(sums[thread * count + i]);
+      }
+      grad_kernel[i] = static_cast<float>(total);
+    }
+  }
+}
+
+constexpr const char* kName = "transposed gemm loops";
+constexpr std::int64_t kFloatBytes = sizeof(float);
+
+}  // namespace
+
+StageCode transposed_code(const Context& context, const TransposedConvolution& op) {
+  const Size size(context.program.tensor(op.kernel).shape);
+  StageCode code;
+  const ChannelVectors outputs(context.formats[op.output].shape);
+  code.scratch_bytes = kTaps * outputs.count() * kNativeLanes * size.in * kFloatBytes;
+  code.implementation = kName;
+  code.bind = [=, threads = context.threads](const Memory& memory, std::byte* scratch) -> Call {
+    float* packed = reinterpret_cast<float*>(scratch);
+    return
+        [=, x = memory.in(op.input), kernel = memory.data(op.kernel), bias = memory.data(op.bias),
+         y = memory.out(op.output), outputs = ChannelVectors(memory.in(op.output))] {
+          pack_by_output(size, outputs, kernel, packed);
+          forward(x, size, packed, bias, y, outputs, threads);
+        };
+  };
+  return code;
+}
+
+StageCode transposed_code(const Context& context, const TransposedConvolutionBackwardData& op) {
+  const Size size(context.program.tensor(op.kernel).shape);
+  StageCode code;
+  const ChannelVectors inputs(context.formats[op.grad_input].shape);
+  code.scratch_bytes = kTaps * size.out * inputs.count() * kNativeLanes * kFloatBytes;
+  code.implementation = kName;
+  code.bind = [=, threads = context.threads](const Memory& memory, std::byte* scratch) -> Call {
+    float* packed = reinterpret_cast<float*>(scratch);
+    return [=, dy = memory.in(op.grad_output), kernel = memory.data(op.kernel),
+            dx = memory.out(op.grad_input), inputs = ChannelVectors(memory.in(op.grad_input))] {
+      pack_by_input(size, inputs, kernel, packed);
+      backward_data(dy, size, packed, dx, inputs, threads);
+    };
+  };
+  return code;
+}
+
+StageCode transposed_code(const Context& context, const TransposedConvolutionBackwardWeights& op) {
+  const Size size(context.program.tensor(op.grad_kernel).shape);
+  const int threads = context.threads;
+  ScratchSpace scratch;
+  const std::int64_t sums = scratch.reserve(threads * size.kernel_elements() * kFloatBytes);
+  const std::int64_t bias =
+      scratch.reserve(passes::reduction_scratch_bytes(context.formats[op.grad_output].shape));
+  StageCode code;
+  code.scratch_bytes = scratch.bytes();
+  code.implementation = kName;
+  code.bind = [=](const Memory& memory, std::byte* base) -> Call {
+    return [=, x = memory.in(op.input), dy = memory.in(op.grad_output),
+            grad_kernel = memory.data(op.grad_kernel), grad_bias = memory.data(op.grad_bias)] {
+      backward_weights(x, dy, size, reinterpret_cast<float*>(base + sums), grad_kernel, threads);
+      passes::channel_sums(dy, grad_bias, base + bias, threads);
+    };
+  };
+  return code;
+}
+
+}  // namespace voxmark::onednn
