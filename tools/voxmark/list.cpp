@@ -200,7 +200,7 @@ void add_list(CLI::App& app, Action& action) {
   };
   const auto options = std::make_shared<Options>();
   CLI::App* list = app.add_subcommand("list", "What there is: backends, model or data");
-  list->require_subcommand(1);
+  list->require_subcommand(0, 1);  // main() sees that nothing was chosen
   list->footer("Example: voxmark list model --image 128x128x96");
 
   CLI::App* backends = list->add_subcommand("backends", "Backends of this build");

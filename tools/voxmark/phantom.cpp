@@ -24,6 +24,9 @@ void add_phantom(CLI::App& app, Action& action) {
   command->callback([&action, options] {
     action = [options] {
       PhantomOptions phantom = options->phantom;
+      if (phantom.subjects < 1) {
+        throw_bad_input("--cases {}: expected 1 or more", phantom.subjects);
+      }
       phantom.dims = parse_dims(options->image);
       write_phantom_dataset(options->folder, phantom);
       fmt::print("{} cases of {} in {}\n", phantom.subjects, options->image, options->folder);

@@ -7,11 +7,11 @@
 #include <memory>
 #include <optional>
 #include <string>
-#include <thread>
 #include <vector>
 
 #include "backends/registry.h"
 #include "base/json.h"
+#include "benches/environment.h"
 #include "tools/voxmark/model_options.h"
 #include "tools/voxmark/subcommand.h"
 #include "workloads/synthetic.h"
@@ -24,7 +24,7 @@ struct VerifyOptions {
   std::vector<std::string> backends;    // empty: all
   std::vector<std::string> references;  // files; empty: naive in double, computed here
   std::string precision;                // empty: see precisions()
-  int threads = static_cast<int>(std::max(1U, std::thread::hardware_concurrency()));
+  int threads = allowed_cpus();
   int steps = 0;
   std::uint64_t seed = 1;
   bool json = false;
@@ -129,10 +129,13 @@ Json result_json(const Result& result) {
   return json;
 }
 
-class Verifier {
+class Checker {
  public:
-  explicit Verifier(const VerifyOptions& options)
-      : options_(options), program_(lower_model(options.model, Mode::training)) {}
+  explicit Checker(const VerifyOptions& options)
+      : options_(options),
+        backends_(chosen_backends(options)),
+        precisions_(precisions(options)),
+        program_(lower_model(options.model, Mode::training)) {}
 
   // One step on a synthetic batch against naive in double, and the losses of `steps` more.
   void against_naive() {
@@ -166,8 +169,8 @@ class Verifier {
  private:
   template <class Verify>
   void for_each_backend(const std::string& reference, Verify verify) {
-    for (const RegisteredBackend& entry : chosen_backends(options_)) {
-      for (const Precision precision : precisions(options_)) {
+    for (const RegisteredBackend& entry : backends_) {
+      for (const Precision precision : precisions_) {
         const CompileOptions compile{precision, options_.threads, {}};
         Result result{
             entry.name, precision, reference, reason_to_skip(entry, program_, compile), {}};
@@ -175,6 +178,9 @@ class Verifier {
           result.verification = verify(*entry.backend, compile);
         }
         if (!options_.json) {
+          if (results_.empty()) {
+            print_header();
+          }
           print_row(result);
         }
         results_.push_back(std::move(result));
@@ -183,6 +189,8 @@ class Verifier {
   }
 
   const VerifyOptions& options_;
+  std::vector<RegisteredBackend> backends_;
+  std::vector<Precision> precisions_;
   Program program_;
   std::vector<Result> results_;
 };
@@ -194,18 +202,15 @@ ExitCode verify(const VerifyOptions& options) {
   if (options.steps < 0) {
     throw_bad_input("--steps {}: expected 0 or more", options.steps);
   }
-  if (!options.json) {
-    print_header();
-  }
-  Verifier verifier(options);
+  Checker checker(options);
   if (options.references.empty()) {
-    verifier.against_naive();
+    checker.against_naive();
   }
   for (const std::string& path : options.references) {
-    verifier.against_file(path);
+    checker.against_file(path);
   }
 
-  const std::vector<Result>& results = verifier.results();
+  const std::vector<Result>& results = checker.results();
   if (options.json) {
     Json rows = Json::array();
     for (const Result& result : results) {

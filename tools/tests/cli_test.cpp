@@ -1,0 +1,213 @@
+// The command line from outside: what it prints, and with which exit code it ends.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <filesystem>
+#include <sstream>
+
+#include "tools/tests/command.h"
+
+namespace voxmark {
+namespace {
+
+using testing::Contains;
+using testing::HasSubstr;
+
+class TemporaryFolder {
+ public:
+  TemporaryFolder()
+      : path_(std::filesystem::temp_directory_path() /
+              ("voxmark_cli_" + std::to_string(getpid()))) {
+    std::filesystem::create_directories(path_);
+  }
+  ~TemporaryFolder() { std::filesystem::remove_all(path_); }
+  TemporaryFolder(const TemporaryFolder&) = delete;
+  TemporaryFolder& operator=(const TemporaryFolder&) = delete;
+
+  std::string file(const std::string& name) const { return path_ / name; }
+
+ private:
+  std::filesystem::path path_;
+};
+
+TEST(List, ModelHasThePapersFigures) {
+  const Json model = run_voxmark({"list", "model", "--image", "32x16x16", "--json"}).json();
+  EXPECT_EQ(model["parameters"], 5650801);
+  EXPECT_EQ(model["trainable_parameters"], 5647857);
+  EXPECT_EQ(model["moving_statistics"], 2944);
+  EXPECT_EQ(model["step_flops_per_voxel"], 340656);
+  EXPECT_EQ(model["forward_flops"], 113840 * 32 * 16 * 16);
+}
+
+TEST(List, LayersOfTheModelSumUpToItsTotals) {
+  const Json model = run_voxmark({"list", "model", "--image", "16", "--json"}).json();
+  std::int64_t parameters = 0;
+  std::int64_t step_flops = 0;
+  for (const Json& layer : model["layers"]) {
+    parameters += layer["trainable_parameters"].get<std::int64_t>();
+    parameters += layer["moving_statistics"].get<std::int64_t>();
+    step_flops += layer["step_flops"].get<std::int64_t>();
+  }
+  EXPECT_EQ(parameters, model["parameters"]);
+  EXPECT_EQ(step_flops, model["step_flops"]);
+  const auto bottom =
+      std::find_if(model["layers"].begin(), model["layers"].end(),
+                   [](const Json& layer) { return layer["name"] == "encodeE_conv0"; });
+  ASSERT_NE(bottom, model["layers"].end());
+  EXPECT_EQ((*bottom)["output_shape"], Json({1, 1, 1, 1, 256}));
+}
+
+TEST(List, ModelAsTextEndsInItsTotals) {
+  const CommandResult text = run_voxmark({"list", "model"});
+  EXPECT_EQ(text.status, 0);
+  EXPECT_THAT(text.out, HasSubstr("5,650,801 parameters: 5,647,857 trainable"));
+  EXPECT_THAT(text.out, HasSubstr("340,656 FLOP per voxel and step"));
+}
+
+TEST(List, NamesEveryBackendBuiltOrNot) {
+  const Json backends = run_voxmark({"list", "backends", "--json"}).json()["backends"];
+  std::vector<std::string> names;
+  for (const Json& backend : backends) {
+    names.push_back(backend["name"]);
+    EXPECT_NE(backend["built"].get<bool>(), backend["missing"].is_string());
+  }
+  for (const char* name : {"naive", "eigen", "eigen-tensor", "onednn", "null"}) {
+    EXPECT_THAT(names, Contains(name));
+  }
+}
+
+TEST(Phantom, IsADataSetThatInspectReads) {
+  const TemporaryFolder folder;
+  const std::string set = folder.file("set");
+  ASSERT_EQ(run_voxmark({"phantom", set, "--cases", "2", "--image", "32x48x32"}).status, 0);
+
+  const Json facts = run_voxmark({"inspect", set, "--json"}).json();
+  EXPECT_EQ(facts["cases"].size(), 2U);
+  EXPECT_EQ(facts["labels"].size(), 4U);
+
+  const CommandResult image =
+      run_voxmark({"inspect", set + "/imagesTr/PHANTOM_000.nii.gz", "--json"});
+  EXPECT_EQ(image.status, 0) << image.err;
+  EXPECT_EQ(image.json()["shape"], Json({32, 48, 32, 4}));
+}
+
+TEST(Inspect, RefusesATruncatedImageInOneLine) {
+  const TemporaryFolder folder;
+  const std::string set = folder.file("set");
+  ASSERT_EQ(run_voxmark({"phantom", set, "--cases", "1", "--image", "32"}).status, 0);
+  const std::string image = set + "/imagesTr/PHANTOM_000.nii.gz";
+  std::filesystem::resize_file(image, std::filesystem::file_size(image) - 8);
+
+  const CommandResult refused = run_voxmark({"inspect", image});
+  EXPECT_EQ(refused.status, 64);
+  EXPECT_THAT(refused.err, HasSubstr("PHANTOM_000.nii.gz"));
+  EXPECT_EQ(std::count(refused.err.begin(), refused.err.end(), '\n'), 1);
+}
+
+TEST(Verify, PassesABackendThatIsRight) {
+  const CommandResult verified = run_voxmark(
+      {"verify", "--backend", "naive,null", "--image", "16", "--filters", "4", "--json"});
+  EXPECT_EQ(verified.status, 0) << verified.out;
+  const Json results = verified.json()["results"];
+  ASSERT_EQ(results.size(), 2U);
+  EXPECT_EQ(results[0]["verdict"], "verified");
+  EXPECT_GT(results[0]["worst"]["error"], 0.0);  // fp32 against fp64 differs
+  EXPECT_LE(results[0]["worst"]["error"], results[0]["worst"]["tolerance"]);
+  EXPECT_EQ(results[1]["verdict"], "skipped");
+}
+
+TEST(Verify, SaysThatNothingCouldBeVerified) {
+  const CommandResult verified =
+      run_voxmark({"verify", "--backend", "null", "--image", "16", "--filters", "1"});
+  EXPECT_EQ(verified.status, 5);
+  EXPECT_THAT(verified.out, HasSubstr("computes nothing"));
+}
+
+TEST(Plan, GivesBytesPerBackend) {
+  const CommandResult planned = run_voxmark({"plan", "--image", "32", "--json"});
+  EXPECT_EQ(planned.status, 0) << planned.err;
+  const Json plans = planned.json()["plans"];
+  EXPECT_EQ(plans[0]["backend"], "naive");
+  std::int64_t sum = 0;
+  for (const Json& bytes : plans[0]["bytes"]) {
+    sum += bytes.get<std::int64_t>();
+  }
+  // Parameters and Adam's state alone are 3 * 4 bytes each.
+  EXPECT_GT(sum, 12 * 5647857);
+  EXPECT_EQ(plans[0]["planned_bytes"], sum);
+  EXPECT_EQ(plans[0]["fits"], true);
+}
+
+TEST(Plan, SaysThatAPetabyteDoesNotFit) {
+  const CommandResult planned =
+      run_voxmark({"plan", "--backend", "naive", "--image", "960", "--batch", "1000"});
+  EXPECT_EQ(planned.status, 5);
+  EXPECT_THAT(planned.out, HasSubstr("does not fit"));
+}
+
+// ---- What is wrong is named in one line, and ends in exit code 64 ----
+
+struct BadCommand {
+  std::vector<std::string> arguments;
+  std::string named;
+
+  friend std::ostream& operator<<(std::ostream& out, const BadCommand& command) {
+    return out << testing::PrintToString(command.arguments);
+  }
+};
+
+class BadInput : public testing::TestWithParam<BadCommand> {};
+
+TEST_P(BadInput, IsNamedInOneLine) {
+  const CommandResult refused = run_voxmark(GetParam().arguments);
+  EXPECT_EQ(refused.status, 64);
+  EXPECT_EQ(refused.out, "");
+  EXPECT_THAT(refused.err, HasSubstr(GetParam().named));
+  EXPECT_EQ(std::count(refused.err.begin(), refused.err.end(), '\n'), 1) << refused.err;
+}
+
+INSTANTIATE_TEST_SUITE_P(
+    Commands, BadInput,
+    testing::Values(
+        BadCommand{{"list", "model", "--image", "40"}, "40"},
+        BadCommand{{"list", "model", "--image", "64x64"}, "64x64"},
+        BadCommand{{"list", "model", "--batch", "0"}, "--batch 0"},
+        BadCommand{{"list", "model", "--filters", "0"}, "filters = 0"},
+        BadCommand{{"list", "model", "--image", "1048576", "--batch", "1000"}, "64 bits"},
+        BadCommand{{"list", "model", "--bogus"}, "--bogus"}, BadCommand{{"nonsense"}, "nonsense"},
+        BadCommand{{"list", "nonsense"}, "nonsense"},
+        BadCommand{{"inspect", "/nonexistent.nii.gz"}, "/nonexistent.nii.gz"},
+        BadCommand{{"phantom", "/nonexistent/set", "--cases", "0"}, "--cases 0"},
+        BadCommand{{"verify", "--backend", "nope"}, "nope"},
+        BadCommand{{"verify", "--reference", "/nonexistent.safetensors"}, "/nonexistent"},
+        BadCommand{{"verify", "--precision", "fp8"}, "fp8"},
+        BadCommand{{"verify", "--threads", "0"}, "--threads 0"},
+        BadCommand{{"plan", "--backend", "nope"}, "nope"}));
+
+// ---- Help ----
+
+TEST(Help, OfEverySubcommandHasAnExample) {
+  std::istringstream help(run_voxmark({"--help"}).out);
+  std::string line;
+  while (std::getline(help, line) && line != "Subcommands:") {
+  }
+  int subcommands = 0;
+  while (std::getline(help, line)) {
+    std::istringstream words(line);
+    std::string name;
+    // Names stand two columns in; descriptions that go on stand further right.
+    if (!line.starts_with("  ") || line.starts_with("   ") || !(words >> name)) {
+      continue;
+    }
+    ++subcommands;
+    const CommandResult own = run_voxmark({name, "--help"});
+    EXPECT_EQ(own.status, 0) << name;
+    EXPECT_THAT(own.out, HasSubstr("Example")) << name;
+  }
+  EXPECT_GE(subcommands, 5);
+}
+
+}  // namespace
+}  // namespace voxmark

@@ -1,0 +1,97 @@
+#include "tools/voxmark/conclusions.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "results/case_table.h"
+#include "workloads/batch.h"
+
+namespace voxmark {
+namespace {
+
+const CaseSummary* find_case(std::span<const CaseSummary> cases, const std::string& backend) {
+  const auto found = std::find_if(cases.begin(), cases.end(), [&](const CaseSummary& own) {
+    return own.spec.at("backend") == backend;
+  });
+  return found == cases.end() ? nullptr : &*found;
+}
+
+std::string image_text(const Json& spec) {
+  const std::vector<std::int64_t> image = spec.at("image");
+  return fmt::format("{}", fmt::join(image, "x"));
+}
+
+// Of the one that has no figure.
+std::string why_not(const CaseSummary* own, const std::string& backend) {
+  if (own == nullptr) {
+    return backend + " was not run";
+  }
+  return own->outcome == Outcome::ok ? ""
+                                     : fmt::format("{} is {}{}{}", backend, to_string(own->outcome),
+                                                   own->note.empty() ? "" : ": ", own->note);
+}
+
+// A word for the shell, quoted where it must be.
+std::string shell_word(const std::string& text) {
+  const std::string_view plain =
+      "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_@%+=:,./-";
+  if (!text.empty() && text.find_first_not_of(plain) == std::string::npos) {
+    return text;
+  }
+  std::string quoted = "'";
+  for (const char character : text) {
+    quoted += character == '\'' ? std::string("'\\''") : std::string(1, character);
+  }
+  return quoted + "'";
+}
+
+}  // namespace
+
+std::string speed_up_sentence(std::span<const CaseSummary> cases) {
+  const CaseSummary* baseline = find_case(cases, kPaperBaseline);
+  const CaseSummary* contender = find_case(cases, kPaperContender);
+  const std::string paper = fmt::format(
+      "the white paper reports {}x over stock TensorFlow, whose convolution algorithm {} stands "
+      "for with its memory planned",
+      kPaperSpeedUp, kPaperBaseline);
+  const auto ratio =
+      baseline != nullptr && contender != nullptr ? speed_up(*baseline, *contender) : std::nullopt;
+  if (ratio) {
+    return fmt::format("Forward and backward, {} is {} as fast as {} at {} and batch {}; {}.",
+                       kPaperContender, speed_up_text(*ratio), kPaperBaseline,
+                       image_text(contender->spec), contender->spec.at("batch").get<std::int64_t>(),
+                       paper);
+  }
+  std::string reason = why_not(baseline, kPaperBaseline);
+  if (reason.empty()) {
+    reason = why_not(contender, kPaperContender);
+  }
+  return fmt::format("There is no speed-up of {} over {} to tell ({}); {}.", kPaperContender,
+                     kPaperBaseline, reason.empty() ? "the cases differ" : reason, paper);
+}
+
+std::string largest_fit_sentence(const std::optional<Fit>& fit, const std::string& backend,
+                                 std::int64_t room_bytes) {
+  const std::string room =
+      bytes_text(static_cast<std::uint64_t>(std::max<std::int64_t>(room_bytes, 0)));
+  if (!fit) {
+    return fmt::format("No image of the paper's model fits the {} of memory that are free here.",
+                       room);
+  }
+  return fmt::format(
+      "The largest step of the paper's model that fits the {} of memory free here is {} with "
+      "batch {}: {} plans {}{} for it.",
+      room, to_string(fit->image), fit->batch, backend,
+      bytes_text(static_cast<std::uint64_t>(fit->plan.total_bytes())),
+      fit->plan.exact ? "" : " (estimated)");
+}
+
+std::string next_command_sentence(const std::string& program, const std::string& data) {
+  return fmt::format(
+      "Next, the same with three processes per backend, for a spread to rely on: {} run --backend "
+      "{},{} --image 128x128x96 --data {} --repeats 3",
+      shell_word(program), kPaperBaseline, kPaperContender, shell_word(data));
+}
+
+}  // namespace voxmark

@@ -1,0 +1,34 @@
+// What a quickstart's measurements say, in three plain sentences. Pure: figures in, text out.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "results/summary.h"
+#include "tools/voxmark/largest_fit.h"
+
+namespace voxmark {
+
+// The white paper's speed-up over stock TensorFlow, at 240x240x144 and batch 16.
+constexpr double kPaperSpeedUp = 3.4;
+
+// Eigen's tensor convolutions, which stock TensorFlow of the paper's time used, and the library
+// that the paper put in their place.
+constexpr const char* kPaperBaseline = "eigen-tensor";
+constexpr const char* kPaperContender = "onednn";
+
+// The speed-up of onednn over eigen-tensor with its spread beside the paper's, or why there is
+// none.
+std::string speed_up_sentence(std::span<const CaseSummary> cases);
+
+// The largest image and batch that fit into `room_bytes`, as `backend` plans them.
+std::string largest_fit_sentence(const std::optional<Fit>& fit, const std::string& backend,
+                                 std::int64_t room_bytes);
+
+// What to measure next: both backends at a larger image, on the same data.
+std::string next_command_sentence(const std::string& program, const std::string& data);
+
+}  // namespace voxmark
