@@ -73,9 +73,14 @@ std::int64_t extent_of(const Json& value, const std::string& where) {
   return value.get<std::int64_t>();
 }
 
+struct RangedEntry {
+  ByteRange range;
+  TensorEntry entry;
+};
+
 // Checks one entry of the header by itself. `data_bytes` is what follows the header in the file.
-std::pair<TensorEntry, ByteRange> parse_entry(const std::string& name, const Json& json,
-                                              std::uint64_t data_bytes, const std::string& path) {
+RangedEntry parse_entry(const std::string& name, const Json& json, std::uint64_t data_bytes,
+                        const std::string& path) {
   const std::string where = fmt::format("{}: tensor \"{}\"", path, name);
   if (!json.is_object() || json.size() != 3 || !json.contains("dtype") || !json.contains("shape") ||
       !json.contains("data_offsets")) {
@@ -115,7 +120,31 @@ std::pair<TensorEntry, ByteRange> parse_entry(const std::string& name, const Jso
     throw_bad_input("{}: {} bytes, expected {} for {} {}", where, range.end - range.begin,
                     expected_bytes, entry.dtype, dump_json(json["shape"]));
   }
-  return {std::move(entry), range};
+  return {range, std::move(entry)};
+}
+
+// Checks that the tensors cover the data exactly, without overlap or gap.
+std::vector<TensorEntry> in_file_order(std::vector<RangedEntry> tensors, std::uint64_t data_bytes,
+                                       const std::string& path) {
+  std::ranges::stable_sort(tensors, {}, [](const RangedEntry& tensor) {
+    return std::pair(tensor.range.begin, tensor.range.end);
+  });
+  std::vector<TensorEntry> entries;
+  std::uint64_t expected_begin = 0;
+  for (RangedEntry& tensor : tensors) {
+    if (tensor.range.begin != expected_begin) {
+      throw_bad_input("{}: tensor \"{}\" begins at byte {}, expected {}: tensors {}", path,
+                      tensor.entry.name, tensor.range.begin, expected_begin,
+                      tensor.range.begin < expected_begin ? "overlap" : "leave a gap");
+    }
+    expected_begin = tensor.range.end;
+    entries.push_back(std::move(tensor.entry));
+  }
+  if (expected_begin != data_bytes) {
+    throw_bad_input("{}: {} bytes of data, expected {} by its header", path, data_bytes,
+                    expected_begin);
+  }
+  return entries;
 }
 
 std::map<std::string, std::string> parse_metadata(const Json& json, const std::string& path) {
@@ -182,34 +211,16 @@ SafetensorsFile::SafetensorsFile(const std::string& path) : path_(path) {
 
   const std::uint64_t data_begin = kLengthBytes + header_bytes;
   const std::uint64_t data_bytes = file_bytes - data_begin;
-  std::vector<std::pair<ByteRange, TensorEntry>> tensors;
+  std::vector<RangedEntry> tensors;
   for (const auto& [name, value] : json.items()) {
     if (name == "__metadata__") {
       metadata_ = parse_metadata(value, path);
       continue;
     }
-    auto [entry, range] = parse_entry(name, value, data_bytes, path);
-    entry.file_offset = data_begin + range.begin;
-    tensors.emplace_back(range, std::move(entry));
+    tensors.push_back(parse_entry(name, value, data_bytes, path));
+    tensors.back().entry.file_offset = data_begin + tensors.back().range.begin;
   }
-  std::stable_sort(tensors.begin(), tensors.end(), [](const auto& left, const auto& right) {
-    return std::pair(left.first.begin, left.first.end) <
-           std::pair(right.first.begin, right.first.end);
-  });
-  std::uint64_t expected_begin = 0;
-  for (auto& [range, entry] : tensors) {
-    if (range.begin != expected_begin) {
-      throw_bad_input("{}: tensor \"{}\" begins at byte {}, expected {}: tensors {}", path,
-                      entry.name, range.begin, expected_begin,
-                      range.begin < expected_begin ? "overlap" : "leave a gap");
-    }
-    expected_begin = range.end;
-    entries_.push_back(std::move(entry));
-  }
-  if (expected_begin != data_bytes) {
-    throw_bad_input("{}: {} bytes of data, expected {} by its header", path, data_bytes,
-                    expected_begin);
-  }
+  entries_ = in_file_order(std::move(tensors), data_bytes, path);
   descriptor_ = std::exchange(closer.descriptor, -1);
 }
 
