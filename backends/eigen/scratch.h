@@ -14,9 +14,13 @@ class Carver {
   explicit Carver(std::byte* memory) : memory_(memory) {}
 
   float* floats(std::int64_t count) {
+    return reinterpret_cast<float*>(take(padded(count) * static_cast<std::int64_t>(sizeof(float))));
+  }
+  // `bytes` is a multiple of 64.
+  std::byte* take(std::int64_t bytes) {
     const std::int64_t offset = bytes_;
-    bytes_ += padded(count) * static_cast<std::int64_t>(sizeof(float));
-    return memory_ == nullptr ? nullptr : reinterpret_cast<float*>(memory_ + offset);
+    bytes_ += bytes;
+    return memory_ == nullptr ? nullptr : memory_ + offset;
   }
   std::int64_t bytes() const { return bytes_; }
 

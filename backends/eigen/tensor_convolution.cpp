@@ -3,9 +3,9 @@
 #include <omp.h>
 
 #include <algorithm>
-#include <unsupported/Eigen/CXX11/Tensor>
 
 #include "backends/eigen/scratch.h"
+#include "backends/eigen/tensor_device.h"
 
 namespace voxmark::eigen {
 namespace {
@@ -17,35 +17,6 @@ template <int Rank>
 using ConstMap = Eigen::TensorMap<Eigen::Tensor<const float, Rank>>;
 // What to contract: one dimension of each operand.
 using Pair = Eigen::array<Eigen::IndexPair<Index>, 1>;
-
-// Eigen's default device, but for its memory: one block of scratch, handed out front to back.
-// A contraction takes its packing buffers once and gives them back at its end.
-class ScratchDevice : public Eigen::DefaultDevice {
- public:
-  ScratchDevice(float* memory, std::int64_t floats)
-      : memory_(reinterpret_cast<std::byte*>(memory)),
-        bytes_(static_cast<std::size_t>(floats) * sizeof(float)) {}
-  void* allocate(std::size_t bytes) const {
-    eigen_assert(bytes <= bytes_);
-    static_cast<void>(bytes_);
-    static_cast<void>(bytes);
-    return memory_;
-  }
-  void deallocate(void*) const {}
-
- private:
-  std::byte* memory_;
-  std::size_t bytes_;
-};
-
-// Floats that a contraction of (m, k) with (k, n) allocates to pack its operands.
-std::int64_t packing_floats(Index m, Index k, Index n) {
-  const Eigen::internal::TensorContractionBlocking<float, float, float, Index,
-                                                   Eigen::internal::ShardByCol>
-      blocking(k, m, n, 1);
-  return Carver::padded(std::min(m, blocking.mc()) * blocking.kc()) +
-         Carver::padded(blocking.kc() * std::min(n, blocking.nc()));
-}
 
 // Evaluates a contraction straight into `result`.
 template <class Expression>
@@ -75,7 +46,9 @@ class Slabs {
     const Index d0 = i % per_sample_ * planes_;
     return {i / per_sample_, d0, std::min(d0 + planes_, s_.d)};
   }
-  Index positions() const { return planes_ * s_.h * s_.w; }  // of the largest slab
+  // Of the largest slab, and of the last one of a sample.
+  Index positions() const { return planes_ * s_.h * s_.w; }
+  Index last_positions() const { return (*this)[per_sample_ - 1].planes() * s_.h * s_.w; }
 
  private:
   const ConvolutionShape& s_;
@@ -111,110 +84,154 @@ class Patches {
   ConstMap<5> planes_;
 };
 
-struct Buffers {
-  float* kernel;   // the mirrored, transposed kernel of backward_data
-  float* packing;  // per thread
-  float* sums;     // backward_weights: gradient of the thread's slabs, per thread
-  float* product;  // backward_weights: of one slab, per thread
-  Index packing_stride, kernel_floats, sums_stride;
+// Floats that a contraction of (m, k) with (k, n) packs its operands into.
+std::int64_t packing_floats(Index m, Index k, Index n) {
+  const Eigen::internal::TensorContractionBlocking<float, float, float, Index,
+                                                   Eigen::internal::ShardByCol>
+      blocking(k, m, n, 1);
+  return Carver::padded(std::min(m, blocking.mc()) * blocking.kc()) +
+         Carver::padded(blocking.kc() * std::min(n, blocking.nc()));
+}
 
-  Buffers(const ConvolutionShape& s, int threads, bool is_weights, Carver& carver) {
-    const Slabs slabs(s, threads);
-    const Index positions = slabs.positions();
-    kernel_floats = s.taps() * s.in * s.out;
-    sums_stride = Carver::padded(kernel_floats);
-    packing_stride = is_weights ? packing_floats(s.taps() * s.in, positions, s.out)
-                                : std::max(packing_floats(s.out, s.taps() * s.in, positions),
-                                           packing_floats(s.in, s.taps() * s.out, positions));
-    kernel = carver.floats(is_weights ? 0 : kernel_floats);
-    packing = carver.floats(packing_stride * threads);
-    sums = carver.floats(is_weights ? sums_stride * threads : 0);
-    product = carver.floats(is_weights ? sums_stride * threads : 0);
+// A device per thread. `packing(positions)`: floats for a slab of so many.
+class Devices {
+ public:
+  template <class Packing>
+  Devices(const Slabs& slabs, Index patch_size, int threads, Carver& carver, Packing packing)
+      : patches_(slabs.positions()),
+        patch_size_(patch_size),
+        packing_(std::max(packing(slabs.positions()), packing(slabs.last_positions()))) {
+    Carver counted(nullptr);
+    ScratchDevice(patches_, patch_size_, packing_, counted);
+    stride_ = counted.bytes();
+    memory_ = carver.take(stride_ * threads);
   }
-  ScratchDevice device() const {
-    return {packing + omp_get_thread_num() * packing_stride, packing_stride};
+  ScratchDevice operator[](int thread) const {
+    Carver own(memory_ + thread * stride_);
+    return ScratchDevice(patches_, patch_size_, packing_, own);
+  }
+
+ private:
+  Index patches_, patch_size_;
+  std::int64_t packing_, stride_;
+  std::byte* memory_;
+};
+
+// Forward and backward_data: kernel (rows, patch size) times patches, `in` channels to `out`.
+struct DataBuffers {
+  Slabs slabs;
+  float* kernel;  // (k, k, k, in, out), where the program's own does not serve
+  Devices devices;
+
+  DataBuffers(const ConvolutionShape& s, Index in, Index out, int threads, Carver& carver)
+      : slabs(s, threads),
+        kernel(carver.floats(s.taps() * in * out)),
+        devices(slabs, s.taps() * in, threads, carver,
+                [&](Index positions) { return packing_floats(out, s.taps() * in, positions); }) {}
+};
+
+struct WeightsBuffers {
+  Slabs slabs;
+  Devices devices;
+  float* sums;     // (out, taps * in), of a thread's slabs
+  float* product;  // of one slab
+  Index stride;
+
+  WeightsBuffers(const ConvolutionShape& s, int threads, Carver& carver)
+      : slabs(s, threads),
+        devices(slabs, s.taps() * s.in, threads, carver,
+                [&](Index positions) { return packing_floats(s.taps() * s.in, positions, s.out); }),
+        stride(Carver::padded(s.taps() * s.in * s.out)) {
+    sums = carver.floats(stride * threads);
+    product = carver.floats(stride * threads);
   }
 };
 
+// output (positions, out) of every slab = kernel (patch size, out) applied to its patches.
+template <class Finish>
+void contract_slabs(const ConvolutionShape& s, const DataBuffers& buffers, Index in, Index out,
+                    const float* image, const float* kernel, float* output, int threads,
+                    Finish finish) {
+  const ConstMap<2> weights(kernel, out, s.taps() * in);
+#pragma omp parallel num_threads(threads)
+  {
+    const ScratchDevice device = buffers.devices[omp_get_thread_num()];
+#pragma omp for schedule(dynamic)
+    for (Index i = 0; i < buffers.slabs.count(); ++i) {
+      const Slab slab = buffers.slabs[i];
+      const Patches patches(s, slab, in, image);
+      float* y = output + (slab.n * s.d + slab.d0) * s.h * s.w * out;
+      evaluate(weights.contract(patches.expression(), Pair{Eigen::IndexPair<Index>(1, 0)}), device,
+               y);
+      finish(y, slab.planes() * s.h * s.w);
+    }
+  }
+}
+
 }  // namespace
 
-std::int64_t tensor_convolution_scratch_bytes(const ConvolutionShape& shape, int threads) {
-  Carver data(nullptr), weights(nullptr);
-  const Buffers a(shape, threads, false, data), b(shape, threads, true, weights);
-  return std::max(data.bytes(), weights.bytes());
+std::int64_t tensor_convolution_scratch_bytes(const ConvolutionShape& s, int threads) {
+  Carver forward(nullptr), data(nullptr), weights(nullptr);
+  const DataBuffers a(s, s.in, s.out, threads, forward), b(s, s.out, s.in, threads, data);
+  const WeightsBuffers c(s, threads, weights);
+  return std::max({forward.bytes(), data.bytes(), weights.bytes()});
 }
 
 void tensor_convolve(const ConvolutionShape& s, const float* input, const float* kernel,
                      const float* bias, float* output, std::byte* scratch, int threads) {
   Carver carver(scratch);
-  const Buffers buffers(s, threads, false, carver);
-  const Slabs slabs(s, threads);
-  const ConstMap<2> weights(kernel, s.out, s.taps() * s.in);
-#pragma omp parallel for schedule(dynamic) num_threads(threads)
-  for (Index i = 0; i < slabs.count(); ++i) {
-    const Slab slab = slabs[i];
-    const Index positions = slab.planes() * s.h * s.w;
-    float* y = output + (slab.n * s.d + slab.d0) * s.h * s.w * s.out;
-    const Patches patches(s, slab, s.in, input);
-    evaluate(weights.contract(patches.expression(), Pair{Eigen::IndexPair<Index>(1, 0)}),
-             buffers.device(), y);
-    Eigen::Map<Eigen::MatrixXf>(y, s.out, positions).colwise() +=
-        Eigen::Map<const Eigen::VectorXf>(bias, s.out);
-  }
+  const DataBuffers buffers(s, s.in, s.out, threads, carver);
+  const Eigen::Map<const Eigen::VectorXf> biases(bias, s.out);
+  contract_slabs(s, buffers, s.in, s.out, input, kernel, output, threads,
+                 [&](float* y, Index positions) {
+                   Eigen::Map<Eigen::MatrixXf>(y, s.out, positions).colwise() += biases;
+                 });
 }
 
 void tensor_backward_data(const ConvolutionShape& s, const float* grad_output, const float* kernel,
                           float* grad_input, std::byte* scratch, int threads) {
   Carver carver(scratch);
-  const Buffers buffers(s, threads, false, carver);
-  const Slabs slabs(s, threads);
+  const DataBuffers buffers(s, s.out, s.in, threads, carver);
   const Index k = s.extent;
-  // (in, out, k, k, k), mirrored
   Map<5>(buffers.kernel, s.in, s.out, k, k, k) =
       ConstMap<5>(kernel, s.out, s.in, k, k, k)
           .reverse(Eigen::array<bool, 5>{false, false, true, true, true})
           .shuffle(Eigen::array<int, 5>{1, 0, 2, 3, 4});
-  const ConstMap<2> weights(buffers.kernel, s.in, s.taps() * s.out);
-#pragma omp parallel for schedule(dynamic) num_threads(threads)
-  for (Index i = 0; i < slabs.count(); ++i) {
-    const Slab slab = slabs[i];
-    const Patches patches(s, slab, s.out, grad_output);
-    evaluate(weights.contract(patches.expression(), Pair{Eigen::IndexPair<Index>(1, 0)}),
-             buffers.device(), grad_input + (slab.n * s.d + slab.d0) * s.h * s.w * s.in);
-  }
+  contract_slabs(s, buffers, s.out, s.in, grad_output, buffers.kernel, grad_input, threads,
+                 [](float*, Index) {});
 }
 
 void tensor_backward_weights(const ConvolutionShape& s, const float* input,
                              const float* grad_output, float* grad_kernel, std::byte* scratch,
                              int threads) {
   Carver carver(scratch);
-  const Buffers buffers(s, threads, true, carver);
-  const Slabs slabs(s, threads);
+  const WeightsBuffers buffers(s, threads, carver);
+  const Index rows = s.taps() * s.in, kernel_floats = rows * s.out;
 #pragma omp parallel num_threads(threads)
   {
     const int thread = omp_get_thread_num();
-    float* sums = buffers.sums + thread * buffers.sums_stride;
-    float* product = buffers.product + thread * buffers.sums_stride;
-    std::fill_n(sums, buffers.kernel_floats, 0.0F);
+    const ScratchDevice device = buffers.devices[thread];
+    Eigen::Map<Eigen::ArrayXf> sums(buffers.sums + thread * buffers.stride, kernel_floats);
+    Eigen::Map<Eigen::ArrayXf> product(buffers.product + thread * buffers.stride, kernel_floats);
+    sums.setZero();
 #pragma omp for schedule(static)
-    for (Index i = 0; i < slabs.count(); ++i) {
-      const Slab slab = slabs[i];
+    for (Index i = 0; i < buffers.slabs.count(); ++i) {
+      const Slab slab = buffers.slabs[i];
+      const Patches patches(s, slab, s.in, input);
       const ConstMap<2> dy(grad_output + (slab.n * s.d + slab.d0) * s.h * s.w * s.out, s.out,
                            slab.planes() * s.h * s.w);
-      // (taps * in, out): patches come first, for their rows are contiguous in memory.
-      const Patches patches(s, slab, s.in, input);
-      evaluate(patches.expression().contract(dy, Pair{Eigen::IndexPair<Index>(1, 1)}),
-               buffers.device(), product);
-      Eigen::Map<Eigen::ArrayXf>(sums, buffers.kernel_floats) +=
-          Eigen::Map<const Eigen::ArrayXf>(product, buffers.kernel_floats);
+      // Patches come first: their elements are contiguous, and (taps * in) rows fill the kernel's
+      // panels where `out` of a fine level would not.
+      evaluate(patches.expression().contract(dy, Pair{Eigen::IndexPair<Index>(1, 1)}), device,
+               product.data());
+      sums += product;
     }
 #pragma omp for schedule(static)
-    for (Index row = 0; row < s.taps() * s.in; ++row) {
+    for (Index row = 0; row < rows; ++row) {
       for (Index o = 0; o < s.out; ++o) {
         double sum = 0;
         for (int from = 0; from < threads; ++from) {
-          sum += static_cast<double>(
-              buffers.sums[from * buffers.sums_stride + o * s.taps() * s.in + row]);
+          sum += static_cast<double>(buffers.sums[from * buffers.stride + o * rows + row]);
         }
         grad_kernel[row * s.out + o] = static_cast<float>(sum);
       }
