@@ -1,15 +1,16 @@
 // y = f(coefficients of the channel, x...) for every element: the loop of all element-wise passes.
 #pragma once
 
+#include <algorithm>
 #include <array>
 #include <cassert>
 #include <cstdint>
-#include <tuple>
 #include <utility>
 
 #include "backends/lanes.h"
 #include "backends/panels.h"
 #include "backends/pass_pieces.h"
+#include "backends/streaming.h"
 
 namespace voxmark::passes {
 
@@ -25,57 +26,118 @@ struct MapPiece {
   std::array<const T*, Inputs> x;
   std::array<std::int64_t, Inputs> x_strides;
   std::array<const float*, Rows> rows;
-
-  template <class V, class F>
-  void apply(const std::array<V, Rows>& coefficients, std::int64_t voxel, std::int64_t c,
-             F f) const {
-    [&]<std::size_t... I>(std::index_sequence<I...>) {
-      store<V>(f(coefficients, load<V>(x[I] + voxel * x_strides[I] + c)...),
-               y + voxel * y_stride + c);
-    }
-    (std::make_index_sequence<Inputs>{});
-  }
-
-  template <class V>
-  std::array<V, Rows> coefficients(std::int64_t c) const {
-    std::array<V, Rows> lanes;
-    for (std::size_t row = 0; row < Rows; ++row) {
-      lanes[row] = load<V>(rows[row] + c);
-    }
-    return lanes;
-  }
-
-  // The whole width is U vectors: the coefficients stay in registers.
-  template <class V, unsigned U, class F>
-  void run_width(F f) const {
-    std::array<std::array<V, Rows>, U> lanes;
-    for (unsigned u = 0; u < U; ++u) {
-      lanes[u] = coefficients<V>(u * kLanes<V>);
-    }
-    for (std::int64_t voxel = 0; voxel < voxels; ++voxel) {
-      for (unsigned u = 0; u < U; ++u) {
-        apply<V>(lanes[u], voxel, u * kLanes<V>, f);
-      }
-    }
-  }
-
-  template <class F>
-  void run(F f) const {
-    if (width == 2 * kNativeLanes) {
-      run_width<NativeLanes, 2>(f);
-    } else if (width == kNativeLanes) {
-      run_width<NativeLanes, 1>(f);
-    } else {
-      for (std::int64_t voxel = 0; voxel < voxels; ++voxel) {
-        for_each_lane_group(width, [&]<class V, unsigned U>(std::int64_t c) {
-          for (std::int64_t lane = c; lane < c + U * kLanes<V>; lane += kLanes<V>) {
-            apply<V>(coefficients<V>(lane), voxel, lane, f);
-          }
-        });
-      }
-    }
-  }
 };
+
+template <class V, std::size_t Rows>
+std::array<V, Rows> load_rows(const std::array<const float*, Rows>& rows, std::int64_t c) {
+  std::array<V, Rows> lanes;
+  for (std::size_t row = 0; row < Rows; ++row) {
+    lanes[row] = load<V>(rows[row] + c);
+  }
+  return lanes;
+}
+
+template <bool kStreams, class V, class F, class T, std::size_t Inputs, std::size_t Rows>
+[[gnu::always_inline]] inline void map_vector(const MapPiece<T, Inputs, Rows>& piece,
+                                              const std::array<V, Rows>& coefficients,
+                                              std::int64_t voxel, std::int64_t c, F f) {
+  [&]<std::size_t... I>(std::index_sequence<I...>) __attribute__((always_inline)) {
+    put<kStreams, V>(f(coefficients, load<V>(piece.x[I] + voxel * piece.x_strides[I] + c)...),
+                     piece.y + voxel * piece.y_stride + c);
+  }
+  (std::make_index_sequence<Inputs>{});
+}
+
+// U vectors of channels from c on, of voxels [first, last): the coefficients stay in registers. The
+// piece comes by value: what has no address cannot be changed by a store to y.
+template <bool kStreams, class V, unsigned U, class F, class T, std::size_t Inputs,
+          std::size_t Rows>
+void map_channels(const MapPiece<T, Inputs, Rows> piece, std::int64_t c, std::int64_t first,
+                  std::int64_t last, F f) {
+  std::array<std::array<V, Rows>, U> lanes;
+  for (unsigned u = 0; u < U; ++u) {
+    lanes[u] = load_rows<V>(piece.rows, c + u * kLanes<V>);
+  }
+  for (std::int64_t voxel = first; voxel < last; ++voxel) {
+    for (unsigned u = 0; u < U; ++u) {
+      map_vector<kStreams, V>(piece, lanes[u], voxel, c + u * kLanes<V>, f);
+    }
+  }
+}
+
+template <bool kStreams, class F, class T, std::size_t Inputs, std::size_t Rows>
+void map_piece(const MapPiece<T, Inputs, Rows>& piece, F f) {
+  if (piece.width == kNativeLanes) {
+    map_channels<kStreams, NativeLanes, 1>(piece, 0, 0, piece.voxels, f);
+  } else if (piece.width == 2 * kNativeLanes) {
+    map_channels<kStreams, NativeLanes, 2>(piece, 0, 0, piece.voxels, f);
+  } else if (piece.width == 4 * kNativeLanes) {
+    map_channels<kStreams, NativeLanes, 4>(piece, 0, 0, piece.voxels, f);
+  } else {
+    const std::int64_t tile = tile_voxels(piece.width);
+    for (std::int64_t first = 0; first < piece.voxels; first += tile) {
+      const std::int64_t last = std::min(first + tile, piece.voxels);
+      for_each_lane_group(piece.width, [&]<class V, unsigned U>(std::int64_t c) {
+        map_channels<kStreams, V, U>(piece, c, first, last, f);
+      });
+    }
+  }
+}
+
+// Where channels do not matter: a dense piece as voxels of four vectors, and a rest.
+template <bool kStreams, class F, class T, std::size_t Inputs>
+void map_dense_piece(MapPiece<T, Inputs, 0> piece, F f) {
+  constexpr std::int64_t kWidth = 4 * kNativeLanes;
+  const std::int64_t elements = piece.voxels * piece.width;
+  piece.voxels = elements / kWidth;
+  piece.width = piece.y_stride = kWidth;
+  piece.x_strides.fill(kWidth);
+  map_piece<kStreams>(piece, f);
+  const std::int64_t done = piece.voxels * kWidth;
+  piece.voxels = 1;
+  piece.width = elements - done;
+  piece.y += done;
+  for (const T*& x : piece.x) {
+    x += done;
+  }
+  map_piece<kStreams>(piece, f);
+}
+
+template <bool kStreams, std::size_t Rows, class F, class T, std::size_t Inputs>
+void map_elements(const std::array<const float*, Rows>& rows, F f, int threads, const View<T>& y,
+                  const std::array<View<const T>, Inputs>& inputs) {
+  const Pieces pieces(y.shape);
+#pragma omp parallel num_threads(threads)
+  {
+#pragma omp for schedule(static) nowait
+    for (std::int64_t i = 0; i < pieces.count(); ++i) {
+      const Piece piece = pieces[i];
+      MapPiece<T, Inputs, Rows> run;
+      run.voxels = piece.voxels();
+      run.width = y.shape.width;
+      run.y = y.panel(piece.sample, piece.panel) + piece.first_voxel * y.voxel_stride;
+      run.y_stride = y.voxel_stride;
+      bool is_dense = y.voxel_stride == run.width;
+      for (std::size_t k = 0; k < Inputs; ++k) {
+        const View<const T>& x = inputs[k];
+        run.x[k] = x.panel(piece.sample, piece.panel) + piece.first_voxel * x.voxel_stride;
+        run.x_strides[k] = x.voxel_stride;
+        is_dense = is_dense && x.voxel_stride == run.width;
+      }
+      for (std::size_t row = 0; row < Rows; ++row) {
+        run.rows[row] = rows[row] + piece.panel * run.width;
+      }
+      if constexpr (Rows == 0) {
+        if (is_dense) {
+          map_dense_piece<kStreams>(run, f);
+          continue;
+        }
+      }
+      map_piece<kStreams>(run, f);
+    }
+    finish_streaming<kStreams>();
+  }
+}
 
 }  // namespace detail
 
@@ -84,36 +146,12 @@ struct MapPiece {
 template <std::size_t Rows, class F, class T, class... In>
 void map_elements(const std::array<const float*, Rows>& rows, F f, int threads, View<T> y,
                   In... x) {
-  constexpr std::size_t kInputs = sizeof...(In);
-  const std::array<View<const T>, kInputs> inputs{x...};
-  for (const View<const T>& input : inputs) {
-    assert(input.shape == y.shape);
-    static_cast<void>(input);
-  }
-  const Pieces pieces(y.shape);
-#pragma omp parallel for schedule(static) num_threads(threads)
-  for (std::int64_t i = 0; i < pieces.count(); ++i) {
-    const Piece piece = pieces[i];
-    detail::MapPiece<T, kInputs, Rows> run;
-    run.voxels = piece.voxels();
-    run.width = y.shape.width;
-    run.y = y.panel(piece.sample, piece.panel) + piece.first_voxel * y.voxel_stride;
-    run.y_stride = y.voxel_stride;
-    bool is_dense = y.voxel_stride == run.width;
-    for (std::size_t k = 0; k < kInputs; ++k) {
-      const View<const T>& input = inputs[k];
-      run.x[k] = input.panel(piece.sample, piece.panel) + piece.first_voxel * input.voxel_stride;
-      run.x_strides[k] = input.voxel_stride;
-      is_dense = is_dense && input.voxel_stride == run.width;
-    }
-    for (std::size_t row = 0; row < Rows; ++row) {
-      run.rows[row] = rows[row] + piece.panel * run.width;
-    }
-    if (Rows == 0 && is_dense) {  // channels do not matter: one long voxel
-      run.width *= run.voxels;
-      run.voxels = 1;
-    }
-    run.run(f);
+  const std::array<View<const T>, sizeof...(In)> inputs{x...};
+  assert(((x.shape == y.shape) && ...));
+  if (is_worth_streaming(y) && ((x.data != y.data) && ...)) {
+    detail::map_elements<true>(rows, f, threads, y, inputs);
+  } else {
+    detail::map_elements<false>(rows, f, threads, y, inputs);
   }
 }
 

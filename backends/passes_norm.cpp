@@ -1,5 +1,6 @@
 // Batch normalisation and ReLU.
 
+#include <algorithm>
 #include <cmath>
 
 #include "backends/pass_map.h"
@@ -22,14 +23,26 @@ V scaled(V x, V scale, V shift) {
   return x * scale + shift;
 }
 
-// Fills the partial sums of each piece by sum_piece(piece, partial (2, width)).
-template <class SumPiece>
-double* sum_pieces(const PanelShape& shape, std::byte* scratch, int threads, SumPiece sum_piece) {
+// Fills the partial sums of each piece by accumulate.operator()<V, U>(piece, c, first voxel,
+// voxels, sums), which adds voxels of U vectors of channels from c on to sums[0...] and
+// sums[width...].
+template <class Accumulate>
+double* sum_pieces(const PanelShape& shape, std::byte* scratch, int threads,
+                   Accumulate accumulate) {
   double* partials = reinterpret_cast<double*>(scratch);
   const Pieces pieces(shape);
+  const std::int64_t tile = tile_voxels(shape.width);
 #pragma omp parallel for schedule(static) num_threads(threads)
   for (std::int64_t i = 0; i < pieces.count(); ++i) {
-    sum_piece(pieces[i], partials + i * kPartialSums * shape.width);
+    const Piece piece = pieces[i];
+    double* sums = partials + i * kPartialSums * shape.width;
+    std::fill_n(sums, kPartialSums * shape.width, 0.0);
+    for (std::int64_t voxel = piece.first_voxel; voxel < piece.last_voxel; voxel += tile) {
+      const std::int64_t voxels = std::min(tile, piece.last_voxel - voxel);
+      for_each_lane_group(shape.width, [&]<class V, unsigned U>(std::int64_t c) {
+        accumulate.template operator()<V, U>(piece, c, voxel, voxels, sums + c);
+      });
+    }
   }
   return partials;
 }
@@ -49,40 +62,47 @@ void for_each_partial(const PanelShape& shape, std::int64_t c, const double* par
   }
 }
 
-// sums[0] and sums[width]: mean and M2 of a piece. Deviations are taken from the piece's first
-// voxel in double, so that a mean that is large beside the deviation costs no digits.
-template <class V, unsigned U, class T>
-void piece_statistics(const T* x, std::int64_t stride, std::int64_t voxels, double* sums,
-                      std::int64_t width) {
-  Wide<V> pivot[U], sum[U], squares[U];
+template <class V, unsigned U>
+void load_sums(const double* from, Wide<V> (&sums)[U]) {
   for (unsigned u = 0; u < U; ++u) {
-    pivot[u] = widen(load<V>(x + u * kLanes<V>));
+    sums[u] = Wide<V>::load(from + u * kLanes<V>);
   }
+}
+
+template <class V, unsigned U>
+void store_sums(const Wide<V> (&sums)[U], double* to) {
+  for (unsigned u = 0; u < U; ++u) {
+    sums[u].store(to + u * kLanes<V>);
+  }
+}
+
+// sums[0]: of x - pivot, sums[width]: of their squares, in double: a mean that is large beside the
+// deviation costs no digits where the pivot is one of the values.
+template <class V, unsigned U, class T>
+void add_deviations(const T* x, std::int64_t stride, std::int64_t voxels, const T* pivot,
+                    double* sums, std::int64_t width) {
+  Wide<V> pivots[U], sum[U], squares[U];
+  for (unsigned u = 0; u < U; ++u) {
+    pivots[u] = widen(load<V>(pivot + u * kLanes<V>));
+  }
+  load_sums<V, U>(sums, sum);
+  load_sums<V, U>(sums + width, squares);
   for (std::int64_t voxel = 0; voxel < voxels; ++voxel) {
     for (unsigned u = 0; u < U; ++u) {
-      const Wide<V> deviation = widen(load<V>(x + voxel * stride + u * kLanes<V>)) - pivot[u];
+      const Wide<V> deviation = widen(load<V>(x + voxel * stride + u * kLanes<V>)) - pivots[u];
       sum[u].add(deviation);
       squares[u].add_product(deviation, deviation);
     }
   }
-  const double count = static_cast<double>(voxels);
-  for (unsigned u = 0; u < U; ++u) {
-    double* means = sums + u * kLanes<V>;
-    double* m2 = means + width;
-    sum[u].store(means);
-    squares[u].store(m2);
-    for (std::int64_t lane = 0; lane < kLanes<V>; ++lane) {
-      m2[lane] -= means[lane] * means[lane] / count;
-      means[lane] = static_cast<double>(x[u * kLanes<V> + lane]) + means[lane] / count;
-    }
-  }
+  store_sums<V, U>(sum, sums);
+  store_sums<V, U>(squares, sums + width);
 }
 
 // sums[0]: of dy; sums[width]: of dy * (x - mean).
 template <class V, unsigned U, class T>
-void piece_gradients(const T* x, std::int64_t x_stride, const T* grad_y, std::int64_t grad_stride,
-                     std::int64_t voxels, const float* scale, const float* shift, const float* mean,
-                     double* sums, std::int64_t width) {
+void add_gradients(const T* x, std::int64_t x_stride, const T* grad_y, std::int64_t grad_stride,
+                   std::int64_t voxels, const float* scale, const float* shift, const float* mean,
+                   double* sums, std::int64_t width) {
   V scales[U], shifts[U], means[U];
   for (unsigned u = 0; u < U; ++u) {
     scales[u] = load<V>(scale + u * kLanes<V>);
@@ -90,6 +110,8 @@ void piece_gradients(const T* x, std::int64_t x_stride, const T* grad_y, std::in
     means[u] = load<V>(mean + u * kLanes<V>);
   }
   Wide<V> sum[U], products[U];
+  load_sums<V, U>(sums, sum);
+  load_sums<V, U>(sums + width, products);
   for (std::int64_t voxel = 0; voxel < voxels; ++voxel) {
     for (unsigned u = 0; u < U; ++u) {
       const V value = load<V>(x + voxel * x_stride + u * kLanes<V>);
@@ -100,23 +122,20 @@ void piece_gradients(const T* x, std::int64_t x_stride, const T* grad_y, std::in
       products[u].add_product(passed, widen<V>(value - means[u]));
     }
   }
-  for (unsigned u = 0; u < U; ++u) {
-    sum[u].store(sums + u * kLanes<V>);
-    products[u].store(sums + width + u * kLanes<V>);
-  }
+  store_sums<V, U>(sum, sums);
+  store_sums<V, U>(products, sums + width);
 }
 
 template <class V, unsigned U, class T>
-void piece_sums(const T* x, std::int64_t stride, std::int64_t voxels, double* sums) {
+void add_values(const T* x, std::int64_t stride, std::int64_t voxels, double* sums) {
   Wide<V> sum[U];
+  load_sums<V, U>(sums, sum);
   for (std::int64_t voxel = 0; voxel < voxels; ++voxel) {
     for (unsigned u = 0; u < U; ++u) {
       sum[u].add(widen(load<V>(x + voxel * stride + u * kLanes<V>)));
     }
   }
-  for (unsigned u = 0; u < U; ++u) {
-    sum[u].store(sums + u * kLanes<V>);
-  }
+  store_sums<V, U>(sum, sums);
 }
 
 void set_forward_coefficients(std::int64_t channels, std::int64_t c, double mean, double variance,
@@ -138,24 +157,32 @@ std::int64_t reduction_scratch_bytes(const PanelShape& shape) {
 template <class T>
 void batch_norm_statistics(View<const T> x, double* statistics, std::byte* scratch, int threads) {
   const PanelShape& shape = x.shape;
-  const double* partials =
-      sum_pieces(shape, scratch, threads, [&](const Piece& piece, double* sums) {
-        const T* from = x.panel(piece.sample, piece.panel) + piece.first_voxel * x.voxel_stride;
-        for_each_lane_group(shape.width, [&]<class V, unsigned U>(std::int64_t c) {
-          piece_statistics<V, U>(from + c, x.voxel_stride, piece.voxels(), sums + c, shape.width);
-        });
+  const auto pivot_of = [&](const Piece& piece, std::int64_t c) {  // of the piece's first voxel
+    return x.panel(piece.sample, piece.panel) + piece.first_voxel * x.voxel_stride + c;
+  };
+  const double* partials = sum_pieces(
+      shape, scratch, threads,
+      [&]<class V, unsigned U>(const Piece& piece, std::int64_t c, std::int64_t voxel,
+                               std::int64_t voxels, double* sums) {
+        const T* from = x.panel(piece.sample, piece.panel) + voxel * x.voxel_stride + c;
+        add_deviations<V, U>(from, x.voxel_stride, voxels, pivot_of(piece, c), sums, shape.width);
       });
   // Merged as Chan, Golub and LeVeque: deviations of the pieces' means from the whole mean.
   const double count = static_cast<double>(shape.n * shape.voxels());
   for (std::int64_t c = 0; c < shape.channels(); ++c) {
+    const auto mean_of = [&](const Piece& piece, const double* sums) {
+      const double pivot = static_cast<double>(*pivot_of(piece, c % shape.width));
+      return pivot + sums[0] / static_cast<double>(piece.voxels());
+    };
     double sum = 0, m2 = 0;
-    for_each_partial(shape, c, partials, [&](const Piece& piece, const double* piece_sums) {
-      sum += static_cast<double>(piece.voxels()) * piece_sums[0];
+    for_each_partial(shape, c, partials, [&](const Piece& piece, const double* sums) {
+      sum += static_cast<double>(piece.voxels()) * mean_of(piece, sums);
     });
     const double mean = sum / count;
-    for_each_partial(shape, c, partials, [&](const Piece& piece, const double* piece_sums) {
-      const double deviation = piece_sums[0] - mean;
-      m2 += piece_sums[shape.width] + static_cast<double>(piece.voxels()) * deviation * deviation;
+    for_each_partial(shape, c, partials, [&](const Piece& piece, const double* sums) {
+      const double voxels = static_cast<double>(piece.voxels());
+      const double deviation = mean_of(piece, sums) - mean;
+      m2 += sums[shape.width] - sums[0] * sums[0] / voxels + voxels * deviation * deviation;
     });
     statistics[c] = count;
     statistics[shape.channels() + c] = mean;
@@ -167,16 +194,16 @@ template <class T>
 void channel_sums(View<const T> x, float* sums, std::byte* scratch, int threads) {
   const PanelShape& shape = x.shape;
   const double* partials =
-      sum_pieces(shape, scratch, threads, [&](const Piece& piece, double* piece_result) {
-        const T* from = x.panel(piece.sample, piece.panel) + piece.first_voxel * x.voxel_stride;
-        for_each_lane_group(shape.width, [&]<class V, unsigned U>(std::int64_t c) {
-          piece_sums<V, U>(from + c, x.voxel_stride, piece.voxels(), piece_result + c);
-        });
-      });
+      sum_pieces(shape, scratch, threads,
+                 [&]<class V, unsigned U>(const Piece& piece, std::int64_t c, std::int64_t voxel,
+                                          std::int64_t voxels, double* piece_sums) {
+                   const T* from = x.panel(piece.sample, piece.panel) + voxel * x.voxel_stride + c;
+                   add_values<V, U>(from, x.voxel_stride, voxels, piece_sums);
+                 });
   for (std::int64_t c = 0; c < shape.channels(); ++c) {
     double sum = 0;
     for_each_partial(shape, c, partials,
-                     [&](const Piece&, const double* piece_result) { sum += piece_result[0]; });
+                     [&](const Piece&, const double* piece_sums) { sum += piece_sums[0]; });
     sums[c] = static_cast<float>(sum);
   }
 }
@@ -235,17 +262,17 @@ void normalize_relu_reduce(View<const T> x, View<const T> grad_y, const float* c
   const PanelShape& shape = x.shape;
   assert(grad_y.shape == shape);
   const std::int64_t channels = shape.channels();
-  const double* partials =
-      sum_pieces(shape, scratch, threads, [&](const Piece& piece, double* sums) {
-        const T* values = x.panel(piece.sample, piece.panel) + piece.first_voxel * x.voxel_stride;
+  const double* partials = sum_pieces(
+      shape, scratch, threads,
+      [&]<class V, unsigned U>(const Piece& piece, std::int64_t c, std::int64_t voxel,
+                               std::int64_t voxels, double* sums) {
+        const T* values = x.panel(piece.sample, piece.panel) + voxel * x.voxel_stride + c;
         const T* gradients =
-            grad_y.panel(piece.sample, piece.panel) + piece.first_voxel * grad_y.voxel_stride;
-        const float* k = coefficients + piece.panel * shape.width;
-        for_each_lane_group(shape.width, [&]<class V, unsigned U>(std::int64_t c) {
-          piece_gradients<V, U>(values + c, x.voxel_stride, gradients + c, grad_y.voxel_stride,
-                                piece.voxels(), row(k, channels, 0) + c, row(k, channels, 1) + c,
-                                row(k, channels, 2) + c, sums + c, shape.width);
-        });
+            grad_y.panel(piece.sample, piece.panel) + voxel * grad_y.voxel_stride + c;
+        const float* k = coefficients + piece.panel * shape.width + c;
+        add_gradients<V, U>(values, x.voxel_stride, gradients, grad_y.voxel_stride, voxels,
+                            row(k, channels, 0), row(k, channels, 1), row(k, channels, 2), sums,
+                            shape.width);
       });
   const float* inverse_deviation = row(coefficients, channels, 3);
   for (std::int64_t c = 0; c < channels; ++c) {

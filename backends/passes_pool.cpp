@@ -8,24 +8,23 @@ namespace {
 
 constexpr int kTaps = 8;  // of a 2x2x2 window, in (d, h, w) order
 
-// Visits each row of pooled voxels: visit(sample, panel, output voxel, tap offsets in voxels,
-// input voxel of the first window), with `output` of shape (N, panels, D, H, W, width) and an input
-// of twice its dims.
+// One row of windows along w.
 struct WindowRow {
   std::int64_t sample, panel;
   std::int64_t output_voxel;  // of the row's first window
   std::int64_t input_voxel;   // the first tap of that window
 };
 
+// visit(WindowRow) for all rows of the pooled tensor's shape.
 template <class Visit>
-void for_each_window_row(const PanelShape& output, int threads, Visit visit) {
-  const std::int64_t rows = output.n * output.panels * output.d * output.h;
+void for_each_window_row(const PanelShape& pooled, int threads, Visit visit) {
+  const std::int64_t rows = pooled.n * pooled.panels * pooled.d * pooled.h;
 #pragma omp parallel for schedule(static) num_threads(threads)
   for (std::int64_t row = 0; row < rows; ++row) {
-    const std::int64_t h = row % output.h, d = row / output.h % output.d;
-    const std::int64_t panel = row / (output.h * output.d);
-    visit(WindowRow{panel / output.panels, panel % output.panels, (d * output.h + h) * output.w,
-                    (2 * d * 2 * output.h + 2 * h) * 2 * output.w});
+    const std::int64_t h = row % pooled.h, d = row / pooled.h % pooled.d;
+    const std::int64_t panel = row / (pooled.h * pooled.d);
+    visit(WindowRow{panel / pooled.panels, panel % pooled.panels, (d * pooled.h + h) * pooled.w,
+                    (2 * d * 2 * pooled.h + 2 * h) * 2 * pooled.w});
   }
 }
 
