@@ -194,7 +194,8 @@ StageCode convolution_code(const Context& context, const Convolution& op) {
   const Reordering destination(own.destination, choice.descs.destination, scratch);
   StageCode code;
   code.scratch_bytes = scratch.bytes();
-  code.implementation = implementation_name(choice.primitive.impl_info_str(), source.is_needed());
+  code.implementation = implementation_name(choice.primitive.impl_info_str(),
+                                            source.is_needed() || destination.is_needed());
   code.bind = [=, engine = context.engine](const Memory& memory, std::byte* base) {
     Primitives list(engine);
     source.before(list, engine, memory.data(op.input), base);
@@ -226,7 +227,8 @@ StageCode convolution_code(const Context& context, const ConvolutionBackwardData
                            scratch);
   StageCode code;
   code.scratch_bytes = scratch.bytes();
-  code.implementation = implementation_name(choice.primitive.impl_info_str(), source.is_needed());
+  code.implementation = implementation_name(choice.primitive.impl_info_str(),
+                                            source.is_needed() || destination.is_needed());
   code.bind = [=, engine = context.engine](const Memory& memory, std::byte* base) {
     Primitives list(engine);
     destination.before(list, engine, memory.data(op.grad_output), base);
@@ -246,24 +248,22 @@ StageCode convolution_code(const Context& context, const ConvolutionBackwardWeig
   const ConvolutionDescs own =
       describe(context.program, context.formats, op.input, op.grad_kernel, op.grad_output);
   const Desc& stored = context.parameters.at(op.grad_kernel);
-  const auto choice = choose(
-      context.program, context.formats, own, op.input, op.grad_output,
-      [&](const ConvolutionDescs& descs) {
-        const auto hint = if_implemented([&] { return forward_desc(context.engine, descs); });
-        const auto with = [&](const Desc& weights) {
-          ConvolutionDescs fixed = descs;
-          fixed.weights = weights;
-          return if_implemented(
-              [&] { return backward_weights_desc(context.engine, fixed, hint.value()); });
-        };
-        // In the layout of the kernel itself Adam needs no reorder.
-        const auto direct = with(stored);
-        return direct && !is_reference(direct->impl_info_str()) ? direct : with(descs.weights);
-      });
-  const std::string implementation = choice.primitive.impl_info_str();
-  if (is_reference(implementation) && context.formats[op.input].is_flat) {
+  const auto make = [&](const ConvolutionDescs& descs) {
+    const auto hint = if_implemented([&] { return forward_desc(context.engine, descs); });
+    const auto with = [&](const Desc& weights) {
+      ConvolutionDescs fixed = descs;
+      fixed.weights = weights;
+      return if_implemented(
+          [&] { return backward_weights_desc(context.engine, fixed, hint.value()); });
+    };
+    // In the layout of the kernel itself Adam needs no reorder.
+    const auto direct = with(stored);
+    return direct && !is_reference(direct->impl_info_str()) ? direct : with(descs.weights);
+  };
+  if (context.formats[op.input].is_flat && is_reference(make(own).value().impl_info_str())) {
     return one_channel_code(context, op);
   }
+  const auto choice = choose(context.program, context.formats, own, op.input, op.grad_output, make);
   ScratchSpace scratch;
   const std::int64_t scratchpad = scratch.reserve(bytes_of(choice.primitive.scratchpad_desc()));
   const Reordering source(own.source, choice.descs.source, scratch);
@@ -271,7 +271,8 @@ StageCode convolution_code(const Context& context, const ConvolutionBackwardWeig
   const Reordering weights(stored, choice.primitive.diff_weights_desc(), scratch);
   StageCode code;
   code.scratch_bytes = scratch.bytes();
-  code.implementation = implementation_name(implementation.c_str(), source.is_needed());
+  code.implementation = implementation_name(choice.primitive.impl_info_str(),
+                                            source.is_needed() || destination.is_needed());
   code.bind = [=, engine = context.engine](const Memory& memory, std::byte* base) {
     Primitives list(engine);
     source.before(list, engine, memory.data(op.input), base);
