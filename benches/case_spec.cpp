@@ -1,5 +1,6 @@
 #include "benches/case_spec.h"
 
+#include <algorithm>
 #include <array>
 #include <limits>
 #include <string_view>
@@ -17,6 +18,9 @@ constexpr std::int64_t kMaxExtent = 65536;
 constexpr std::int64_t kMaxChannels = 1024;
 constexpr std::int64_t kMaxThreads = 4096;
 constexpr std::int64_t kMaxSteps = 1000000;
+
+constexpr std::int64_t kVerifiedExtent = 48;
+constexpr std::int64_t kVerifiedBatch = 2;  // more than one sample; statistics couple them
 
 // JSON numbers beyond this are not integers to every reader.
 constexpr std::int64_t kMaxJsonInteger = (std::int64_t{1} << 53) - 1;
@@ -220,6 +224,19 @@ Batch case_batch(const CaseSpec& spec) {
                                                       : decathlon_subjects(spec.data, spec.seed);
   const SampleShape shape{spec.image, spec.network.input_channels, spec.network.classes};
   return make_batch(source, shape, spec.batch, spec.seed, 0, 0);
+}
+
+CaseSpec verification_shape(const CaseSpec& spec) {
+  CaseSpec shape = spec;
+  shape.image = {std::min(spec.image.d, kVerifiedExtent), std::min(spec.image.h, kVerifiedExtent),
+                 std::min(spec.image.w, kVerifiedExtent)};
+  shape.batch = std::min(spec.batch, kVerifiedBatch);
+  shape.data = "synthetic";
+  shape.memory_limit_bytes.reset();
+  shape.steps = 1;
+  shape.warmup = 0;
+  shape.process = 0;
+  return shape;
 }
 
 }  // namespace voxmark

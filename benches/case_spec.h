@@ -53,4 +53,8 @@ CompileOptions compile_options(const CaseSpec& spec);
 // Throws Error (bad_input) when the data cannot be read or is smaller than the image asked for.
 Batch case_batch(const CaseSpec& spec);
 
+// The case at which the one that is timed is verified: at most 48 voxels per axis, from where on
+// oneDNN picks the implementations of all larger images, at most two images, synthetic data.
+CaseSpec verification_shape(const CaseSpec& spec);
+
 }  // namespace voxmark

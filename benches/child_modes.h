@@ -13,14 +13,10 @@ using Say = std::function<void(const Message&)>;
 // The bytes that the case will allocate; allocates none of them.
 void plan_case(const Backend& backend, const CaseSpec& spec, const Say& say);
 
-// One step against naive in double, at verification_shape().
+// One step against naive in double, at verification_shape(request.spec).
 void verify_case(const Backend& backend, const Request& request, const Say& say);
 
 // Warm-up and timed steps. The only function that times anything.
 void time_case(const Backend& backend, const CaseSpec& spec, const Say& say);
-
-// The case at which the one that is timed is verified: at most 48 voxels per axis, from where on
-// oneDNN picks the implementations of all larger images, at most two images, synthetic data.
-CaseSpec verification_shape(const CaseSpec& spec);
 
 }  // namespace voxmark

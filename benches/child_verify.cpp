@@ -1,6 +1,5 @@
 #include <unistd.h>
 
-#include <algorithm>
 #include <chrono>
 
 #include "backends/verify.h"
@@ -8,9 +7,6 @@
 
 namespace voxmark {
 namespace {
-
-constexpr std::int64_t kVerifiedExtent = 48;
-constexpr std::int64_t kVerifiedBatch = 2;  // more than one sample; statistics couple them
 
 // The reference serves all backends of a sweep: the first child leaves it for the others.
 StepReference reference_for(const Request& request, const Program& program, const Weights& weights,
@@ -43,19 +39,6 @@ double probe_step_seconds(const Backend& backend, const CaseSpec& spec, const Pr
 }
 
 }  // namespace
-
-CaseSpec verification_shape(const CaseSpec& spec) {
-  CaseSpec shape = spec;
-  shape.image = {std::min(spec.image.d, kVerifiedExtent), std::min(spec.image.h, kVerifiedExtent),
-                 std::min(spec.image.w, kVerifiedExtent)};
-  shape.batch = std::min(spec.batch, kVerifiedBatch);
-  shape.data = "synthetic";
-  shape.memory_limit_bytes.reset();
-  shape.steps = 1;
-  shape.warmup = 0;
-  shape.process = 0;
-  return shape;
-}
 
 void verify_case(const Backend& backend, const Request& request, const Say& say) {
   const CaseSpec shape = verification_shape(request.spec);

@@ -138,9 +138,9 @@ bool listen(ChildProcess& child, const ChildProgram& program, Listener& listener
   }
 }
 
-// The child ended, or closed its output, before it had said all.
-void explain_end(ChildProcess& child, std::optional<std::int64_t> oom_kills_before,
-                 Exchange& result) {
+// The child ended, or closed its output, and not as it should; `when` says at which point.
+void explain_end(ChildProcess& child, const char* when,
+                 std::optional<std::int64_t> oom_kills_before, Exchange& result) {
   const std::optional<ProcessEnd> end = child.wait(kExitPatienceSeconds);
   const std::string last_words = child.last_error_line();
   const std::string said = last_words.empty() ? "" : ": " + last_words;
@@ -153,7 +153,7 @@ void explain_end(ChildProcess& child, std::optional<std::int64_t> oom_kills_befo
     set_fault(result, Outcome::crashed, signal_name(*end->signal) + said);
   } else {
     set_fault(result, Outcome::failed,
-              fmt::format("exit status {} before it was done{}", *end->exit_status, said));
+              fmt::format("exit status {} {}{}", *end->exit_status, when, said));
   }
 }
 
@@ -173,7 +173,7 @@ void part(ChildProcess& child, std::optional<std::int64_t> oom_kills_before, Exc
     child.kill();
     set_fault(result, Outcome::timeout, "did not exit after the end of its input");
   } else if (end->exit_status != 0) {
-    explain_end(child, oom_kills_before, result);
+    explain_end(child, "after it was done", oom_kills_before, result);
   }
 }
 
@@ -204,7 +204,7 @@ Exchange exchange(const ChildProgram& program, const Request& request,
   child.write_line(to_line(request));
   Listener listener(request, result);
   if (!listen(child, program, listener, on_step, result)) {
-    explain_end(child, oom_kills_before, result);
+    explain_end(child, "before it was done", oom_kills_before, result);
   } else if (!result.interrupted) {
     part(child, oom_kills_before, result);
   }

@@ -9,7 +9,6 @@
 #include "base/atomic_file.h"
 #include "base/error.h"
 #include "base/sha256.h"
-#include "benches/child_modes.h"
 
 namespace voxmark {
 namespace {

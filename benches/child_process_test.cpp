@@ -1,0 +1,165 @@
+#include "benches/child_process.h"
+
+#include <gtest/gtest.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include <chrono>
+#include <csignal>
+#include <cstring>
+#include <fstream>
+#include <thread>
+
+#include "base/error.h"
+#include "benches/process_status.h"
+#include "benches/testing/temporary_folder.h"
+
+namespace voxmark {
+namespace {
+
+constexpr double kPatienceSeconds = 60;
+
+ChildProcess shell(const std::string& script) {
+  return ChildProcess({"/bin/sh", "-c", script}, {});
+}
+
+std::string next_line(ChildProcess& child) {
+  std::string line;
+  EXPECT_EQ(child.read_line(line, kPatienceSeconds), ChildProcess::Read::line);
+  return line;
+}
+
+bool is_running(pid_t process) {
+  std::ifstream stat("/proc/" + std::to_string(process) + "/stat");
+  std::string id, name, state;
+  return static_cast<bool>(stat >> id >> name >> state) && state != "Z";
+}
+
+bool ends_soon(pid_t process) {
+  for (int i = 0; i < 600 && is_running(process); ++i) {
+    std::this_thread::sleep_for(std::chrono::milliseconds(50));
+  }
+  return !is_running(process);
+}
+
+TEST(ChildProcess, TalksInLines) {
+  ChildProcess child = shell("while read line; do echo \"got $line\"; done; printf end");
+  child.write_line("one");
+  EXPECT_EQ(next_line(child), "got one");
+  child.write_line("two");
+  EXPECT_EQ(next_line(child), "got two");
+  child.close_input();
+  std::string rest;
+  EXPECT_EQ(child.read_line(rest, kPatienceSeconds), ChildProcess::Read::end)
+      << "a last line without newline is no line";
+  EXPECT_EQ(child.wait(kPatienceSeconds)->exit_status, 0);
+}
+
+TEST(ChildProcess, TellsStatusSignalAndLastWords) {
+  ChildProcess failing = shell("echo first >&2; echo last words >&2; exit 3");
+  EXPECT_EQ(failing.wait(kPatienceSeconds)->exit_status, 3);
+  EXPECT_EQ(failing.last_error_line(), "last words");
+  ChildProcess crashing = shell("kill -SEGV $$");
+  EXPECT_EQ(crashing.wait(kPatienceSeconds)->signal, SIGSEGV);
+  EXPECT_EQ(signal_name(SIGSEGV), "SIGSEGV");
+}
+
+TEST(ChildProcess, AFloodOfErrorsDoesNotBlockIt) {
+  ChildProcess child = shell("head -c 1000000 /dev/zero | tr '\\0' x >&2; echo done");
+  EXPECT_EQ(next_line(child), "done");
+}
+
+TEST(ChildProcess, SilenceEndsThePatience) {
+  ChildProcess child = shell("sleep 600");
+  std::string line;
+  EXPECT_EQ(child.read_line(line, 0.2), ChildProcess::Read::silence);
+  EXPECT_FALSE(child.wait(0.1));
+}
+
+TEST(ChildProcess, HearsItsVariablesInPlaceOfOurs) {
+  setenv("VOXMARK_TEST_VARIABLE", "ours", 1);
+  ChildProcess child({"/bin/sh", "-c", "echo $VOXMARK_TEST_VARIABLE"},
+                     {"VOXMARK_TEST_VARIABLE=its"});
+  EXPECT_EQ(next_line(child), "its");
+}
+
+TEST(ChildProcess, AProgramThatIsNotThereIsBadInput) {
+  try {
+    const ChildProcess child({"/no/such/program"}, {});
+    FAIL();
+  } catch (const Error& error) {
+    EXPECT_EQ(error.code(), ExitCode::bad_input);
+    EXPECT_STREQ(error.what(),
+                 "child program /no/such/program: cannot be started: No such file or directory");
+  }
+}
+
+TEST(ChildProcess, DiesWithItsChildrenWhenItIsNoLongerWanted) {
+  pid_t grandchild = 0;
+  {
+    ChildProcess child = shell("sleep 600 & echo $!; wait");
+    grandchild = std::stoi(next_line(child));
+    EXPECT_TRUE(is_running(grandchild));
+  }
+  EXPECT_TRUE(ends_soon(grandchild));
+}
+
+TEST(ChildProcess, DiesWithItsParent) {
+  // A parent in between, which is killed and cannot clean up.
+  int ends[2];
+  ASSERT_EQ(pipe(ends), 0);
+  const pid_t parent = fork();
+  if (parent == 0) {
+    const ChildProcess child = shell("sleep 600");
+    const pid_t id = child.id();
+    [[maybe_unused]] const ssize_t written = write(ends[1], &id, sizeof id);
+    pause();
+    _exit(0);
+  }
+  pid_t child = 0;
+  ASSERT_EQ(read(ends[0], &child, sizeof child), static_cast<ssize_t>(sizeof child));
+  EXPECT_TRUE(is_running(child));
+  kill(parent, SIGKILL);
+  EXPECT_TRUE(ends_soon(child));
+  close(ends[0]);
+  close(ends[1]);
+}
+
+// ru_maxrss would tell the parent's 2 GiB here: it survives fork and exec.
+TEST(ChildProcess, ItsPeakIsItsOwnAndNotItsParents) {
+  constexpr std::size_t kParentBytes = std::size_t{2} << 30;
+  void* ours =
+      mmap(nullptr, kParentBytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  ASSERT_NE(ours, MAP_FAILED);
+  std::memset(ours, 1, kParentBytes);
+  ChildProcess child({FAULTY_CHILD, "fifty-mebibytes"}, {});
+  EXPECT_EQ(next_line(child), "touched");
+  const std::int64_t peak = *process_bytes(child.id(), "VmHWM");
+  munmap(ours, kParentBytes);
+  EXPECT_GE(peak, std::int64_t{50} << 20);
+  EXPECT_LT(peak, std::int64_t{60} << 20);
+}
+
+TEST(ProcessStatus, ReadsAFigureOfAStatusText) {
+  const std::string status = "Name:\tx\nVmPeak:\t  200 kB\nVmHWM:\t  1234 kB\nThreads:\t4\n";
+  EXPECT_EQ(status_bytes(status, "VmHWM"), 1234 * 1024);
+  EXPECT_EQ(status_bytes(status, "VmRSS"), std::nullopt);
+  EXPECT_EQ(status_bytes(status, "Threads"), std::nullopt) << "no bytes";
+  EXPECT_EQ(process_bytes(99999999, "VmHWM"), std::nullopt);
+}
+
+TEST(ProcessStatus, ResetBringsThePeakDownToWhatIsResident) {
+  constexpr std::size_t kBytes = std::size_t{256} << 20;
+  void* block = mmap(nullptr, kBytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  ASSERT_NE(block, MAP_FAILED);
+  std::memset(block, 1, kBytes);
+  munmap(block, kBytes);
+  const std::int64_t before = *process_bytes(0, "VmHWM");
+  if (!reset_peak()) {
+    GTEST_SKIP() << "this kernel does not let a process reset its peak";
+  }
+  EXPECT_LT(*process_bytes(0, "VmHWM"), before - (std::int64_t{200} << 20));
+}
+
+}  // namespace
+}  // namespace voxmark

@@ -1,0 +1,74 @@
+#include "benches/environment.h"
+
+#include <gtest/gtest.h>
+
+#include <cstdlib>
+
+#include "benches/readings.h"
+
+namespace voxmark {
+namespace {
+
+TEST(Environment, EveryNullHasItsReason) {
+  const Json environment = probe_environment();
+  for (const auto& section : environment.items()) {
+    if (!section.value().is_object()) {
+      continue;
+    }
+    for (const auto& fact : section.value().items()) {
+      if (fact.value().is_null()) {
+        EXPECT_TRUE(section.value().contains("reasons") &&
+                    section.value().at("reasons").contains(fact.key()))
+            << section.key() << "." << fact.key();
+      }
+    }
+  }
+  EXPECT_FALSE(environment.at("cpu").at("flags").is_null());
+  EXPECT_GE(environment.at("cpu").at("allowed").get<int>(), 1);
+  EXPECT_GT(environment.at("memory").at("total_bytes").get<std::int64_t>(), 0);
+  EXPECT_FALSE(environment.at("build").at("compiler").get<std::string>().empty());
+}
+
+TEST(Environment, ListsLibrariesByTheirContent) {
+  const Json environment = probe_environment();
+  const Json& libraries = environment.at("libraries");
+  ASSERT_FALSE(libraries.empty());
+  for (const Json& library : libraries) {
+    EXPECT_EQ(library.at("sha256").get<std::string>().size(), 64U) << library.at("path");
+  }
+}
+
+TEST(Environment, RecordsVariablesThatMatterAndNoOthers) {
+  setenv("OMP_SCHEDULE", "static", 1);
+  setenv("VOXMARK_SECRET_TOKEN", "hush", 1);
+  const Json variables = performance_variables();
+  EXPECT_EQ(variables.at("OMP_SCHEDULE"), "static");
+  EXPECT_EQ(dump_json(probe_environment()).find("hush"), std::string::npos);
+  unsetenv("OMP_SCHEDULE");
+}
+
+TEST(Environment, AProofRestsOnTheVariablesThatPickKernels) {
+  const Json before = kernel_identity();
+  EXPECT_EQ(kernel_identity(), before);
+  setenv("ONEDNN_MAX_CPU_ISA", "SSE41", 1);
+  EXPECT_NE(kernel_identity(), before);
+  unsetenv("ONEDNN_MAX_CPU_ISA");
+}
+
+TEST(Readings, AreDifferences) {
+  rusage from = {};
+  from.ru_minflt = 10;
+  from.ru_utime = {1, 900000};
+  rusage to = from;
+  to.ru_minflt = 15;
+  to.ru_utime = {3, 100000};
+  to.ru_nivcsw = 2;
+  const Json readings = usage_between(from, to);
+  EXPECT_EQ(readings.at("minor_faults"), 5);
+  EXPECT_NEAR(readings.at("user_seconds").get<double>(), 1.2, 1e-12);
+  EXPECT_EQ(readings.at("involuntary_switches"), 2);
+  EXPECT_EQ(readings.at("major_faults"), 0);
+}
+
+}  // namespace
+}  // namespace voxmark

@@ -1,0 +1,79 @@
+#include "benches/memory_room.h"
+
+#include <gtest/gtest.h>
+
+#include <filesystem>
+#include <fstream>
+
+#include "base/error.h"
+#include "benches/testing/temporary_folder.h"
+
+namespace voxmark {
+namespace {
+
+constexpr std::int64_t kGibibyte = std::int64_t{1} << 30;
+
+// A machine's files, as far as they matter.
+class MemoryRoomTest : public testing::Test {
+ protected:
+  void write(const std::string& path, const std::string& text) {
+    const std::filesystem::path file = root_.path() + path;
+    std::filesystem::create_directories(file.parent_path());
+    std::ofstream(file) << text;
+  }
+  void write_available(std::int64_t bytes) {
+    write("/proc/meminfo",
+          "MemTotal:       99999999 kB\nMemAvailable:   " + std::to_string(bytes / 1024) + " kB\n");
+  }
+  MemoryRoom room() { return memory_room(root_.path()); }
+
+  TemporaryFolder root_;
+};
+
+TEST_F(MemoryRoomTest, IsWhatIsAvailableWithoutACgroup) {
+  write_available(8 * kGibibyte);
+  EXPECT_EQ(room().bytes, 8 * kGibibyte);
+  EXPECT_EQ(room().source, "MemAvailable");
+}
+
+TEST_F(MemoryRoomTest, IsWhatAVersion2CgroupHasLeftWithItsFileCache) {
+  write_available(8 * kGibibyte);
+  write("/proc/self/cgroup", "0::/job/inner\n");
+  write("/sys/fs/cgroup/job/inner/memory.max", std::to_string(4 * kGibibyte) + "\n");
+  write("/sys/fs/cgroup/job/inner/memory.current", std::to_string(3 * kGibibyte) + "\n");
+  write("/sys/fs/cgroup/job/inner/memory.stat",
+        "anon 1\ninactive_file " + std::to_string(kGibibyte) + "\n");
+  EXPECT_EQ(room().bytes, 2 * kGibibyte);
+  EXPECT_EQ(room().source, "cgroup limit");
+}
+
+TEST_F(MemoryRoomTest, AnAncestorsLimitBinds) {
+  write_available(8 * kGibibyte);
+  write("/proc/self/cgroup", "0::/job/inner\n");
+  write("/sys/fs/cgroup/job/inner/memory.max", "max\n");
+  write("/sys/fs/cgroup/job/inner/memory.current", "0\n");
+  write("/sys/fs/cgroup/job/memory.max", std::to_string(kGibibyte) + "\n");
+  write("/sys/fs/cgroup/job/memory.current", "0\n");
+  EXPECT_EQ(room().bytes, kGibibyte);
+}
+
+TEST_F(MemoryRoomTest, AVersion1LimitBindsAndItsUnlimitedDoesNot) {
+  write_available(8 * kGibibyte);
+  write("/proc/self/cgroup", "3:cpu:/x\n4:memory:/not/seen/from/here\n0::/\n");
+  write("/sys/fs/cgroup/memory/memory.limit_in_bytes", std::to_string(5 * kGibibyte) + "\n");
+  write("/sys/fs/cgroup/memory/memory.usage_in_bytes", std::to_string(kGibibyte) + "\n");
+  EXPECT_EQ(room().bytes, 4 * kGibibyte);
+  write("/sys/fs/cgroup/memory/memory.limit_in_bytes", "9223372036854771712\n");
+  EXPECT_EQ(room().bytes, 8 * kGibibyte);
+}
+
+TEST_F(MemoryRoomTest, IsAnErrorWhereNothingIsKnown) { EXPECT_THROW(room(), Error); }
+
+TEST(HumanBytes, ScalesToTheUnitThatReadsBest) {
+  EXPECT_EQ(human_bytes(512), "512 B");
+  EXPECT_EQ(human_bytes(3 * kGibibyte / 2), "1.5 GiB");
+  EXPECT_EQ(human_bytes(std::int64_t{1} << 53), "8192.0 TiB");
+}
+
+}  // namespace
+}  // namespace voxmark

@@ -1,0 +1,100 @@
+#include "benches/protocol.h"
+
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <limits>
+
+#include "base/error.h"
+
+namespace voxmark {
+namespace {
+
+CaseSpec example() {
+  CaseSpec spec;
+  spec.backend = "naive";
+  return spec;
+}
+
+// Through a line and back gives the same line.
+void expect_survives(const Message& message) {
+  EXPECT_EQ(to_line(parse_message(to_line(message))), to_line(message));
+}
+
+template <class Parse>
+std::string message_of(Parse parse) {
+  try {
+    parse();
+    return "accepted";
+  } catch (const Error& error) {
+    return error.what();
+  }
+}
+
+TEST(Protocol, EveryMessageSurvivesItsLine) {
+  StepMessage step;
+  step.warmup = true;
+  step.load_seconds = 0.125;
+  step.forward_backward_seconds = 1.5;
+  step.update_seconds = 0.25;
+  step.step_seconds = 1.75;
+  step.loss = -std::numeric_limits<double>::infinity();
+  step.readings = {{"minor_faults", 3}};
+  step.gradient_norms = {{"encodeA_conv0/bias", 0.1}};
+  expect_survives(step);
+  expect_survives(PlannedMessage{123, false, {{"parameters", 123}}});
+  expect_survives(PlannedMessage{});
+  expect_survives(UnsupportedMessage{"no bf16"});
+  expect_survives(VerifiedMessage{{48, 48, 32}, 2, 99, "loss", 1e-6, 1e-5, 0.5});
+  expect_survives(ReadyMessage{1, 2, 0.5, "ab", "cd", Json::array(), {{"mxcsr", 40896}}});
+  expect_survives(ReadyMessage{});
+  expect_survives(DoneMessage{5});
+  expect_survives(ErrorMessage{ErrorKind::out_of_memory, "no \"memory\"\nleft"});
+}
+
+TEST(Protocol, ALineIsALine) {
+  EXPECT_EQ(to_line(ErrorMessage{ErrorKind::internal, "two\nlines"}).find('\n'), std::string::npos);
+}
+
+TEST(Protocol, EveryModeOfARequestSurvives) {
+  for (const ChildMode mode : {ChildMode::plan, ChildMode::verify, ChildMode::time}) {
+    const std::string line = to_line(Request{mode, example(), "/tmp/reference"});
+    EXPECT_EQ(to_line(parse_request(line)), line);
+  }
+}
+
+TEST(Protocol, RefusesAnotherVersionAndKeysItDoesNotKnow) {
+  Json request = parse_json(to_line(Request{ChildMode::time, example(), ""}), "request");
+  request["verson"] = 2;
+  EXPECT_EQ(message_of([&] { parse_request(dump_json(request)); }),
+            "child protocol: key \"verson\" is unknown");
+  request.erase("verson");
+  request["protocol"] = "voxmark.child/2";
+  EXPECT_EQ(message_of([&] { parse_request(dump_json(request)); }),
+            "child protocol: expected voxmark.child/1, found voxmark.child/2");
+}
+
+TEST(Protocol, NamesWhatIsWrongInAMessage) {
+  const auto fault = [](const std::string& line) {
+    return message_of([&] { parse_message(line); });
+  };
+  EXPECT_EQ(fault("[]"), "child protocol: expected an object, found array");
+  EXPECT_EQ(fault("{}"), "child protocol: key \"type\" is missing");
+  EXPECT_EQ(fault(R"({"type":"hello"})"), "child protocol: type: \"hello\" is unknown");
+  EXPECT_EQ(fault(R"({"type":"planned","planned_bytes":-1,"exact":true})"),
+            "child protocol: planned_bytes: expected an integer of 0 or more, found -1");
+  EXPECT_EQ(fault(R"({"type":"ready","compile_seconds":-1})"),
+            "child protocol: compile_seconds: expected seconds, found -1");
+  EXPECT_EQ(fault(R"({"type":"unsupported"})"), "child protocol: key \"reason\" is missing");
+}
+
+TEST(Protocol, AVerificationWithNaNDoesNotPass) {
+  VerifiedMessage message;
+  message.tolerance = 1;
+  EXPECT_TRUE(message.passed());
+  message.error = std::nan("");
+  EXPECT_FALSE(message.passed());
+}
+
+}  // namespace
+}  // namespace voxmark

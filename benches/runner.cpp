@@ -1,0 +1,311 @@
+#include "benches/runner.h"
+
+#include <algorithm>
+#include <csignal>
+#include <utility>
+
+#include "backends/registry.h"
+#include "base/error.h"
+#include "benches/interrupt.h"
+#include "workloads/cost.h"
+
+namespace voxmark {
+namespace {
+
+// Not measured by this backend: it shows what the harness itself costs.
+bool is_overhead(const CaseSpec& spec) {
+  return !is_external(spec) && find_backend(spec.backend).backend != nullptr &&
+         !find_backend(spec.backend).backend->computes();
+}
+
+// What is known of a case before anything runs.
+Record start_record(const CaseSpec& spec) {
+  const Program program = training_program(spec);
+  Record record;
+  record.spec = to_json(spec);
+  record.reproduce = reproduce_command(spec);
+  record.flops_per_step = flops(program);
+  record.parameters = count_parameters(program).total();
+  return record;
+}
+
+// In a record's details: the case failed by what the user gave it.
+constexpr const char* kBadInput = "bad_input";
+
+void end_record(Record& record, Outcome outcome, const std::string& reason,
+                bool bad_input = false) {
+  record.outcome = outcome;
+  if (bad_input) {
+    record.details[kBadInput] = true;
+  }
+  record.reason = reason.empty() ? std::string(to_string(outcome)) : reason;
+}
+
+// The harness holds one batch beside the plan.
+std::int64_t batch_bytes(const CaseSpec& spec) {
+  return spec.batch * spec.image.voxels() *
+         (spec.network.input_channels + output_channels(spec.network)) *
+         static_cast<std::int64_t>(sizeof(float));
+}
+
+std::optional<std::uint64_t> unsigned_bytes(const std::optional<std::int64_t>& bytes) {
+  return bytes ? std::optional(static_cast<std::uint64_t>(*bytes)) : std::nullopt;
+}
+
+std::optional<std::string> text_or_none(const std::string& text) {
+  return text.empty() ? std::nullopt : std::optional(text);
+}
+
+SampleRecord to_sample(const StepMessage& step) {
+  return {StepTimes{step.load_seconds, step.forward_backward_seconds, step.update_seconds,
+                    step.step_seconds},
+          step.loss, step.warmup, step.readings};
+}
+
+StageRecord to_stage(const Json& stage) {
+  StageRecord record;
+  record.ops = stage.at("ops").get<std::vector<std::string>>();
+  record.implementation = stage.value("implementation", "");
+  record.layout = stage.value("layout", "");
+  record.isa = stage.value("isa", "");
+  record.recomputed = stage.value("recomputed", false);
+  return record;
+}
+
+void keep_measurement(const Exchange& timed, Record& record) {
+  for (const StepMessage& step : timed.steps) {
+    record.samples.push_back(to_sample(step));
+  }
+  record.memory.peak_bytes = unsigned_bytes(timed.peak_bytes);
+  if (!timed.ready) {
+    return;
+  }
+  record.compile_seconds = timed.ready->compile_seconds;
+  record.memory.base_bytes = unsigned_bytes(timed.ready->base_bytes);
+  record.memory.allocated_bytes = unsigned_bytes(timed.ready->allocated_bytes);
+  record.input_sha256 = text_or_none(timed.ready->batch_sha256);
+  record.weights_sha256 = text_or_none(timed.ready->weights_sha256);
+  record.details["execution"] = timed.ready->execution;
+  for (const Json& stage : timed.ready->stages) {
+    record.stages.push_back(to_stage(stage));
+  }
+}
+
+double median_step_seconds(const Exchange& timed) {
+  std::vector<double> seconds;
+  for (const StepMessage& step : timed.steps) {
+    if (!step.warmup) {
+      seconds.push_back(step.step_seconds);
+    }
+  }
+  const auto middle = seconds.begin() + static_cast<std::ptrdiff_t>(seconds.size() / 2);
+  std::nth_element(seconds.begin(), middle, seconds.end());
+  return *middle;
+}
+
+// What a child of somebody else's did not tell, with the reason that a null needs.
+void explain_gaps(Record& record) {
+  MemoryRecord& memory = record.memory;
+  if (!memory.planned_bytes || !memory.allocated_bytes || !memory.base_bytes ||
+      !memory.peak_bytes) {
+    memory.reason = record.reason.value_or("the child does not report it");
+  }
+  if (record.outcome == Outcome::ok && (!record.input_sha256 || !record.weights_sha256)) {
+    record.reason = "the child does not report the hashes of its batch and initial weights";
+  }
+}
+
+// From the records alone, so that a resumed run ends as one that never stopped.
+ExitCode exit_code(const Report& report) {
+  const auto any = [&report](std::initializer_list<Outcome> outcomes) {
+    return std::any_of(report.records.begin(), report.records.end(), [&](const Record& record) {
+      return std::find(outcomes.begin(), outcomes.end(), record.outcome) != outcomes.end();
+    });
+  };
+  if (std::any_of(report.records.begin(), report.records.end(),
+                  [](const Record& record) { return record.details.contains(kBadInput); })) {
+    return ExitCode::bad_input;
+  }
+  if (any({Outcome::invalid, Outcome::diverged})) {
+    return ExitCode::answer_is_no;
+  }
+  if (any({Outcome::crashed, Outcome::failed, Outcome::timeout})) {
+    return ExitCode::internal;
+  }
+  return any({Outcome::ok, Outcome::overhead}) ? ExitCode::done : ExitCode::cannot_here;
+}
+
+}  // namespace
+
+Runner::Runner(RunnerOptions options, Verifier& verifier, RunObserver& observer)
+    : options_(std::move(options)), verifier_(verifier), observer_(observer) {}
+
+ExitCode Runner::run(const std::vector<CaseSpec>& cases, Journal& journal) {
+  const auto interrupted = [] {
+    return pending_interrupt() == SIGTERM ? ExitCode::terminated : ExitCode::interrupted;
+  };
+  for (std::size_t i = 0; i < cases.size(); ++i) {
+    if (pending_interrupt() != 0) {
+      return interrupted();
+    }
+    if (journal.contains(case_key(to_json(cases[i])))) {
+      continue;
+    }
+    try {
+      const Record record = measure(cases[i]);
+      journal.append(record);
+      observer_.finished(cases[i], record, seconds_left(std::span(cases).subspan(i + 1)));
+    } catch (const Interrupted&) {
+      return interrupted();
+    }
+  }
+  return exit_code(journal.report());
+}
+
+Record Runner::measure(const CaseSpec& spec) {
+  Record record = start_record(spec);
+  try {
+    if (plan(spec, record) && verify(spec, record) && within_budget(spec, record)) {
+      time(spec, record);
+    }
+  } catch (const Error& error) {
+    // A program that cannot be started, or a child whose words do not make sense.
+    end_record(record, Outcome::failed, error.what(), error.code() == ExitCode::bad_input);
+  } catch (const std::exception& error) {
+    end_record(record, Outcome::failed, error.what());
+  }
+  explain_gaps(record);
+  return record;
+}
+
+// False: the record is complete, the case is not to be run.
+bool Runner::plan(const CaseSpec& spec, Record& record) {
+  CaseSpec any_process = spec;
+  any_process.process = 0;
+  const std::string key = case_key(to_json(any_process));
+  if (!plans_.contains(key)) {
+    plans_[key] = ask(ChildMode::plan, spec);
+  }
+  const Exchange& answer = plans_.at(key);
+  if (answer.fault) {
+    end_record(record, *answer.fault, answer.reason, answer.bad_input);
+    return false;
+  }
+  record.memory.planned_bytes = unsigned_bytes(answer.planned->planned_bytes);
+  record.memory.plan_by_purpose = answer.planned->plan_by_purpose;
+  record.details["plan_exact"] = answer.planned->exact;
+  const std::int64_t needed = answer.planned->planned_bytes.value_or(0) + batch_bytes(spec);
+  if (spec.memory_limit_bytes && needed > *spec.memory_limit_bytes) {
+    end_record(record, Outcome::infeasible,
+               fmt::format("needs {}, the memory limit is {}", human_bytes(needed),
+                           human_bytes(*spec.memory_limit_bytes)));
+    return false;
+  }
+  const MemoryRoom room = options_.room();
+  if (needed > room.bytes) {
+    end_record(record, Outcome::infeasible,
+               fmt::format("needs {}, there are {} ({})", human_bytes(needed),
+                           human_bytes(room.bytes), room.source));
+    return false;
+  }
+  return true;
+}
+
+bool Runner::verify(const CaseSpec& spec, Record& record) {
+  if (is_overhead(spec)) {
+    return true;  // computes nothing that could be right
+  }
+  if (!verifier_.knows(spec)) {
+    observer_.verifying(spec);
+  }
+  const VerifierResult result = verifier_.verify(spec);
+  if (result.interrupted) {
+    throw Interrupted{};
+  }
+  record.verification = result.record;
+  if (result.step_seconds && !prediction_.steps_seconds(spec)) {
+    prediction_.learn(verification_shape(spec), *result.step_seconds);
+  }
+  if (result.fault) {
+    end_record(record, *result.fault, result.reason, result.bad_input);
+    return false;
+  }
+  return true;
+}
+
+bool Runner::within_budget(const CaseSpec& spec, Record& record) {
+  const std::optional<double> predicted = prediction_.steps_seconds(spec);
+  if (predicted && options_.case_budget_seconds && *predicted > *options_.case_budget_seconds) {
+    end_record(record, Outcome::skipped,
+               fmt::format("would take about {:.0f} s, the budget of a case is {:.0f} s",
+                           *predicted, *options_.case_budget_seconds));
+    return false;
+  }
+  return true;
+}
+
+void Runner::time(const CaseSpec& spec, Record& record) {
+  observer_.timing(spec, prediction_.steps_seconds(spec));
+  const Exchange timed = ask(ChildMode::time, spec);
+  keep_measurement(timed, record);
+  if (timed.fault) {
+    end_record(record, *timed.fault, timed.reason, timed.bad_input);
+    return;
+  }
+  prediction_.learn(spec, median_step_seconds(timed));
+  if (is_overhead(spec)) {
+    end_record(record, Outcome::overhead, "computes nothing: this is the harness's own cost");
+    return;
+  }
+  record.outcome = Outcome::ok;
+  cross_check(spec, timed, record);
+}
+
+// At the timed shape itself, where another verified backend has done the same step.
+void Runner::cross_check(const CaseSpec& spec, const Exchange& timed, Record& record) {
+  Json& details = record.verification->details;
+  if (!record.verification->verified) {
+    details["timed_shape"] = {{"against", nullptr}, {"reason", "the backend is not verified"}};
+    return;
+  }
+  const CrossCheckResult result = cross_check_.check(spec, timed);
+  if (result.against.empty()) {
+    details["timed_shape"] = {{"against", nullptr},
+                              {"reason", "no other verified backend has run this shape before"}};
+    return;
+  }
+  details["timed_shape"] = {{"against", result.against},
+                            {"tensor", result.tensor},
+                            {"error", number_to_json(result.error)},
+                            {"tolerance", result.tolerance}};
+  if (result.mismatch) {
+    end_record(record, Outcome::invalid, *result.mismatch);
+  }
+}
+
+Exchange Runner::ask(ChildMode mode, const CaseSpec& spec) {
+  Exchange answer =
+      exchange(options_.child, {mode, spec, ""},
+               [this, &spec](const StepMessage& step) { observer_.step(spec, step); });
+  if (answer.interrupted) {
+    throw Interrupted{};
+  }
+  return answer;
+}
+
+// Nothing as long as a backend among them is unknown.
+std::optional<double> Runner::seconds_left(std::span<const CaseSpec> cases) const {
+  double seconds = 0;
+  for (const CaseSpec& spec : cases) {
+    const std::optional<double> predicted = prediction_.steps_seconds(spec);
+    if (!predicted) {
+      return std::nullopt;
+    }
+    const bool will_run =
+        !options_.case_budget_seconds || *predicted <= *options_.case_budget_seconds;
+    seconds += will_run ? *predicted : 0;
+  }
+  return seconds;
+}
+
+}  // namespace voxmark

@@ -1,0 +1,69 @@
+// Runs cases one after the other: the only place that knows the order of things. Every case ends as
+// a record in the journal before the next one starts; one that fails costs itself.
+#pragma once
+
+#include <functional>
+#include <map>
+#include <optional>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "base/error.h"
+#include "benches/cross_check.h"
+#include "benches/exchange.h"
+#include "benches/memory_room.h"
+#include "benches/prediction.h"
+#include "benches/verifier.h"
+#include "results/journal.h"
+
+namespace voxmark {
+
+// Told what happens; knows nothing that the runner does not tell it.
+class RunObserver {
+ public:
+  virtual ~RunObserver() = default;
+  virtual void verifying(const CaseSpec& spec) = 0;
+  virtual void timing(const CaseSpec& spec, std::optional<double> predicted_seconds) = 0;
+  virtual void step(const CaseSpec& spec, const StepMessage& step) = 0;
+  virtual void finished(const CaseSpec& spec, const Record& record,
+                        std::optional<double> seconds_left) = 0;
+};
+
+struct RunnerOptions {
+  ChildProgram child;
+  std::optional<double> case_budget_seconds;
+  std::function<MemoryRoom()> room = [] { return memory_room(); };
+};
+
+class Runner {
+ public:
+  Runner(RunnerOptions options, Verifier& verifier, RunObserver& observer);
+
+  // Runs the cases that the journal does not have yet, in this order, until they are done or an
+  // interrupt is pending. What a case can do wrong is in its record. Returns 0 (done), 64 (a case's
+  // input was bad), 1 (wrong numbers), 70 (a case failed in another way), 5 (nothing could be
+  // measured), 130 or 143. Throws Error (internal) when the journal cannot be written.
+  ExitCode run(const std::vector<CaseSpec>& cases, Journal& journal);
+
+ private:
+  struct Interrupted {};
+
+  Record measure(const CaseSpec& spec);
+  bool plan(const CaseSpec& spec, Record& record);
+  bool verify(const CaseSpec& spec, Record& record);
+  bool within_budget(const CaseSpec& spec, Record& record);
+  void time(const CaseSpec& spec, Record& record);
+  void cross_check(const CaseSpec& spec, const Exchange& timed, Record& record);
+  Exchange ask(ChildMode mode, const CaseSpec& spec);
+  std::optional<double> seconds_left(std::span<const CaseSpec> cases) const;
+
+  RunnerOptions options_;
+  Verifier& verifier_;
+  RunObserver& observer_;
+  Prediction prediction_;
+  CrossCheck cross_check_;
+  std::map<std::string, Exchange> plans_;  // by case: repeats need no second plan
+};
+
+}  // namespace voxmark

@@ -1,0 +1,275 @@
+// Every outcome through the same runner: real children, and one that breaks in each way.
+#include "benches/runner.h"
+
+#include <gtest/gtest.h>
+
+#include <filesystem>
+#include <fstream>
+
+#include "base/json.h"
+#include "benches/report_check.h"
+#include "benches/sweep.h"
+#include "benches/testing/temporary_folder.h"
+
+namespace voxmark {
+namespace {
+
+// Forgets everything; the tests read the report.
+class Silent : public RunObserver {
+ public:
+  void verifying(const CaseSpec& /*spec*/) override { ++verifications; }
+  void timing(const CaseSpec& /*spec*/, std::optional<double> /*predicted*/) override {}
+  void step(const CaseSpec& /*spec*/, const StepMessage& /*step*/) override {}
+  void finished(const CaseSpec& /*spec*/, const Record& /*record*/,
+                std::optional<double> /*seconds_left*/) override {}
+  int verifications = 0;
+};
+
+class RunnerTest : public testing::Test {
+ protected:
+  static CaseSpec small_case(const std::string& backend) {
+    CaseSpec spec;
+    spec.backend = backend;
+    spec.image = {16, 16, 16};
+    spec.network.filters = 2;
+    spec.steps = 2;
+    spec.warmup = 1;
+    return spec;
+  }
+
+  static CaseSpec faulty(const std::string& fault) {
+    return small_case("exec:" FAULTY_CHILD " " + fault);
+  }
+
+  SweepResult run(std::vector<CaseSpec> cases) {
+    SweepOptions options;
+    options.cases = std::move(cases);
+    options.out = folder_.path() + "/report.json";
+    options.cache_folder = folder_.path() + "/cache";
+    options.runner.child.command = {VOXMARK_PROGRAM, "child"};
+    options.runner.child.patience_seconds = patience_seconds_;
+    options.runner.case_budget_seconds = case_budget_seconds_;
+    return run_sweep(options, observer_);
+  }
+
+  Record run_one(const CaseSpec& spec) {
+    const SweepResult result = run({spec});
+    EXPECT_EQ(result.report.records.size(), 1U);
+    code_ = result.code;
+    return result.report.records.front();
+  }
+
+  TemporaryFolder folder_;
+  Silent observer_;
+  double patience_seconds_ = 120;
+  std::optional<double> case_budget_seconds_;
+  ExitCode code_ = ExitCode::done;
+};
+
+TEST_F(RunnerTest, MeasuresAVerifiedCase) {
+  const Record record = run_one(small_case("naive"));
+  EXPECT_EQ(record.outcome, Outcome::ok) << record.reason.value_or("");
+  EXPECT_EQ(code_, ExitCode::done);
+  ASSERT_TRUE(record.verification);
+  EXPECT_TRUE(record.verification->verified);
+  EXPECT_EQ(record.verification->image, (std::vector<std::int64_t>{16, 16, 16}));
+  ASSERT_EQ(record.samples.size(), 3U);
+  EXPECT_TRUE(record.samples[0].warmup);
+  EXPECT_GT(record.samples[1].times->step_seconds, 0);
+  EXPECT_GT(record.samples[1].readings.at("user_seconds").get<double>(), 0);
+  EXPECT_LT(record.samples[2].loss, record.samples[0].loss) << "training does not train";
+  EXPECT_FALSE(record.stages.empty());
+  // base <= allocated + base <= peak, and nothing of the harness's own in the peak: half the plan
+  // and 64 MiB for libraries' state is the band.
+  const MemoryRecord& memory = record.memory;
+  EXPECT_EQ(memory.planned_bytes, memory.allocated_bytes);
+  EXPECT_GE(*memory.peak_bytes, *memory.base_bytes);
+  EXPECT_LE(*memory.peak_bytes, *memory.base_bytes + *memory.allocated_bytes * 3 / 2 + (64 << 20));
+  EXPECT_TRUE(inconsistencies(read_report(folder_.path() + "/report.json")).empty());
+  EXPECT_FALSE(std::filesystem::exists(folder_.path() + "/report.json.journal"));
+}
+
+TEST_F(RunnerTest, ComparesBackendsAtTheTimedShapeAndRemembersProofs) {
+  const SweepResult first = run({small_case("naive"), small_case("example")});
+  ASSERT_EQ(first.report.records.size(), 2U);
+  const Json& check = first.report.records[1].verification->details.at("timed_shape");
+  EXPECT_EQ(check.at("against"), "naive");
+  EXPECT_EQ(first.report.records[0].input_sha256, first.report.records[1].input_sha256);
+  EXPECT_EQ(first.report.records[0].weights_sha256, first.report.records[1].weights_sha256);
+  EXPECT_EQ(observer_.verifications, 2);
+  run({small_case("naive"), small_case("example")});
+  EXPECT_EQ(observer_.verifications, 2) << "proofs are cached between runs";
+}
+
+TEST_F(RunnerTest, NullIsOverheadAndNoResult) {
+  const Record record = run_one(small_case("null"));
+  EXPECT_EQ(record.outcome, Outcome::overhead);
+  EXPECT_FALSE(record.verification);
+  EXPECT_TRUE(record.samples.at(1).times);
+}
+
+TEST_F(RunnerTest, SkipsWhatABackendDoesNotSupport) {
+  CaseSpec spec = small_case("naive");
+  spec.precision = Precision::bf16;
+  const Record record = run_one(spec);
+  EXPECT_EQ(record.outcome, Outcome::skipped);
+  EXPECT_NE(record.reason->find("bf16"), std::string::npos) << *record.reason;
+  EXPECT_EQ(code_, ExitCode::cannot_here);
+  EXPECT_EQ(*run_one(faulty("cannot")).reason, "it is Monday");
+}
+
+TEST_F(RunnerTest, SkipsWhatIsPredictedToTakeLongerThanItsBudget) {
+  case_budget_seconds_ = 10;
+  const Record record = run_one(faulty("slow"));
+  EXPECT_EQ(record.outcome, Outcome::skipped);
+  EXPECT_EQ(*record.reason, "would take about 3000 s, the budget of a case is 10 s");
+}
+
+TEST_F(RunnerTest, DoesNotStartWhatDoesNotFit) {
+  EXPECT_EQ(run_one(faulty("huge")).outcome, Outcome::infeasible);
+  CaseSpec spec = small_case("naive");
+  spec.memory_limit_bytes = 1000;
+  const Record limited = run_one(spec);
+  EXPECT_EQ(limited.outcome, Outcome::infeasible);
+  EXPECT_TRUE(limited.samples.empty());
+  EXPECT_GT(*limited.memory.planned_bytes, 1000U);
+  // A terabyte is planned and refused; the sweep goes on.
+  CaseSpec paper = small_case("naive");
+  paper.image = {240, 240, 144};
+  paper.batch = 64;
+  paper.network.filters = 16;
+  const SweepResult result = run({paper, small_case("null")});
+  EXPECT_EQ(result.report.records[0].outcome, Outcome::infeasible);
+  EXPECT_EQ(result.report.records[1].outcome, Outcome::overhead);
+}
+
+TEST_F(RunnerTest, PublishesNoTimeForWrongNumbers) {
+  const Record record = run_one(faulty("wrong"));
+  EXPECT_EQ(record.outcome, Outcome::invalid);
+  EXPECT_EQ(code_, ExitCode::answer_is_no);
+  EXPECT_TRUE(record.samples.empty());
+  const Json json = read_json_file(folder_.path() + "/report.json");
+  EXPECT_TRUE(json.at("records").at(0).at("compile_seconds").is_null());
+}
+
+TEST_F(RunnerTest, SaysWhatWasNotVerified) {
+  const Record record = run_one(faulty("unverified"));
+  EXPECT_EQ(record.outcome, Outcome::ok);
+  EXPECT_FALSE(record.verification->verified);
+  EXPECT_EQ(*record.verification->reason, "does not verify");
+}
+
+TEST_F(RunnerTest, ALossThatIsNotFiniteIsDiverged) {
+  const Record record = run_one(faulty("diverge"));
+  EXPECT_EQ(record.outcome, Outcome::diverged);
+  EXPECT_EQ(code_, ExitCode::answer_is_no);
+  const Json json = read_json_file(folder_.path() + "/report.json");
+  EXPECT_EQ(json.at("records").at(0).at("samples").at(1).at("loss"), "NaN");
+}
+
+TEST_F(RunnerTest, RunningOutOfMemoryIsOom) {
+  EXPECT_EQ(run_one(faulty("out-of-memory")).outcome, Outcome::oom);
+}
+
+TEST_F(RunnerTest, AnArenaThatTheSystemRefusesIsOom) {
+  // The child's address space holds the program, and not the arena.
+  const std::string script = folder_.path() + "/limited";
+  std::ofstream(script)
+      << "#!/bin/sh\nread line\ncase $line in *plan*) ;; *time*) ulimit -v 300000 ;;"
+         " esac\n{ echo \"$line\"; cat; } | exec " VOXMARK_PROGRAM " child\n";
+  std::filesystem::permissions(script, std::filesystem::perms::owner_all);
+  CaseSpec spec = small_case("naive");  // plans 400 MB
+  spec.image = {128, 128, 128};
+  SweepOptions options;
+  options.cases = {spec};
+  options.out = folder_.path() + "/report.json";
+  options.runner.child.command = {script};
+  const SweepResult result = run_sweep(options, observer_);
+  EXPECT_EQ(result.report.records.at(0).outcome, Outcome::oom)
+      << result.report.records.at(0).reason.value_or("");
+}
+
+TEST_F(RunnerTest, ACrashNamesTheSignal) {
+  for (const auto& [fault, signal] :
+       {std::pair{"segv", "SIGSEGV"}, {"abort", "SIGABRT"}, {"kill", "SIGKILL"}}) {
+    const Record record = run_one(faulty(fault));
+    EXPECT_EQ(record.outcome, Outcome::crashed) << fault;
+    EXPECT_EQ(record.reason->rfind(signal, 0), 0U) << *record.reason;
+    EXPECT_EQ(code_, ExitCode::internal);
+  }
+}
+
+TEST_F(RunnerTest, AChildThatHangsTimesOut) {
+  patience_seconds_ = 0.5;
+  EXPECT_EQ(run_one(faulty("hang")).outcome, Outcome::timeout);
+}
+
+TEST_F(RunnerTest, BreachesOfTheProtocolAreFailuresWithTheirReason) {
+  const auto reason = [this](const std::string& fault) {
+    const Record record = run_one(faulty(fault));
+    EXPECT_EQ(record.outcome, Outcome::failed) << fault;
+    return record.reason.value_or("");
+  };
+  EXPECT_NE(reason("garbage").find("child protocol"), std::string::npos);
+  EXPECT_EQ(reason("step-before-ready"), "child protocol: a \"step\" that was not due");
+  EXPECT_EQ(reason("silent-exit"),
+            "exit status 3 before it was done: could not load libmystery.so");
+  EXPECT_EQ(reason("exit-status"), "exit status 7 after it was done");
+}
+
+TEST_F(RunnerTest, AProgramThatIsNotThereIsBadInput) {
+  const Record record = run_one(small_case("exec:/no/such/program"));
+  EXPECT_EQ(record.outcome, Outcome::failed);
+  EXPECT_EQ(code_, ExitCode::bad_input);
+}
+
+TEST_F(RunnerTest, KeepsWhatFinishedBesideWhatFailed) {
+  CaseSpec missing_data = small_case("naive");
+  missing_data.network.input_channels = 9;  // the phantom has four
+  missing_data.data = "phantom";
+  const SweepResult result = run({small_case("null"), missing_data, faulty("segv")});
+  EXPECT_EQ(result.report.records[0].outcome, Outcome::overhead);
+  EXPECT_EQ(result.report.records[1].outcome, Outcome::failed);
+  EXPECT_EQ(result.report.records[2].outcome, Outcome::crashed);
+  EXPECT_EQ(result.code, ExitCode::bad_input);
+}
+
+TEST_F(RunnerTest, ResumesWhereAStoppedRunEnded) {
+  const CaseSpec done = small_case("null");
+  CaseSpec open = done;
+  open.process = 1;
+  SweepOptions options;
+  options.out = folder_.path() + "/report.json";
+  options.runner.child.command = {VOXMARK_PROGRAM, "child"};
+  options.cases = {done};
+  const Report first = run_sweep(options, observer_).report;
+  {
+    Journal stopped(journal_path(options.out), first.header);
+    stopped.append(first.records.front());
+  }
+  options.cases = {done, open};
+  options.resume = true;
+  const Report resumed = run_sweep(options, observer_).report;
+  ASSERT_EQ(resumed.records.size(), 2U);
+  EXPECT_EQ(resumed.records[0].samples[1].times->step_seconds,
+            first.records[0].samples[1].times->step_seconds)
+      << "what was measured is not measured again";
+}
+
+TEST_F(RunnerTest, RefusesAnOutputThatCannotBeWrittenBeforeTheFirstCase) {
+  SweepOptions options;
+  options.cases = {small_case("null")};
+  options.runner.child.command = {"/no/such/program"};  // would fail, were it started
+  for (const std::string& out : {folder_.path() + "/missing/report.json", folder_.path()}) {
+    options.out = out;
+    try {
+      run_sweep(options, observer_);
+      FAIL() << out;
+    } catch (const Error& error) {
+      EXPECT_EQ(error.code(), ExitCode::bad_input);
+    }
+  }
+}
+
+}  // namespace
+}  // namespace voxmark

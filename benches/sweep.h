@@ -1,0 +1,37 @@
+// A run as a whole: checks before the first case, journal, cases, report.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "benches/runner.h"
+#include "benches/suite.h"
+
+namespace voxmark {
+
+struct SweepOptions {
+  std::vector<CaseSpec> cases;
+  std::string out;      // of the report; the journal lies beside it while cases run
+  bool resume = false;  // a run that stopped before it was done
+  std::string cache_folder = default_cache_folder();  // of proofs; "": none
+  RunnerOptions runner;
+  Json details = Json::object();  // of the report: what was asked for
+};
+
+struct SweepResult {
+  ExitCode code = ExitCode::done;
+  Report report;
+};
+
+// What can be known to be wrong before anything runs: an unknown backend, a data set that cannot be
+// read, more threads than CPUs to run them. Throws Error (bad_input).
+void check_before_start(const std::vector<CaseSpec>& cases, int cpus);
+
+// Runs the cases and writes the report, a partial one when an interrupt comes; the journal of a
+// partial one stays, to be resumed. Throws Error: bad_input when `out` cannot be written (before
+// the first case) or a resumed journal is not of this program, internal when writing fails.
+SweepResult run_sweep(const SweepOptions& options, RunObserver& observer);
+
+std::string journal_path(const std::string& out);
+
+}  // namespace voxmark

@@ -1,0 +1,156 @@
+// voxmark run: measures a suite, or what the flags say, and ends in a report and a table.
+#include <algorithm>
+#include <map>
+#include <memory>
+#include <set>
+
+#include "benches/environment.h"
+#include "benches/interrupt.h"
+#include "benches/progress.h"
+#include "benches/suite.h"
+#include "benches/sweep.h"
+#include "results/case_table.h"
+#include "results/summary.h"
+#include "tools/voxmark/subcommand.h"
+
+namespace voxmark {
+namespace {
+
+struct Options {
+  std::string suite;
+  std::map<std::string, std::string> flags;  // by key of a suite; "": not given
+  std::string out = "voxmark-report.json";
+  bool dry_run = false;
+  bool resume = false;
+  bool no_cache = false;
+};
+
+// Keys that take a list.
+const std::set<std::string> kLists = {"backend", "image",   "batch",     "channels", "classes",
+                                      "filters", "threads", "precision", "data"};
+
+const std::map<std::string, std::string> kHelp = {
+    {"backend", "names, with commas (voxmark list backends), or exec:PROGRAM"},
+    {"image", "extents, multiples of 16: 64 or 96x96x64, with commas"},
+    {"batch", "images per step, with commas"},
+    {"channels", "input channels, with commas"},
+    {"classes", "labels besides background, with commas"},
+    {"filters", "of the finest level, with commas"},
+    {"threads", "with commas; default: all CPUs of this process"},
+    {"precision", "fp32, fp64 or bf16, with commas"},
+    {"data", "synthetic, phantom or a Decathlon folder, with commas"},
+    {"seed", "of weights, batches and splits"},
+    {"steps", "timed steps per process"},
+    {"warmup", "steps before them"},
+    {"repeats", "processes per case, interleaved over the backends"},
+    {"memory_limit", "a case that needs more is not started: 8GiB, 500MB"},
+    {"case_budget", "a case predicted to take more seconds is skipped"},
+    {"timeout", "seconds without a message after which a case is ended"},
+    {"baseline", "backend that speed-ups refer to; default: eigen-tensor, else the first"}};
+
+std::string flag_name(std::string key) {
+  std::replace(key.begin(), key.end(), '_', '-');
+  return "--" + key;
+}
+
+Suite suite_of(const Options& options) {
+  Suite suite = options.suite.empty() ? Suite{} : read_suite(options.suite);
+  for (const auto& [key, text] : options.flags) {
+    if (!text.empty()) {
+      const std::string name = flag_name(key);
+      set_key(suite, key,
+              kLists.contains(key) ? split_list(text, name) : std::vector<std::string>{text}, name);
+    }
+  }
+  return suite;
+}
+
+std::string baseline_of(const Suite& suite, const std::vector<CaseSpec>& cases) {
+  const std::string wanted = suite.baseline.empty() ? "eigen-tensor" : suite.baseline;
+  const bool measured = std::any_of(cases.begin(), cases.end(),
+                                    [&](const CaseSpec& spec) { return spec.backend == wanted; });
+  if (!measured && !suite.baseline.empty()) {
+    throw_bad_input("--baseline {}: not among the backends to be measured", wanted);
+  }
+  return measured ? wanted : cases.front().backend;
+}
+
+void print_cases(std::FILE* stream, const std::vector<CaseSpec>& cases, int repeats) {
+  for (const CaseSpec& spec : cases) {
+    if (spec.process == 0) {
+      fmt::print(stream, "  {} filters {} channels {} classes {} threads {} data {}\n",
+                 describe(spec), spec.network.filters, spec.network.input_channels,
+                 spec.network.classes, spec.threads, spec.data);
+    }
+  }
+  const auto distinct = std::count_if(cases.begin(), cases.end(),
+                                      [](const CaseSpec& spec) { return spec.process == 0; });
+  fmt::print(stream, "{} cases x {} processes = {} runs\n", distinct, repeats, cases.size());
+}
+
+Json request_json(const Options& options, const Suite& suite, const std::string& baseline) {
+  Json flags = Json::object();
+  for (const auto& [key, text] : options.flags) {
+    if (!text.empty()) {
+      flags[key] = text;
+    }
+  }
+  return {{"suite", options.suite.empty() ? Json() : Json(options.suite)},
+          {"flags", std::move(flags)},
+          {"repeats", suite.repeats},
+          {"baseline", baseline}};
+}
+
+ExitCode run(const Options& options) {
+  const Suite suite = suite_of(options);
+  const int cpus = allowed_cpus();
+  const std::vector<CaseSpec> cases = expand(suite, cpus);
+  const std::string baseline = baseline_of(suite, cases);
+  check_before_start(cases, cpus);
+  if (options.dry_run) {
+    print_cases(stdout, cases, suite.repeats);
+    return ExitCode::done;
+  }
+  print_cases(stderr, cases, suite.repeats);
+
+  SweepOptions sweep;
+  sweep.cases = cases;
+  sweep.out = options.out;
+  sweep.resume = options.resume;
+  if (options.no_cache) {
+    sweep.cache_folder.clear();
+  }
+  sweep.runner.child.command = {"/proc/self/exe", "child"};
+  sweep.runner.child.patience_seconds = suite.timeout_seconds;
+  sweep.runner.case_budget_seconds = suite.case_budget_seconds;
+  sweep.details = request_json(options, suite, baseline);
+  catch_interrupts();
+  Progress progress(stderr, cases.size());
+  const SweepResult result = run_sweep(sweep, progress);
+
+  fmt::print("{}", render_text(case_table(summarise(result.report.records), baseline)));
+  fmt::print(stderr, "{} records of {} in {}\n", result.report.records.size(), cases.size(),
+             options.out);
+  return result.code;
+}
+
+}  // namespace
+
+void add_run(CLI::App& app, Action& action) {
+  auto options = std::make_shared<Options>();
+  CLI::App* command = app.add_subcommand(
+      "run",
+      "Times training steps, each case verified first and in a process of its own.\n"
+      "Example: voxmark run --backend eigen,onednn --image 32,64 --repeats 3 --out report.json");
+  command->add_option("suite", options->suite, "suite file (benches/suite.schema.json)");
+  for (const std::string& key : suite_keys()) {
+    command->add_option(flag_name(key), options->flags[key], kHelp.at(key));
+  }
+  command->add_option("--out", options->out, "report")->capture_default_str();
+  command->add_flag("--dry-run", options->dry_run, "list and count the cases, and stop");
+  command->add_flag("--resume", options->resume, "go on where a stopped run with this --out ended");
+  command->add_flag("--no-cache", options->no_cache, "verify anew what was verified before");
+  command->callback([&action, options] { action = [options] { return run(*options); }; });
+}
+
+}  // namespace voxmark
