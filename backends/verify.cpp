@@ -15,19 +15,24 @@
 namespace voxmark {
 namespace {
 
-// Rounding of fp32, as it comes out of a step of this network: the unit round-off (6e-8) times the
-// square root of the products summed per element, through 46 layers forward and back. Measured
-// worst over all backends, shapes 16 to 64 and filters 4 to 16: see backends/conformance_test.cpp,
-// which also shows that every mutation there exceeds them.
+// fp32: errors are rounding (6e-8) of operands, grown by the cancellation in some fifty layers
+// forward and back. Measured with verification_weights over all backends at 16 to 64 voxels a side:
+// loss 1e-7, prediction 2e-6, gradients 2e-6 to 2e-5 of the contributions. The tolerances leave a
+// factor of five or more for other orders of summation; conformance_test.cpp shows that mutations
+// exceed them.
 struct Tolerances {
-  double loss;         // relative
-  double prediction;   // absolute; predictions lie in [0, 1]
-  double gradient;     // of the sum of absolute contributions
-  double update;       // relative to the largest value of the tensor
-  double loss_growth;  // per further step
+  double loss;        // relative
+  double prediction;  // absolute; predictions lie in [0, 1]
+  double gradient;    // of the sum of absolute contributions
+  double update;      // relative to the largest value of the tensor
+  // After the first update, and its growth per further step: Adam makes a full step of the sign of
+  // a gradient that is nothing but rounding. Measured with a correct fp32 step: 2e-4 after one
+  // update, 7e-4 after four.
+  double updated_loss;
+  double updated_loss_growth;
 };
-constexpr Tolerances kDouble{1e-9, 1e-9, 1e-9, 1e-9, 1.0};
-constexpr Tolerances kFloat{1e-5, 1e-4, 2e-4, 1e-6, 2.0};
+constexpr Tolerances kDouble{1e-9, 1e-9, 1e-9, 1e-9, 1e-9, 1.0};
+constexpr Tolerances kFloat{1e-6, 2e-5, 1e-4, 1e-6, 1e-3, 1.4};
 
 const Tolerances& tolerances(Precision precision) {
   assert(precision != Precision::bf16);  // no backend computes in bf16 yet
@@ -65,9 +70,10 @@ double error_to_magnitude(const std::vector<double>& found, const std::vector<do
   return largest_error(found, expected, [&](std::size_t) { return magnitude; });
 }
 
-// Contributions to one element may all be tiny (a dead channel): below this share of the tensor's
-// largest sum of contributions the latter is the scale.
-constexpr double kContributionFloor = 1e-3;
+// Where all contributions to an element are tiny (a tap that mostly meets padding, a dead channel),
+// the rounding that its operands carry from other layers is larger than they are: below this share
+// of the tensor's largest sum of contributions the latter is the scale.
+constexpr double kContributionFloor = 0.1;
 
 double gradient_error(const std::vector<double>& found, const std::vector<double>& expected,
                       const std::vector<double>& contributions) {
@@ -168,6 +174,29 @@ std::vector<TensorId> operands_of_parameter_gradients(const Program& program) {
 }
 
 }  // namespace
+
+Weights verification_weights(const Program& program, std::uint64_t seed) {
+  Weights weights = initial_weights(program, seed);
+  std::uint64_t stream = std::uint64_t{1} << 32U;  // apart from the kernels' streams
+  for (auto& [name, values] : weights) {
+    const std::string kind = name.substr(name.rfind('/') + 1);
+    ++stream;
+    for (std::size_t i = 0; i < values.size(); ++i) {
+      const double random = static_cast<double>(uniform(seed, stream, i));
+      if (name.starts_with("optimizer/")) {
+        continue;
+      }
+      if (kind == "gamma" || kind == "moving_variance") {
+        values[i] = 0.5 + random;
+      } else if (kind == "beta") {
+        values[i] = i % 4 == 3 ? -3.0 : 3.0;
+      } else if (kind == "bias" || kind == "moving_mean") {
+        values[i] = random - 0.5;
+      }
+    }
+  }
+  return weights;
+}
 
 StepReference reference_step(const Program& program, const Weights& weights, const Batch& batch,
                              int threads) {
@@ -356,32 +385,41 @@ Verification check_training(Executable& executable, const Program& program, cons
   set_weights(executable, program, weights);
   executable.load(batch);
   Verification verification;
-  double allowed = tolerances(precision).loss;
+  const Tolerances& tolerance = tolerances(precision);
   for (std::size_t step = 0; step < losses.size(); ++step) {
     const double error =
         std::abs(executable.run().loss - losses[step]) / std::max(1.0, std::abs(losses[step]));
     executable.update();
     verification.checks.push_back(
         {fmt::format("loss/step{}", step),
-         std::isnan(error) ? std::numeric_limits<double>::infinity() : error, allowed});
-    allowed *= tolerances(precision).loss_growth;
+         std::isnan(error) ? std::numeric_limits<double>::infinity() : error,
+         step == 0 ? tolerance.loss
+                   : tolerance.updated_loss *
+                         std::pow(tolerance.updated_loss_growth, static_cast<double>(step - 1))});
   }
   return verification;
+}
+
+std::vector<double> training_losses(Executable& executable, const Program& program,
+                                    const Weights& weights, const Batch& batch, int steps) {
+  set_weights(executable, program, weights);
+  executable.load(batch);
+  std::vector<double> losses;
+  for (int step = 0; step < steps; ++step) {
+    losses.push_back(executable.run().loss);
+    executable.update();
+  }
+  return losses;
 }
 
 Verification verify_losses(const Backend& backend, const CompileOptions& options,
                            const Program& program, const Weights& weights, const Batch& batch,
                            int steps) {
   const auto reference = naive_backend().compile(program, {Precision::fp64, options.threads, {}});
-  set_weights(*reference, program, weights);
-  reference->load(batch);
-  std::vector<double> losses;
-  for (int step = 0; step < steps; ++step) {
-    losses.push_back(reference->run().loss);
-    reference->update();
-  }
   const auto executable = backend.compile(program, options);
-  return check_training(*executable, program, weights, batch, losses, options.precision);
+  return check_training(*executable, program, weights, batch,
+                        training_losses(*reference, program, weights, batch, steps),
+                        options.precision);
 }
 
 }  // namespace voxmark

@@ -72,6 +72,12 @@ std::vector<double> read(const Executable& executable, const Program& program, T
   return values;
 }
 
+// A recorded run has values within rounding of ReLU's 0, where fp32 takes the other side and
+// gradients differ by whole contributions: up to 4% of their sum with 8 voxels at the coarsest
+// level (measured). What fp32 computes in detail is checked by verify_step with
+// verification_weights.
+constexpr double kRecordedGradientTolerance = 0.1;
+
 // In double, everything after the last step too; in float Adam amplifies the sign of rounding
 // noise, and a correct step misses final parameters by twice the learning rate.
 constexpr double kFinalTolerance = 1e-9;
@@ -127,6 +133,14 @@ Verification verify_reference_run(const Backend& backend, const CompileOptions& 
     values = file.read_doubles(name);
   }
   Verification verification = verify_step(backend, options, program, weights, batch, reference);
+
+  if (options.precision != Precision::fp64) {
+    for (TensorCheck& check : verification.checks) {
+      if (check.tensor.starts_with("gradient/")) {
+        check.tolerance = kRecordedGradientTolerance;
+      }
+    }
+  }
 
   const auto executable = backend.compile(program, options);
   const Verification losses =

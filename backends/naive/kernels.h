@@ -154,6 +154,7 @@ class NaiveKernels {
                 grad_output + out.at(n, 2 * d + tap / 4, 2 * h + tap / 2 % 2, 2 * w + tap % 2);
             for (std::int64_t o = 0; o < out.c; ++o) {
               const T* weights = kernel + (tap * out.c + o) * in.c;
+#pragma omp simd
               for (std::int64_t i = 0; i < in.c; ++i) {
                 dx[i] += dy[o] * weights[i];
               }
@@ -588,6 +589,7 @@ class NaiveKernels {
                                 double* sums) {
     for (std::int64_t i = 0; i < rows; ++i) {
       const double x = static_cast<double>(a[i]);
+#pragma omp simd
       for (std::int64_t j = 0; j < columns; ++j) {
         sums[i * columns + j] += x * static_cast<double>(b[j]);
       }
