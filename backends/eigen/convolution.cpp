@@ -1,10 +1,9 @@
 // Forward and backward_data: one routine, two ways to pack the weights.
 //
-// Fine levels (`rows`): a row of the image is packed once, its kw taps side by side in depth, and
-// serves all (kd, kh) taps; panels hold four voxels of one row, so that a shift by kd or kh is a
-// shift by whole panels. Coarse levels, narrow inputs and odd widths (`im2col`): tiles of voxels in
-// linear order, all taps in depth; there packing costs little beside the product, or rows of a few
-// voxels would leave the kernel too few columns.
+// `rows`: a row of the image is packed once, its kw taps side by side in depth, and serves all
+// (kd, kh) taps; panels hold four voxels of one row, so that a shift by kd or kh is a shift by
+// whole panels. `im2col`, for narrow inputs and for rows that are no multiple of four voxels
+// (coarse levels of some images): tiles of voxels in linear order, all taps in depth.
 
 #include "backends/eigen/convolution.h"
 
@@ -24,9 +23,6 @@ namespace {
 constexpr Index kTileFloats = 256 * 1024 / static_cast<Index>(sizeof(float));
 constexpr Index kTileRows = 4;
 constexpr Index kIm2colPositions = 96;  // columns of a product: amortises one pass over the weights
-
-// From this many input channels on, im2col's packing is small beside its product.
-constexpr Index kIm2colChannels = 128;
 // Up to this many, one product over all taps beats nine of little depth.
 constexpr Index kNarrowChannels = 4;
 
@@ -47,6 +43,22 @@ struct Slice {
   Index first_tap, taps;
   Index first_channel, channels;
   Index depth() const { return taps * channels; }
+};
+
+// A tap's place in the kernel, counted up without divisions.
+struct Tap {
+  Index d, h, w;
+  Tap(const Problem& p, Index index)
+      : d(index / (p.extent * p.extent)), h(index / p.extent % p.extent), w(index % p.extent) {}
+  void next(const Problem& p) {
+    if (++w == p.extent) {
+      w = 0;
+      if (++h == p.extent) {
+        h = 0;
+        ++d;
+      }
+    }
+  }
 };
 
 // How the depth of `taps()` taps is cut: every slice has the same number of taps, a divisor of
@@ -80,8 +92,7 @@ class Slices {
 };
 
 bool uses_rows(const Problem& p) {
-  return p.w % kPanelColumns == 0 && p.extent > 1 && p.depth > kNarrowChannels &&
-         p.depth < kIm2colChannels;
+  return p.w % kPanelColumns == 0 && p.extent > 1 && p.depth > kNarrowChannels;
 }
 Index tap_group(const Problem& p) { return uses_rows(p) ? p.extent : p.taps(); }
 
@@ -97,7 +108,7 @@ struct Tiling {
     // As many tiles as keep all threads busy to the end; a tile packs extent - 1 planes too many.
     const Index columns = p.n * blocks(p.h, h) * blocks(p.w, w);
     const Index wanted = 8 * threads;
-    d = std::clamp(p.d * columns / wanted, std::min<Index>(p.d, 8), p.d);
+    d = std::clamp<Index>(p.d * columns / wanted, 1, p.d);
   }
   static Index blocks(Index size, Index block) { return (size + block - 1) / block; }
   Index ring_floats(const Problem& p) const {
@@ -295,49 +306,47 @@ class Im2colConvolution {
     }
     for (Index j = panels; j < count; ++j) {  // left-over columns stand alone
       const Voxel v = voxel(first + j);
-      for (Index t = 0; t < s.taps; ++t) {
-        std::copy_n(source(s, v, s.first_tap + t), s.channels,
-                    packed + j * s.depth() + t * s.channels);
+      Tap tap(p_, s.first_tap);
+      for (Index t = 0; t < s.taps; ++t, tap.next(p_)) {
+        std::copy_n(source(s, v, tap), s.channels, packed + j * s.depth() + t * s.channels);
       }
     }
   }
 
-  // Where tap `tap` reads for voxel v: the image, or zeros.
-  const float* source(const Slice& s, const Voxel& v, Index tap) const {
-    const Index d = v.d + tap / (p_.extent * p_.extent) - p_.pad;
-    const Index h = v.h + tap / p_.extent % p_.extent - p_.pad, w = v.w + tap % p_.extent - p_.pad;
+  // Where a tap reads for voxel v: the image, or zeros.
+  const float* source(const Slice& s, const Voxel& v, const Tap& tap) const {
+    const Index d = v.d + tap.d - p_.pad, h = v.h + tap.h - p_.pad, w = v.w + tap.w - p_.pad;
     const bool inside = d >= 0 && d < p_.d && h >= 0 && h < p_.h && w >= 0 && w < p_.w;
     return inside ? input_ + (((v.n * p_.d + d) * p_.h + h) * p_.w + w) * p_.depth + s.first_channel
                   : buffers_.zeros;
   }
 
   void pack_across_rows(const Slice& s, Index position, float* panel) const {
-    for (Index t = 0; t < s.taps; ++t) {
-      const float* columns[kPanelColumns];
-      for (Index j = 0; j < kPanelColumns; ++j) {
-        columns[j] = source(s, voxel(position + j), s.first_tap + t);
-      }
-      pack_four_columns(columns, s.channels, panel + t * s.channels * kPanelColumns);
+    const Voxel v[kPanelColumns] = {voxel(position), voxel(position + 1), voxel(position + 2),
+                                    voxel(position + 3)};
+    Tap tap(p_, s.first_tap);
+    for (Index t = 0; t < s.taps; ++t, tap.next(p_), panel += s.channels * kPanelColumns) {
+      const float* const columns[kPanelColumns] = {source(s, v[0], tap), source(s, v[1], tap),
+                                                   source(s, v[2], tap), source(s, v[3], tap)};
+      pack_four_columns(columns, s.channels, panel);
     }
   }
 
   void pack_within_row(const Slice& s, const Voxel& v, float* panel) const {
     const Index panel_stride = s.channels * kPanelColumns;
     const bool interior = v.w >= p_.pad && v.w + kPanelColumns + p_.pad <= p_.w;
-    for (Index t = 0; t < s.taps; ++t, panel += panel_stride) {
-      const Index tap = s.first_tap + t;
-      const Index d = v.d + tap / (p_.extent * p_.extent) - p_.pad;
-      const Index h = v.h + tap / p_.extent % p_.extent - p_.pad;
+    Tap tap(p_, s.first_tap);
+    for (Index t = 0; t < s.taps; ++t, tap.next(p_), panel += panel_stride) {
+      const Index d = v.d + tap.d - p_.pad, h = v.h + tap.h - p_.pad;
       if (d < 0 || d >= p_.d || h < 0 || h >= p_.h) {
         std::fill_n(panel, panel_stride, 0.0F);
         continue;
       }
       const float* row = input_ + ((v.n * p_.d + d) * p_.h + h) * p_.w * p_.depth;
-      const Index kw = tap % p_.extent;
       if (interior && p_.depth == 1) {  // four voxels are four neighbouring floats
-        std::copy_n(row + v.w + kw - p_.pad, kPanelColumns, panel);
+        std::copy_n(row + v.w + tap.w - p_.pad, kPanelColumns, panel);
       } else {
-        pack_row_panel(p_, row, buffers_.zeros, v.w, kw, 1, s.first_channel, s.channels, panel);
+        pack_row_panel(p_, row, buffers_.zeros, v.w, tap.w, 1, s.first_channel, s.channels, panel);
       }
     }
   }

@@ -22,7 +22,7 @@ namespace {
 constexpr Index kTileFloats = 256 * 1024 / static_cast<Index>(sizeof(float));  // as convolution.cpp
 constexpr Index kTileRows = 4;
 // Kernels from this size on are shared by blocks: a copy per thread would outgrow caches.
-constexpr Index kBlocksKernelFloats = 27 * 64 * 128;
+constexpr Index kBlocksKernelFloats = 27 * 128 * 128;
 constexpr Index kBlock = 128;  // channels of one block, in and out
 constexpr Index kDepth = 256;  // voxels of one product of the blocks way
 

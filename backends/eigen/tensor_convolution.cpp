@@ -12,8 +12,6 @@ namespace {
 
 using Eigen::Index;
 template <int Rank>
-using Map = Eigen::TensorMap<Eigen::Tensor<float, Rank>>;
-template <int Rank>
 using ConstMap = Eigen::TensorMap<Eigen::Tensor<const float, Rank>>;
 // What to contract: one dimension of each operand.
 using Pair = Eigen::array<Eigen::IndexPair<Index>, 1>;
@@ -192,11 +190,13 @@ void tensor_backward_data(const ConvolutionShape& s, const float* grad_output, c
                           float* grad_input, std::byte* scratch, int threads) {
   Carver carver(scratch);
   const DataBuffers buffers(s, s.out, s.in, threads, carver);
-  const Index k = s.extent;
-  Map<5>(buffers.kernel, s.in, s.out, k, k, k) =
-      ConstMap<5>(kernel, s.out, s.in, k, k, k)
-          .reverse(Eigen::array<bool, 5>{false, false, true, true, true})
-          .shuffle(Eigen::array<int, 5>{1, 0, 2, 3, 4});
+  const Index tap_floats = s.in * s.out;
+#pragma omp parallel for schedule(static) num_threads(threads)
+  for (Index tap = 0; tap < s.taps(); ++tap) {  // mirrored and transposed: (out, in) to (in, out)
+    Eigen::Map<Eigen::MatrixXf>(buffers.kernel + tap * tap_floats, s.in, s.out) =
+        Eigen::Map<const Eigen::MatrixXf>(kernel + (s.taps() - 1 - tap) * tap_floats, s.out, s.in)
+            .transpose();
+  }
   contract_slabs(s, buffers, s.out, s.in, grad_output, buffers.kernel, grad_input, threads,
                  [](float*, Index) {});
 }
