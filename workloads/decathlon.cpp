@@ -214,7 +214,7 @@ Subject read_subject(const DecathlonDataset& dataset, std::size_t index, std::in
   return subject;
 }
 
-Split split_cases(std::size_t count, std::uint64_t seed) {
+CaseSplit split_cases(std::size_t count, std::uint64_t seed) {
   constexpr std::size_t kAll = 484;
   constexpr std::size_t kValidation = 32;
   constexpr std::size_t kTest = 46;

@@ -43,11 +43,11 @@ std::vector<std::uint8_t> read_labels(const DecathlonDataset& dataset, std::size
 
 // Which case serves for what: proportions 406/32/46, as the paper's code splits its 484 cases.
 // Validation and test are rounded down, so that a single case is for training.
-struct Split {
+struct CaseSplit {
   std::vector<std::size_t> training;
   std::vector<std::size_t> validation;
   std::vector<std::size_t> test;
 };
-Split split_cases(std::size_t count, std::uint64_t seed);
+CaseSplit split_cases(std::size_t count, std::uint64_t seed);
 
 }  // namespace voxmark

@@ -210,7 +210,7 @@ TEST(Decathlon, RefusesAFolderThatIsNone) {
 }
 
 TEST(SplitCases, HasThePapersProportions) {
-  const Split split = split_cases(484, 1);
+  const CaseSplit split = split_cases(484, 1);
   EXPECT_EQ(split.training.size(), 406U);
   EXPECT_EQ(split.validation.size(), 32U);
   EXPECT_EQ(split.test.size(), 46U);
@@ -218,7 +218,7 @@ TEST(SplitCases, HasThePapersProportions) {
 
 TEST(SplitCases, PutsEveryCaseInOnePart) {
   for (const std::size_t count : {1U, 2U, 10U, 11U, 16U, 200U, 484U}) {
-    const Split split = split_cases(count, 3);
+    const CaseSplit split = split_cases(count, 3);
     std::set<std::size_t> all(split.training.begin(), split.training.end());
     all.insert(split.validation.begin(), split.validation.end());
     all.insert(split.test.begin(), split.test.end());

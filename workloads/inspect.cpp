@@ -178,7 +178,7 @@ Json inspect_image(const std::string& path) {
 
 Json inspect_dataset(const std::string& folder, std::uint64_t seed) {
   const DecathlonDataset dataset = read_decathlon(folder);
-  const Split split = split_cases(dataset.cases.size(), seed);
+  const CaseSplit split = split_cases(dataset.cases.size(), seed);
   std::vector<std::string> part(dataset.cases.size());
   for (const std::size_t index : split.training) part[index] = "training";
   for (const std::size_t index : split.validation) part[index] = "validation";

@@ -13,7 +13,9 @@ namespace {
 using AddSubcommand = void (*)(CLI::App& app, Action& action);
 
 // In the order in which --help shows them.
-const std::vector<AddSubcommand> kSubcommands = {add_list, add_inspect, add_phantom, add_verify};
+const std::vector<AddSubcommand> kSubcommands = {
+    add_quickstart, add_run,     add_rerun,  add_validate, add_list,
+    add_inspect,    add_phantom, add_verify, add_plan,     add_child};
 
 // One line, whatever the message was.
 void print_error(std::string message) {
@@ -31,13 +33,16 @@ int main(int argc, char** argv) {
   CLI::App app("Benchmark of a 3D U-Net training step on CPU servers, verified before it is timed.",
                "voxmark");
   app.set_version_flag("--version", VOXMARK_VERSION);
-  app.require_subcommand(1);
+  app.require_subcommand(0, 1);  // 1 would complain of a missing one where a wrong one was given
   Action action;
   for (const AddSubcommand add : kSubcommands) {
     add(app, action);
   }
   try {
     app.parse(argc, argv);
+    if (!action) {
+      throw_bad_input("no subcommand given; voxmark --help names them");
+    }
     return exit_status(action());
   } catch (const CLI::Success& help) {
     return app.exit(help);

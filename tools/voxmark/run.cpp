@@ -54,12 +54,19 @@ std::string flag_name(std::string key) {
 }
 
 Suite suite_of(const Options& options) {
-  Suite suite = options.suite.empty() ? Suite{} : read_suite(options.suite);
+  Suite suite;
+  if (!options.suite.empty()) {
+    suite = read_suite(options.suite);
+  }
   for (const auto& [key, text] : options.flags) {
-    if (!text.empty()) {
-      const std::string name = flag_name(key);
-      set_key(suite, key,
-              kLists.contains(key) ? split_list(text, name) : std::vector<std::string>{text}, name);
+    if (text.empty()) {
+      continue;
+    }
+    const std::string name = flag_name(key);
+    if (kLists.contains(key)) {
+      set_key(suite, key, split_list(text, name), name);
+    } else {
+      set_key(suite, key, {text}, name);
     }
   }
   return suite;

@@ -21,9 +21,15 @@ namespace voxmark {
 // Runs after the whole command line has been read. May throw Error.
 using Action = std::function<ExitCode()>;
 
+void add_child(CLI::App& app, Action& action);
 void add_inspect(CLI::App& app, Action& action);
 void add_list(CLI::App& app, Action& action);
 void add_phantom(CLI::App& app, Action& action);
+void add_plan(CLI::App& app, Action& action);
+void add_quickstart(CLI::App& app, Action& action);
+void add_rerun(CLI::App& app, Action& action);
+void add_run(CLI::App& app, Action& action);
+void add_validate(CLI::App& app, Action& action);
 void add_verify(CLI::App& app, Action& action);
 
 }  // namespace voxmark

@@ -1,0 +1,149 @@
+// voxmark quickstart: the whole path once, in minutes. Images on disk, verified steps with every
+// backend, a table, a report, and what they say.
+#include <algorithm>
+#include <array>
+#include <cstdio>
+#include <filesystem>
+#include <memory>
+#include <string>
+
+#include "backends/registry.h"
+#include "benches/environment.h"
+#include "benches/interrupt.h"
+#include "benches/memory_room.h"
+#include "benches/progress.h"
+#include "benches/suite.h"
+#include "benches/sweep.h"
+#include "results/case_table.h"
+#include "tools/voxmark/conclusions.h"
+#include "tools/voxmark/subcommand.h"
+#include "workloads/decathlon.h"
+#include "workloads/phantom.h"
+
+namespace voxmark {
+namespace {
+
+struct QuickstartOptions {
+  std::string out = "results/quickstart";
+  std::string data;  // "": a phantom data set, written below `out`
+};
+
+// Large enough for oneDNN to pick the kernels of larger images, small enough for naive.
+constexpr Dims kImage{64, 64, 48};
+constexpr int kProcesses = 3;
+constexpr int kSteps = 3;
+constexpr int kWarmup = 1;
+
+std::string phantom_folder(const std::string& out) {
+  const std::string folder = out + "/data";
+  if (std::filesystem::exists(folder + "/dataset.json")) {
+    fmt::print(stderr, "Phantom data set: {} (already there)\n", folder);
+    return folder;
+  }
+  const PhantomOptions phantom;
+  fmt::print(stderr, "Phantom data set: writing {} heads of {} to {}\n", phantom.subjects,
+             to_string(phantom.dims), folder);
+  write_phantom_dataset(folder, phantom);
+  return folder;
+}
+
+// kImage, or the largest multiple of 16 below it that lies in every image of the data set.
+Dims image_within(const std::string& folder) {
+  const DecathlonDataset dataset = read_decathlon(folder);
+  std::array<std::int64_t, 3> extents = {kImage.d, kImage.h, kImage.w};
+  for (std::size_t i = 0; i < dataset.cases.size(); ++i) {
+    const NiftiHeader header = read_image_header(dataset, i);
+    for (std::size_t axis = 0; axis < std::min<std::size_t>(3, header.shape.size()); ++axis) {
+      extents[axis] =
+          std::min(extents[axis], header.shape[axis] / kUnetDimsMultiple * kUnetDimsMultiple);
+    }
+  }
+  if (*std::min_element(extents.begin(), extents.end()) < kUnetDimsMultiple) {
+    throw_bad_input("--data {}: an image is thinner than {} voxels, the least that the model takes",
+                    folder, kUnetDimsMultiple);
+  }
+  return {extents[0], extents[1], extents[2]};
+}
+
+// Every backend but `example`, which is naive under another name. naive runs once: it is there to
+// be compared with, and takes longer than all others together.
+std::vector<CaseSpec> quickstart_cases(const std::string& data, const Dims& image, int cpus) {
+  Grid fast;
+  fast.image = {image};
+  fast.data = {data};
+  fast.steps = kSteps;
+  fast.warmup = kWarmup;
+  fast.backend = {kPaperBaseline, "eigen", kPaperContender, "null"};
+  Suite suite;
+  suite.grids = {fast};
+  suite.repeats = kProcesses;
+  std::vector<CaseSpec> cases = expand(suite, cpus);
+
+  CaseSpec reference = cases.front();
+  reference.backend = "naive";
+  reference.steps = 1;
+  reference.warmup = 0;
+  reference.process = 0;
+  cases.push_back(reference);
+  return cases;
+}
+
+std::string program_path() {
+  return std::filesystem::proximate(std::filesystem::read_symlink("/proc/self/exe"));
+}
+
+void print_conclusions(const std::vector<CaseSummary>& cases, const std::string& data, int cpus) {
+  std::string planner = kPaperContender;
+  if (find_backend(planner).backend == nullptr) {
+    planner = "naive";
+  }
+  CompileOptions compile;
+  compile.threads = cpus;
+  const std::int64_t room_bytes = memory_room().bytes;
+  const auto fit = largest_fit(*find_backend(planner).backend, compile, UnetOptions{}, room_bytes);
+  fmt::print("\n{}\n{}\n{}\n", speed_up_sentence(cases),
+             largest_fit_sentence(fit, planner, room_bytes),
+             next_command_sentence(program_path(), data));
+}
+
+ExitCode quickstart(const QuickstartOptions& options) {
+  std::filesystem::create_directories(options.out);
+  const std::string data = options.data.empty() ? phantom_folder(options.out) : options.data;
+  const int cpus = allowed_cpus();
+  const std::vector<CaseSpec> cases = quickstart_cases(data, image_within(data), cpus);
+  check_before_start(cases, cpus);
+  fmt::print(stderr, "{} runs of a training step at {} on {} threads\n", cases.size(),
+             to_string(cases.front().image), cpus);
+
+  SweepOptions sweep;
+  sweep.cases = cases;
+  sweep.out = options.out + "/report.json";
+  sweep.runner.child.command = {"/proc/self/exe", "child"};
+  sweep.details = {{"quickstart", true}, {"baseline", kPaperBaseline}};
+  catch_interrupts();
+  Progress progress(stderr, cases.size());
+  const SweepResult result = run_sweep(sweep, progress);
+
+  const std::vector<CaseSummary> summaries = summarise(result.report.records);
+  fmt::print("\n{}\nReport: {}\n", render_text(case_table(summaries, kPaperBaseline)), sweep.out);
+  if (result.code != ExitCode::interrupted && result.code != ExitCode::terminated) {
+    print_conclusions(summaries, data, cpus);
+  }
+  return result.code;
+}
+
+}  // namespace
+
+void add_quickstart(CLI::App& app, Action& action) {
+  const auto options = std::make_shared<QuickstartOptions>();
+  CLI::App* command = app.add_subcommand(
+      "quickstart", "A small data set, verified steps with every backend, and what they say");
+  command->add_option("--data", options->data,
+                      "a Decathlon folder; when left out, a phantom data set is written");
+  command->add_option("--out", options->out, "folder of the report and of the phantom")
+      ->capture_default_str();
+  command->footer("Example: voxmark quickstart --data Task01_BrainTumour");
+  command->callback([&action, options] { action = [options] { return quickstart(*options); }; });
+}
+
+}  // namespace voxmark
