@@ -64,8 +64,8 @@ StageCode code_of(const Context& context, const StageOps& stage) {
 
 // Everything that compiling decides before it allocates.
 struct Blueprint {
-  Blueprint(const Program& program, const CompileOptions& options)
-      : formats(program, choose_layout(program, isa_in_use().block), options.readable),
+  Blueprint(const Program& program, const CompileOptions& options, std::int64_t block)
+      : formats(program, choose_layout(program, block), options.readable),
         context{program, formats, {}, dnnl::engine(dnnl::engine::kind::cpu, 0), options.threads},
         stages(merge_ops(program, options.readable)) {
     context.parameters = choose_parameter_formats(program, formats, context.engine);
@@ -73,6 +73,15 @@ struct Blueprint {
       codes.push_back(code_of(context, stage));
     }
     layout = lay_out(context, stages, codes, options.readable);
+  }
+
+  std::vector<Stage> described() const {
+    std::vector<Stage> result;
+    for (std::size_t i = 0; i < stages.size(); ++i) {
+      result.push_back(
+          {stages[i].ops, codes[i].implementation, formats.layout().name(), isa_in_use().name});
+    }
+    return result;
   }
 
   Formats formats;
@@ -84,10 +93,11 @@ struct Blueprint {
 
 class Compiled final : public Executable {
  public:
-  Compiled(const Program& program, const CompileOptions& options)
+  Compiled(const Program& program, const CompileOptions& options, std::int64_t block)
       : program_(program),
         threads_(options.threads),
-        blueprint_(program_, options),
+        blueprint_(program_, options, block),
+        stages_(blueprint_.described()),
         arena_(blueprint_.layout.arena_bytes, options.threads),
         memory_(blueprint_.formats, arena_.at(0), blueprint_.layout.offsets) {
     flush_denormals(options.threads);
@@ -107,8 +117,6 @@ class Compiled final : public Executable {
       const StageCode& code = blueprint_.codes[i];
       calls_.push_back({op_of(stage.ops.front()).phase, halos,
                         code.bind(memory_, arena_.at(blueprint_.layout.scratch[i]))});
-      stages_.push_back(
-          {stage.ops, code.implementation, blueprint_.formats.layout().name(), isa_in_use().name});
     }
   }
 
@@ -183,22 +191,24 @@ class Compiled final : public Executable {
   Program program_;
   int threads_;
   Blueprint blueprint_;
+  std::vector<Stage> stages_;
   Arena arena_;
   Memory memory_;
   std::vector<BoundStage> calls_;
-  std::vector<Stage> stages_;
 };
 
 }  // namespace
 
-MemoryPlan plan(const Program& program, const CompileOptions& options) {
+std::unique_ptr<Executable> compile(const Program& program, const CompileOptions& options,
+                                    std::int64_t block) {
   const ThreadCount count(options.threads);
-  return Blueprint(program, options).layout.plan;
+  return std::make_unique<Compiled>(program, options, block);
 }
 
-std::unique_ptr<Executable> compile(const Program& program, const CompileOptions& options) {
+Preview preview(const Program& program, const CompileOptions& options, std::int64_t block) {
   const ThreadCount count(options.threads);
-  return std::make_unique<Compiled>(program, options);
+  const Blueprint blueprint(program, options, block);
+  return {blueprint.described(), blueprint.layout.plan};
 }
 
 }  // namespace voxmark::onednn

@@ -1,15 +1,24 @@
 // A compiled program: stages bound to an arena, and the ways in and out of it.
 #pragma once
 
+#include <cstdint>
 #include <memory>
+#include <vector>
 
 #include "backends/backend.h"
 
 namespace voxmark::onednn {
 
-// The plan of what compile() returns.
-MemoryPlan plan(const Program& program, const CompileOptions& options);
+// `block`: channels per panel where the network allows it, 8, 16, or 0 for ndhwc; compat.h tells
+// what the instruction set in use likes, the others work too.
+std::unique_ptr<Executable> compile(const Program& program, const CompileOptions& options,
+                                    std::int64_t block);
 
-std::unique_ptr<Executable> compile(const Program& program, const CompileOptions& options);
+// What compile() would return, without allocating a tensor.
+struct Preview {
+  std::vector<Stage> stages;
+  MemoryPlan plan;
+};
+Preview preview(const Program& program, const CompileOptions& options, std::int64_t block);
 
 }  // namespace voxmark::onednn

@@ -1,5 +1,6 @@
 #include "backends/onednn/onednn.h"
 
+#include "backends/onednn/compat.h"
 #include "backends/onednn/executable.h"
 
 namespace voxmark {
@@ -21,12 +22,12 @@ class OnednnBackend final : public Backend {
   }
 
   MemoryPlan plan(const Program& program, const CompileOptions& options) const override {
-    return onednn::plan(program, options);
+    return onednn::preview(program, options, onednn::isa_in_use().block).plan;
   }
 
   std::unique_ptr<Executable> compile(const Program& program,
                                       const CompileOptions& options) const override {
-    return onednn::compile(program, options);
+    return onednn::compile(program, options, onednn::isa_in_use().block);
   }
 };
 

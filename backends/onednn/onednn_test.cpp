@@ -1,20 +1,52 @@
-// The oneDNN backend against naive in double, on networks that take each of its layouts.
+// The oneDNN backend against naive in double, in each of its layouts, whichever the machine's
+// instruction set would choose: the others run through oneDNN's reorders.
 
 #include "backends/onednn/onednn.h"
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
+#include <string>
+
+#include "backends/onednn/compat.h"
+#include "backends/onednn/executable.h"
+#include "backends/onednn/formats.h"
 #include "backends/verify.h"
 #include "workloads/synthetic.h"
 
 namespace voxmark {
 namespace {
 
+constexpr int kThreads = 2;
+
+// The backend with a layout of the test's choice.
+class FixedLayout final : public Backend {
+ public:
+  explicit FixedLayout(std::int64_t block) : block_(block) {}
+  std::string_view name() const override { return "onednn, fixed layout"; }
+  std::string_view description() const override { return name(); }
+  std::optional<Unsupported> unsupported(const Program& program,
+                                         const CompileOptions& options) const override {
+    return onednn_backend().unsupported(program, options);
+  }
+  MemoryPlan plan(const Program& program, const CompileOptions& options) const override {
+    return onednn::preview(program, options, block_).plan;
+  }
+  std::unique_ptr<Executable> compile(const Program& program,
+                                      const CompileOptions& options) const override {
+    return onednn::compile(program, options, block_);
+  }
+
+ private:
+  std::int64_t block_;
+};
+
 struct Case {
   const char* name;
   UnetOptions network;
   std::int64_t images;
   Dims dims;
+  std::vector<std::int64_t> blocks;  // that the network allows, of which each is tried
 };
 
 void PrintTo(const Case& c, std::ostream* out) { *out << c.name; }
@@ -27,24 +59,101 @@ TEST_P(OnednnStep, IsThatOfTheReference) {
   const Weights weights = verification_weights(program, 7);
   const Batch batch =
       synthetic_batch(c.images, c.dims, c.network.input_channels, c.network.classes, 7, 0);
-  const StepReference reference = reference_step(program, weights, batch, 2);
-  const Verification verification =
-      verify_step(onednn_backend(), {Precision::fp32, 2, {}}, program, weights, batch, reference);
-  for (const TensorCheck& check : verification.checks) {
-    EXPECT_LE(check.error, check.tolerance) << check.tensor;
+  const StepReference reference = reference_step(program, weights, batch, kThreads);
+  for (const std::int64_t block : c.blocks) {
+    SCOPED_TRACE("block " + std::to_string(block));
+    ASSERT_EQ(onednn::choose_layout(program, block).block, block);
+    const Verification verification = verify_step(
+        FixedLayout(block), {Precision::fp32, kThreads, {}}, program, weights, batch, reference);
+    for (const TensorCheck& check : verification.checks) {
+      EXPECT_LE(check.error, check.tolerance) << check.tensor;
+    }
   }
 }
 
-INSTANTIATE_TEST_SUITE_P(
-    Networks, OnednnStep,
-    testing::Values(Case{"ChannelsLast", {4, 1, 1}, 2, {16, 16, 16}},
-                    Case{"ChannelsLastChannelsAndClasses", {4, 4, 3}, 1, {32, 16, 48}},
-                    Case{"OddFilters", {6, 2, 2}, 1, {32, 16, 16}},
-                    Case{"BlockedBy8", {8, 1, 1}, 1, {32, 16, 48}},
-                    Case{"BlockedBy8WithPaddedInputs", {8, 4, 3}, 2, {16, 16, 32}},
-                    Case{"BlockedBy16", {16, 1, 1}, 1, {32, 32, 16}},
-                    Case{"BlockedBy16Batch", {16, 1, 2}, 2, {16, 16, 32}}),
-    [](const auto& test) { return std::string(test.param.name); });
+INSTANTIATE_TEST_SUITE_P(Networks, OnednnStep,
+                         testing::Values(Case{"FourFilters", {4, 1, 1}, 2, {32, 32, 16}, {0}},
+                                         Case{"SixFilters", {6, 2, 2}, 1, {32, 16, 32}, {0}},
+                                         Case{"EightFilters", {8, 1, 1}, 1, {32, 16, 48}, {0, 8}},
+                                         Case{"PaddedInput", {8, 4, 3}, 2, {16, 16, 32}, {0, 8}},
+                                         Case{"Default", {16, 1, 1}, 1, {32, 32, 16}, {0, 8, 16}},
+                                         Case{"Batch", {16, 4, 2}, 2, {16, 16, 32}, {8, 16}}),
+                         [](const auto& test) { return std::string(test.param.name); });
+
+TEST(OnednnLayout, NeedsChannelsThatAreMultiplesOfTheBlock) {
+  const auto block_of = [](std::int64_t filters, std::int64_t block) {
+    const Program program = lower(unet3d({filters, 1, 1}), 1, {16, 16, 16}, Mode::training);
+    return onednn::choose_layout(program, block).name();
+  };
+  EXPECT_EQ(block_of(16, 16), "nCdhw16c");
+  EXPECT_EQ(block_of(8, 16), "ndhwc");
+  EXPECT_EQ(block_of(8, 8), "nCdhw8c");
+  EXPECT_EQ(block_of(12, 8), "ndhwc");
+}
+
+TEST(OnednnLayout, PutsSkipsAndTheirGradientsIntoTheConcatenation) {
+  const Program program = lower(unet3d({}), 2, {16, 16, 16}, Mode::training);
+  const onednn::Formats formats(program, onednn::choose_layout(program, 8), {});
+  int shared = 0;
+  for (const Op& op : program.ops) {
+    if (const auto* concat = std::get_if<Concat>(&op.kind)) {
+      EXPECT_EQ(formats[concat->first].root, concat->output);
+      EXPECT_EQ(formats[concat->second].root, concat->output);
+      EXPECT_EQ(formats[concat->second].first_channel, program.tensor(concat->first).shape.back());
+      ++shared;
+    }
+  }
+  EXPECT_EQ(shared, kUnetPoolings);
+}
+
+TEST(OnednnLayout, GivesOnlyInputsOfConvolutionsDepthHalos) {
+  const Program program = lower(unet3d({}), 1, {16, 16, 16}, Mode::training);
+  const onednn::Formats formats(program, onednn::choose_layout(program, 8), {});
+  EXPECT_EQ(formats[program.find("poolA")].halo, 1);
+  EXPECT_EQ(formats[program.find("concatA")].halo, 1);
+  EXPECT_EQ(formats[program.find("encodeA_conv0")].halo, 0);
+  EXPECT_EQ(formats[program.input].halo, 0);  // one channel: a loop of our own
+}
+
+// On instruction sets that oneDNN has convolutions for. Plans only: nothing is allocated.
+TEST(OnednnImplementations, HaveNoReferenceLoopsFromTheSmallestToTheLargestImages) {
+  const std::int64_t block = onednn::isa_in_use().block;
+  if (block == 0) {
+    GTEST_SKIP() << "oneDNN has no 3D convolutions for " << onednn::isa_in_use().name;
+  }
+  for (const Dims dims : {Dims{16, 16, 16}, Dims{32, 32, 32}, Dims{48, 64, 48}, Dims{64, 64, 64},
+                          Dims{96, 112, 80}, Dims{128, 128, 128}, Dims{240, 240, 144}}) {
+    for (const std::int64_t images : {1, 2, 4}) {
+      SCOPED_TRACE(to_string(dims) + " batch " + std::to_string(images));
+      const Program program = lower(unet3d({}), images, dims, Mode::training);
+      const onednn::Preview preview =
+          onednn::preview(program, {Precision::fp32, kThreads, {}}, block);
+      for (const Stage& stage : preview.stages) {
+        EXPECT_NE(stage.implementation.rfind("ref", 0), 0U)
+            << program.ops[static_cast<std::size_t>(stage.ops.front())].layer << " "
+            << op_name(program.ops[static_cast<std::size_t>(stage.ops.front())]);
+        if (std::min({dims.d, dims.h, dims.w}) >= 48) {
+          EXPECT_EQ(stage.implementation.find("gemm:jit"), std::string::npos)
+              << program.ops[static_cast<std::size_t>(stage.ops.front())].layer;
+        }
+      }
+    }
+  }
+}
+
+TEST(OnednnMemory, IsPlannedExactly) {
+  const Program program = lower(unet3d({8, 1, 1}), 2, {16, 16, 16}, Mode::training);
+  const CompileOptions options{Precision::fp32, kThreads, {}};
+  const MemoryPlan planned = onednn_backend().plan(program, options);
+  EXPECT_TRUE(planned.exact);
+  EXPECT_EQ(planned.bytes, onednn_backend().compile(program, options)->plan().bytes);
+}
+
+TEST(OnednnBackend, SaysThatItComputesInFp32Only) {
+  const Program program = lower(unet3d({4, 1, 1}), 1, {16, 16, 16}, Mode::inference);
+  EXPECT_FALSE(onednn_backend().unsupported(program, {Precision::fp32, 1, {}}));
+  EXPECT_TRUE(onednn_backend().unsupported(program, {Precision::fp64, 1, {}}));
+}
 
 }  // namespace
 }  // namespace voxmark
