@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <type_traits>
 
 #include "backends/lanes.h"
 #include "backends/lanes_exp.h"
@@ -60,23 +61,41 @@ void map_dense(std::int64_t count, F f, T* y, const In*... x) {
   }
 }
 
+// f(channels), with the usual few as a constant, so that their loops unroll.
+template <class F>
+void with_channels(std::int64_t channels, F f) {
+  if (channels == 2) {
+    f(std::integral_constant<std::int64_t, 2>{});
+  } else if (channels == 3) {
+    f(std::integral_constant<std::int64_t, 3>{});
+  } else if (channels == 4) {
+    f(std::integral_constant<std::int64_t, 4>{});
+  } else {
+    f(channels);
+  }
+}
+
 // ---- One block each; channels last, (voxels, channels) ----
 
 template <class T>
-void predict_block(std::int64_t voxels, std::int64_t channels, bool is_softmax, const T* x, T* y) {
-  if (!is_softmax) {
-    map_dense(
-        voxels * channels,
-        [](auto value) {
-          using V = decltype(value);
-          const V one = fill<V>(1.0F);
-          return one / (one + exp_lanes<V>(-value));
-        },
-        y, x);
-    return;
-  }
+void sigmoid_block(std::int64_t elements, const T* x, T* y) {
+  map_dense(
+      elements,
+      [](auto value) {
+        using V = decltype(value);
+        const V one = fill<V>(1.0F);
+        return one / (one + exp_lanes<V>(-value));
+      },
+      y, x);
+}
+
+template <class T, class Channels>
+void softmax_block(std::int64_t voxels, Channels channels, const T* x, T* y) {
   for (std::int64_t v = 0; v < voxels * channels; v += channels) {
-    const T largest = *std::max_element(x + v, x + v + channels);
+    T largest = x[v];
+    for (std::int64_t c = 1; c < channels; ++c) {
+      largest = x[v + c] > largest ? x[v + c] : largest;
+    }
     for (std::int64_t c = 0; c < channels; ++c) {
       y[v + c] = x[v + c] - largest;
     }
@@ -88,9 +107,19 @@ void predict_block(std::int64_t voxels, std::int64_t channels, bool is_softmax, 
     for (std::int64_t c = 0; c < channels; ++c) {
       sum += y[v + c];
     }
+    const T factor = T{1} / sum;
     for (std::int64_t c = 0; c < channels; ++c) {
-      y[v + c] /= sum;
+      y[v + c] *= factor;
     }
+  }
+}
+
+template <class T>
+void predict_block(std::int64_t voxels, std::int64_t channels, bool is_softmax, const T* x, T* y) {
+  if (is_softmax) {
+    with_channels(channels, [&](auto count) { softmax_block(voxels, count, x, y); });
+  } else {
+    sigmoid_block(voxels * channels, x, y);
   }
 }
 
@@ -135,17 +164,21 @@ void dice_block_of_one_channel(std::int64_t voxels, const T* prediction, const T
 }
 
 // sums (channels, kDiceSumCount) of several, where the hard prediction is the first largest.
-template <class T>
-void dice_block_of_channels(std::int64_t voxels, std::int64_t channels, const T* prediction,
+template <class T, class Channels>
+void dice_block_of_channels(std::int64_t voxels, Channels channels, const T* prediction,
                             const T* target, double* sums) {
   std::fill_n(sums, channels * kDiceSumCount, 0.0);
   for (std::int64_t v = 0; v < voxels * channels; v += channels) {
-    const std::int64_t largest =
-        std::max_element(prediction + v, prediction + v + channels) - (prediction + v);
+    T largest = prediction[v];
+    std::int64_t hard = 0;
+    for (std::int64_t c = 1; c < channels; ++c) {
+      hard = prediction[v + c] > largest ? c : hard;
+      largest = prediction[v + c] > largest ? prediction[v + c] : largest;
+    }
     for (std::int64_t c = 0; c < channels; ++c) {
       const double p = static_cast<double>(prediction[v + c]);
       const double t = static_cast<double>(target[v + c]);
-      const double r = c == largest ? 1.0 : 0.0;
+      const double r = c == hard ? 1.0 : 0.0;
       double* sum = sums + c * kDiceSumCount;
       sum[0] += p * t;
       sum[1] += p;
@@ -163,7 +196,9 @@ void dice_block(std::int64_t voxels, std::int64_t channels, const T* prediction,
   if (channels == 1) {
     dice_block_of_one_channel(voxels, prediction, target, sums);
   } else {
-    dice_block_of_channels(voxels, channels, prediction, target, sums);
+    with_channels(channels, [&](auto count) {
+      dice_block_of_channels(voxels, count, prediction, target, sums);
+    });
   }
 }
 
@@ -179,15 +214,9 @@ void dice_gradient_block(std::int64_t count, const T* target, float slope, float
       grad_prediction, target);
 }
 
-template <class T>
-void predict_backward_block(std::int64_t voxels, std::int64_t channels, bool is_softmax,
-                            const T* prediction, const T* grad_prediction, T* grad_logits) {
-  if (!is_softmax) {
-    map_dense(
-        voxels * channels, [](auto y, auto dy) { return dy * y * (fill<decltype(y)>(1.0F) - y); },
-        grad_logits, prediction, grad_prediction);
-    return;
-  }
+template <class T, class Channels>
+void softmax_backward_block(std::int64_t voxels, Channels channels, const T* prediction,
+                            const T* grad_prediction, T* grad_logits) {
   for (std::int64_t v = 0; v < voxels * channels; v += channels) {
     T weighted{0};
     for (std::int64_t c = 0; c < channels; ++c) {
@@ -196,6 +225,20 @@ void predict_backward_block(std::int64_t voxels, std::int64_t channels, bool is_
     for (std::int64_t c = 0; c < channels; ++c) {
       grad_logits[v + c] = prediction[v + c] * (grad_prediction[v + c] - weighted);
     }
+  }
+}
+
+template <class T>
+void predict_backward_block(std::int64_t voxels, std::int64_t channels, bool is_softmax,
+                            const T* prediction, const T* grad_prediction, T* grad_logits) {
+  if (is_softmax) {
+    with_channels(channels, [&](auto count) {
+      softmax_backward_block(voxels, count, prediction, grad_prediction, grad_logits);
+    });
+  } else {
+    map_dense(
+        voxels * channels, [](auto y, auto dy) { return dy * y * (fill<decltype(y)>(1.0F) - y); },
+        grad_logits, prediction, grad_prediction);
   }
 }
 

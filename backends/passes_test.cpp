@@ -6,6 +6,7 @@
 
 #include <gtest/gtest.h>
 
+#include <array>
 #include <cmath>
 #include <cstdint>
 #include <cstring>
@@ -16,6 +17,7 @@
 #include "backends/interpreter.h"
 #include "backends/lanes_exp.h"
 #include "backends/naive/kernels.h"
+#include "backends/pass_map.h"
 #include "workloads/philox.h"
 
 namespace voxmark::passes {
@@ -381,8 +383,8 @@ TEST(NormalizeRelu, BackwardTakesTheDecisionOfForward) {
   }
 }
 
-// trust.md's trap: means far larger than deviations, at the size of a real image. The reference is
-// two passes in long double over the same floats.
+// The trap of single-pass variance: means far larger than deviations, at the size of a real image.
+// The reference is two passes in long double over the same floats.
 TEST(BatchNormStatistics, KeepAllDigitsAtTwoMillionVoxelsWithLargeMeans) {
   for (const std::int64_t channels : {4, 8}) {
     const PanelShape shape = channels_last(1, 128, 128, 128, channels);
@@ -515,6 +517,47 @@ TEST_P(Passes, Add) {
   }
   add(in(shape, a.data()), in(shape, b.data()), out(shape, b.data()), kThreads);
   EXPECT_EQ(b, sum);
+}
+
+// Streaming is chosen for tensors larger than the caches; forced here on small ones.
+TEST(Streaming, WritesWhatStoringWrites) {
+  for (const std::int64_t channels : {16, 32, 48, 64, 160}) {
+    const PanelShape shape = channels_last(2, 3, 5, 7, channels), wide{2, 1, 3, 5, 7, 2 * channels};
+    const std::vector<float> a = to_floats(random_values(shape.elements(), 1));
+    const std::vector<float> b = to_floats(random_values(shape.elements(), 2));
+    const std::vector<float> factors = to_floats(random_values(channels, 3));
+    const auto multiply_add = [](const auto& k, auto x, auto z) { return k[0] * x + z; };
+    const auto sum = [](const auto&, auto x, auto z) { return x + z; };
+    const std::array<View<const float>, 2> inputs = {in(shape, a.data()), in(shape, b.data())};
+    const auto results = [&]<bool kStreams>() {
+      const Arena arena(5 * shape.elements() * static_cast<std::int64_t>(sizeof(float)), 1);
+      float* y = reinterpret_cast<float*>(arena.at(0));  // page-aligned
+      const auto write = [&](const View<float>& to) {
+        detail::map_elements<kStreams>(std::array<const float*, 1>{factors.data()}, multiply_add,
+                                       kThreads, to, inputs);
+      };
+      write(out(shape, y));
+      write(out_slice(wide, y + shape.elements(), channels, channels));
+      detail::map_elements<kStreams>(std::array<const float*, 0>{}, sum, kThreads,
+                                     out(shape, y + 3 * shape.elements()), inputs);
+      return std::vector<float>(y, y + 4 * shape.elements());
+    };
+    const std::vector<float> stored = results.operator()<false>();
+    EXPECT_EQ(results.operator()<true>(), stored);
+    EXPECT_NEAR(stored[0], factors[0] * a[0] + b[0], 1e-6);
+  }
+}
+
+TEST(Streaming, IsForLargeTensorsOfWholeAlignedLines) {
+  const std::int64_t voxels =
+      last_cache_bytes() / 64;  // of 16 channels: as many bytes as the cache
+  float* const aligned = reinterpret_cast<float*>(std::uintptr_t{4096});  // never read
+  EXPECT_TRUE(is_worth_streaming(out(channels_last(1, 1, 1, voxels + 1, 16), aligned)));
+  EXPECT_FALSE(is_worth_streaming(out(channels_last(1, 1, 1, voxels, 16), aligned)));
+  EXPECT_FALSE(is_worth_streaming(out(channels_last(1, 1, 1, voxels + 1, 16), aligned + 8)));
+  EXPECT_FALSE(is_worth_streaming(out(channels_last(1, 1, 1, 4 * voxels, 8), aligned)));
+  EXPECT_TRUE(
+      is_worth_streaming(out_slice(channels_last(1, 1, 1, 2 * voxels, 48), aligned, 16, 16)));
 }
 
 // ---- Prediction and loss ----
