@@ -13,23 +13,21 @@ namespace voxmark {
 namespace {
 
 // Byte offsets of the header's fields, as in nifti1.h.
-enum Field : std::size_t {
-  kSizeofHdr = 0,
-  kDim = 40,
-  kDatatype = 70,
-  kBitpix = 72,
-  kPixdim = 76,
-  kVoxOffset = 108,
-  kSclSlope = 112,
-  kSclInter = 116,
-  kQformCode = 252,
-  kSformCode = 254,
-  kQuaternB = 256,
-  kQoffsetX = 268,
-  kSrowX = 280,
-  kMagic = 344,
-  kExtension = 348,
-};
+constexpr std::size_t kSizeofHdr = 0;
+constexpr std::size_t kDim = 40;
+constexpr std::size_t kDatatype = 70;
+constexpr std::size_t kBitpix = 72;
+constexpr std::size_t kPixdim = 76;
+constexpr std::size_t kVoxOffset = 108;
+constexpr std::size_t kSclSlope = 112;
+constexpr std::size_t kSclInter = 116;
+constexpr std::size_t kQformCode = 252;
+constexpr std::size_t kSformCode = 254;
+constexpr std::size_t kQuaternB = 256;
+constexpr std::size_t kQoffsetX = 268;
+constexpr std::size_t kSrowX = 280;
+constexpr std::size_t kMagic = 344;
+constexpr std::size_t kExtension = 348;
 
 constexpr std::int32_t kSizeofNifti1 = 348;
 constexpr std::int32_t kSizeofNifti2 = 540;
@@ -200,7 +198,8 @@ void read_scaling(const Fields& fields, const std::string& path, NiftiHeader& he
   header.scaled = true;
 }
 
-int read_xform_code(const Fields& fields, Field field, std::string_view name, NiftiHeader& header) {
+int read_xform_code(const Fields& fields, std::size_t field, std::string_view name,
+                    NiftiHeader& header) {
   const int code = fields.at<std::int16_t>(field);
   if (code >= 0 && code <= kLargestXformCode) return code;
   header.warnings.push_back(fmt::format("{} = {}: no such code, read as 0", name, code));
@@ -230,11 +229,11 @@ std::array<double, 3> voxel_sizes(const Fields& fields) {
 // Rotation by the unit quaternion (a, b, c, d), of which the header stores b, c and d.
 // In long double, as nibabel does, because 1 - b^2 - c^2 - d^2 cancels.
 Affine qform_affine(const Fields& fields, const std::string& path) {
-  // nibabel's threshold: three steps of float32, the precision of what is stored.
-  constexpr long double kNearZero = 3 * std::numeric_limits<float>::epsilon();
-  const long double b = fields.at<float>(kQuaternB, 0);
-  const long double c = fields.at<float>(kQuaternB, 1);
-  const long double d = fields.at<float>(kQuaternB, 2);
+  // nibabel's threshold: three times the epsilon of float32, which is what is stored.
+  constexpr long double kNearZero = 3.0L * 0x1p-23L;
+  const auto b = static_cast<long double>(fields.at<float>(kQuaternB, 0));
+  const auto c = static_cast<long double>(fields.at<float>(kQuaternB, 1));
+  const auto d = static_cast<long double>(fields.at<float>(kQuaternB, 2));
   const long double a_squared = 1 - (b * b + c * c + d * d);
   if (!(a_squared > -kNearZero)) {
     throw_bad_input(
@@ -255,7 +254,8 @@ Affine qform_affine(const Fields& fields, const std::string& path) {
   Affine affine{};
   for (std::size_t row = 0; row < 3; ++row) {
     for (std::size_t column = 0; column < 3; ++column) {
-      affine[row][column] = static_cast<double>(rotation[row][column] * sizes[column]);
+      affine[row][column] =
+          static_cast<double>(rotation[row][column] * static_cast<long double>(sizes[column]));
     }
     affine[row][3] = fields.real(kQoffsetX, row);
   }

@@ -160,6 +160,30 @@ TEST(NiftiReader, RefusesEveryBadHeaderInGzip) {
   }
 }
 
+// Every value of every byte of the header: refused, or read as something that can be.
+TEST(NiftiHeader, NoChangedByteEscapesTheChecks) {
+  const std::string good = good_image().substr(0, kNiftiHeaderBytes);
+  std::size_t refused = 0;
+  for (std::size_t byte = 0; byte < good.size(); ++byte) {
+    for (int value = 0; value < 256; ++value) {
+      const std::string changed = with<char>(good, byte, static_cast<char>(value));
+      NiftiHeader header;
+      const std::string said = refusal_of(
+          [&] { header = parse_nifti_header(std::as_bytes(std::span(changed)), "changed"); });
+      if (!said.empty()) {
+        ++refused;
+        continue;
+      }
+      ASSERT_TRUE(header.shape.size() >= 1 && header.shape.size() <= 7) << byte << ": " << value;
+      ASSERT_GE(header.vox_offset, kNiftiHeaderBytes) << byte << ": " << value;
+      ASSERT_GE(header.voxels(), 1) << byte << ": " << value;
+      ASSERT_GT(header.total_bytes(), header.vox_offset) << byte << ": " << value;
+    }
+  }
+  // Of sizeof_hdr and magic, 8 bytes, only one value each is right.
+  EXPECT_GT(refused, std::size_t{8 * 255});
+}
+
 // Extents of 2^15 in four dimensions promise 2^61 bytes: nothing may be allocated for them.
 TEST(NiftiReader, RefusesAHugePromiseBeforeAllocatingIt) {
   std::string image = with<std::int16_t>(good_image(), 40, 4);
