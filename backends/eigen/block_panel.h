@@ -46,6 +46,11 @@ class ResultColumns {
     const Index row = static_cast<Index>((static_cast<std::uint64_t>(j) * reciprocal_) >> 32);
     return data_[row * row_stride_ + (j - row * width_) * column_stride_ + i];
   }
+  ResultColumns from_row(Index row) const {
+    ResultColumns columns = *this;
+    columns.data_ += row;
+    return columns;
+  }
   LinearMapper getLinearMapper(Index i, Index j) const { return LinearMapper(&(*this)(i, j)); }
 
   // One row of as many columns as the packet has elements.
@@ -78,6 +83,11 @@ struct DepthRange {
   Index offset = 0;
 };
 
+// Rows of one call of the kernel. It takes rows by threes of registers and does the rest one by
+// one, too few sums to hide the latency of an FMA: four registers are better cut in two and two.
+constexpr Index kFourRegisters = 4 * Traits::LhsProgress;
+inline Index rows_per_call(Index rows) { return rows == kFourRegisters ? rows / 2 : rows; }
+
 // result += left * right over `depth` steps of the packed operands.
 inline void multiply(const ResultColumns& result, const float* left, DepthRange left_range,
                      const float* right, DepthRange right_range, Index rows, Index depth,
@@ -85,8 +95,11 @@ inline void multiply(const ResultColumns& result, const float* left, DepthRange 
   Eigen::internal::gebp_kernel<float, float, Index, ResultColumns, Traits::mr, Traits::nr, false,
                                false>
       kernel;
-  kernel(result, left, right, rows, depth, columns, 1.0F, left_range.stride, right_range.stride,
-         left_range.offset, right_range.offset);
+  const Index step = rows_per_call(rows);
+  for (Index row = 0; row < rows; row += step) {
+    kernel(result.from_row(row), left + row * left_range.stride, right, step, depth, columns, 1.0F,
+           left_range.stride, right_range.stride, left_range.offset, right_range.offset);
+  }
 }
 
 // Packs left (rows, depth) into the given part of a packed operand's depth. Column-major: element
@@ -98,7 +111,12 @@ void pack_left(const float* source, Index stride, Index rows, Index depth, float
   Eigen::internal::gemm_pack_lhs<float, Index, Mapper, Traits::mr, Traits::LhsProgress,
                                  Traits::LhsPacket4Packing, Order, false, true>
       pack;
-  pack(packed, Mapper(source, stride), depth, rows, range.stride, range.offset);
+  const Index step = rows_per_call(rows);
+  for (Index row = 0; row < rows; row += step) {
+    pack(packed + row * range.stride,
+         Mapper(source + row * (Order == Eigen::RowMajor ? stride : 1), stride), depth, step,
+         range.stride, range.offset);
+  }
 }
 
 // Writes (count, 4) <- transposed columns[0..3], each of `count` contiguous floats.

@@ -26,6 +26,17 @@ TransposedShape transposed_shape(const Shape& input, const Shape& kernel) {
 }
 bool is_pointwise(const ConvolutionShape& shape) { return shape.extent == 1 && shape.out == 1; }
 
+bool is_convolution(const Op& op) {
+  return std::holds_alternative<Convolution>(op.kind) ||
+         std::holds_alternative<ConvolutionBackwardData>(op.kind) ||
+         std::holds_alternative<ConvolutionBackwardWeights>(op.kind);
+}
+bool is_transposed_convolution(const Op& op) {
+  return std::holds_alternative<TransposedConvolution>(op.kind) ||
+         std::holds_alternative<TransposedConvolutionBackwardData>(op.kind) ||
+         std::holds_alternative<TransposedConvolutionBackwardWeights>(op.kind);
+}
+
 class EigenKernels : public PassKernels {
  public:
   using PassKernels::execute;
@@ -53,7 +64,9 @@ class EigenKernels : public PassKernels {
     return bytes;
   }
 
-  std::string implementation(const Op&) const { return "eigen"; }
+  std::string implementation(const Op& op) const {
+    return is_convolution(op) || is_transposed_convolution(op) ? "eigen:block-panel" : "passes";
+  }
 
   void execute(const Convolution& op, const Tensors<float>& t) {
     const ConvolutionShape s = convolution_shape(t.shape(op.input), t.shape(op.kernel));
@@ -110,6 +123,8 @@ class EigenKernels : public PassKernels {
   }
 };
 
+// The same, but for the convolutions. Transposed convolutions stay: TensorFlow computes them as the
+// data gradient of a strided convolution, whose patches are seven parts in eight zeros.
 class EigenTensorKernels : public EigenKernels {
  public:
   using EigenKernels::EigenKernels;
@@ -127,7 +142,9 @@ class EigenTensorKernels : public EigenKernels {
     return bytes;
   }
 
-  std::string implementation(const Op&) const { return "eigen"; }
+  std::string implementation(const Op& op) const {
+    return is_convolution(op) ? "eigen:volume-patches" : EigenKernels::implementation(op);
+  }
 
   void execute(const Convolution& op, const Tensors<float>& t) {
     eigen::tensor_convolve(convolution_shape(t.shape(op.input), t.shape(op.kernel)),
