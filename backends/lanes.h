@@ -14,32 +14,36 @@
 namespace voxmark::passes {
 
 #if defined(__AVX512F__)
-constexpr int kNativeLanes = 16;
+constexpr std::int64_t kNativeLanes = 16;
 #elif defined(__AVX__)
-constexpr int kNativeLanes = 8;
+constexpr std::int64_t kNativeLanes = 8;
 #else
-constexpr int kNativeLanes = 4;
+constexpr std::int64_t kNativeLanes = 4;
 #endif
 
-template <int N>
+// g++ 12 drops the attribute of an alias that depends on N: these stay typedefs.
+// NOLINTBEGIN(modernize-use-using)
+template <std::int64_t N>
 struct LaneTypes {
   typedef float Float __attribute__((vector_size(4 * N)));
   typedef std::int32_t Int __attribute__((vector_size(4 * N)));
   typedef double Double __attribute__((vector_size(4 * N)));  // N / 2 of them
 };
+// NOLINTEND(modernize-use-using)
 template <>
 struct LaneTypes<1> {
   using Float = float;
   using Int = std::int32_t;
 };
-template <int N>
+template <std::int64_t N>
 using Lanes = typename LaneTypes<N>::Float;
 using NativeLanes = Lanes<kNativeLanes>;
 
 template <class V>
 constexpr std::int64_t kLanes = static_cast<std::int64_t>(sizeof(V) / sizeof(float));
+static_assert(kLanes<NativeLanes> == kNativeLanes);
 template <class V>
-using IntLanes = typename LaneTypes<static_cast<int>(kLanes<V>)>::Int;
+using IntLanes = typename LaneTypes<kLanes<V>>::Int;
 
 // From and to storage of any alignment.
 template <class V>
@@ -85,7 +89,7 @@ IntLanes<V> fill_int(std::int32_t x) {
 // N floats as doubles.
 template <class V>
 struct Wide {
-  using Double = typename LaneTypes<static_cast<int>(kLanes<V>)>::Double;
+  using Double = typename LaneTypes<kLanes<V>>::Double;
   Double low{}, high{};
 
   void add(const Wide& x) {

@@ -37,21 +37,20 @@ std::array<V, Rows> load_rows(const std::array<const float*, Rows>& rows, std::i
   return lanes;
 }
 
-template <bool kStreams, class V, class F, class T, std::size_t Inputs, std::size_t Rows>
+template <bool Streams, class V, class F, class T, std::size_t Inputs, std::size_t Rows>
 [[gnu::always_inline]] inline void map_vector(const MapPiece<T, Inputs, Rows>& piece,
                                               const std::array<V, Rows>& coefficients,
                                               std::int64_t voxel, std::int64_t c, F f) {
   [&]<std::size_t... I>(std::index_sequence<I...>) __attribute__((always_inline)) {
-    put<kStreams, V>(f(coefficients, load<V>(piece.x[I] + voxel * piece.x_strides[I] + c)...),
-                     piece.y + voxel * piece.y_stride + c);
+    put<Streams, V>(f(coefficients, load<V>(piece.x[I] + voxel * piece.x_strides[I] + c)...),
+                    piece.y + voxel * piece.y_stride + c);
   }
   (std::make_index_sequence<Inputs>{});
 }
 
 // U vectors of channels from c on, of voxels [first, last): the coefficients stay in registers. The
 // piece comes by value: what has no address cannot be changed by a store to y.
-template <bool kStreams, class V, unsigned U, class F, class T, std::size_t Inputs,
-          std::size_t Rows>
+template <bool Streams, class V, unsigned U, class F, class T, std::size_t Inputs, std::size_t Rows>
 void map_channels(const MapPiece<T, Inputs, Rows> piece, std::int64_t c, std::int64_t first,
                   std::int64_t last, F f) {
   std::array<std::array<V, Rows>, U> lanes;
@@ -60,39 +59,39 @@ void map_channels(const MapPiece<T, Inputs, Rows> piece, std::int64_t c, std::in
   }
   for (std::int64_t voxel = first; voxel < last; ++voxel) {
     for (unsigned u = 0; u < U; ++u) {
-      map_vector<kStreams, V>(piece, lanes[u], voxel, c + u * kLanes<V>, f);
+      map_vector<Streams, V>(piece, lanes[u], voxel, c + u * kLanes<V>, f);
     }
   }
 }
 
-template <bool kStreams, class F, class T, std::size_t Inputs, std::size_t Rows>
+template <bool Streams, class F, class T, std::size_t Inputs, std::size_t Rows>
 void map_piece(const MapPiece<T, Inputs, Rows>& piece, F f) {
   if (piece.width == kNativeLanes) {
-    map_channels<kStreams, NativeLanes, 1>(piece, 0, 0, piece.voxels, f);
+    map_channels<Streams, NativeLanes, 1>(piece, 0, 0, piece.voxels, f);
   } else if (piece.width == 2 * kNativeLanes) {
-    map_channels<kStreams, NativeLanes, 2>(piece, 0, 0, piece.voxels, f);
+    map_channels<Streams, NativeLanes, 2>(piece, 0, 0, piece.voxels, f);
   } else if (piece.width == 4 * kNativeLanes) {
-    map_channels<kStreams, NativeLanes, 4>(piece, 0, 0, piece.voxels, f);
+    map_channels<Streams, NativeLanes, 4>(piece, 0, 0, piece.voxels, f);
   } else {
     const std::int64_t tile = tile_voxels(piece.width);
     for (std::int64_t first = 0; first < piece.voxels; first += tile) {
       const std::int64_t last = std::min(first + tile, piece.voxels);
       for_each_lane_group(piece.width, [&]<class V, unsigned U>(std::int64_t c) {
-        map_channels<kStreams, V, U>(piece, c, first, last, f);
+        map_channels<Streams, V, U>(piece, c, first, last, f);
       });
     }
   }
 }
 
 // Where channels do not matter: a dense piece as voxels of four vectors, and a rest.
-template <bool kStreams, class F, class T, std::size_t Inputs>
+template <bool Streams, class F, class T, std::size_t Inputs>
 void map_dense_piece(MapPiece<T, Inputs, 0> piece, F f) {
   constexpr std::int64_t kWidth = 4 * kNativeLanes;
   const std::int64_t elements = piece.voxels * piece.width;
   piece.voxels = elements / kWidth;
   piece.width = piece.y_stride = kWidth;
   piece.x_strides.fill(kWidth);
-  map_piece<kStreams>(piece, f);
+  map_piece<Streams>(piece, f);
   const std::int64_t done = piece.voxels * kWidth;
   piece.voxels = 1;
   piece.width = elements - done;
@@ -100,10 +99,10 @@ void map_dense_piece(MapPiece<T, Inputs, 0> piece, F f) {
   for (const T*& x : piece.x) {
     x += done;
   }
-  map_piece<kStreams>(piece, f);
+  map_piece<Streams>(piece, f);
 }
 
-template <bool kStreams, std::size_t Rows, class F, class T, std::size_t Inputs>
+template <bool Streams, std::size_t Rows, class F, class T, std::size_t Inputs>
 void map_elements(const std::array<const float*, Rows>& rows, F f, int threads, const View<T>& y,
                   const std::array<View<const T>, Inputs>& inputs) {
   const Pieces pieces(y.shape);
@@ -129,13 +128,13 @@ void map_elements(const std::array<const float*, Rows>& rows, F f, int threads, 
       }
       if constexpr (Rows == 0) {
         if (is_dense) {
-          map_dense_piece<kStreams>(run, f);
+          map_dense_piece<Streams>(run, f);
           continue;
         }
       }
-      map_piece<kStreams>(run, f);
+      map_piece<Streams>(run, f);
     }
-    finish_streaming<kStreams>();
+    finish_streaming<Streams>();
   }
 }
 

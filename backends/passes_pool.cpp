@@ -38,11 +38,11 @@ std::int64_t tap_voxels(const PanelShape& input, int i) {
          input.d == 2 * output.d && input.h == 2 * output.h && input.w == 2 * output.w;
 }
 
-template <bool kAdds, class T>
+template <bool Adds, class T>
 void pool_backward(View<const T> x, View<const T> grad_y, View<const T> other, View<T> grad_x,
                    int threads) {
   assert(halves(x.shape, grad_y.shape) && grad_x.shape == x.shape);
-  assert(!kAdds || other.shape == x.shape);
+  assert(!Adds || other.shape == x.shape);
   std::int64_t taps[kTaps];
   for (int i = 0; i < kTaps; ++i) {
     taps[i] = tap_voxels(x.shape, i);
@@ -52,7 +52,7 @@ void pool_backward(View<const T> x, View<const T> grad_y, View<const T> other, V
     const T* gradients =
         grad_y.panel(row.sample, row.panel) + row.output_voxel * grad_y.voxel_stride;
     const T* others =
-        kAdds ? other.panel(row.sample, row.panel) + row.input_voxel * other.voxel_stride : nullptr;
+        Adds ? other.panel(row.sample, row.panel) + row.input_voxel * other.voxel_stride : nullptr;
     T* results = grad_x.panel(row.sample, row.panel) + row.input_voxel * grad_x.voxel_stride;
     for (std::int64_t w = 0; w < grad_y.shape.w; ++w) {
       for_each_lane_group(x.shape.width, [&]<class V, unsigned U>(std::int64_t first) {
@@ -68,7 +68,7 @@ void pool_backward(View<const T> x, View<const T> grad_y, View<const T> other, V
           const V gradient = load<V>(gradients + w * grad_y.voxel_stride + c);
           for (int i = 0; i < kTaps; ++i) {
             V result = winner == fill_int<V>(i) ? gradient : V{};
-            if constexpr (kAdds) {
+            if constexpr (Adds) {
               result += load<V>(others + (2 * w + taps[i]) * other.voxel_stride + c);
             }
             store<V>(result, results + (2 * w + taps[i]) * grad_x.voxel_stride + c);

@@ -28,9 +28,9 @@ bool is_worth_streaming(const View<T>& y) {
          is_whole(y.voxel_stride) && is_whole(y.panel_stride) && is_whole(y.sample_stride);
 }
 
-template <bool kStreams, class V>
+template <bool Streams, class V>
 void put(V lanes, float* to) {
-  if constexpr (kStreams) {
+  if constexpr (Streams) {
     stream<V>(lanes, to);
   } else {
     store<V>(lanes, to);
@@ -38,9 +38,9 @@ void put(V lanes, float* to) {
 }
 
 // Every thread that put<true>, before others read.
-template <bool kStreams>
+template <bool Streams>
 void finish_streaming() {
-  if constexpr (kStreams) {
+  if constexpr (Streams) {
     _mm_sfence();
   }
 }
