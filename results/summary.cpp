@@ -143,6 +143,7 @@ std::vector<CaseSummary> summarise(std::span<const Record> records) {
     cases[found->second].push_back(&record);
   }
   std::vector<CaseSummary> summaries;
+  summaries.reserve(cases.size());
   for (const auto& of_case : cases) summaries.push_back(summarise_case(of_case));
   return summaries;
 }

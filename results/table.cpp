@@ -80,6 +80,7 @@ std::string render_text(const Table& original) {
   };
   add_row(headers(table));
   std::vector<std::string> rules;
+  rules.reserve(column_widths.size());
   for (const std::size_t column_width : column_widths) rules.emplace_back(column_width, '-');
   add_row(rules);
   for (const auto& row : table.rows) add_row(row);
