@@ -60,10 +60,10 @@ std::string text(const Json& json, const std::string& name, const char* key) {
 Dims dims(const Json& json, const std::string& name, const char* key) {
   const Json& value = json.at(key);
   const auto is_extent = [](const Json& extent) {
-    return extent.is_number_unsigned() && extent.get<std::uint64_t>() <= kMaxExtent;
+    return extent.is_number_integer() && extent >= 0 && extent <= kMaxExtent;
   };
-  if (!value.is_array() || value.size() != 3 || !is_extent(value[0]) || !is_extent(value[1]) ||
-      !is_extent(value[2])) {
+  if (!value.is_array() || value.size() != 3 ||
+      !std::all_of(value.begin(), value.end(), is_extent)) {
     throw_bad_input("{}: {}: expected three extents, found {}", name, key, dump_json(value));
   }
   return {value[0].get<std::int64_t>(), value[1].get<std::int64_t>(), value[2].get<std::int64_t>()};

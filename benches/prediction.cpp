@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+
 #include "workloads/cost.h"
 
 namespace voxmark {
@@ -27,6 +29,17 @@ std::optional<double> Prediction::steps_seconds(const CaseSpec& spec) const {
     return std::nullopt;
   }
   return known->second * step_flops(spec) * (spec.warmup + spec.steps);
+}
+
+std::optional<double> Prediction::steps_seconds_at_most(const CaseSpec& spec) const {
+  const auto slowest =
+      std::max_element(seconds_per_flop_.begin(), seconds_per_flop_.end(),
+                       [](const auto& a, const auto& b) { return a.second < b.second; });
+  if (slowest == seconds_per_flop_.end()) {
+    return std::nullopt;
+  }
+  const double guess = slowest->second * step_flops(spec) * (spec.warmup + spec.steps);
+  return steps_seconds(spec).value_or(guess);
 }
 
 }  // namespace voxmark

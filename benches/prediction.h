@@ -18,6 +18,10 @@ class Prediction {
   // Seconds of the case's warm-up and timed steps; nothing while its backend is unknown.
   std::optional<double> steps_seconds(const CaseSpec& spec) const;
 
+  // The same, as if by the slowest backend so far where the case's own is unknown; nothing while
+  // all are.
+  std::optional<double> steps_seconds_at_most(const CaseSpec& spec) const;
+
  private:
   std::map<std::string, double> seconds_per_flop_;  // by backend, precision and threads
 };

@@ -41,6 +41,9 @@ void end_record(Record& record, Outcome outcome, const std::string& reason,
   record.reason = reason.empty() ? std::string(to_string(outcome)) : reason;
 }
 
+// A step this many times slower than predicted may be one still; silence beyond it is a hang.
+constexpr double kHangFactor = 10;
+
 // The harness holds one batch beside the plan.
 std::int64_t batch_bytes(const CaseSpec& spec) {
   return spec.batch * spec.image.voxels() *
@@ -284,26 +287,30 @@ void Runner::cross_check(const CaseSpec& spec, const Exchange& timed, Record& re
 }
 
 Exchange Runner::ask(ChildMode mode, const CaseSpec& spec) {
-  Exchange answer =
-      exchange(options_.child, {mode, spec, ""},
-               [this, &spec](const StepMessage& step) { observer_.step(spec, step); });
+  ChildProgram child = options_.child;
+  if (const auto predicted = prediction_.steps_seconds(spec)) {
+    child.patience_seconds =
+        std::max(child.patience_seconds, kHangFactor * *predicted / (spec.warmup + spec.steps));
+  }
+  Exchange answer = exchange(child, {mode, spec, ""}, [this, &spec](const StepMessage& step) {
+    observer_.step(spec, step);
+  });
   if (answer.interrupted) {
     throw Interrupted{};
   }
   return answer;
 }
 
-// Nothing as long as a backend among them is unknown.
+// Nothing before the first case has run.
 std::optional<double> Runner::seconds_left(std::span<const CaseSpec> cases) const {
   double seconds = 0;
   for (const CaseSpec& spec : cases) {
-    const std::optional<double> predicted = prediction_.steps_seconds(spec);
-    if (!predicted) {
+    const std::optional<double> guess = prediction_.steps_seconds_at_most(spec);
+    if (!guess) {
       return std::nullopt;
     }
-    const bool will_run =
-        !options_.case_budget_seconds || *predicted <= *options_.case_budget_seconds;
-    seconds += will_run ? *predicted : 0;
+    const bool will_run = *guess <= options_.case_budget_seconds.value_or(*guess);
+    seconds += will_run ? *guess : 0;
   }
   return seconds;
 }

@@ -30,7 +30,7 @@ class RunnerTest : public testing::Test {
   static CaseSpec small_case(const std::string& backend) {
     CaseSpec spec;
     spec.backend = backend;
-    spec.image = {16, 16, 16};
+    spec.image = {32, 32, 32};
     spec.network.filters = 2;
     spec.steps = 2;
     spec.warmup = 1;
@@ -72,7 +72,7 @@ TEST_F(RunnerTest, MeasuresAVerifiedCase) {
   EXPECT_EQ(code_, ExitCode::done);
   ASSERT_TRUE(record.verification);
   EXPECT_TRUE(record.verification->verified);
-  EXPECT_EQ(record.verification->image, (std::vector<std::int64_t>{16, 16, 16}));
+  EXPECT_EQ(record.verification->image, (std::vector<std::int64_t>{32, 32, 32}));
   ASSERT_EQ(record.samples.size(), 3U);
   EXPECT_TRUE(record.samples[0].warmup);
   EXPECT_GT(record.samples[1].times->step_seconds, 0);
@@ -175,11 +175,12 @@ TEST_F(RunnerTest, AnArenaThatTheSystemRefusesIsOom) {
   // The child's address space holds the program, and not the arena.
   const std::string script = folder_.path() + "/limited";
   std::ofstream(script)
-      << "#!/bin/sh\nread line\ncase $line in *plan*) ;; *time*) ulimit -v 300000 ;;"
+      << "#!/bin/sh\nread line\ncase $line in *plan*) ;; *time*) ulimit -v 200000 ;;"
          " esac\n{ echo \"$line\"; cat; } | exec " VOXMARK_PROGRAM " child\n";
   std::filesystem::permissions(script, std::filesystem::perms::owner_all);
-  CaseSpec spec = small_case("naive");  // plans 400 MB
-  spec.image = {128, 128, 128};
+  CaseSpec spec = small_case("naive");  // plans 500 MB
+  spec.image = {128, 128, 16};
+  spec.batch = 16;
   SweepOptions options;
   options.cases = {spec};
   options.out = folder_.path() + "/report.json";

@@ -77,7 +77,7 @@ void time_case(const CaseSpec& spec, const std::string& fault) {
   }
   if (fault == "diverge") {
     say(step(true, 0.5));
-    say(step(true, std::numeric_limits<double>::quiet_NaN()));
+    say(step(false, std::numeric_limits<double>::quiet_NaN()));
     hang();
   }
   for (const auto& [name, signal] :

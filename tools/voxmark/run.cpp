@@ -2,7 +2,9 @@
 #include <algorithm>
 #include <map>
 #include <memory>
+#include <optional>
 #include <set>
+#include <string>
 
 #include "benches/environment.h"
 #include "benches/interrupt.h"
@@ -18,7 +20,7 @@ namespace {
 
 struct Options {
   std::string suite;
-  std::map<std::string, std::string> flags;  // by key of a suite; "": not given
+  std::map<std::string, std::optional<std::string>> flags;  // by key of a suite
   std::string out = "voxmark-report.json";
   bool dry_run = false;
   bool resume = false;
@@ -59,14 +61,14 @@ Suite suite_of(const Options& options) {
     suite = read_suite(options.suite);
   }
   for (const auto& [key, text] : options.flags) {
-    if (text.empty()) {
+    if (!text) {
       continue;
     }
     const std::string name = flag_name(key);
     if (kLists.contains(key)) {
-      set_key(suite, key, split_list(text, name), name);
+      set_key(suite, key, split_list(*text, name), name);
     } else {
-      set_key(suite, key, {text}, name);
+      set_key(suite, key, {*text}, name);
     }
   }
   return suite;
@@ -98,8 +100,8 @@ void print_cases(std::FILE* stream, const std::vector<CaseSpec>& cases, int repe
 Json request_json(const Options& options, const Suite& suite, const std::string& baseline) {
   Json flags = Json::object();
   for (const auto& [key, text] : options.flags) {
-    if (!text.empty()) {
-      flags[key] = text;
+    if (text) {
+      flags[key] = *text;
     }
   }
   return {{"suite", options.suite.empty() ? Json() : Json(options.suite)},
