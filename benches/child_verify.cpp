@@ -43,7 +43,7 @@ double probe_step_seconds(const Backend& backend, const CaseSpec& spec, const Pr
 void verify_case(const Backend& backend, const Request& request, const Say& say) {
   const CaseSpec shape = verification_shape(request.spec);
   const Program program = training_program(shape);
-  const Weights weights = initial_weights(program, shape.seed);
+  const Weights weights = verification_weights(program, shape.seed);
   const Batch batch = case_batch(shape);
   const StepReference reference = reference_for(request, program, weights, batch);
   const Verification verification =

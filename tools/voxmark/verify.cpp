@@ -142,15 +142,16 @@ class Checker {
     const Batch batch =
         synthetic_batch(program_.images, program_.dims, options_.model.unet.input_channels,
                         options_.model.unet.classes, options_.seed, 0);
-    const Weights weights = initial_weights(program_, options_.seed);
+    const Weights weights = verification_weights(program_, options_.seed);
     const StepReference reference = reference_step(program_, weights, batch, options_.threads);
     for_each_backend(fmt::format("naive fp64, {} x {}", to_string(program_.dims), program_.images),
                      [&](const Backend& backend, const CompileOptions& compile) {
                        Verification verification =
                            verify_step(backend, compile, program_, weights, batch, reference);
                        if (options_.steps > 0) {
-                         const Verification losses = verify_losses(backend, compile, program_,
-                                                                   weights, batch, options_.steps);
+                         const Verification losses = verify_losses(
+                             backend, compile, program_, initial_weights(program_, options_.seed),
+                             batch, options_.steps);
                          verification.checks.insert(verification.checks.end(),
                                                     losses.checks.begin(), losses.checks.end());
                        }
