@@ -33,7 +33,7 @@ class Memory {
   Memory(const Formats& formats, std::byte* arena, std::vector<std::int64_t> offsets)
       : formats_(formats), arena_(arena), offsets_(std::move(offsets)) {}
 
-  // The first byte of the tensor's memory; of activations, that of its root, halos included.
+  // The first byte of the tensor's memory; of activations, that of its root.
   float* data(TensorId id) const {
     const TensorId root = is_image(id) ? formats_[id].root : id;
     return reinterpret_cast<float*>(arena_ + offsets_[static_cast<std::size_t>(root)]);

@@ -3,6 +3,7 @@
 #include <memory>
 #include <optional>
 
+#include "backends/onednn/blocked_weights.h"
 #include "backends/onednn/compat.h"
 #include "backends/onednn/one_channel.h"
 #include "backends/onednn/pointwise.h"
@@ -19,7 +20,7 @@ bool is_reference(const std::string& implementation) { return implementation.rfi
 
 std::int64_t bytes_of(const Desc& desc) { return static_cast<std::int64_t>(desc.get_size()); }
 
-// Of an activation in the layout that the backend gave it; its halo planes count as depth.
+// Of an activation in the layout that the backend gave it.
 Tag tag_of(const TensorFormat& format, const LayoutChoice& layout) {
   if (format.is_flat) {
     return Tag::ncdhw;
@@ -30,9 +31,9 @@ Tag tag_of(const TensorFormat& format, const LayoutChoice& layout) {
   return Tag::ndhwc;
 }
 
-dnnl::memory::dims image_dims(const Program& program, const Formats& formats, TensorId id) {
+dnnl::memory::dims image_dims(const Program& program, TensorId id) {
   const Shape& s = program.tensor(id).shape;
-  return {s[0], s[4], s[1] + 2 * formats[id].halo, s[2], s[3]};
+  return {s[0], s[4], s[1], s[2], s[3]};
 }
 
 // A convolution of a program with every layout fixed but that of the weights.
@@ -42,21 +43,21 @@ ConvolutionDescs describe(const Program& program, const Formats& formats, Tensor
   const std::int64_t padding = k[0] / 2;
   ConvolutionDescs descs;
   descs.source =
-      Desc(image_dims(program, formats, source), kFloat, tag_of(formats[source], formats.layout()));
-  descs.destination = Desc(image_dims(program, formats, destination), kFloat,
+      Desc(image_dims(program, source), kFloat, tag_of(formats[source], formats.layout()));
+  descs.destination = Desc(image_dims(program, destination), kFloat,
                            tag_of(formats[destination], formats.layout()));
   descs.weights = Desc({k[4], k[3], k[0], k[1], k[2]}, kFloat, Tag::any);
   descs.bias = Desc({k[4]}, kFloat, Tag::a);
-  descs.padding = {padding - formats[source].halo, padding, padding};
+  descs.padding = {padding, padding, padding};
   return descs;
 }
 
 // The same convolution on other layouts of source and destination.
-ConvolutionDescs in_layout(const ConvolutionDescs& descs, const Program& program,
-                           const Formats& formats, TensorId source, TensorId destination, Tag tag) {
+ConvolutionDescs in_layout(const ConvolutionDescs& descs, const Program& program, TensorId source,
+                           TensorId destination, Tag tag) {
   ConvolutionDescs other = descs;
-  other.source = Desc(image_dims(program, formats, source), kFloat, tag);
-  other.destination = Desc(image_dims(program, formats, destination), kFloat, tag);
+  other.source = Desc(image_dims(program, source), kFloat, tag);
+  other.destination = Desc(image_dims(program, destination), kFloat, tag);
   return other;
 }
 
@@ -70,8 +71,8 @@ struct Choice {
 // The first layout for which `make` gives more than a reference loop: the tensors' own, channels
 // last, channels first. Their own if there is none.
 template <class Make>
-auto choose(const Program& program, const Formats& formats, const ConvolutionDescs& own,
-            TensorId source, TensorId destination, Make make) {
+auto choose(const Program& program, const ConvolutionDescs& own, TensorId source,
+            TensorId destination, Make make) {
   using PrimitiveDesc = decltype(*make(own));
   std::optional<Choice<std::decay_t<PrimitiveDesc>>> fallback;
   const auto attempt = [&](const ConvolutionDescs& descs) {
@@ -83,8 +84,8 @@ auto choose(const Program& program, const Formats& formats, const ConvolutionDes
     return fallback && !is_reference(fallback->primitive.impl_info_str());
   };
   static_cast<void>(attempt(own) ||
-                    attempt(in_layout(own, program, formats, source, destination, Tag::ndhwc)) ||
-                    attempt(in_layout(own, program, formats, source, destination, Tag::ncdhw)));
+                    attempt(in_layout(own, program, source, destination, Tag::ndhwc)) ||
+                    attempt(in_layout(own, program, source, destination, Tag::ncdhw)));
   if (!fallback) {
     throw_internal("onednn: no implementation of a convolution of {} to {}",
                    program.tensor(source).name, program.tensor(destination).name);
@@ -107,7 +108,7 @@ auto if_implemented(Function make) -> std::optional<decltype(make())> {
 auto choose_forward(const Program& program, const Formats& formats, const dnnl::engine& engine,
                     const Convolution& op) {
   const ConvolutionDescs own = describe(program, formats, op.input, op.kernel, op.output);
-  return choose(program, formats, own, op.input, op.output, [&](const ConvolutionDescs& descs) {
+  return choose(program, own, op.input, op.output, [&](const ConvolutionDescs& descs) {
     return if_implemented([&] { return forward_desc(engine, descs); });
   });
 }
@@ -214,11 +215,10 @@ StageCode convolution_code(const Context& context, const Convolution& op) {
 StageCode convolution_code(const Context& context, const ConvolutionBackwardData& op) {
   const ConvolutionDescs own =
       describe(context.program, context.formats, op.grad_input, op.kernel, op.grad_output);
-  const auto choice =
-      choose(context.program, context.formats, own, op.grad_input, op.grad_output,
-             [&](const ConvolutionDescs& descs) {
-               return if_implemented([&] { return backward_data_desc(context.engine, descs); });
-             });
+  const auto choice = choose(
+      context.program, own, op.grad_input, op.grad_output, [&](const ConvolutionDescs& descs) {
+        return if_implemented([&] { return backward_data_desc(context.engine, descs); });
+      });
   ScratchSpace scratch;
   const std::int64_t scratchpad = scratch.reserve(bytes_of(choice.primitive.scratchpad_desc()));
   const Reordering source(own.source, choice.descs.source, scratch);
@@ -260,10 +260,15 @@ StageCode convolution_code(const Context& context, const ConvolutionBackwardWeig
     const auto direct = with(stored);
     return direct && !is_reference(direct->impl_info_str()) ? direct : with(descs.weights);
   };
-  if (context.formats[op.input].is_flat && is_reference(make(own).value().impl_info_str())) {
-    return one_channel_code(context, op);
+  if (const auto direct = make(own); !direct || is_reference(direct->impl_info_str())) {
+    if (context.formats[op.input].is_flat) {
+      return one_channel_code(context, op);
+    }
+    if (runs_on_blocks(context, op)) {
+      return blocked_weights_code(context, op);
+    }
   }
-  const auto choice = choose(context.program, context.formats, own, op.input, op.grad_output, make);
+  const auto choice = choose(context.program, own, op.input, op.grad_output, make);
   ScratchSpace scratch;
   const std::int64_t scratchpad = scratch.reserve(bytes_of(choice.primitive.scratchpad_desc()));
   const Reordering source(own.source, choice.descs.source, scratch);

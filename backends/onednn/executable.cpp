@@ -5,7 +5,6 @@
 #include <algorithm>
 #include <cassert>
 #include <chrono>
-#include <set>
 #include <utility>
 
 #include "backends/arena.h"
@@ -101,22 +100,10 @@ class Compiled final : public Executable {
         arena_(blueprint_.layout.arena_bytes, options.threads),
         memory_(blueprint_.formats, arena_.at(0), blueprint_.layout.offsets) {
     flush_denormals(options.threads);
-    std::set<TensorId> with_clean_halo;
     for (std::size_t i = 0; i < blueprint_.stages.size(); ++i) {
-      const StageOps& stage = blueprint_.stages[i];
-      std::vector<TensorId> halos;
-      for (const OpId op : stage.ops) {
-        for (const TensorId id : operands(op_of(op)).writes) {
-          const TensorId root = blueprint_.formats[id].root;
-          if (root >= 0 && blueprint_.formats[root].halo > 0 &&
-              with_clean_halo.insert(root).second) {
-            halos.push_back(root);
-          }
-        }
-      }
-      const StageCode& code = blueprint_.codes[i];
-      calls_.push_back({op_of(stage.ops.front()).phase, halos,
-                        code.bind(memory_, arena_.at(blueprint_.layout.scratch[i]))});
+      calls_.push_back(
+          {op_of(blueprint_.stages[i].ops.front()).phase,
+           blueprint_.codes[i].bind(memory_, arena_.at(blueprint_.layout.scratch[i]))});
     }
   }
 
@@ -172,9 +159,6 @@ class Compiled final : public Executable {
         continue;
       }
       const Clock::time_point start = Clock::now();
-      for (const TensorId root : calls_[i].halos) {
-        clear_halo(blueprint_.formats[root], memory_.data(root), threads_);
-      }
       calls_[i].call();
       if (observer != nullptr) {
         observer->stage(i, std::chrono::duration<double>(Clock::now() - start).count());
@@ -184,7 +168,6 @@ class Compiled final : public Executable {
 
   struct BoundStage {
     Phase phase;
-    std::vector<TensorId> halos;  // to be cleared first: other tensors used the memory
     Call call;
   };
 

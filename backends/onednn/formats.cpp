@@ -82,17 +82,13 @@ LayoutChoice choose_layout(const Program& program, std::int64_t block) {
       return channels_last;
     }
   }
-  const bool no_depth_padding = block == 8;
-  return {block, no_depth_padding && program.mode == Mode::training};
+  return {block};
 }
 
 Formats::Formats(const Program& program, const LayoutChoice& layout,
                  std::span<const TensorId> readable)
     : layout_(layout), formats_(program.tensors.size()) {
   choose_shapes(program);
-  if (layout_.depth_halos) {
-    choose_halos(program);
-  }
   share_concatenations(program);
   run_in_place(program, readable);
 }
@@ -118,26 +114,6 @@ void Formats::choose_shapes(const Program& program) {
     } else {
       const std::int64_t padded = (channels + block - 1) / block * block;
       format.shape = passes::blocked(s[0], s[1], s[2], s[3], padded, block);
-    }
-  }
-}
-
-void Formats::choose_halos(const Program& program) {
-  std::map<TensorId, std::int64_t> paddings;  // of the convolutions that read a tensor
-  std::set<TensorId> disputed;
-  for (const Op& op : program.ops) {
-    if (const auto* convolution = std::get_if<Convolution>(&op.kind)) {
-      const std::int64_t padding = program.tensor(convolution->kernel).shape[0] / 2;
-      const auto [entry, is_new] = paddings.try_emplace(convolution->input, padding);
-      if (entry->second != padding) {
-        disputed.insert(convolution->input);
-      }
-    }
-  }
-  for (const auto& [id, padding] : paddings) {
-    TensorFormat& format = formats_[static_cast<std::size_t>(id)];
-    if (!format.is_flat && !disputed.contains(id)) {
-      format.halo = padding;
     }
   }
 }

@@ -18,10 +18,6 @@ namespace voxmark::onednn {
 
 struct LayoutChoice {
   std::int64_t block = 0;  // channels per panel; 0: ndhwc
-  // oneDNN's AVX2 backward_weights kernel takes no padding in depth. Zero planes before and after
-  // each sample in memory make it applicable: 65 to 75 GFLOP/s per core where the alternative,
-  // gemm, reaches 27 to 60 (measured, Zen 3).
-  bool depth_halos = false;
 
   std::string name() const;  // "nCdhw16c", "nCdhw8c", "ndhwc"
 };
@@ -32,14 +28,9 @@ LayoutChoice choose_layout(const Program& program, std::int64_t block);
 // Where an activation's elements lie.
 struct TensorFormat {
   passes::PanelShape shape;        // of the tensor itself; channels may be padded with zeros
-  std::int64_t halo = 0;           // planes of zeros before and after the depth of each panel
   TensorId root = kNoTensor;       // the tensor whose memory it lies in: itself, or a concatenation
   std::int64_t first_channel = 0;  // in the root
   bool is_flat = false;            // few channels as ncdhw
-
-  std::int64_t plane_elements() const { return shape.h * shape.w * shape.width; }
-  std::int64_t panel_elements() const { return (shape.d + 2 * halo) * plane_elements(); }
-  std::int64_t elements() const { return shape.n * shape.panels * panel_elements(); }
 };
 
 class Formats {
@@ -61,17 +52,15 @@ class Formats {
     passes::View<T> view;
     view.shape = own.shape;
     view.voxel_stride = base.shape.width;
-    view.panel_stride = base.panel_elements();
+    view.panel_stride = base.shape.voxels() * base.shape.width;
     view.sample_stride = base.shape.panels * view.panel_stride;
-    view.data = memory + base.halo * base.plane_elements() +
-                own.first_channel / base.shape.width * view.panel_stride +
+    view.data = memory + own.first_channel / base.shape.width * view.panel_stride +
                 own.first_channel % base.shape.width;
     return view;
   }
 
  private:
   void choose_shapes(const Program& program);
-  void choose_halos(const Program& program);
   void share_concatenations(const Program& program);
   void run_in_place(const Program& program, std::span<const TensorId> readable);
 

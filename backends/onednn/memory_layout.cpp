@@ -46,7 +46,8 @@ class LayingOut {
       return elements(tensor.shape) * std::int64_t{sizeof(double)};
     }
     const bool is_image = context_.formats[id].shape.n > 0;
-    return (is_image ? context_.formats[id].elements() : elements(tensor.shape)) * kFloatBytes;
+    return (is_image ? context_.formats[id].shape.elements() : elements(tensor.shape)) *
+           kFloatBytes;
   }
 
   void place(TensorId id, const char* purpose) {

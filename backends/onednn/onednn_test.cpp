@@ -106,15 +106,6 @@ TEST(OnednnLayout, PutsSkipsAndTheirGradientsIntoTheConcatenation) {
   EXPECT_EQ(shared, kUnetPoolings);
 }
 
-TEST(OnednnLayout, GivesOnlyInputsOfConvolutionsDepthHalos) {
-  const Program program = lower(unet3d({}), 1, {16, 16, 16}, Mode::training);
-  const onednn::Formats formats(program, onednn::choose_layout(program, 8), {});
-  EXPECT_EQ(formats[program.find("poolA")].halo, 1);
-  EXPECT_EQ(formats[program.find("concatA")].halo, 1);
-  EXPECT_EQ(formats[program.find("encodeA_conv0")].halo, 0);
-  EXPECT_EQ(formats[program.input].halo, 0);  // one channel: a loop of our own
-}
-
 // On instruction sets that oneDNN has convolutions for. Plans only: nothing is allocated.
 TEST(OnednnImplementations, HaveNoReferenceLoopsFromTheSmallestToTheLargestImages) {
   const std::int64_t block = onednn::isa_in_use().block;

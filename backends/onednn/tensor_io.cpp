@@ -83,15 +83,4 @@ void write_image(const Context& context, TensorId id, const std::vector<float>& 
                    [&](std::int64_t i, float* x) { *x = values[static_cast<std::size_t>(i)]; });
 }
 
-void clear_halo(const TensorFormat& format, float* memory, int threads) {
-  const std::int64_t halo = format.halo * format.plane_elements();
-  const std::int64_t panels = format.shape.n * format.shape.panels;
-#pragma omp parallel for schedule(static) num_threads(threads)
-  for (std::int64_t i = 0; i < panels; ++i) {
-    float* first = memory + i * format.panel_elements();
-    std::fill_n(first, halo, 0.0F);
-    std::fill_n(first + format.panel_elements() - halo, halo, 0.0F);
-  }
-}
-
 }  // namespace voxmark::onednn

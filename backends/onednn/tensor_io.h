@@ -20,7 +20,4 @@ void read_tensor(const Context& context, const Memory& memory, TensorId id,
 void write_image(const Context& context, TensorId id, const std::vector<float>& values,
                  const Memory& memory);
 
-// Writes zeros into the halo planes of a root.
-void clear_halo(const TensorFormat& format, float* memory, int threads);
-
 }  // namespace voxmark::onednn

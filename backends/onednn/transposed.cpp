@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "backends/lanes.h"
+#include "backends/onednn/registers.h"
 #include "backends/passes.h"
 
 namespace voxmark::onednn {
@@ -102,6 +103,7 @@ void multiply(const float* a, std::int64_t stride, const float* const (&b)[kColu
     V columns[C];
     for (unsigned c = 0; c < C; ++c) {
       columns[c] = load<V>(b[c] + k * kNativeLanes);
+      keep_in_register(columns[c]);
     }
     for (unsigned r = 0; r < R; ++r) {
       const float x = a[r * stride + k];
