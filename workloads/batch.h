@@ -21,8 +21,8 @@ struct Dims {
 // "64x64x48"
 std::string to_string(const Dims& dims);
 
-// Parses "64" (a cube) or "64x64x48". Throws Error (bad_input) on anything else, on extents below 1,
-// and when the number of voxels overflows 64 bits.
+// Parses "64" (a cube) or "64x64x48". Throws Error (bad_input) on anything else, on extents below
+// 1, and when the number of voxels overflows 64 bits.
 Dims parse_dims(const std::string& text);
 
 struct Batch {
