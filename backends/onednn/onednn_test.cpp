@@ -6,8 +6,10 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <cmath>
 #include <string>
 
+#include "backends/naive/naive.h"
 #include "backends/onednn/compat.h"
 #include "backends/onednn/executable.h"
 #include "backends/onednn/formats.h"
@@ -80,6 +82,63 @@ INSTANTIATE_TEST_SUITE_P(Networks, OnednnStep,
                                          Case{"Batch", {16, 4, 2}, 2, {16, 16, 32}, {8, 16}}),
                          [](const auto& test) { return std::string(test.param.name); });
 
+// Networks of other shapes than the U-Net.
+class OnednnNetwork : public testing::Test {
+ protected:
+  static void expect_reference_step(const Network& network, std::int64_t input_channels,
+                                    std::int64_t classes, std::int64_t block,
+                                    const std::string& layout) {
+    const Dims dims{8, 12, 20};
+    const Program program = lower(network, 2, dims, Mode::training);
+    const Weights weights = verification_weights(program, 3);
+    const Batch batch = synthetic_batch(2, dims, input_channels, classes, 3, 0);
+    EXPECT_EQ(onednn::choose_layout(program, block).name(), layout);
+    const Verification verification =
+        verify_step(FixedLayout(block), {Precision::fp32, kThreads, {}}, program, weights, batch,
+                    reference_step(program, weights, batch, kThreads));
+    for (const TensorCheck& check : verification.checks) {
+      EXPECT_LE(check.error, check.tolerance) << check.tensor;
+    }
+  }
+};
+
+TEST_F(OnednnNetwork, MayReadATensorThroughKernelsOfSeveralExtents) {
+  NetworkBuilder builder("extents", 1);
+  const int first = builder.batch_norm_relu("bn", builder.convolution("first", 0, 8, 3));
+  const int wide = builder.convolution("wide", first, 8, 5);
+  const int narrow = builder.convolution("narrow", first, 16, 1);
+  const int both = builder.concat("both", wide, narrow);
+  builder.sigmoid("prediction", builder.convolution("logits", both, 1, 1));
+  expect_reference_step(std::move(builder).build(), 1, 1, 8, "nCdhw8c");
+}
+
+TEST_F(OnednnNetwork, MayMakeLogitsByALargeKernel) {
+  NetworkBuilder builder("logits", 2);
+  const int first = builder.batch_norm_relu("bn", builder.convolution("first", 0, 8, 3));
+  builder.softmax("prediction", builder.convolution("logits", first, 3, 3));
+  expect_reference_step(std::move(builder).build(), 2, 2, 8, "ndhwc");
+}
+
+TEST_F(OnednnNetwork, MayPoolTheImageItself) {
+  NetworkBuilder builder("pool", 1);
+  const int pooled = builder.max_pool("pool", 0);
+  const int first = builder.batch_norm_relu("bn", builder.convolution("first", pooled, 8, 3));
+  const int up = builder.transposed_convolution("up", first, 8);
+  builder.sigmoid("prediction", builder.convolution("logits", up, 1, 1));
+  expect_reference_step(std::move(builder).build(), 1, 1, 8, "ndhwc");
+}
+
+// Only whole skips can lie in a concatenation: one that a convolution reads too is copied into it.
+TEST_F(OnednnNetwork, MayReadASkipByAConvolutionToo) {
+  NetworkBuilder builder("skip", 1);
+  const int skip = builder.batch_norm_relu("bn0", builder.convolution("first", 0, 8, 3));
+  const int next = builder.batch_norm_relu("bn1", builder.convolution("second", skip, 24, 3));
+  const int inner = builder.concat("inner", next, skip);
+  const int outer = builder.concat("outer", inner, skip);
+  builder.sigmoid("prediction", builder.convolution("logits", outer, 1, 1));
+  expect_reference_step(std::move(builder).build(), 1, 1, 8, "nCdhw8c");
+}
+
 TEST(OnednnLayout, NeedsChannelsThatAreMultiplesOfTheBlock) {
   const auto block_of = [](std::int64_t filters, std::int64_t block) {
     const Program program = lower(unet3d({filters, 1, 1}), 1, {16, 16, 16}, Mode::training);
@@ -129,6 +188,45 @@ TEST(OnednnImplementations, HaveNoReferenceLoopsFromTheSmallestToTheLargestImage
         }
       }
     }
+  }
+}
+
+// Merged ops, shared memory and in-place passes give way to tensors that someone wants to read.
+TEST(OnednnExecutable, ReadsEveryTensorThatIsToBeReadable) {
+  const Program program = lower(unet3d({8, 1, 1}), 2, {16, 32, 16}, Mode::training);
+  const Weights weights = verification_weights(program, 5);
+  const Batch batch = synthetic_batch(2, {16, 32, 16}, 1, 1, 5, 0);
+  std::vector<TensorId> readable;
+  for (std::size_t i = 0; i < program.tensors.size(); ++i) {
+    const TensorRole role = program.tensors[i].role;
+    if (role == TensorRole::activation || role == TensorRole::gradient) {
+      readable.push_back(static_cast<TensorId>(i));
+    }
+  }
+  std::vector<std::unique_ptr<Executable>> executables;
+  executables.push_back(naive_backend().compile(program, {Precision::fp64, kThreads, readable}));
+  executables.push_back(FixedLayout(8).compile(program, {Precision::fp32, kThreads, readable}));
+  for (const auto& executable : executables) {
+    for (const auto& [name, values] : weights) {
+      executable->set(program.find(name), values);
+    }
+    executable->load(batch);
+    executable->run();
+  }
+  for (const TensorId id : readable) {
+    const auto count = static_cast<std::size_t>(elements(program.tensor(id).shape));
+    std::vector<double> expected(count), found(count);
+    executables[0]->read(id, expected);
+    executables[1]->read(id, found);
+    double largest = 0, error = 0;
+    for (std::size_t i = 0; i < count; ++i) {
+      largest = std::max(largest, std::abs(expected[i]));
+      error = std::max(error, std::abs(found[i] - expected[i]));
+    }
+    EXPECT_GT(largest, 0) << program.tensor(id).name;
+    // Rounding adds up over 46 layers; a wrong layout or a reused buffer is off by the values'
+    // size.
+    EXPECT_LE(error, 1e-3 * largest) << program.tensor(id).name;
   }
 }
 
