@@ -233,19 +233,59 @@ void backward_data(const View<const float>& dy, const Size& size, const float* p
 
 // ---- Backward weights: sums (threads, tap, out, in), each thread its own ----
 
-// Adds a row's products of kRows output channels and one vector of input channels, all taps alike.
-template <unsigned O>
-void add_products(const float* dy, std::int64_t dy_stride, const float* x, std::int64_t x_stride,
-                  std::int64_t voxels, std::int64_t lanes, std::int64_t in, float* sums) {
-  V acc[O] = {};
-  for (std::int64_t v = 0; v < voxels; ++v) {
-    const V values = load_lanes(x + v * x_stride, lanes);
+// Input channels whose products are summed together, a vector or two, over one row of voxels.
+struct InputRow {
+  const float* x[kColumns];
+  std::int64_t channels[kColumns];  // the first of each vector
+  std::int64_t lanes;
+  std::int64_t stride, voxels;
+};
+
+// Adds the row's products of O output channels and C input vectors; sums (o, in).
+template <unsigned O, unsigned C>
+void add_products(const float* dy, std::int64_t dy_stride, const InputRow& row, std::int64_t in,
+                  float* sums) {
+  V acc[O][C] = {};
+  for (std::int64_t v = 0; v < row.voxels; ++v) {
+    V values[C];
+    for (unsigned c = 0; c < C; ++c) {
+      values[c] = C == 1 ? load_lanes(row.x[c] + v * row.stride, row.lanes)
+                         : load<V>(row.x[c] + v * row.stride);
+      keep_in_register(values[c]);
+    }
     for (unsigned o = 0; o < O; ++o) {
-      acc[o] += dy[v * dy_stride + o] * values;
+      const float gradient = dy[v * dy_stride + o];
+      for (unsigned c = 0; c < C; ++c) {
+        acc[o][c] += gradient * values[c];
+      }
     }
   }
   for (unsigned o = 0; o < O; ++o) {
-    store_lanes(load_lanes(sums + o * in, lanes) + acc[o], lanes, sums + o * in);
+    for (unsigned c = 0; c < C; ++c) {
+      float* sum = sums + o * in + row.channels[c];
+      store_lanes(load_lanes(sum, row.lanes) + acc[o][c], row.lanes, sum);
+    }
+  }
+}
+
+template <unsigned C>
+void add_row(const View<const float>& dy, const Rows& rows, const passes::PanelShape& input,
+             const InputRow& row, const Size& size, float* sums) {
+  constexpr unsigned kOutputs = 8 / C;
+  for (std::int64_t tap = 0; tap < kTaps; ++tap) {
+    for (std::int64_t panel = 0; panel < dy.shape.panels; ++panel) {
+      const float* gradients =
+          dy.panel(rows.n, panel) + rows.output_voxel(input, tap) * dy.voxel_stride;
+      float* to = sums + (tap * size.out + panel * dy.shape.width) * size.in;
+      std::int64_t o = 0;
+      for (; o + kOutputs <= dy.shape.width; o += kOutputs) {
+        add_products<kOutputs, C>(gradients + o, 2 * dy.voxel_stride, row, size.in,
+                                  to + o * size.in);
+      }
+      for (; o < dy.shape.width; ++o) {
+        add_products<1, C>(gradients + o, 2 * dy.voxel_stride, row, size.in, to + o * size.in);
+      }
+    }
   }
 }
 
@@ -255,31 +295,34 @@ void backward_weights(const View<const float>& x, const View<const float>& dy, c
   const ChannelVectors inputs(x);
 #pragma omp parallel num_threads(threads)
   {
-    float* own = sums + omp_get_thread_num() * count;
-    std::fill(own, own + count, 0.0F);
+    // All of them: the system may have given fewer threads than were asked for.
 #pragma omp for schedule(static)
-    for (std::int64_t row = 0; row < x.shape.n * x.shape.d * x.shape.h; ++row) {
-      const Rows rows{row / x.shape.h / x.shape.d, row / x.shape.h % x.shape.d, row % x.shape.h};
-      for (std::int64_t v = 0; v < inputs.count(); ++v) {
-        const ChannelVectors::Vector vector = inputs[v];
-        const float* values =
-            x.panel(rows.n, 0) + vector.offset + rows.input_voxel(x.shape) * x.voxel_stride;
-        for (std::int64_t tap = 0; tap < kTaps; ++tap) {
-          for (std::int64_t panel = 0; panel < dy.shape.panels; ++panel) {
-            const float* gradients =
-                dy.panel(rows.n, panel) + rows.output_voxel(x.shape, tap) * dy.voxel_stride;
-            float* to = own + (tap * size.out + panel * dy.shape.width) * size.in + vector.channel;
-            std::int64_t o = 0;
-            for (; o + 8 <= dy.shape.width; o += 8) {
-              add_products<8>(gradients + o, 2 * dy.voxel_stride, values, x.voxel_stride, x.shape.w,
-                              vector.lanes, size.in, to + o * size.in);
-            }
-            for (; o < dy.shape.width; ++o) {
-              add_products<1>(gradients + o, 2 * dy.voxel_stride, values, x.voxel_stride, x.shape.w,
-                              vector.lanes, size.in, to + o * size.in);
-            }
-          }
+    for (std::int64_t i = 0; i < threads * count; ++i) {
+      sums[i] = 0.0F;
+    }
+    float* own = sums + omp_get_thread_num() * count;
+#pragma omp for schedule(static)
+    for (std::int64_t index = 0; index < x.shape.n * x.shape.d * x.shape.h; ++index) {
+      const Rows rows{index / x.shape.h / x.shape.d, index / x.shape.h % x.shape.d,
+                      index % x.shape.h};
+      const float* first = x.panel(rows.n, 0) + rows.input_voxel(x.shape) * x.voxel_stride;
+      const auto is_full = [&](std::int64_t v) {
+        return v < inputs.count() && inputs[v].lanes == kNativeLanes;
+      };
+      for (std::int64_t v = 0; v < inputs.count();) {
+        const bool is_pair = is_full(v) && is_full(v + 1);
+        const ChannelVectors::Vector vector = inputs[v], next = inputs[is_pair ? v + 1 : v];
+        const InputRow row{{first + vector.offset, first + next.offset},
+                           {vector.channel, next.channel},
+                           vector.lanes,
+                           x.voxel_stride,
+                           x.shape.w};
+        if (is_pair) {
+          add_row<2>(dy, rows, x.shape, row, size, own);
+        } else {
+          add_row<1>(dy, rows, x.shape, row, size, own);
         }
+        v += is_pair ? 2 : 1;
       }
     }
 #pragma omp for schedule(static)
