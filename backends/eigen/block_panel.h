@@ -51,6 +51,7 @@ class ResultColumns {
     columns.data_ += row;
     return columns;
   }
+  // NOLINTBEGIN(readability-identifier-naming): what Eigen's kernel calls.
   LinearMapper getLinearMapper(Index i, Index j) const { return LinearMapper(&(*this)(i, j)); }
 
   // One row of as many columns as the packet has elements.
@@ -70,6 +71,7 @@ class ResultColumns {
       (*this)(i, j + k) = values[k];
     }
   }
+  // NOLINTEND(readability-identifier-naming)
 
  private:
   float* data_;

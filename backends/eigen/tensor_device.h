@@ -66,6 +66,7 @@ struct TensorEvaluator<const TensorVolumePatchOp<Planes, Rows, Columns, Argument
   using Storage = StorageMemory<float, Device>;
   using EvaluatorPointerType = typename Storage::Type;
   using TensorBlock = internal::TensorBlockNotImplemented;
+  // NOLINTBEGIN(readability-identifier-naming): what Eigen asks an evaluator for.
   static constexpr int PacketSize = PacketType<float, Device>::size;
   enum {
     IsAligned = false,
@@ -76,6 +77,7 @@ struct TensorEvaluator<const TensorVolumePatchOp<Planes, Rows, Columns, Argument
     CoordAccess = false,
     RawAccess = false
   };
+  // NOLINTEND(readability-identifier-naming)
 
   TensorEvaluator(const XprType& op, const Device& device)
       : argument_(op.expression(), device),
@@ -103,8 +105,10 @@ struct TensorEvaluator<const TensorVolumePatchOp<Planes, Rows, Columns, Argument
   const Dimensions& dimensions() const { return dimensions_; }
   EvaluatorPointerType data() const { return nullptr; }
   void cleanup() {}
+  // NOLINTNEXTLINE(readability-identifier-naming): Eigen's name.
   TensorOpCost costPerCoeff(bool) const { return TensorOpCost(sizeof(float), 0, 1); }
 
+  // NOLINTNEXTLINE(readability-identifier-naming): Eigen's name.
   bool evalSubExprsIfNeeded(EvaluatorPointerType) {
     const auto place = [&](Index d, Index h, Index w, Index c) {
       return voxmark::eigen::PatchPlace{((d * h_ + h) * w_ + w) * channels_ + c,
