@@ -2,35 +2,38 @@
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
 
 #include "base/error.h"
 
 namespace voxmark {
 namespace {
 
-// Two correct steps differ by rounding that grows with the number of voxels summed: oneDNN 2.6's
-// single-precision variance alone is off by 2.4e-3 at 240x240x144. What this check is for, a kernel
-// that computes something else at this shape, is off by far more. The rounding itself is bounded at
-// the verification shape.
-constexpr double kFloatTolerance = 5e-3;
-constexpr double kBfloatTolerance = 5e-2;
-constexpr double kDoubleTolerance = 1e-8;
+// What this check is for is a kernel that computes something else at this shape: a product of dims
+// past 2^31, a tile that is left out. Rounding is bounded at the verification shape; here it has to
+// be let pass. The loss is a mean over all voxels and hardly feels it.
+struct Tolerances {
+  double loss;  // relative, where the loss is above 1
+  // Relative. With initial weights many values lie next to ReLU's 0, and a correct fp32 step takes
+  // the other side of some: by that gradients of the coarse levels differ by 4% at 32x32x32.
+  double gradient_norm;
+};
+
+Tolerances tolerances_of(Precision precision) {
+  switch (precision) {
+    case Precision::fp64:
+      return {1e-8, 1e-6};
+    case Precision::fp32:
+      return {1e-3, 0.1};
+    case Precision::bf16:
+      return {2e-2, 0.3};
+  }
+  return {};
+}
 
 // Below this share of the largest gradient norm a norm is rounding noise: most biases stand before
 // a batch norm, and have a gradient of zero.
-constexpr double kNoiseShare = 1e-3;
-
-double tolerance_of(Precision precision) {
-  switch (precision) {
-    case Precision::fp64:
-      return kDoubleTolerance;
-    case Precision::fp32:
-      return kFloatTolerance;
-    case Precision::bf16:
-      return kBfloatTolerance;
-  }
-  return kFloatTolerance;
-}
+constexpr double kNoiseShare = 1e-2;
 
 std::string shape_key(const CaseSpec& spec) {
   CaseSpec shape;
@@ -52,20 +55,25 @@ bool differ(const std::string& a, const std::string& b) {
 CrossCheckResult CrossCheck::compare(const FirstStep& expected, const FirstStep& found) {
   CrossCheckResult result;
   result.against = expected.backend;
-  result.tolerance = std::max(tolerance_of(expected.precision), tolerance_of(found.precision));
   if (differ(expected.batch_sha256, found.batch_sha256) ||
       differ(expected.weights_sha256, found.weights_sha256)) {
     result.mismatch = "its batch or initial weights are not those of " + expected.backend;
     return result;
   }
-  const auto consider = [&](const std::string& tensor, double error) {
-    if (!(error <= result.error)) {
+  const Tolerances tolerances = tolerances_of(std::max(expected.precision, found.precision));
+  // The worst is what comes closest to its tolerance, or is furthest beyond it; NaN is infinitely
+  // so.
+  double worst = -1;
+  const auto consider = [&](const std::string& tensor, double difference, double tolerance) {
+    const double error =
+        std::isnan(difference) ? std::numeric_limits<double>::infinity() : difference;
+    if (error / tolerance > worst) {
+      worst = error / tolerance;
       result.tensor = tensor;
       result.error = error;
+      result.tolerance = tolerance;
     }
   };
-  result.tensor = "loss";
-  consider("loss", std::abs(found.loss - expected.loss) / std::max(1.0, std::abs(expected.loss)));
   double largest = 0;
   for (const auto& [name, norm] : expected.gradient_norms) {
     largest = std::max(largest, norm);
@@ -74,9 +82,11 @@ CrossCheckResult CrossCheck::compare(const FirstStep& expected, const FirstStep&
     const auto other = found.gradient_norms.find(name);
     if (other != found.gradient_norms.end()) {
       const double scale = std::max({norm, kNoiseShare * largest, 1e-30});
-      consider(name, std::abs(other->second - norm) / scale);
+      consider(name, std::abs(other->second - norm) / scale, tolerances.gradient_norm);
     }
   }
+  consider("loss", std::abs(found.loss - expected.loss) / std::max(1.0, std::abs(expected.loss)),
+           tolerances.loss);
   if (!(result.error <= result.tolerance)) {
     result.mismatch =
         fmt::format("first step at this shape: {} differs from {}'s by {:.2g}, tolerance {:.2g}",
@@ -93,11 +103,19 @@ CrossCheckResult CrossCheck::check(const CaseSpec& spec, const Exchange& exchang
                         exchange.ready->weights_sha256,
                         step.loss,
                         step.gradient_norms};
-  const auto [first, inserted] = first_steps_.try_emplace(shape_key(spec), found);
-  if (inserted) {
-    return {};
+  std::vector<FirstStep>& known = first_steps_[shape_key(spec)];
+  const auto other = std::find_if(known.begin(), known.end(), [&](const FirstStep& step_of) {
+    return step_of.backend != found.backend;
+  });
+  const CrossCheckResult result =
+      other == known.end() ? CrossCheckResult{} : compare(*other, found);
+  const bool is_new = std::none_of(known.begin(), known.end(), [&](const FirstStep& step_of) {
+    return step_of.backend == found.backend;
+  });
+  if (is_new && !result.mismatch) {
+    known.push_back(found);
   }
-  return compare(first->second, found);
+  return result;
 }
 
 }  // namespace voxmark

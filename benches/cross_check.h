@@ -5,6 +5,7 @@
 #include <map>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "benches/case_spec.h"
 #include "benches/exchange.h"
@@ -21,8 +22,8 @@ struct CrossCheckResult {
 
 class CrossCheck {
  public:
-  // Compares a verified backend's exchange with the first one of the same shape, data and seed;
-  // that first one is kept.
+  // Compares a verified backend's exchange with that of the first other backend that did the same
+  // shape, data and seed, and keeps it for the next.
   CrossCheckResult check(const CaseSpec& spec, const Exchange& exchange);
 
  private:
@@ -35,7 +36,8 @@ class CrossCheck {
   };
   static CrossCheckResult compare(const FirstStep& expected, const FirstStep& found);
 
-  std::map<std::string, FirstStep> first_steps_;  // by case_key of what is computed
+  // By case_key of what is computed; one per backend.
+  std::map<std::string, std::vector<FirstStep>> first_steps_;
 };
 
 }  // namespace voxmark

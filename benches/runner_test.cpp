@@ -79,12 +79,12 @@ TEST_F(RunnerTest, MeasuresAVerifiedCase) {
   EXPECT_GT(record.samples[1].readings.at("user_seconds").get<double>(), 0);
   EXPECT_LT(record.samples[2].loss, record.samples[0].loss) << "training does not train";
   EXPECT_FALSE(record.stages.empty());
-  // base <= allocated + base <= peak, and nothing of the harness's own in the peak: half the plan
-  // and 64 MiB for libraries' state is the band.
+  // The band: all that is allocated is touched, and beside it there are a few MiB of libraries' and
+  // threads' state (measured: 1 to 6 MiB), none of them the harness's weights or norms.
   const MemoryRecord& memory = record.memory;
   EXPECT_EQ(memory.planned_bytes, memory.allocated_bytes);
-  EXPECT_GE(*memory.peak_bytes, *memory.base_bytes);
-  EXPECT_LE(*memory.peak_bytes, *memory.base_bytes + *memory.allocated_bytes * 3 / 2 + (64 << 20));
+  EXPECT_GE(*memory.peak_bytes, *memory.base_bytes + *memory.allocated_bytes * 9 / 10);
+  EXPECT_LE(*memory.peak_bytes, *memory.base_bytes + *memory.allocated_bytes + (32 << 20));
   EXPECT_TRUE(inconsistencies(read_report(folder_.path() + "/report.json")).empty());
   EXPECT_FALSE(std::filesystem::exists(folder_.path() + "/report.json.journal"));
 }

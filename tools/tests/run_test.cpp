@@ -9,6 +9,7 @@
 #include <csignal>
 #include <filesystem>
 #include <fstream>
+#include <set>
 #include <thread>
 
 #include "benches/testing/temporary_folder.h"
@@ -190,6 +191,21 @@ TEST_F(RunTest, AnInterruptLeavesAPartialReportThatResumes) {
   const CommandResult resumed = run({"--backend", "null", "--repeats", "1", "--resume"});
   EXPECT_EQ(resumed.status, 0) << resumed.err;
   EXPECT_EQ(read_json_file(report_).at("records").size(), before);
+}
+
+TEST_F(RunTest, WhatAKilledRunHadMeasuredIsKeptAndNotMeasuredTwice) {
+  const Arguments arguments = tiny_run(report_, {"--backend", "null", "--repeats", "8"});
+  EXPECT_EQ(interrupted_run(arguments, report_ + ".journal", SIGKILL), -1);
+  EXPECT_FALSE(std::filesystem::exists(report_));
+  const CommandResult resumed = run({"--backend", "null", "--repeats", "8", "--resume"});
+  EXPECT_EQ(resumed.status, 0) << resumed.err;
+  std::set<int> processes;
+  const Json report = read_json_file(report_);
+  for (const Json& record : report.at("records")) {
+    processes.insert(record.at("case").at("process").get<int>());
+  }
+  EXPECT_EQ(processes.size(), 8U);
+  EXPECT_EQ(report.at("records").size(), 8U);
 }
 
 TEST_F(RunTest, ACommaLocaleChangesNothing) {
