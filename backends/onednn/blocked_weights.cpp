@@ -234,10 +234,17 @@ StageCode blocked_weights_code(const Context& context, const ConvolutionBackward
   code.bind = [=](const Memory& memory, std::byte* base) -> Call {
     return [=, x = memory.in(op.input), dy = memory.in(op.grad_output),
             grad_kernel = memory.data(op.grad_kernel), grad_bias = memory.data(op.grad_bias)] {
-      const auto run = block == passes::kNativeLanes ? backward_weights<passes::NativeLanes>
-                                                     : backward_weights<Lanes<8>>;
-      run(x, dy, division, reinterpret_cast<float*>(base + kernel_sums),
-          reinterpret_cast<double*>(base + bias_sums), grad_kernel, grad_bias, threads);
+      float* kernel = reinterpret_cast<float*>(base + kernel_sums);
+      double* bias = reinterpret_cast<double*>(base + bias_sums);
+      if constexpr (passes::kNativeLanes > 8) {
+        if (block == 8) {
+          backward_weights<Lanes<8>>(x, dy, division, kernel, bias, grad_kernel, grad_bias,
+                                     threads);
+          return;
+        }
+      }
+      backward_weights<passes::NativeLanes>(x, dy, division, kernel, bias, grad_kernel, grad_bias,
+                                            threads);
     };
   };
   return code;

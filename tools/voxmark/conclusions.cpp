@@ -27,9 +27,10 @@ std::string why_not(const CaseSummary* own, const std::string& backend) {
   if (own == nullptr) {
     return backend + " was not run";
   }
-  return own->outcome == Outcome::ok ? ""
-                                     : fmt::format("{} is {}{}{}", backend, to_string(own->outcome),
-                                                   own->note.empty() ? "" : ": ", own->note);
+  if (own->outcome == Outcome::ok) {
+    return "";
+  }
+  return backend + " is " + (own->note.empty() ? std::string(to_string(own->outcome)) : own->note);
 }
 
 // A word for the shell, quoted where it must be.

@@ -25,8 +25,8 @@ TEST(SpeedUpSentence, SaysWhyThereIsNoFigure) {
       summarise(std::vector{example_failure("eigen-tensor", 0, Outcome::invalid, "wrong gradient"),
                             example_record("onednn", 0, 0.25)});
   EXPECT_THAT(speed_up_sentence(cases),
-              AllOf(HasSubstr("eigen-tensor is invalid"), HasSubstr("wrong gradient"),
-                    HasSubstr("3.4x"), Not(HasSubstr("as fast as"))));
+              AllOf(HasSubstr("(eigen-tensor is invalid: wrong gradient)"), HasSubstr("3.4x"),
+                    Not(HasSubstr("as fast as"))));
   EXPECT_THAT(speed_up_sentence({}), HasSubstr("eigen-tensor was not run"));
 }
 
