@@ -106,6 +106,7 @@ Table case_table(std::span<const CaseSummary> cases,
              [](double seconds) { return significant(seconds, kSecondsDigits); });
   add_figure("GFLOP/s", &CaseSummary::flops_per_second,
              [](double flops) { return significant(flops * 1e-9, kRatioDigits); });
+  add_figure("planned", &CaseSummary::planned_bytes, bytes_text);
   add_figure("peak memory", &CaseSummary::peak_bytes, bytes_text);
   if (baseline_backend) {
     add_column("fwd+bwd vs " + *baseline_backend, Align::left, [&](const CaseSummary& summary) {

@@ -151,7 +151,7 @@ void add_run(CLI::App& app, Action& action) {
       "run",
       "Times training steps, each case verified first and in a process of its own.\n"
       "Example: voxmark run --backend eigen,onednn --image 32,64 --repeats 3 --out report.json");
-  command->add_option("suite", options->suite, "suite file (benches/suite.schema.json)");
+  command->add_option("suite,--suite", options->suite, "suite file (benches/suite.schema.json)");
   for (const std::string& key : suite_keys()) {
     command->add_option(flag_name(key), options->flags[key], kHelp.at(key));
   }
