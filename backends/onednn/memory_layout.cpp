@@ -132,6 +132,7 @@ class LayingOut {
       entry->second.last_step = std::max(entry->second.last_step, last);
     }
     std::vector<Buffer> buffers;
+    buffers.reserve(roots.size() + codes.size());
     for (const auto& [root, buffer] : roots) {
       buffers.push_back(buffer);
     }

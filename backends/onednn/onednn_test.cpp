@@ -51,7 +51,7 @@ struct Case {
   std::vector<std::int64_t> blocks;  // that the network allows, of which each is tried
 };
 
-void PrintTo(const Case& c, std::ostream* out) { *out << c.name; }
+std::ostream& operator<<(std::ostream& out, const Case& c) { return out << c.name; }
 
 class OnednnStep : public testing::TestWithParam<Case> {};
 

@@ -250,6 +250,7 @@ class Passes {
 
   StageCode operator()(const UpdateMovingStatistics&) const {
     std::vector<UpdateMovingStatistics> all;
+    all.reserve(stage_.ops.size());
     for (const OpId id : stage_.ops) {
       all.push_back(
           std::get<UpdateMovingStatistics>(program_.ops[static_cast<std::size_t>(id)].kind));
@@ -261,6 +262,7 @@ class Passes {
         float *mean, *variance;
       };
       std::vector<Update> updates;
+      updates.reserve(all.size());
       for (const UpdateMovingStatistics& op : all) {
         updates.push_back({elements(program_.tensor(op.moving_mean).shape),
                            m.reduction(op.statistics), m.data(op.moving_mean),
