@@ -107,8 +107,7 @@ CrossCheckResult CrossCheck::check(const CaseSpec& spec, const Exchange& exchang
   const auto other = std::find_if(known.begin(), known.end(), [&](const FirstStep& step_of) {
     return step_of.backend != found.backend;
   });
-  const CrossCheckResult result =
-      other == known.end() ? CrossCheckResult{} : compare(*other, found);
+  CrossCheckResult result = other == known.end() ? CrossCheckResult{} : compare(*other, found);
   const bool is_new = std::none_of(known.begin(), known.end(), [&](const FirstStep& step_of) {
     return step_of.backend == found.backend;
   });

@@ -85,7 +85,8 @@ class Listener {
 
  private:
   std::size_t all_steps() const {
-    return static_cast<std::size_t>(request_.spec.warmup + request_.spec.steps);
+    return static_cast<std::size_t>(request_.spec.warmup) +
+           static_cast<std::size_t>(request_.spec.steps);
   }
   static void expect(bool condition, std::string_view type) {
     if (!condition) {

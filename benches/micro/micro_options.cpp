@@ -56,6 +56,7 @@ int run(int argc, char** argv, const std::string& description,
   std::vector<std::string> rest = app.remaining();
   rest.insert(rest.begin(), argv[0]);
   std::vector<char*> pointers;
+  pointers.reserve(rest.size());
   for (std::string& argument : rest) {
     pointers.push_back(argument.data());
   }

@@ -42,6 +42,7 @@ CommandResult run_voxmark(const std::vector<std::string>& arguments) {
   std::vector<std::string> own = {VOXMARK_BINARY};
   own.insert(own.end(), arguments.begin(), arguments.end());
   std::vector<char*> argv;
+  argv.reserve(own.size() + 1);
   for (std::string& argument : own) {
     argv.push_back(argument.data());
   }
