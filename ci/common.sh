@@ -8,6 +8,9 @@ readonly BUILD_PACKAGES=(cmake ninja-build g++ libdnnl-dev libeigen3-dev libbenc
 readonly TEST_PACKAGES=(libgtest-dev clang clang-format clang-tidy libomp-dev shellcheck
   python3-venv)
 
+# With ccache, a second clone of the same sources compiles nothing again.
+export CCACHE_BASEDIR=$PWD CCACHE_NOHASHDIR=true
+
 say() { printf '==> %s\n' "$*"; }
 
 fail() {
