@@ -1,7 +1,6 @@
 // Transposed convolutions, 2x2x2 with stride 2, as matrix products of our own: windows do not
 // overlap, so each output voxel is one row of input times one tap's kernel. They read and write
-// halves of concatenations in place, which oneDNN's cannot, and are 4 times faster than those of
-// oneDNN 2.6.
+// halves of concatenations in place, which oneDNN's cannot.
 #pragma once
 
 #include "backends/onednn/code.h"
