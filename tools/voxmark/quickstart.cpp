@@ -35,7 +35,7 @@ constexpr int kSteps = 3;
 constexpr int kWarmup = 1;
 
 std::string phantom_folder(const std::string& out) {
-  const std::string folder = out + "/data";
+  std::string folder = out + "/data";
   if (std::filesystem::exists(folder + "/dataset.json")) {
     fmt::print(stderr, "Phantom data set: {} (already there)\n", folder);
     return folder;
