@@ -2,10 +2,12 @@
 # Every function does nothing, quickly, when there is nothing to do.
 # shellcheck shell=bash disable=SC2034  # the package lists are the callers'
 
-readonly BUILD_PACKAGES=(cmake ninja-build g++ libdnnl-dev libeigen3-dev libbenchmark-dev
-  libpfm4-dev nlohmann-json3-dev libfmt-dev libcli11-dev libvalijson-dev zlib1g-dev libssl-dev)
+# ocl-icd-opencl-dev: libdnnl-dev's CMake configuration asks for OpenCL and only recommends it.
+readonly BUILD_PACKAGES=(cmake ninja-build g++ libdnnl-dev ocl-icd-opencl-dev libeigen3-dev
+  libbenchmark-dev libpfm4-dev nlohmann-json3-dev libfmt-dev libcli11-dev libvalijson-dev zlib1g-dev
+  libssl-dev)
 # libomp-dev: the omp.h that clang-tidy reads.
-readonly TEST_PACKAGES=(libgtest-dev clang clang-format clang-tidy libomp-dev shellcheck
+readonly TEST_PACKAGES=(libgtest-dev libgmock-dev clang clang-format clang-tidy libomp-dev shellcheck
   python3-venv)
 
 # With ccache, a second clone of the same sources compiles nothing again.
