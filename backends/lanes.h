@@ -11,6 +11,8 @@
 #include <type_traits>
 #include <utility>
 
+#include "backends/bf16.h"
+
 namespace voxmark::passes {
 
 #if defined(__AVX512F__)
@@ -27,6 +29,8 @@ template <std::int64_t N>
 struct LaneTypes {
   typedef float Float __attribute__((vector_size(4 * N)));
   typedef std::int32_t Int __attribute__((vector_size(4 * N)));
+  typedef std::uint32_t Word __attribute__((vector_size(4 * N)));
+  typedef std::uint16_t Half __attribute__((vector_size(2 * N)));
   typedef double Double __attribute__((vector_size(4 * N)));  // N / 2 of them
 };
 // NOLINTEND(modernize-use-using)
@@ -57,6 +61,48 @@ void store(V lanes, float* to) {
   std::memcpy(to, &lanes, sizeof lanes);
 }
 
+// The same of bf16 storage: widened, and rounded to nearest even.
+template <class V>
+V load(const Bf16* from) {
+  if constexpr (kLanes<V> == 1) {
+    return static_cast<float>(*from);
+  } else {
+    using Types = LaneTypes<kLanes<V>>;
+    typename Types::Half halves;
+    std::memcpy(&halves, from, sizeof halves);
+    V lanes;
+    const auto words = __builtin_convertvector(halves, typename Types::Word) << 16;
+    std::memcpy(&lanes, &words, sizeof lanes);
+    return lanes;
+  }
+}
+template <class V>
+auto to_bf16(V lanes) {
+  using Types = LaneTypes<kLanes<V>>;
+#if defined(__AVX512BF16__)
+  if constexpr (kLanes<V> == 16) {
+    const __m256bh rounded = _mm512_cvtneps_pbh(lanes);
+    typename Types::Half halves;
+    std::memcpy(&halves, &rounded, sizeof halves);
+    return halves;
+  }
+#endif
+  typename Types::Word words;
+  std::memcpy(&words, &lanes, sizeof words);
+  const auto rounded = (words + 0x7FFF + ((words >> 16) & 1)) >> 16;
+  const typename Types::Word not_a_number = typename Types::Word{} + 0x7FC0;
+  return __builtin_convertvector(lanes == lanes ? rounded : not_a_number, typename Types::Half);
+}
+template <class V>
+void store(V lanes, Bf16* to) {
+  if constexpr (kLanes<V> == 1) {
+    *to = Bf16(lanes);
+  } else {
+    const auto halves = to_bf16(lanes);
+    std::memcpy(to, &halves, sizeof halves);
+  }
+}
+
 // Past the caches, to an address aligned to the vector: saves reading the line first. A thread that
 // streamed calls _mm_sfence() before others read.
 template <class V>
@@ -74,6 +120,20 @@ void stream(V lanes, float* to) {
   } else {
     store(lanes, to);
   }
+}
+
+template <class V>
+void stream(V lanes, Bf16* to) {
+#if defined(__AVX__)
+  if constexpr (kLanes<V> == 16) {
+    const auto halves = to_bf16(lanes);
+    __m256i bits;
+    std::memcpy(&bits, &halves, sizeof bits);
+    _mm256_stream_si256(reinterpret_cast<__m256i*>(to), bits);
+    return;
+  }
+#endif
+  store(lanes, to);
 }
 
 template <class V>

@@ -138,4 +138,11 @@ template void max_pool_backward_add<float>(View<const float>, View<const float>,
 template void copy<float>(View<const float>, View<float>, int);
 template void add<float>(View<const float>, View<const float>, View<float>, int);
 
+template void max_pool<Bf16>(View<const Bf16>, View<Bf16>, int);
+template void max_pool_backward<Bf16>(View<const Bf16>, View<const Bf16>, View<Bf16>, int);
+template void max_pool_backward_add<Bf16>(View<const Bf16>, View<const Bf16>, View<const Bf16>,
+                                           View<Bf16>, int);
+template void copy<Bf16>(View<const Bf16>, View<Bf16>, int);
+template void add<Bf16>(View<const Bf16>, View<const Bf16>, View<Bf16>, int);
+
 }  // namespace voxmark::passes

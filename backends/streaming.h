@@ -18,18 +18,23 @@ constexpr std::int64_t kLineBytes = 64;
 std::int64_t last_cache_bytes();
 
 // Whether y is larger than the caches and made of whole, aligned lines: half a line streams slowly.
+//
+// Half lines are fine where the next half follows at once, as in a dense tensor of 16 bf16 channels.
 template <class T>
 bool is_worth_streaming(const View<T>& y) {
   const auto is_whole = [](std::int64_t elements) {
     return elements * static_cast<std::int64_t>(sizeof(T)) % kLineBytes == 0;
   };
   return y.shape.elements() * static_cast<std::int64_t>(sizeof(T)) > last_cache_bytes() &&
-         reinterpret_cast<std::uintptr_t>(y.data) % kLineBytes == 0 && is_whole(y.shape.width) &&
-         is_whole(y.voxel_stride) && is_whole(y.panel_stride) && is_whole(y.sample_stride);
+         reinterpret_cast<std::uintptr_t>(y.data) % kLineBytes == 0 &&
+         (is_whole(y.shape.width) ||
+          (y.voxel_stride == y.shape.width && y.shape.width == kNativeLanes)) &&
+         (is_whole(y.voxel_stride) || y.voxel_stride == y.shape.width) &&
+         is_whole(y.panel_stride) && is_whole(y.sample_stride);
 }
 
-template <bool Streams, class V>
-void put(V lanes, float* to) {
+template <bool Streams, class V, class T>
+void put(V lanes, T* to) {
   if constexpr (Streams) {
     stream<V>(lanes, to);
   } else {

@@ -36,10 +36,18 @@ struct Tolerances {
 };
 constexpr Tolerances kDouble{1e-9, 1e-9, 1e-9, 1e-9, 1e-9, 1e-9, 1.0};
 constexpr Tolerances kFloat{1e-6, 2e-5, 1e-4, 1e-6, 1e-5, 1e-3, 1.4};
+constexpr Tolerances kBf16{1, 1, 1, 1, 1, 1, 1.4};
 
 const Tolerances& tolerances(Precision precision) {
-  assert(precision != Precision::bf16);  // no backend computes in bf16 yet
-  return precision == Precision::fp64 ? kDouble : kFloat;
+  switch (precision) {
+    case Precision::fp64:
+      return kDouble;
+    case Precision::fp32:
+      return kFloat;
+    case Precision::bf16:
+      break;
+  }
+  return kBf16;
 }
 
 // The largest |found - expected| / scale; NaN anywhere is an infinite error.

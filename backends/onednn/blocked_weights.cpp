@@ -207,7 +207,7 @@ dnnl::memory::format_tag kernel_tag(std::int64_t block) {
 bool runs_on_blocks(const Context& context, const ConvolutionBackwardWeights& op) {
   const std::int64_t block = context.formats.layout().block;
   // Wider vectors than the registers that this code is compiled for are slow.
-  if (block == 0 || block > passes::kNativeLanes ||
+  if (context.formats[op.input].is_bf16 || block == 0 || block > passes::kNativeLanes ||
       context.formats[op.input].shape.width != block ||
       context.formats[op.grad_output].shape.width != block) {
     return false;
@@ -232,7 +232,7 @@ StageCode blocked_weights_code(const Context& context, const ConvolutionBackward
   code.scratch_bytes = scratch.bytes();
   code.implementation = "blocked loops";
   code.bind = [=](const Memory& memory, std::byte* base) -> Call {
-    return [=, x = memory.in(op.input), dy = memory.in(op.grad_output),
+    return [=, x = memory.in<float>(op.input), dy = memory.in<float>(op.grad_output),
             grad_kernel = memory.data(op.grad_kernel), grad_bias = memory.data(op.grad_bias)] {
       float* kernel = reinterpret_cast<float*>(base + kernel_sums);
       double* bias = reinterpret_cast<double*>(base + bias_sums);

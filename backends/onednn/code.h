@@ -1,13 +1,16 @@
 // A stage before and after memory is known: what it needs, and how it becomes a call.
 #pragma once
 
+#include <cassert>
 #include <cstddef>
 #include <cstdint>
 #include <dnnl.hpp>
 #include <functional>
 #include <map>
 #include <string>
+#include <type_traits>
 
+#include "backends/bf16.h"
 #include "backends/memory_plan.h"
 #include "backends/onednn/formats.h"
 #include "workloads/program.h"
@@ -34,16 +37,28 @@ class Memory {
       : formats_(formats), arena_(arena), offsets_(std::move(offsets)) {}
 
   // The first byte of the tensor's memory; of activations, that of its root.
-  float* data(TensorId id) const {
+  std::byte* bytes(TensorId id) const {
     const TensorId root = is_image(id) ? formats_[id].root : id;
-    return reinterpret_cast<float*>(arena_ + offsets_[static_cast<std::size_t>(root)]);
+    return arena_ + offsets_[static_cast<std::size_t>(root)];
+  }
+  // Of parameters and of images that are stored as float.
+  float* data(TensorId id) const {
+    assert(!is_image(id) || !formats_[id].is_bf16);
+    return reinterpret_cast<float*>(bytes(id));
   }
   double* reduction(TensorId id) const {
     return reinterpret_cast<double*>(arena_ + offsets_[static_cast<std::size_t>(id)]);
   }
-  passes::View<float> out(TensorId id) const { return formats_.view(id, data(id)); }
-  passes::View<const float> in(TensorId id) const {
-    return formats_.view<const float>(id, data(id));
+  // T is the tensor's storage type.
+  template <class T>
+  passes::View<T> out(TensorId id) const {
+    assert(formats_[id].is_bf16 == (std::is_same_v<T, Bf16>));
+    return formats_.view(id, reinterpret_cast<T*>(bytes(id)));
+  }
+  template <class T>
+  passes::View<const T> in(TensorId id) const {
+    const passes::View<T> view = out<T>(id);
+    return {view.data, view.shape, view.voxel_stride, view.panel_stride, view.sample_stride};
   }
 
  private:
@@ -53,6 +68,12 @@ class Memory {
   std::byte* arena_;
   std::vector<std::int64_t> offsets_;  // bytes; of roots and of all that is not an image
 };
+
+// Calls f.operator()<T>() for the storage type of a tensor.
+template <class F>
+auto with_storage(const TensorFormat& format, F f) {
+  return format.is_bf16 ? f.template operator()<Bf16>() : f.template operator()<float>();
+}
 
 using Call = std::function<void()>;
 

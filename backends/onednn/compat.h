@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <dnnl.hpp>
+#include <optional>
 
 namespace voxmark::onednn {
 
@@ -11,7 +12,9 @@ namespace voxmark::onednn {
 struct IsaInUse {
   dnnl::cpu_isa isa;
   const char* name;
-  std::int64_t block;  // channels per panel that its convolutions want; 0: none
+  std::int64_t block;  // channels per panel that its convolutions want in fp32; 0: none
+  // The same in bf16; none: it has no instructions for bf16.
+  std::optional<std::int64_t> bf16_block = std::nullopt;
 };
 
 inline IsaInUse isa_in_use() {
@@ -22,13 +25,13 @@ inline IsaInUse isa_in_use() {
     {dnnl::cpu_isa::avx2_vnni, "avx2_vnni", 8},
 #if DNNL_VERSION_MAJOR >= 3
     {dnnl::cpu_isa::avx2_vnni_2, "avx2_vnni_2", 8},
-    {dnnl::cpu_isa::avx512_core_fp16, "avx512_core_fp16", 16},
-    {dnnl::cpu_isa::avx512_core_amx_fp16, "avx512_core_amx_fp16", 16},
+    {dnnl::cpu_isa::avx512_core_fp16, "avx512_core_fp16", 16, 16},
+    {dnnl::cpu_isa::avx512_core_amx_fp16, "avx512_core_amx_fp16", 16, 0},
 #endif
     {dnnl::cpu_isa::avx512_core, "avx512_core", 16},
     {dnnl::cpu_isa::avx512_core_vnni, "avx512_core_vnni", 16},
-    {dnnl::cpu_isa::avx512_core_bf16, "avx512_core_bf16", 16},
-    {dnnl::cpu_isa::avx512_core_amx, "avx512_core_amx", 16},
+    {dnnl::cpu_isa::avx512_core_bf16, "avx512_core_bf16", 16, 16},
+    {dnnl::cpu_isa::avx512_core_amx, "avx512_core_amx", 16, 0},  // AMX takes ndhwc only
   };
   const dnnl::cpu_isa isa = dnnl::get_effective_cpu_isa();
   for (const IsaInUse& known : kKnown) {
@@ -36,7 +39,7 @@ inline IsaInUse isa_in_use() {
       return known;
     }
   }
-  return {isa, "unknown", 16};  // newer than this list: whatever comes after AVX-512
+  return {isa, "unknown", 16, 0};  // newer than this list: whatever comes after AVX-512
 }
 
 // A convolution with bias, stride 1 and the same padding on both sides of each axis.

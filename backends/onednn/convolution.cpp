@@ -14,7 +14,8 @@ namespace {
 
 using Desc = dnnl::memory::desc;
 using Tag = dnnl::memory::format_tag;
-constexpr auto kFloat = dnnl::memory::data_type::f32;
+using DataType = dnnl::memory::data_type;
+constexpr auto kFloat = DataType::f32;
 
 bool is_reference(const std::string& implementation) { return implementation.rfind("ref", 0) == 0; }
 
@@ -31,33 +32,42 @@ Tag tag_of(const TensorFormat& format, const LayoutChoice& layout) {
   return Tag::ndhwc;
 }
 
-dnnl::memory::dims image_dims(const Program& program, TensorId id) {
-  const Shape& s = program.tensor(id).shape;
-  return {s[0], s[4], s[1], s[2], s[3]};
+DataType type_of(const TensorFormat& format) {
+  return format.is_bf16 ? DataType::bf16 : DataType::f32;
 }
 
-// A convolution of a program with every layout fixed but that of the weights.
+Desc image_desc(const Program& program, const Formats& formats, TensorId id, Tag tag) {
+  const Shape& s = program.tensor(id).shape;
+  return Desc({s[0], s[4], s[1], s[2], s[3]}, type_of(formats[id]), tag);
+}
+
+Desc any_weights(const Shape& k, DataType type) {
+  return Desc({k[4], k[3], k[0], k[1], k[2]}, type, Tag::any);
+}
+
+// A convolution of a program with every layout fixed but that of the weights, which have the type
+// of the source: bf16 kernels are rounded from the fp32 parameter for every step.
 ConvolutionDescs describe(const Program& program, const Formats& formats, TensorId source,
                           TensorId kernel, TensorId destination) {
   const Shape& k = program.tensor(kernel).shape;
   const std::int64_t padding = k[0] / 2;
   ConvolutionDescs descs;
   descs.source =
-      Desc(image_dims(program, source), kFloat, tag_of(formats[source], formats.layout()));
-  descs.destination = Desc(image_dims(program, destination), kFloat,
-                           tag_of(formats[destination], formats.layout()));
-  descs.weights = Desc({k[4], k[3], k[0], k[1], k[2]}, kFloat, Tag::any);
+      image_desc(program, formats, source, tag_of(formats[source], formats.layout()));
+  descs.destination =
+      image_desc(program, formats, destination, tag_of(formats[destination], formats.layout()));
+  descs.weights = any_weights(k, type_of(formats[source]));
   descs.bias = Desc({k[4]}, kFloat, Tag::a);
   descs.padding = {padding, padding, padding};
   return descs;
 }
 
 // The same convolution on other layouts of source and destination.
-ConvolutionDescs in_layout(const ConvolutionDescs& descs, const Program& program, TensorId source,
+ConvolutionDescs in_layout(const ConvolutionDescs& descs, const Context& context, TensorId source,
                            TensorId destination, Tag tag) {
   ConvolutionDescs other = descs;
-  other.source = Desc(image_dims(program, source), kFloat, tag);
-  other.destination = Desc(image_dims(program, destination), kFloat, tag);
+  other.source = image_desc(context.program, context.formats, source, tag);
+  other.destination = image_desc(context.program, context.formats, destination, tag);
   return other;
 }
 
@@ -71,7 +81,7 @@ struct Choice {
 // The first layout for which `make` gives more than a reference loop: the tensors' own, channels
 // last, channels first. Their own if there is none.
 template <class Make>
-auto choose(const Program& program, const ConvolutionDescs& own, TensorId source,
+auto choose(const Context& context, const ConvolutionDescs& own, TensorId source,
             TensorId destination, Make make) {
   using PrimitiveDesc = decltype(*make(own));
   std::optional<Choice<std::decay_t<PrimitiveDesc>>> fallback;
@@ -84,11 +94,11 @@ auto choose(const Program& program, const ConvolutionDescs& own, TensorId source
     return fallback && !is_reference(fallback->primitive.impl_info_str());
   };
   static_cast<void>(attempt(own) ||
-                    attempt(in_layout(own, program, source, destination, Tag::ndhwc)) ||
-                    attempt(in_layout(own, program, source, destination, Tag::ncdhw)));
+                    attempt(in_layout(own, context, source, destination, Tag::ndhwc)) ||
+                    attempt(in_layout(own, context, source, destination, Tag::ncdhw)));
   if (!fallback) {
     throw_internal("onednn: no implementation of a convolution of {} to {}",
-                   program.tensor(source).name, program.tensor(destination).name);
+                   context.program.tensor(source).name, context.program.tensor(destination).name);
   }
   return *fallback;
 }
@@ -105,11 +115,34 @@ auto if_implemented(Function make) -> std::optional<decltype(make())> {
   }
 }
 
-auto choose_forward(const Program& program, const Formats& formats, const dnnl::engine& engine,
-                    const Convolution& op) {
-  const ConvolutionDescs own = describe(program, formats, op.input, op.kernel, op.output);
-  return choose(program, own, op.input, op.output, [&](const ConvolutionDescs& descs) {
-    return if_implemented([&] { return forward_desc(engine, descs); });
+auto choose_forward(const Context& context, const Convolution& op) {
+  const ConvolutionDescs own =
+      describe(context.program, context.formats, op.input, op.kernel, op.output);
+  return choose(context, own, op.input, op.output, [&](const ConvolutionDescs& descs) {
+    return if_implemented([&] { return forward_desc(context.engine, descs); });
+  });
+}
+
+// The gradient of fp32 parameters: `weights` is its layout, that of the forward kernel in `descs`
+// is left to oneDNN.
+auto make_backward_weights(const Context& context, const ConvolutionDescs& descs,
+                           const Desc& weights) {
+  const auto hint = if_implemented([&] { return forward_desc(context.engine, descs); });
+  using Made = std::optional<dnnl::convolution_backward_weights::primitive_desc>;
+  if (!hint) {
+    return Made{};
+  }
+  ConvolutionDescs fixed = descs;
+  fixed.weights = weights;
+  return if_implemented([&] { return backward_weights_desc(context.engine, fixed, *hint); });
+}
+
+auto choose_backward_weights(const Context& context, const ConvolutionBackwardWeights& op) {
+  const ConvolutionDescs own =
+      describe(context.program, context.formats, op.input, op.grad_kernel, op.grad_output);
+  const Desc any = any_weights(context.program.tensor(op.grad_kernel).shape, kFloat);
+  return choose(context, own, op.input, op.grad_output, [&](const ConvolutionDescs& descs) {
+    return make_backward_weights(context, descs, any);
   });
 }
 
@@ -166,19 +199,33 @@ Desc program_kernel_desc(const Shape& k) {
   return Desc({k[4], k[3], k[0], k[1], k[2]}, kFloat, Tag::dhwio);
 }
 
-ParameterFormats choose_parameter_formats(const Program& program, const Formats& formats,
-                                          const dnnl::engine& engine) {
+ParameterFormats choose_parameter_formats(const Context& context) {
+  const Program& program = context.program;
   ParameterFormats result;
   for (const Op& op : program.ops) {
     if (const auto* convolution = std::get_if<Convolution>(&op.kind)) {
       if (!is_pointwise(program, *convolution)) {
         result[convolution->kernel] =
-            choose_forward(program, formats, engine, *convolution).primitive.weights_desc();
+            context.formats[convolution->input].is_bf16
+                ? program_kernel_desc(program.tensor(convolution->kernel).shape)
+                : choose_forward(context, *convolution).primitive.weights_desc();
       }
+    }
+  }
+  std::map<TensorId, Desc> bf16_gradients;
+  for (const Op& op : program.ops) {
+    const auto* weights = std::get_if<ConvolutionBackwardWeights>(&op.kind);
+    if (weights != nullptr && context.formats[weights->input].is_bf16 &&
+        type_of(context.formats[weights->grad_output]) == DataType::bf16) {
+      bf16_gradients[weights->grad_kernel] =
+          choose_backward_weights(context, *weights).primitive.diff_weights_desc();
     }
   }
   for (const Op& op : program.ops) {
     if (const auto* adam = std::get_if<Adam>(&op.kind); adam && result.contains(adam->parameter)) {
+      if (bf16_gradients.contains(adam->gradient)) {
+        result[adam->parameter] = bf16_gradients[adam->gradient];
+      }
       result[adam->gradient] = result[adam->m] = result[adam->v] = result[adam->parameter];
     }
   }
@@ -186,12 +233,14 @@ ParameterFormats choose_parameter_formats(const Program& program, const Formats&
 }
 
 StageCode convolution_code(const Context& context, const Convolution& op) {
-  const auto choice = choose_forward(context.program, context.formats, context.engine, op);
+  const auto choice = choose_forward(context, op);
   const ConvolutionDescs own =
       describe(context.program, context.formats, op.input, op.kernel, op.output);
   ScratchSpace scratch;
   const std::int64_t scratchpad = scratch.reserve(bytes_of(choice.primitive.scratchpad_desc()));
   const Reordering source(own.source, choice.descs.source, scratch);
+  const Reordering weights(context.parameters.at(op.kernel), choice.primitive.weights_desc(),
+                           scratch);
   const Reordering destination(own.destination, choice.descs.destination, scratch);
   StageCode code;
   code.scratch_bytes = scratch.bytes();
@@ -199,14 +248,15 @@ StageCode convolution_code(const Context& context, const Convolution& op) {
                                             source.is_needed() || destination.is_needed());
   code.bind = [=, engine = context.engine](const Memory& memory, std::byte* base) {
     Primitives list(engine);
-    source.before(list, engine, memory.data(op.input), base);
+    source.before(list, engine, memory.bytes(op.input), base);
+    weights.before(list, engine, memory.data(op.kernel), base);
     list.add(dnnl::convolution_forward(choice.primitive),
-             {source.argument(DNNL_ARG_SRC, memory.data(op.input), base),
-              {DNNL_ARG_WEIGHTS, choice.primitive.weights_desc(), memory.data(op.kernel)},
+             {source.argument(DNNL_ARG_SRC, memory.bytes(op.input), base),
+              weights.argument(DNNL_ARG_WEIGHTS, memory.data(op.kernel), base),
               {DNNL_ARG_BIAS, choice.descs.bias, memory.data(op.bias)},
-              destination.argument(DNNL_ARG_DST, memory.data(op.output), base),
+              destination.argument(DNNL_ARG_DST, memory.bytes(op.output), base),
               {DNNL_ARG_SCRATCHPAD, choice.primitive.scratchpad_desc(), base + scratchpad}});
-    destination.after(list, engine, memory.data(op.output), base);
+    destination.after(list, engine, memory.bytes(op.output), base);
     return to_call(std::move(list));
   };
   return code;
@@ -215,8 +265,8 @@ StageCode convolution_code(const Context& context, const Convolution& op) {
 StageCode convolution_code(const Context& context, const ConvolutionBackwardData& op) {
   const ConvolutionDescs own =
       describe(context.program, context.formats, op.grad_input, op.kernel, op.grad_output);
-  const auto choice = choose(
-      context.program, own, op.grad_input, op.grad_output, [&](const ConvolutionDescs& descs) {
+  const auto choice =
+      choose(context, own, op.grad_input, op.grad_output, [&](const ConvolutionDescs& descs) {
         return if_implemented([&] { return backward_data_desc(context.engine, descs); });
       });
   ScratchSpace scratch;
@@ -231,14 +281,14 @@ StageCode convolution_code(const Context& context, const ConvolutionBackwardData
                                             source.is_needed() || destination.is_needed());
   code.bind = [=, engine = context.engine](const Memory& memory, std::byte* base) {
     Primitives list(engine);
-    destination.before(list, engine, memory.data(op.grad_output), base);
+    destination.before(list, engine, memory.bytes(op.grad_output), base);
     weights.before(list, engine, memory.data(op.kernel), base);
     list.add(dnnl::convolution_backward_data(choice.primitive),
-             {source.argument(DNNL_ARG_DIFF_SRC, memory.data(op.grad_input), base),
+             {source.argument(DNNL_ARG_DIFF_SRC, memory.bytes(op.grad_input), base),
               weights.argument(DNNL_ARG_WEIGHTS, memory.data(op.kernel), base),
-              destination.argument(DNNL_ARG_DIFF_DST, memory.data(op.grad_output), base),
+              destination.argument(DNNL_ARG_DIFF_DST, memory.bytes(op.grad_output), base),
               {DNNL_ARG_SCRATCHPAD, choice.primitive.scratchpad_desc(), base + scratchpad}});
-    source.after(list, engine, memory.data(op.grad_input), base);
+    source.after(list, engine, memory.bytes(op.grad_input), base);
     return to_call(std::move(list));
   };
   return code;
@@ -248,17 +298,13 @@ StageCode convolution_code(const Context& context, const ConvolutionBackwardWeig
   const ConvolutionDescs own =
       describe(context.program, context.formats, op.input, op.grad_kernel, op.grad_output);
   const Desc& stored = context.parameters.at(op.grad_kernel);
+  const Desc any = any_weights(context.program.tensor(op.grad_kernel).shape, kFloat);
   const auto make = [&](const ConvolutionDescs& descs) {
-    const auto hint = if_implemented([&] { return forward_desc(context.engine, descs); });
-    const auto with = [&](const Desc& weights) {
-      ConvolutionDescs fixed = descs;
-      fixed.weights = weights;
-      return if_implemented(
-          [&] { return backward_weights_desc(context.engine, fixed, hint.value()); });
-    };
     // In the layout of the kernel itself Adam needs no reorder.
-    const auto direct = with(stored);
-    return direct && !is_reference(direct->impl_info_str()) ? direct : with(descs.weights);
+    const auto direct = make_backward_weights(context, descs, stored);
+    return direct && !is_reference(direct->impl_info_str())
+               ? direct
+               : make_backward_weights(context, descs, any);
   };
   if (const auto direct = make(own); !direct || is_reference(direct->impl_info_str())) {
     if (context.formats[op.input].is_flat) {
@@ -268,7 +314,7 @@ StageCode convolution_code(const Context& context, const ConvolutionBackwardWeig
       return blocked_weights_code(context, op);
     }
   }
-  const auto choice = choose(context.program, own, op.input, op.grad_output, make);
+  const auto choice = choose(context, own, op.input, op.grad_output, make);
   ScratchSpace scratch;
   const std::int64_t scratchpad = scratch.reserve(bytes_of(choice.primitive.scratchpad_desc()));
   const Reordering source(own.source, choice.descs.source, scratch);
@@ -280,11 +326,11 @@ StageCode convolution_code(const Context& context, const ConvolutionBackwardWeig
                                             source.is_needed() || destination.is_needed());
   code.bind = [=, engine = context.engine](const Memory& memory, std::byte* base) {
     Primitives list(engine);
-    source.before(list, engine, memory.data(op.input), base);
-    destination.before(list, engine, memory.data(op.grad_output), base);
+    source.before(list, engine, memory.bytes(op.input), base);
+    destination.before(list, engine, memory.bytes(op.grad_output), base);
     list.add(dnnl::convolution_backward_weights(choice.primitive),
-             {source.argument(DNNL_ARG_SRC, memory.data(op.input), base),
-              destination.argument(DNNL_ARG_DIFF_DST, memory.data(op.grad_output), base),
+             {source.argument(DNNL_ARG_SRC, memory.bytes(op.input), base),
+              destination.argument(DNNL_ARG_DIFF_DST, memory.bytes(op.grad_output), base),
               weights.argument(DNNL_ARG_DIFF_WEIGHTS, memory.data(op.grad_kernel), base),
               {DNNL_ARG_DIFF_BIAS, choice.descs.bias, memory.data(op.grad_bias)},
               {DNNL_ARG_SCRATCHPAD, choice.primitive.scratchpad_desc(), base + scratchpad}});

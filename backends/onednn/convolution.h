@@ -9,10 +9,10 @@
 
 namespace voxmark::onednn {
 
-// Fixes the layouts of all kernels of the program, which their forward primitives prefer, and with
-// them those of gradients and optimizer state.
-ParameterFormats choose_parameter_formats(const Program& program, const Formats& formats,
-                                          const dnnl::engine& engine);
+// Fixes the layouts of all fp32 kernels of the program, and with them those of gradients and
+// optimizer state: what the forward primitives prefer; in bf16, where these read rounded copies,
+// what the weight gradients' do. `context.parameters` is not read.
+ParameterFormats choose_parameter_formats(const Context& context);
 
 // oneDNN's name for the program's layout of a kernel: (k0, k1, k2, in, out).
 dnnl::memory::desc program_kernel_desc(const Shape& shape);

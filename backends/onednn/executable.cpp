@@ -64,10 +64,10 @@ StageCode code_of(const Context& context, const StageOps& stage) {
 // Everything that compiling decides before it allocates.
 struct Blueprint {
   Blueprint(const Program& program, const CompileOptions& options, std::int64_t block)
-      : formats(program, choose_layout(program, block), options.readable),
+      : formats(program, choose_layout(program, block), options.precision, options.readable),
         context{program, formats, {}, dnnl::engine(dnnl::engine::kind::cpu, 0), options.threads},
         stages(merge_ops(program, options.readable)) {
-    context.parameters = choose_parameter_formats(program, formats, context.engine);
+    context.parameters = choose_parameter_formats(context);
     for (const StageOps& stage : stages) {
       codes.push_back(code_of(context, stage));
     }

@@ -85,15 +85,15 @@ LayoutChoice choose_layout(const Program& program, std::int64_t block) {
   return {block};
 }
 
-Formats::Formats(const Program& program, const LayoutChoice& layout,
+Formats::Formats(const Program& program, const LayoutChoice& layout, Precision precision,
                  std::span<const TensorId> readable)
     : layout_(layout), formats_(program.tensors.size()) {
-  choose_shapes(program);
+  choose_shapes(program, precision);
   share_concatenations(program);
   run_in_place(program, readable);
 }
 
-void Formats::choose_shapes(const Program& program) {
+void Formats::choose_shapes(const Program& program, Precision precision) {
   const std::set<TensorId> predictions = prediction_tensors(program);
   for (std::size_t i = 0; i < program.tensors.size(); ++i) {
     const TensorInfo& tensor = program.tensors[i];
@@ -103,6 +103,7 @@ void Formats::choose_shapes(const Program& program) {
     if (!is_image(tensor.role)) {
       continue;
     }
+    format.is_bf16 = precision == Precision::bf16 && !predictions.contains(id);
     const Shape& s = tensor.shape;
     const std::int64_t block = layout_.block, channels = s[4];
     if (block == 0 || predictions.contains(id)) {

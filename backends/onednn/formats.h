@@ -11,6 +11,7 @@
 #include <string>
 #include <vector>
 
+#include "backends/backend.h"
 #include "backends/panels.h"
 #include "workloads/program.h"
 
@@ -31,11 +32,16 @@ struct TensorFormat {
   TensorId root = kNoTensor;       // the tensor whose memory it lies in: itself, or a concatenation
   std::int64_t first_channel = 0;  // in the root
   bool is_flat = false;            // few channels as ncdhw
+  bool is_bf16 = false;            // stored as Bf16, else as float
+  std::int64_t element_bytes() const { return is_bf16 ? 2 : 4; }
 };
 
 class Formats {
  public:
-  Formats(const Program& program, const LayoutChoice& layout, std::span<const TensorId> readable);
+  // `precision`: bf16 stores the input, activations and their gradients as such, yet logits,
+  // predictions and targets as float.
+  Formats(const Program& program, const LayoutChoice& layout, Precision precision,
+          std::span<const TensorId> readable);
 
   const LayoutChoice& layout() const { return layout_; }
   // Of inputs, targets, activations and their gradients.
@@ -60,7 +66,7 @@ class Formats {
   }
 
  private:
-  void choose_shapes(const Program& program);
+  void choose_shapes(const Program& program, Precision precision);
   void share_concatenations(const Program& program);
   void run_in_place(const Program& program, std::span<const TensorId> readable);
 

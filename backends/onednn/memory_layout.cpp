@@ -45,9 +45,9 @@ class LayingOut {
     if (tensor.role == TensorRole::reduction) {
       return elements(tensor.shape) * std::int64_t{sizeof(double)};
     }
-    const bool is_image = context_.formats[id].shape.n > 0;
-    return (is_image ? context_.formats[id].shape.elements() : elements(tensor.shape)) *
-           kFloatBytes;
+    const TensorFormat& image = context_.formats[id];
+    return image.shape.n > 0 ? image.shape.elements() * image.element_bytes()
+                             : elements(tensor.shape) * kFloatBytes;
   }
 
   void place(TensorId id, const char* purpose) {

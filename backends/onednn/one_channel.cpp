@@ -24,8 +24,8 @@ struct Row {  // of output voxels
 
 // Adds one row's contributions to sums (taps, out): each tap's products are summed in float along
 // the row, and rows in double.
-template <class V>
-void add_row(const View<const float>& x, const float* image, const float* gradients,
+template <class V, class T>
+void add_row(const View<const T>& x, const T* image, const T* gradients,
              std::int64_t stride, Row row, std::int64_t extent, std::int64_t out, double* sums) {
   const std::int64_t pad = extent / 2, width = x.shape.w;
   for (std::int64_t kd = 0; kd < extent; ++kd) {
@@ -35,7 +35,7 @@ void add_row(const View<const float>& x, const float* image, const float* gradie
       if (d < 0 || d >= x.shape.d || h < 0 || h >= x.shape.h) {
         continue;
       }
-      const float* values = image + (d * x.shape.h + h) * width;
+      const T* values = image + (d * x.shape.h + h) * width;
       for (std::int64_t kw = 0; kw < extent; ++kw) {
         const std::int64_t shift = kw - pad;
         const std::int64_t first = std::max<std::int64_t>(0, -shift);
@@ -45,11 +45,11 @@ void add_row(const View<const float>& x, const float* image, const float* gradie
         std::int64_t w = first;
         for (; w + kChains <= last; w += kChains) {
           for (std::int64_t i = 0; i < kChains; ++i) {
-            partial[i] += values[w + shift + i] * load<V>(gradients + (w + i) * stride);
+            partial[i] += static_cast<float>(values[w + shift + i]) * load<V>(gradients + (w + i) * stride);
           }
         }
         for (; w < last; ++w) {
-          partial[0] += values[w + shift] * load<V>(gradients + w * stride);
+          partial[0] += static_cast<float>(values[w + shift]) * load<V>(gradients + w * stride);
         }
         const V total = (partial[0] + partial[1]) + (partial[2] + partial[3]);
         float lanes[kLanes<V>];
@@ -64,7 +64,8 @@ void add_row(const View<const float>& x, const float* image, const float* gradie
 }
 
 // grad_kernel (taps, 1, out). `sums`: (threads, taps, out) doubles.
-void backward_weights(const View<const float>& x, const View<const float>& dy, std::int64_t extent,
+template <class T>
+void backward_weights(const View<const T>& x, const View<const T>& dy, std::int64_t extent,
                       double* sums, float* grad_kernel, int threads) {
   const std::int64_t out = dy.shape.channels();
   const std::int64_t count = extent * extent * extent * out;
@@ -77,7 +78,7 @@ void backward_weights(const View<const float>& x, const View<const float>& dy, s
       const std::int64_t n = plane / dy.shape.d, d = plane % dy.shape.d;
       for (std::int64_t h = 0; h < dy.shape.h; ++h) {
         for (std::int64_t panel = 0; panel < dy.shape.panels; ++panel) {
-          const float* gradients =
+          const T* gradients =
               dy.panel(n, panel) + (d * dy.shape.h + h) * dy.shape.w * dy.voxel_stride;
           passes::for_each_lane_group(dy.shape.width, [&]<class V, unsigned U>(std::int64_t first) {
             for (unsigned u = 0; u < U; ++u) {
@@ -114,20 +115,22 @@ StageCode one_channel_code(const Context& context, const ConvolutionBackwardWeig
   StageCode code;
   code.scratch_bytes = scratch.bytes();
   code.implementation = "one-channel loop";
-  code.bind = [=, engine = context.engine](const Memory& memory, std::byte* base) -> Call {
-    float* grad_kernel = reinterpret_cast<float*>(base + plain);
-    const dnnl::memory::desc from = program_kernel_desc(kernel);
-    const auto to_stored = std::make_shared<Primitives>(engine);
-    to_stored->add(
-        dnnl::reorder(dnnl::reorder::primitive_desc(engine, from, engine, stored)),
-        {{DNNL_ARG_FROM, from, grad_kernel}, {DNNL_ARG_TO, stored, memory.data(op.grad_kernel)}});
-    return [=, x = memory.in(op.input), dy = memory.in(op.grad_output),
-            grad_bias = memory.data(op.grad_bias)] {
-      backward_weights(x, dy, extent, reinterpret_cast<double*>(base + sums), grad_kernel, threads);
-      passes::channel_sums(dy, grad_bias, base + bias, threads);
-      to_stored->execute();
+  with_storage(context.formats[op.input], [&]<class T>() {
+    code.bind = [=, engine = context.engine](const Memory& memory, std::byte* base) -> Call {
+      float* grad_kernel = reinterpret_cast<float*>(base + plain);
+      const dnnl::memory::desc from = program_kernel_desc(kernel);
+      const auto to_stored = std::make_shared<Primitives>(engine);
+      to_stored->add(
+          dnnl::reorder(dnnl::reorder::primitive_desc(engine, from, engine, stored)),
+          {{DNNL_ARG_FROM, from, grad_kernel}, {DNNL_ARG_TO, stored, memory.data(op.grad_kernel)}});
+      return [=, x = memory.in<T>(op.input), dy = memory.in<T>(op.grad_output),
+              grad_bias = memory.data(op.grad_bias)] {
+        backward_weights(x, dy, extent, reinterpret_cast<double*>(base + sums), grad_kernel, threads);
+        passes::channel_sums(dy, grad_bias, base + bias, threads);
+        to_stored->execute();
+      };
     };
-  };
+  });
   return code;
 }
 

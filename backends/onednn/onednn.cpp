@@ -2,6 +2,7 @@
 
 #include "backends/onednn/compat.h"
 #include "backends/onednn/executable.h"
+#include "backends/onednn/pointwise.h"
 
 namespace voxmark {
 namespace {
@@ -10,24 +11,52 @@ class OnednnBackend final : public Backend {
  public:
   std::string_view name() const override { return "onednn"; }
   std::string_view description() const override {
-    return "oneDNN primitives made once, explicit layouts, own passes between them (fp32)";
+    return "oneDNN primitives made once, explicit layouts, own passes between them (fp32, bf16)";
   }
 
-  std::optional<Unsupported> unsupported(const Program&,
+  std::optional<Unsupported> unsupported(const Program& program,
                                          const CompileOptions& options) const override {
-    if (options.precision != Precision::fp32) {
-      return Unsupported{"onednn computes in fp32, not in " + to_string(options.precision)};
+    switch (options.precision) {
+      case Precision::fp32:
+        return std::nullopt;
+      case Precision::bf16:
+        return unsupported_bf16(program);
+      case Precision::fp64:
+        break;
     }
-    return std::nullopt;
+    return Unsupported{"onednn computes in fp32 and bf16, not in " + to_string(options.precision)};
   }
 
   MemoryPlan plan(const Program& program, const CompileOptions& options) const override {
-    return onednn::preview(program, options, onednn::isa_in_use().block).plan;
+    return onednn::preview(program, options, block(options.precision)).plan;
   }
 
   std::unique_ptr<Executable> compile(const Program& program,
                                       const CompileOptions& options) const override {
-    return onednn::compile(program, options, onednn::isa_in_use().block);
+    return onednn::compile(program, options, block(options.precision));
+  }
+
+ private:
+  static std::int64_t block(Precision precision) {
+    const onednn::IsaInUse isa = onednn::isa_in_use();
+    return precision == Precision::bf16 ? isa.bf16_block.value_or(0) : isa.block;
+  }
+
+  static std::optional<Unsupported> unsupported_bf16(const Program& program) {
+    const onednn::IsaInUse isa = onednn::isa_in_use();
+    if (!isa.bf16_block) {
+      return Unsupported{std::string("onednn: bf16 needs AVX-512 BF16 or AMX; the instruction set "
+                                     "in use is ") + isa.name};
+    }
+    for (const Op& op : program.ops) {
+      const auto* convolution = std::get_if<Convolution>(&op.kind);
+      if (convolution != nullptr && onednn::makes_logits(program, *convolution) &&
+          !onednn::is_pointwise(program, *convolution)) {
+        return Unsupported{"onednn: bf16 takes logits from a 1x1x1 convolution of at most 16 "
+                           "channels only"};
+      }
+    }
+    return std::nullopt;
   }
 };
 

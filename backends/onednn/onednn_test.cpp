@@ -152,7 +152,7 @@ TEST(OnednnLayout, NeedsChannelsThatAreMultiplesOfTheBlock) {
 
 TEST(OnednnLayout, PutsSkipsAndTheirGradientsIntoTheConcatenation) {
   const Program program = lower(unet3d({}), 2, {16, 16, 16}, Mode::training);
-  const onednn::Formats formats(program, onednn::choose_layout(program, 8), {});
+  const onednn::Formats formats(program, onednn::choose_layout(program, 8), Precision::fp32, {});
   int shared = 0;
   for (const Op& op : program.ops) {
     if (const auto* concat = std::get_if<Concat>(&op.kind)) {

@@ -1,7 +1,8 @@
 #include "backends/onednn/passes_code.h"
 
-#include <algorithm>
+#include <array>
 #include <type_traits>
+#include <utility>
 
 #include "backends/passes.h"
 #include "base/error.h"
@@ -34,45 +35,51 @@ class Passes {
         threads_(context.threads) {}
 
   StageCode operator()(const BatchNormStatistics& op) const {
-    return code(
-        [op, threads = threads_](const Memory& m, std::byte* scratch) -> Call {
-          return [=, x = m.in(op.input), statistics = m.reduction(op.statistics)] {
-            passes::batch_norm_statistics(x, statistics, scratch, threads);
-          };
-        },
-        passes::reduction_scratch_bytes(formats_[op.input].shape));
+    return with_storage(formats_[op.input], [&]<class T>() {
+      return code(
+          [op, threads = threads_](const Memory& m, std::byte* scratch) -> Call {
+            return [=, x = m.in<T>(op.input), statistics = m.reduction(op.statistics)] {
+              passes::batch_norm_statistics(x, statistics, scratch, threads);
+            };
+          },
+          passes::reduction_scratch_bytes(formats_[op.input].shape));
+    });
   }
 
   StageCode operator()(const NormalizeRelu& op) const {
     const std::int64_t channels = channels_of(op.input);
-    return code(
-        [=, threads = threads_, epsilon = program_.batch_norm.epsilon](const Memory& m,
-                                                                       std::byte* scratch) -> Call {
-          float* coefficients = reinterpret_cast<float*>(scratch);
-          return [=, x = m.in(op.input), y = m.out(op.output), gamma = m.data(op.gamma),
-                  beta = m.data(op.beta), statistics = m.reduction(op.statistics)] {
-            passes::forward_coefficients(channels, statistics, gamma, beta, epsilon, coefficients);
-            passes::normalize_relu(x, coefficients, y, threads);
-          };
-        },
-        coefficient_bytes(channels));
+    return with_storage(formats_[op.input], [&]<class T>() {
+      return code(
+          [=, threads = threads_, epsilon = program_.batch_norm.epsilon](const Memory& m,
+                                                                         std::byte* scratch) -> Call {
+            float* coefficients = reinterpret_cast<float*>(scratch);
+            return [=, x = m.in<T>(op.input), y = m.out<T>(op.output), gamma = m.data(op.gamma),
+                    beta = m.data(op.beta), statistics = m.reduction(op.statistics)] {
+              passes::forward_coefficients(channels, statistics, gamma, beta, epsilon, coefficients);
+              passes::normalize_relu(x, coefficients, y, threads);
+            };
+          },
+          coefficient_bytes(channels));
+    });
   }
 
   StageCode operator()(const InferenceNormalizeRelu& op) const {
     const std::int64_t channels = channels_of(op.input);
-    return code(
-        [=, threads = threads_, epsilon = program_.batch_norm.epsilon](const Memory& m,
-                                                                       std::byte* scratch) -> Call {
-          float* coefficients = reinterpret_cast<float*>(scratch);
-          return [=, x = m.in(op.input), y = m.out(op.output), gamma = m.data(op.gamma),
-                  beta = m.data(op.beta), mean = m.data(op.moving_mean),
-                  variance = m.data(op.moving_variance)] {
-            passes::inference_coefficients(channels, mean, variance, gamma, beta, epsilon,
-                                           coefficients);
-            passes::normalize_relu(x, coefficients, y, threads);
-          };
-        },
-        coefficient_bytes(channels));
+    return with_storage(formats_[op.input], [&]<class T>() {
+      return code(
+          [=, threads = threads_, epsilon = program_.batch_norm.epsilon](const Memory& m,
+                                                                         std::byte* scratch) -> Call {
+            float* coefficients = reinterpret_cast<float*>(scratch);
+            return [=, x = m.in<T>(op.input), y = m.out<T>(op.output), gamma = m.data(op.gamma),
+                    beta = m.data(op.beta), mean = m.data(op.moving_mean),
+                    variance = m.data(op.moving_variance)] {
+              passes::inference_coefficients(channels, mean, variance, gamma, beta, epsilon,
+                                             coefficients);
+              passes::normalize_relu(x, coefficients, y, threads);
+            };
+          },
+          coefficient_bytes(channels));
+    });
   }
 
   StageCode operator()(const NormalizeReluReduce& op) const {
@@ -81,95 +88,89 @@ class Passes {
     const std::int64_t own = space.reserve(coefficient_bytes(channels));
     const std::int64_t sums =
         space.reserve(passes::reduction_scratch_bytes(formats_[op.input].shape));
-    return code(
-        [=, threads = threads_, epsilon = program_.batch_norm.epsilon](const Memory& m,
-                                                                       std::byte* scratch) -> Call {
-          float* coefficients = reinterpret_cast<float*>(scratch + own);
-          return [=, x = m.in(op.input), dy = m.in(op.grad_output), gamma = m.data(op.gamma),
-                  beta = m.data(op.beta), statistics = m.reduction(op.statistics),
-                  grad_gamma = m.data(op.grad_gamma), grad_beta = m.data(op.grad_beta)] {
-            passes::forward_coefficients(channels, statistics, gamma, beta, epsilon, coefficients);
-            passes::normalize_relu_reduce(x, dy, coefficients, grad_gamma, grad_beta,
-                                          scratch + sums, threads);
-          };
-        },
-        space.bytes());
+    return with_storage(formats_[op.input], [&]<class T>() {
+      return code(
+          [=, threads = threads_, epsilon = program_.batch_norm.epsilon](const Memory& m,
+                                                                         std::byte* scratch) -> Call {
+            float* coefficients = reinterpret_cast<float*>(scratch + own);
+            return [=, x = m.in<T>(op.input), dy = m.in<T>(op.grad_output), gamma = m.data(op.gamma),
+                    beta = m.data(op.beta), statistics = m.reduction(op.statistics),
+                    grad_gamma = m.data(op.grad_gamma), grad_beta = m.data(op.grad_beta)] {
+              passes::forward_coefficients(channels, statistics, gamma, beta, epsilon, coefficients);
+              passes::normalize_relu_reduce(x, dy, coefficients, grad_gamma, grad_beta,
+                                            scratch + sums, threads);
+            };
+          },
+          space.bytes());
+    });
   }
 
   StageCode operator()(const NormalizeReluApply& op) const {
     const std::int64_t channels = channels_of(op.input);
-    return code(
-        [=, threads = threads_, epsilon = program_.batch_norm.epsilon](const Memory& m,
-                                                                       std::byte* scratch) -> Call {
-          float* coefficients = reinterpret_cast<float*>(scratch);
-          return [=, x = m.in(op.input), dy = m.in(op.grad_output), gamma = m.data(op.gamma),
-                  beta = m.data(op.beta), statistics = m.reduction(op.statistics),
-                  grad_gamma = m.data(op.grad_gamma), grad_beta = m.data(op.grad_beta),
-                  dx = m.out(op.grad_input)] {
-            passes::forward_coefficients(channels, statistics, gamma, beta, epsilon, coefficients);
-            passes::backward_coefficients(channels, statistics[0], grad_gamma, grad_beta,
-                                          coefficients);
-            passes::normalize_relu_apply(x, dy, coefficients, dx, threads);
-          };
-        },
-        coefficient_bytes(channels));
+    return with_storage(formats_[op.input], [&]<class T>() {
+      return code(
+          [=, threads = threads_, epsilon = program_.batch_norm.epsilon](const Memory& m,
+                                                                         std::byte* scratch) -> Call {
+            float* coefficients = reinterpret_cast<float*>(scratch);
+            return [=, x = m.in<T>(op.input), dy = m.in<T>(op.grad_output), gamma = m.data(op.gamma),
+                    beta = m.data(op.beta), statistics = m.reduction(op.statistics),
+                    grad_gamma = m.data(op.grad_gamma), grad_beta = m.data(op.grad_beta),
+                    dx = m.out<T>(op.grad_input)] {
+              passes::forward_coefficients(channels, statistics, gamma, beta, epsilon, coefficients);
+              passes::backward_coefficients(channels, statistics[0], grad_gamma, grad_beta,
+                                            coefficients);
+              passes::normalize_relu_apply(x, dy, coefficients, dx, threads);
+            };
+          },
+          coefficient_bytes(channels));
+    });
   }
 
   StageCode operator()(const MaxPool& op) const {
-    return code([op, threads = threads_](const Memory& m, std::byte*) -> Call {
-      return [=, x = m.in(op.input), y = m.out(op.output)] { passes::max_pool(x, y, threads); };
+    return with_storage(formats_[op.input], [&]<class T>() {
+      return code([op, threads = threads_](const Memory& m, std::byte*) -> Call {
+        return [=, x = m.in<T>(op.input), y = m.out<T>(op.output)] { passes::max_pool(x, y, threads); };
+      });
     });
   }
 
   StageCode operator()(const MaxPoolBackward& op) const {
-    if (stage_.ops.size() == 1) {
-      return code([op, threads = threads_](const Memory& m, std::byte*) -> Call {
-        return [=, x = m.in(op.input), dy = m.in(op.grad_output), dx = m.out(op.grad_input)] {
-          passes::max_pool_backward(x, dy, dx, threads);
-        };
+    return with_storage(formats_[op.input], [&]<class T>() {
+      if (stage_.ops.size() == 1) {
+        return code([op, threads = threads_](const Memory& m, std::byte*) -> Call {
+          return [=, x = m.in<T>(op.input), dy = m.in<T>(op.grad_output),
+                  dx = m.out<T>(op.grad_input)] {
+            passes::max_pool_backward(x, dy, dx, threads);
+          };
+        });
+      }
+      const auto& add = std::get<Add>(last().kind);
+      const TensorId other = add.first == op.grad_input ? add.second : add.first;
+      return code([=, sum = add.sum, threads = threads_](const Memory& m, std::byte*) -> Call {
+        return [=, x = m.in<T>(op.input), dy = m.in<T>(op.grad_output), more = m.in<T>(other),
+                dx = m.out<T>(sum)] { passes::max_pool_backward_add(x, dy, more, dx, threads); };
       });
-    }
-    const auto& add = std::get<Add>(last().kind);
-    const TensorId other = add.first == op.grad_input ? add.second : add.first;
-    return code([=, sum = add.sum, threads = threads_](const Memory& m, std::byte*) -> Call {
-      return [=, x = m.in(op.input), dy = m.in(op.grad_output), more = m.in(other),
-              dx = m.out(sum)] { passes::max_pool_backward_add(x, dy, more, dx, threads); };
     });
   }
 
   StageCode operator()(const Concat& op) const {
-    return code([=, *this](const Memory& m, std::byte*) -> Call {
-      const auto copies = {part(m, op.first, op.output, 0),
-                           part(m, op.second, op.output, channels_of(op.first))};
-      return [=, jobs = std::vector<Copy>(copies), threads = threads_] {
-        for (const Copy& job : jobs) {
-          if (job.whole.data != job.part.data) {
-            passes::copy<float>(constant(job.part), job.whole, threads);
-          }
-        }
-      };
+    return join({op.first, op.second}, op.output, [](const auto& part, const auto& whole) {
+      return std::pair(part, whole);
     });
   }
 
   StageCode operator()(const Split& op) const {
-    return code([=, *this](const Memory& m, std::byte*) -> Call {
-      const auto copies = {part(m, op.grad_first, op.grad_output, 0),
-                           part(m, op.grad_second, op.grad_output, channels_of(op.grad_first))};
-      return [=, jobs = std::vector<Copy>(copies), threads = threads_] {
-        for (const Copy& job : jobs) {
-          if (job.whole.data != job.part.data) {
-            passes::copy<float>(constant(job.whole), job.part, threads);
-          }
-        }
-      };
-    });
+    return join({op.grad_first, op.grad_second}, op.grad_output,
+                [](const auto& part, const auto& whole) { return std::pair(whole, part); });
   }
 
   StageCode operator()(const Add& op) const {
-    return code([op, threads = threads_](const Memory& m, std::byte*) -> Call {
-      return [=, a = m.in(op.first), b = m.in(op.second), y = m.out(op.sum)] {
-        passes::add(a, b, y, threads);
-      };
+    return with_storage(formats_[op.first], [&]<class T>() {
+      return code([op, threads = threads_](const Memory& m, std::byte*) -> Call {
+        return [=, a = m.in<T>(op.first), b = m.in<T>(op.second), y = m.out<T>(op.sum)] {
+          passes::add(a, b, y, threads);
+        };
+      });
     });
   }
 
@@ -289,23 +290,41 @@ class Passes {
   }
 
  private:
-  using MutableView = passes::View<float>;
-  struct Copy {
-    MutableView part, whole;  // of the same shape
-  };
-
-  // `tensor`, and its channels in the concatenation `whole`: the same memory where they share it.
-  Copy part(const Memory& m, TensorId tensor, TensorId whole, std::int64_t first_channel) const {
-    MutableView inside = m.out(whole);
-    const TensorFormat& format = formats_[whole];
-    inside.shape = formats_[tensor].shape;
-    inside.data += first_channel / format.shape.width * inside.panel_stride +
-                   first_channel % format.shape.width;
-    return {m.out(tensor), inside};
+  // Copies between the parts of a concatenation and the whole; what shares memory is there already.
+  // direct(part, whole) tells the copy's source and destination.
+  template <class Direct>
+  StageCode join(std::array<TensorId, 2> parts, TensorId whole, Direct direct) const {
+    return with_storage(formats_[whole], [&]<class T>() {
+      return code([=, *this](const Memory& m, std::byte*) -> Call {
+        std::vector<std::pair<passes::View<T>, passes::View<T>>> copies;
+        std::int64_t first_channel = 0;
+        for (const TensorId part : parts) {
+          const passes::View<T> view = m.out<T>(part);
+          const passes::View<T> inside = channels_in(m.out<T>(whole), view.shape, first_channel);
+          if (inside.data != view.data) {
+            copies.push_back(direct(view, inside));
+          }
+          first_channel += channels_of(part);
+        }
+        return [copies, threads = threads_] {
+          for (const auto& [from, to] : copies) {
+            passes::copy<T>(
+                {from.data, from.shape, from.voxel_stride, from.panel_stride, from.sample_stride},
+                to, threads);
+          }
+        };
+      });
+    });
   }
 
-  static passes::View<const float> constant(const MutableView& view) {
-    return {view.data, view.shape, view.voxel_stride, view.panel_stride, view.sample_stride};
+  // The channels of `whole` from the first on that `part` takes.
+  template <class T>
+  static passes::View<T> channels_in(passes::View<T> whole, const passes::PanelShape& part,
+                                     std::int64_t first_channel) {
+    whole.data += first_channel / whole.shape.width * whole.panel_stride +
+                  first_channel % whole.shape.width;
+    whole.shape = part;
+    return whole;
   }
 
   StageCode predict(TensorId logits, TensorId prediction, bool is_softmax) const {

@@ -66,7 +66,8 @@ void transpose(const float* kernel, std::int64_t in, std::int64_t out, float* tr
 }
 
 // y (n, voxels, out); kernel (out, in).
-void forward(const View<const float>& x, const float* kernel, const float* bias, View<float> y,
+template <class T>
+void forward(const View<const T>& x, const float* kernel, const float* bias, View<float> y,
              int threads) {
   const std::int64_t in = x.shape.channels(), out = y.shape.width;
   for_each_run(x.shape, threads, [&](std::int64_t n, std::int64_t first, std::int64_t last) {
@@ -83,7 +84,8 @@ void forward(const View<const float>& x, const float* kernel, const float* bias,
   });
 }
 
-void backward_data(const View<const float>& dy, const float* kernel, View<float> dx, int threads) {
+template <class T>
+void backward_data(const View<const float>& dy, const float* kernel, View<T> dx, int threads) {
   const std::int64_t in = dx.shape.channels(), out = dy.shape.width;
   for_each_run(dx.shape, threads, [&](std::int64_t n, std::int64_t first, std::int64_t last) {
     for_each_vector(dx.shape, [&]<class V>(std::int64_t panel, std::int64_t c, std::int64_t i) {
@@ -100,7 +102,8 @@ void backward_data(const View<const float>& dy, const float* kernel, View<float>
 }
 
 // grad_kernel (in, out). `sums`: (threads, out, in) doubles; runs are summed in float.
-void backward_weights(const View<const float>& x, const View<const float>& dy, double* sums,
+template <class T>
+void backward_weights(const View<const T>& x, const View<const float>& dy, double* sums,
                       float* grad_kernel, int threads) {
   const std::int64_t in = x.shape.channels(), out = dy.shape.width, count = in * out;
   std::fill(sums, sums + threads * count, 0.0);
@@ -153,17 +156,19 @@ constexpr const char* kName = "pointwise loop";
 
 }  // namespace
 
+bool makes_logits(const Program& program, const Convolution& op) {
+  return std::any_of(program.ops.begin(), program.ops.end(), [&](const Op& other) {
+    const auto* sigmoid = std::get_if<Sigmoid>(&other.kind);
+    const auto* softmax = std::get_if<Softmax>(&other.kind);
+    return (sigmoid != nullptr && sigmoid->input == op.output) ||
+           (softmax != nullptr && softmax->input == op.output);
+  });
+}
+
 bool is_pointwise(const Program& program, const Convolution& op) {
   constexpr std::int64_t kFew = 16;
   const Shape& kernel = program.tensor(op.kernel).shape;
-  const bool makes_logits =
-      std::any_of(program.ops.begin(), program.ops.end(), [&](const Op& other) {
-        const auto* sigmoid = std::get_if<Sigmoid>(&other.kind);
-        const auto* softmax = std::get_if<Softmax>(&other.kind);
-        return (sigmoid != nullptr && sigmoid->input == op.output) ||
-               (softmax != nullptr && softmax->input == op.output);
-      });
-  return makes_logits && kernel[0] == 1 && kernel[4] <= kFew;
+  return kernel[0] == 1 && kernel[4] <= kFew && makes_logits(program, op);
 }
 
 StageCode pointwise_code(const Context& context, const Convolution& op) {
@@ -171,14 +176,16 @@ StageCode pointwise_code(const Context& context, const Convolution& op) {
   StageCode code;
   code.scratch_bytes = size.float_bytes();
   code.implementation = kName;
-  code.bind = [=, threads = context.threads](const Memory& memory, std::byte* scratch) -> Call {
-    float* transposed = reinterpret_cast<float*>(scratch);
-    return [=, x = memory.in(op.input), kernel = memory.data(op.kernel),
-            bias = memory.data(op.bias), y = memory.out(op.output)] {
-      transpose(kernel, size.in, size.out, transposed);
-      forward(x, transposed, bias, y, threads);
+  with_storage(context.formats[op.input], [&]<class T>() {
+    code.bind = [=, threads = context.threads](const Memory& memory, std::byte* scratch) -> Call {
+      float* transposed = reinterpret_cast<float*>(scratch);
+      return [=, x = memory.in<T>(op.input), kernel = memory.data(op.kernel),
+              bias = memory.data(op.bias), y = memory.out<float>(op.output)] {
+        transpose(kernel, size.in, size.out, transposed);
+        forward(x, transposed, bias, y, threads);
+      };
     };
-  };
+  });
   return code;
 }
 
@@ -187,14 +194,16 @@ StageCode pointwise_code(const Context& context, const ConvolutionBackwardData& 
   StageCode code;
   code.scratch_bytes = size.float_bytes();
   code.implementation = kName;
-  code.bind = [=, threads = context.threads](const Memory& memory, std::byte* scratch) -> Call {
-    float* transposed = reinterpret_cast<float*>(scratch);
-    return [=, dy = memory.in(op.grad_output), kernel = memory.data(op.kernel),
-            dx = memory.out(op.grad_input)] {
-      transpose(kernel, size.in, size.out, transposed);
-      backward_data(dy, transposed, dx, threads);
+  with_storage(context.formats[op.grad_input], [&]<class T>() {
+    code.bind = [=, threads = context.threads](const Memory& memory, std::byte* scratch) -> Call {
+      float* transposed = reinterpret_cast<float*>(scratch);
+      return [=, dy = memory.in<float>(op.grad_output), kernel = memory.data(op.kernel),
+              dx = memory.out<T>(op.grad_input)] {
+        transpose(kernel, size.in, size.out, transposed);
+        backward_data(dy, transposed, dx, threads);
+      };
     };
-  };
+  });
   return code;
 }
 
@@ -209,13 +218,15 @@ StageCode pointwise_code(const Context& context, const ConvolutionBackwardWeight
   StageCode code;
   code.scratch_bytes = scratch.bytes();
   code.implementation = kName;
-  code.bind = [=](const Memory& memory, std::byte* base) -> Call {
-    return [=, x = memory.in(op.input), dy = memory.in(op.grad_output),
-            grad_kernel = memory.data(op.grad_kernel), grad_bias = memory.data(op.grad_bias)] {
-      backward_weights(x, dy, reinterpret_cast<double*>(base + sums), grad_kernel, threads);
-      passes::channel_sums(dy, grad_bias, base + bias, threads);
+  with_storage(context.formats[op.input], [&]<class T>() {
+    code.bind = [=](const Memory& memory, std::byte* base) -> Call {
+      return [=, x = memory.in<T>(op.input), dy = memory.in<float>(op.grad_output),
+              grad_kernel = memory.data(op.grad_kernel), grad_bias = memory.data(op.grad_bias)] {
+        backward_weights(x, dy, reinterpret_cast<double*>(base + sums), grad_kernel, threads);
+        passes::channel_sums(dy, grad_bias, base + bias, threads);
+      };
     };
-  };
+  });
   return code;
 }
 

@@ -6,7 +6,9 @@
 
 namespace voxmark::onednn {
 
-// Whether a convolution makes logits (read by sigmoid or softmax), is 1x1x1 and has few outputs.
+// Whether sigmoid or softmax reads a convolution's output.
+bool makes_logits(const Program& program, const Convolution& op);
+// Whether it makes logits, is 1x1x1 and has few outputs.
 bool is_pointwise(const Program& program, const Convolution& op);
 
 StageCode pointwise_code(const Context& context, const Convolution& op);

@@ -58,10 +58,12 @@ void read_tensor(const Context& context, const Memory& memory, TensorId id,
     return;
   }
   if (context.formats[id].shape.n > 0) {
-    for_each_element(memory.in(id), tensor.shape.back(), context.threads,
-                     [&](std::int64_t i, const float* x) {
-                       values[static_cast<std::size_t>(i)] = static_cast<double>(*x);
-                     });
+    with_storage(context.formats[id], [&]<class T>() {
+      for_each_element(memory.in<T>(id), tensor.shape.back(), context.threads,
+                       [&](std::int64_t i, const T* x) {
+                         values[static_cast<std::size_t>(i)] = static_cast<double>(*x);
+                       });
+    });
     return;
   }
   const auto format = context.parameters.find(id);
@@ -79,8 +81,11 @@ void write_image(const Context& context, TensorId id, const std::vector<float>& 
                  const Memory& memory) {
   const Shape& shape = context.program.tensor(id).shape;
   assert(static_cast<std::int64_t>(values.size()) == elements(shape));
-  for_each_element(memory.out(id), shape.back(), context.threads,
-                   [&](std::int64_t i, float* x) { *x = values[static_cast<std::size_t>(i)]; });
+  with_storage(context.formats[id], [&]<class T>() {
+    for_each_element(memory.out<T>(id), shape.back(), context.threads, [&](std::int64_t i, T* x) {
+      *x = static_cast<T>(values[static_cast<std::size_t>(i)]);
+    });
+  });
 }
 
 }  // namespace voxmark::onednn

@@ -25,7 +25,8 @@ constexpr unsigned kColumns = 2;  // vectors per block: 8 accumulators hide the 
 // lanes than a register.
 class ChannelVectors {
  public:
-  explicit ChannelVectors(const View<const float>& view)
+  template <class T>
+  explicit ChannelVectors(const View<T>& view)
       : ChannelVectors(view.shape, view.panel_stride) {}
   explicit ChannelVectors(const passes::PanelShape& shape, std::int64_t panel_stride = 0)
       : width_(shape.width),
@@ -49,21 +50,23 @@ class ChannelVectors {
   std::int64_t width_, panel_stride_, per_panel_, count_;
 };
 
-void store_lanes(V value, std::int64_t lanes, float* to) {
+template <class T>
+void store_lanes(V value, std::int64_t lanes, T* to) {
   if (lanes == kNativeLanes) {
     store(value, to);
   } else {
-    float values[kNativeLanes];
+    T values[kNativeLanes];
     store(value, values);
     std::copy(values, values + lanes, to);
   }
 }
 
-V load_lanes(const float* from, std::int64_t lanes) {
+template <class T>
+V load_lanes(const T* from, std::int64_t lanes) {
   if (lanes == kNativeLanes) {
     return load<V>(from);
   }
-  float values[kNativeLanes] = {};
+  T values[kNativeLanes] = {};
   std::copy(from, from + lanes, values);
   return load<V>(values);
 }
@@ -96,8 +99,8 @@ void for_each_row(const passes::PanelShape& input, int threads, Visit visit) {
 }
 
 // acc[r][c] += sum_k a[r * stride + k] * b[c][k * kNativeLanes ...]
-template <unsigned R, unsigned C>
-void multiply(const float* a, std::int64_t stride, const float* const (&b)[kColumns],
+template <unsigned R, unsigned C, class T>
+void multiply(const T* a, std::int64_t stride, const float* const (&b)[kColumns],
               std::int64_t depth, V (&acc)[kRows][kColumns]) {
   for (std::int64_t k = 0; k < depth; ++k) {
     V columns[C];
@@ -106,7 +109,7 @@ void multiply(const float* a, std::int64_t stride, const float* const (&b)[kColu
       keep_in_register(columns[c]);
     }
     for (unsigned r = 0; r < R; ++r) {
-      const float x = a[r * stride + k];
+      const float x = static_cast<float>(a[r * stride + k]);
       for (unsigned c = 0; c < C; ++c) {
         acc[r][c] += x * columns[c];
       }
@@ -143,14 +146,15 @@ void pack_by_output(const Size& size, const ChannelVectors& outputs, const float
   }
 }
 
-void forward(const View<const float>& x, const Size& size, const float* packed, const float* bias,
-             const View<float>& y, const ChannelVectors& outputs, int threads) {
+template <class T>
+void forward(const View<const T>& x, const Size& size, const float* packed, const float* bias,
+             const View<T>& y, const ChannelVectors& outputs, int threads) {
   for_each_row(x.shape, threads, [&](const Rows& rows) {
     for (std::int64_t v = 0; v < outputs.count(); ++v) {
       const ChannelVectors::Vector vector = outputs[v];
       const V bias_lanes = load_lanes(bias + vector.channel, vector.lanes);
       for (std::int64_t tap = 0; tap < kTaps; tap += kColumns) {
-        float* to =
+        T* to =
             y.panel(rows.n, 0) + vector.offset + rows.output_voxel(x.shape, tap) * y.voxel_stride;
         const float* tap_weights = packed + (v * kTaps + tap) * size.in * kNativeLanes;
         for_each_block(x.shape.w, [&]<unsigned R>(std::int64_t w) {
@@ -160,13 +164,13 @@ void forward(const View<const float>& x, const Size& size, const float* packed, 
           }
           for (std::int64_t panel = 0; panel < x.shape.panels; ++panel) {
             const float* weights = tap_weights + panel * x.shape.width * kNativeLanes;
-            const float* from =
+            const T* from =
                 x.panel(rows.n, panel) + (rows.input_voxel(x.shape) + w) * x.voxel_stride;
             multiply<R, kColumns>(from, x.voxel_stride, {weights, weights + size.in * kNativeLanes},
                                   x.shape.width, acc);
           }
           for (unsigned r = 0; r < R; ++r) {
-            float* pair = to + 2 * (w + r) * y.voxel_stride;
+            T* pair = to + 2 * (w + r) * y.voxel_stride;
             store_lanes(acc[r][0], vector.lanes, pair);
             store_lanes(acc[r][1], vector.lanes, pair + y.voxel_stride);
           }
@@ -190,9 +194,9 @@ void pack_by_input(const Size& size, const ChannelVectors& inputs, const float* 
   }
 }
 
-template <unsigned C>
-void backward_data_row(const View<const float>& dy, const Size& size, const float* packed,
-                       const View<float>& dx, const ChannelVectors::Vector (&vectors)[kColumns],
+template <unsigned C, class T>
+void backward_data_row(const View<const T>& dy, const Size& size, const float* packed,
+                       const View<T>& dx, const ChannelVectors::Vector (&vectors)[kColumns],
                        const Rows& rows) {
   const std::int64_t vector_elements = size.kernel_elements() / size.in * kNativeLanes;
   for_each_block(dx.shape.w, [&]<unsigned R>(std::int64_t w) {
@@ -200,13 +204,13 @@ void backward_data_row(const View<const float>& dy, const Size& size, const floa
     for (std::int64_t tap = 0; tap < kTaps; ++tap) {
       for (std::int64_t panel = 0; panel < dy.shape.panels; ++panel) {
         const float* weights = packed + (tap * size.out + panel * dy.shape.width) * kNativeLanes;
-        const float* from =
+        const T* from =
             dy.panel(rows.n, panel) + (rows.output_voxel(dx.shape, tap) + 2 * w) * dy.voxel_stride;
         multiply<R, C>(from, 2 * dy.voxel_stride, {weights, weights + vector_elements},
                        dy.shape.width, acc);
       }
     }
-    float* to = dx.panel(rows.n, 0) + (rows.input_voxel(dx.shape) + w) * dx.voxel_stride;
+    T* to = dx.panel(rows.n, 0) + (rows.input_voxel(dx.shape) + w) * dx.voxel_stride;
     for (unsigned r = 0; r < R; ++r) {
       for (unsigned c = 0; c < C; ++c) {
         store_lanes(acc[r][c], vectors[c].lanes, to + r * dx.voxel_stride + vectors[c].offset);
@@ -215,8 +219,9 @@ void backward_data_row(const View<const float>& dy, const Size& size, const floa
   });
 }
 
-void backward_data(const View<const float>& dy, const Size& size, const float* packed,
-                   const View<float>& dx, const ChannelVectors& inputs, int threads) {
+template <class T>
+void backward_data(const View<const T>& dy, const Size& size, const float* packed,
+                   const View<T>& dx, const ChannelVectors& inputs, int threads) {
   const std::int64_t vector_elements = size.kernel_elements() / size.in * kNativeLanes;
   for_each_row(dx.shape, threads, [&](const Rows& rows) {
     std::int64_t v = 0;
@@ -234,16 +239,17 @@ void backward_data(const View<const float>& dy, const Size& size, const float* p
 // ---- Backward weights: sums (threads, tap, out, in), each thread its own ----
 
 // Input channels whose products are summed together, a vector or two, over one row of voxels.
+template <class T>
 struct InputRow {
-  const float* x[kColumns];
+  const T* x[kColumns];
   std::int64_t channels[kColumns];  // the first of each vector
   std::int64_t lanes;
   std::int64_t stride, voxels;
 };
 
 // Adds the row's products of O output channels and C input vectors; sums (o, in).
-template <unsigned O, unsigned C>
-void add_products(const float* dy, std::int64_t dy_stride, const InputRow& row, std::int64_t in,
+template <unsigned O, unsigned C, class T>
+void add_products(const T* dy, std::int64_t dy_stride, const InputRow<T>& row, std::int64_t in,
                   float* sums) {
   V acc[O][C] = {};
   for (std::int64_t v = 0; v < row.voxels; ++v) {
@@ -254,7 +260,7 @@ void add_products(const float* dy, std::int64_t dy_stride, const InputRow& row, 
       keep_in_register(values[c]);
     }
     for (unsigned o = 0; o < O; ++o) {
-      const float gradient = dy[v * dy_stride + o];
+      const float gradient = static_cast<float>(dy[v * dy_stride + o]);
       for (unsigned c = 0; c < C; ++c) {
         acc[o][c] += gradient * values[c];
       }
@@ -268,13 +274,13 @@ void add_products(const float* dy, std::int64_t dy_stride, const InputRow& row, 
   }
 }
 
-template <unsigned C>
-void add_row(const View<const float>& dy, const Rows& rows, const passes::PanelShape& input,
-             const InputRow& row, const Size& size, float* sums) {
+template <unsigned C, class T>
+void add_row(const View<const T>& dy, const Rows& rows, const passes::PanelShape& input,
+             const InputRow<T>& row, const Size& size, float* sums) {
   constexpr unsigned kOutputs = 8 / C;
   for (std::int64_t tap = 0; tap < kTaps; ++tap) {
     for (std::int64_t panel = 0; panel < dy.shape.panels; ++panel) {
-      const float* gradients =
+      const T* gradients =
           dy.panel(rows.n, panel) + rows.output_voxel(input, tap) * dy.voxel_stride;
       float* to = sums + (tap * size.out + panel * dy.shape.width) * size.in;
       std::int64_t o = 0;
@@ -289,7 +295,8 @@ void add_row(const View<const float>& dy, const Rows& rows, const passes::PanelS
   }
 }
 
-void backward_weights(const View<const float>& x, const View<const float>& dy, const Size& size,
+template <class T>
+void backward_weights(const View<const T>& x, const View<const T>& dy, const Size& size,
                       float* sums, float* grad_kernel, int threads) {
   const std::int64_t count = size.kernel_elements();
   const ChannelVectors inputs(x);
@@ -305,14 +312,14 @@ void backward_weights(const View<const float>& x, const View<const float>& dy, c
     for (std::int64_t index = 0; index < x.shape.n * x.shape.d * x.shape.h; ++index) {
       const Rows rows{index / x.shape.h / x.shape.d, index / x.shape.h % x.shape.d,
                       index % x.shape.h};
-      const float* first = x.panel(rows.n, 0) + rows.input_voxel(x.shape) * x.voxel_stride;
+      const T* first = x.panel(rows.n, 0) + rows.input_voxel(x.shape) * x.voxel_stride;
       const auto is_full = [&](std::int64_t v) {
         return v < inputs.count() && inputs[v].lanes == kNativeLanes;
       };
       for (std::int64_t v = 0; v < inputs.count();) {
         const bool is_pair = is_full(v) && is_full(v + 1);
         const ChannelVectors::Vector vector = inputs[v], next = inputs[is_pair ? v + 1 : v];
-        const InputRow row{{first + vector.offset, first + next.offset},
+        const InputRow<T> row{{first + vector.offset, first + next.offset},
                            {vector.channel, next.channel},
                            vector.lanes,
                            x.voxel_stride,
@@ -347,15 +354,17 @@ StageCode transposed_code(const Context& context, const TransposedConvolution& o
   const ChannelVectors outputs(context.formats[op.output].shape);
   code.scratch_bytes = kTaps * outputs.count() * kNativeLanes * size.in * kFloatBytes;
   code.implementation = kName;
-  code.bind = [=, threads = context.threads](const Memory& memory, std::byte* scratch) -> Call {
-    float* packed = reinterpret_cast<float*>(scratch);
-    return
-        [=, x = memory.in(op.input), kernel = memory.data(op.kernel), bias = memory.data(op.bias),
-         y = memory.out(op.output), outputs = ChannelVectors(memory.in(op.output))] {
-          pack_by_output(size, outputs, kernel, packed);
-          forward(x, size, packed, bias, y, outputs, threads);
-        };
-  };
+  with_storage(context.formats[op.input], [&]<class T>() {
+    code.bind = [=, threads = context.threads](const Memory& memory, std::byte* scratch) -> Call {
+      float* packed = reinterpret_cast<float*>(scratch);
+      return
+          [=, x = memory.in<T>(op.input), kernel = memory.data(op.kernel), bias = memory.data(op.bias),
+           y = memory.out<T>(op.output), outputs = ChannelVectors(memory.in<T>(op.output))] {
+            pack_by_output(size, outputs, kernel, packed);
+            forward(x, size, packed, bias, y, outputs, threads);
+          };
+    };
+  });
   return code;
 }
 
@@ -365,14 +374,16 @@ StageCode transposed_code(const Context& context, const TransposedConvolutionBac
   const ChannelVectors inputs(context.formats[op.grad_input].shape);
   code.scratch_bytes = kTaps * size.out * inputs.count() * kNativeLanes * kFloatBytes;
   code.implementation = kName;
-  code.bind = [=, threads = context.threads](const Memory& memory, std::byte* scratch) -> Call {
-    float* packed = reinterpret_cast<float*>(scratch);
-    return [=, dy = memory.in(op.grad_output), kernel = memory.data(op.kernel),
-            dx = memory.out(op.grad_input), inputs = ChannelVectors(memory.in(op.grad_input))] {
-      pack_by_input(size, inputs, kernel, packed);
-      backward_data(dy, size, packed, dx, inputs, threads);
+  with_storage(context.formats[op.grad_output], [&]<class T>() {
+    code.bind = [=, threads = context.threads](const Memory& memory, std::byte* scratch) -> Call {
+      float* packed = reinterpret_cast<float*>(scratch);
+      return [=, dy = memory.in<T>(op.grad_output), kernel = memory.data(op.kernel),
+              dx = memory.out<T>(op.grad_input), inputs = ChannelVectors(memory.in<T>(op.grad_input))] {
+        pack_by_input(size, inputs, kernel, packed);
+        backward_data(dy, size, packed, dx, inputs, threads);
+      };
     };
-  };
+  });
   return code;
 }
 
@@ -386,13 +397,15 @@ StageCode transposed_code(const Context& context, const TransposedConvolutionBac
   StageCode code;
   code.scratch_bytes = scratch.bytes();
   code.implementation = kName;
-  code.bind = [=](const Memory& memory, std::byte* base) -> Call {
-    return [=, x = memory.in(op.input), dy = memory.in(op.grad_output),
-            grad_kernel = memory.data(op.grad_kernel), grad_bias = memory.data(op.grad_bias)] {
-      backward_weights(x, dy, size, reinterpret_cast<float*>(base + sums), grad_kernel, threads);
-      passes::channel_sums(dy, grad_bias, base + bias, threads);
+  with_storage(context.formats[op.input], [&]<class T>() {
+    code.bind = [=](const Memory& memory, std::byte* base) -> Call {
+      return [=, x = memory.in<T>(op.input), dy = memory.in<T>(op.grad_output),
+              grad_kernel = memory.data(op.grad_kernel), grad_bias = memory.data(op.grad_bias)] {
+        backward_weights(x, dy, size, reinterpret_cast<float*>(base + sums), grad_kernel, threads);
+        passes::channel_sums(dy, grad_bias, base + bias, threads);
+      };
     };
-  };
+  });
   return code;
 }
 
