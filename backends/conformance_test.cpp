@@ -344,5 +344,19 @@ TYPED_TEST(Mutation, IsCaught) {
   EXPECT_GT(verification.worst().error, 10 * verification.worst().tolerance);
 }
 
+// Wide as they must be, the tolerances of bf16 let no such step pass either.
+TYPED_TEST(Mutation, IsCaughtByTheTolerancesOfBf16) {
+  constexpr bool kIsSmall = std::is_same_v<TypeParam, UnbiasedVariance> ||
+                            std::is_same_v<TypeParam, UnbiasedMovingVariance>;
+  if (kIsSmall) {
+    GTEST_SKIP() << "one part in the number of voxels: less than bf16 rounds";
+  }
+  const InterpretedBackend<TypeParam> mutant("mutant", "");
+  const Prepared& p = prepared(0);
+  EXPECT_FALSE(verify_step(mutant, {Precision::bf16, kThreads, {}}, p.program, p.weights, p.batch,
+                           p.reference)
+                   .passed());
+}
+
 }  // namespace
 }  // namespace voxmark

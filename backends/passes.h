@@ -1,10 +1,11 @@
 // Everything of a step that is not a convolution, as fast loops over activation memory. Knows
 // layouts (panels.h), not programs; the formulas are those of workloads/program.h.
 //
-// T is the storage type, float or Bf16; arithmetic is float, sums over voxels are double. Every pass
-// uses `threads` OpenMP threads and allocates nothing. Sums are made of fixed pieces added in a
-// fixed order: the same bits for every number of threads. Outputs may not overlap inputs unless it
-// says so. `scratch` is 64-byte aligned and holds at least the bytes that the named function tells.
+// T is the storage type, float or Bf16; arithmetic is float, sums over voxels are double. Every
+// pass uses `threads` OpenMP threads and allocates nothing. Sums are made of fixed pieces added in
+// a fixed order: the same bits for every number of threads. Outputs may not overlap inputs unless
+// it says so. `scratch` is 64-byte aligned and holds at least the bytes that the named function
+// tells.
 #pragma once
 
 #include <cstddef>

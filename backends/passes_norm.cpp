@@ -315,9 +315,9 @@ template void normalize_relu_apply<float>(View<const float>, View<const float>, 
 template void batch_norm_statistics<Bf16>(View<const Bf16>, double*, std::byte*, int);
 template void channel_sums<Bf16>(View<const Bf16>, float*, std::byte*, int);
 template void normalize_relu<Bf16>(View<const Bf16>, const float*, View<Bf16>, int);
-template void normalize_relu_reduce<Bf16>(View<const Bf16>, View<const Bf16>, const float*,
-                                           float*, float*, std::byte*, int);
+template void normalize_relu_reduce<Bf16>(View<const Bf16>, View<const Bf16>, const float*, float*,
+                                          float*, std::byte*, int);
 template void normalize_relu_apply<Bf16>(View<const Bf16>, View<const Bf16>, const float*,
-                                          View<Bf16>, int);
+                                         View<Bf16>, int);
 
 }  // namespace voxmark::passes

@@ -141,7 +141,7 @@ template void add<float>(View<const float>, View<const float>, View<float>, int)
 template void max_pool<Bf16>(View<const Bf16>, View<Bf16>, int);
 template void max_pool_backward<Bf16>(View<const Bf16>, View<const Bf16>, View<Bf16>, int);
 template void max_pool_backward_add<Bf16>(View<const Bf16>, View<const Bf16>, View<const Bf16>,
-                                           View<Bf16>, int);
+                                          View<Bf16>, int);
 template void copy<Bf16>(View<const Bf16>, View<Bf16>, int);
 template void add<Bf16>(View<const Bf16>, View<const Bf16>, View<Bf16>, int);
 

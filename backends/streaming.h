@@ -19,7 +19,8 @@ std::int64_t last_cache_bytes();
 
 // Whether y is larger than the caches and made of whole, aligned lines: half a line streams slowly.
 //
-// Half lines are fine where the next half follows at once, as in a dense tensor of 16 bf16 channels.
+// Half lines are fine where the next half follows at once, as in a dense tensor of 16 bf16
+// channels.
 template <class T>
 bool is_worth_streaming(const View<T>& y) {
   const auto is_whole = [](std::int64_t elements) {

@@ -36,7 +36,10 @@ struct Tolerances {
 };
 constexpr Tolerances kDouble{1e-9, 1e-9, 1e-9, 1e-9, 1e-9, 1e-9, 1.0};
 constexpr Tolerances kFloat{1e-6, 2e-5, 1e-4, 1e-6, 1e-5, 1e-3, 1.4};
-constexpr Tolerances kBf16{1, 1, 1, 1, 1, 1, 1.4};
+// bf16: activations and their gradients are rounded to 8 bits (0.2%), the update is fp32's.
+// Measured with at least 8 voxels at the coarsest level: loss 1.2e-4, prediction 1.7e-2, gradients
+// 2.6e-2 (by norm, see gradient_norm_error), moving statistics 4.3e-4, later losses 3e-3.
+constexpr Tolerances kBf16{1e-3, 5e-2, 6e-2, 1e-6, 2e-3, 1e-2, 1.1};
 
 const Tolerances& tolerances(Precision precision) {
   switch (precision) {
@@ -97,6 +100,24 @@ double gradient_error(const std::vector<double>& found, const StepReference& ref
                                  kNetworkFloor * network_contributions, 1e-30});
   return largest_error(found, reference.gradients.at(name),
                        [&](std::size_t i) { return std::max(contributions[i], floor); });
+}
+
+// Of the whole tensor, both by their Euclidean norm: bf16 rounds to steps of 0.4%, so that single
+// values of a max-pool's windows tie and go to another winner, and their gradient with them.
+double gradient_norm_error(const std::vector<double>& found, const StepReference& reference,
+                           const std::string& name, double network_contributions) {
+  const std::vector<double>& expected = reference.gradients.at(name);
+  const std::vector<double>& contributions = reference.contributions.at(name);
+  double error = 0, scale = 0;
+  for (std::size_t i = 0; i < found.size(); ++i) {
+    error += (found[i] - expected[i]) * (found[i] - expected[i]);
+    scale += contributions[i] * contributions[i];
+  }
+  if (std::isnan(error)) {
+    return std::numeric_limits<double>::infinity();
+  }
+  return std::sqrt(error / std::max(scale, kNetworkFloor * network_contributions * kNetworkFloor *
+                                               network_contributions));
 }
 
 std::vector<double> read(const Executable& executable, const Program& program, TensorId id) {
@@ -387,11 +408,11 @@ Verification verify_step(const Backend& backend, const CompileOptions& options,
   for (const auto& [name, values] : reference.contributions) {
     network_contributions = std::max(network_contributions, largest_magnitude(values));
   }
+  const auto error_of = options.precision == Precision::bf16 ? gradient_norm_error : gradient_error;
   for_each_tensor(
       program, TensorRole::parameter_gradient, [&](TensorId id, const std::string& name) {
         verification.checks.push_back(
-            {name,
-             gradient_error(read(*executable, program, id), reference, name, network_contributions),
+            {name, error_of(read(*executable, program, id), reference, name, network_contributions),
              tolerance.gradient});
       });
   check_update(*executable, program, tolerance, reference.moving_statistics, verification);

@@ -52,8 +52,7 @@ ConvolutionDescs describe(const Program& program, const Formats& formats, Tensor
   const Shape& k = program.tensor(kernel).shape;
   const std::int64_t padding = k[0] / 2;
   ConvolutionDescs descs;
-  descs.source =
-      image_desc(program, formats, source, tag_of(formats[source], formats.layout()));
+  descs.source = image_desc(program, formats, source, tag_of(formats[source], formats.layout()));
   descs.destination =
       image_desc(program, formats, destination, tag_of(formats[destination], formats.layout()));
   descs.weights = any_weights(k, type_of(formats[source]));

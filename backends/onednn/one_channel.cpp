@@ -25,8 +25,8 @@ struct Row {  // of output voxels
 // Adds one row's contributions to sums (taps, out): each tap's products are summed in float along
 // the row, and rows in double.
 template <class V, class T>
-void add_row(const View<const T>& x, const T* image, const T* gradients,
-             std::int64_t stride, Row row, std::int64_t extent, std::int64_t out, double* sums) {
+void add_row(const View<const T>& x, const T* image, const T* gradients, std::int64_t stride,
+             Row row, std::int64_t extent, std::int64_t out, double* sums) {
   const std::int64_t pad = extent / 2, width = x.shape.w;
   for (std::int64_t kd = 0; kd < extent; ++kd) {
     const std::int64_t d = row.d + kd - pad;
@@ -45,7 +45,8 @@ void add_row(const View<const T>& x, const T* image, const T* gradients,
         std::int64_t w = first;
         for (; w + kChains <= last; w += kChains) {
           for (std::int64_t i = 0; i < kChains; ++i) {
-            partial[i] += static_cast<float>(values[w + shift + i]) * load<V>(gradients + (w + i) * stride);
+            partial[i] +=
+                static_cast<float>(values[w + shift + i]) * load<V>(gradients + (w + i) * stride);
           }
         }
         for (; w < last; ++w) {
@@ -125,7 +126,8 @@ StageCode one_channel_code(const Context& context, const ConvolutionBackwardWeig
           {{DNNL_ARG_FROM, from, grad_kernel}, {DNNL_ARG_TO, stored, memory.data(op.grad_kernel)}});
       return [=, x = memory.in<T>(op.input), dy = memory.in<T>(op.grad_output),
               grad_bias = memory.data(op.grad_bias)] {
-        backward_weights(x, dy, extent, reinterpret_cast<double*>(base + sums), grad_kernel, threads);
+        backward_weights(x, dy, extent, reinterpret_cast<double*>(base + sums), grad_kernel,
+                         threads);
         passes::channel_sums(dy, grad_bias, base + bias, threads);
         to_stored->execute();
       };

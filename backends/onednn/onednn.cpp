@@ -46,14 +46,16 @@ class OnednnBackend final : public Backend {
     const onednn::IsaInUse isa = onednn::isa_in_use();
     if (!isa.bf16_block) {
       return Unsupported{std::string("onednn: bf16 needs AVX-512 BF16 or AMX; the instruction set "
-                                     "in use is ") + isa.name};
+                                     "in use is ") +
+                         isa.name};
     }
     for (const Op& op : program.ops) {
       const auto* convolution = std::get_if<Convolution>(&op.kind);
       if (convolution != nullptr && onednn::makes_logits(program, *convolution) &&
           !onednn::is_pointwise(program, *convolution)) {
-        return Unsupported{"onednn: bf16 takes logits from a 1x1x1 convolution of at most 16 "
-                           "channels only"};
+        return Unsupported{
+            "onednn: bf16 takes logits from a 1x1x1 convolution of at most 16 "
+            "channels only"};
       }
     }
     return std::nullopt;

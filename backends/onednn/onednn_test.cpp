@@ -238,11 +238,62 @@ TEST(OnednnMemory, IsPlannedExactly) {
   EXPECT_EQ(planned.bytes, onednn_backend().compile(program, options)->plan().bytes);
 }
 
-TEST(OnednnBackend, SaysThatItComputesInFp32Only) {
+TEST(OnednnBackend, SaysWhatItDoesNotCompute) {
   const Program program = lower(unet3d({4, 1, 1}), 1, {16, 16, 16}, Mode::inference);
   EXPECT_FALSE(onednn_backend().unsupported(program, {Precision::fp32, 1, {}}));
   EXPECT_TRUE(onednn_backend().unsupported(program, {Precision::fp64, 1, {}}));
+  EXPECT_EQ(onednn_backend().unsupported(program, {Precision::bf16, 1, {}}).has_value(),
+            !onednn::isa_in_use().bf16_block.has_value());
 }
+
+// ---- bf16: where the CPU has it, in the layouts of both kinds of instructions ----
+
+class OnednnBf16 : public testing::TestWithParam<UnetOptions> {
+ protected:
+  void SetUp() override {
+    if (!onednn::isa_in_use().bf16_block) {
+      GTEST_SKIP() << "no bf16 on " << onednn::isa_in_use().name;
+    }
+  }
+  static constexpr Dims kDims{32, 32, 16};  // 4 voxels an image at the coarsest level
+  static constexpr std::int64_t kImages = 2;
+  Program program_ = lower(unet3d(GetParam()), kImages, kDims, Mode::training);
+  Batch batch_ =
+      synthetic_batch(kImages, kDims, GetParam().input_channels, GetParam().classes, 3, 0);
+  CompileOptions options_{Precision::bf16, kThreads, {}};
+};
+
+TEST_P(OnednnBf16, IsTheStepOfTheReference) {
+  const Weights weights = verification_weights(program_, 3);
+  const StepReference reference = reference_step(program_, weights, batch_, kThreads);
+  for (const std::int64_t block : {0, 16}) {
+    const Verification verification =
+        verify_step(FixedLayout(block), options_, program_, weights, batch_, reference);
+    for (const TensorCheck& check : verification.checks) {
+      EXPECT_LE(check.error, check.tolerance) << check.tensor << " block " << block;
+    }
+  }
+}
+
+TEST_P(OnednnBf16, KeepsTheReferencesLossesOverTenSteps) {
+  const Verification verification =
+      verify_losses(onednn_backend(), options_, program_, initial_weights(program_, 3), batch_, 10);
+  for (const TensorCheck& check : verification.checks) {
+    EXPECT_LE(check.error, check.tolerance) << check.tensor;
+  }
+}
+
+TEST_P(OnednnBf16, NeedsHalfTheMemoryForActivations) {
+  const auto activations = [&](Precision precision) {
+    CompileOptions options = options_;
+    options.precision = precision;
+    return static_cast<double>(onednn_backend().plan(program_, options).bytes.at("activations"));
+  };
+  EXPECT_LT(activations(Precision::bf16), 0.55 * activations(Precision::fp32));
+}
+
+INSTANTIATE_TEST_SUITE_P(Networks, OnednnBf16,
+                         testing::Values(UnetOptions{16, 1, 1}, UnetOptions{16, 4, 3}));
 
 }  // namespace
 }  // namespace voxmark

@@ -50,12 +50,13 @@ class Passes {
     const std::int64_t channels = channels_of(op.input);
     return with_storage(formats_[op.input], [&]<class T>() {
       return code(
-          [=, threads = threads_, epsilon = program_.batch_norm.epsilon](const Memory& m,
-                                                                         std::byte* scratch) -> Call {
+          [=, threads = threads_, epsilon = program_.batch_norm.epsilon](
+              const Memory& m, std::byte* scratch) -> Call {
             float* coefficients = reinterpret_cast<float*>(scratch);
             return [=, x = m.in<T>(op.input), y = m.out<T>(op.output), gamma = m.data(op.gamma),
                     beta = m.data(op.beta), statistics = m.reduction(op.statistics)] {
-              passes::forward_coefficients(channels, statistics, gamma, beta, epsilon, coefficients);
+              passes::forward_coefficients(channels, statistics, gamma, beta, epsilon,
+                                           coefficients);
               passes::normalize_relu(x, coefficients, y, threads);
             };
           },
@@ -67,8 +68,8 @@ class Passes {
     const std::int64_t channels = channels_of(op.input);
     return with_storage(formats_[op.input], [&]<class T>() {
       return code(
-          [=, threads = threads_, epsilon = program_.batch_norm.epsilon](const Memory& m,
-                                                                         std::byte* scratch) -> Call {
+          [=, threads = threads_, epsilon = program_.batch_norm.epsilon](
+              const Memory& m, std::byte* scratch) -> Call {
             float* coefficients = reinterpret_cast<float*>(scratch);
             return [=, x = m.in<T>(op.input), y = m.out<T>(op.output), gamma = m.data(op.gamma),
                     beta = m.data(op.beta), mean = m.data(op.moving_mean),
@@ -90,16 +91,18 @@ class Passes {
         space.reserve(passes::reduction_scratch_bytes(formats_[op.input].shape));
     return with_storage(formats_[op.input], [&]<class T>() {
       return code(
-          [=, threads = threads_, epsilon = program_.batch_norm.epsilon](const Memory& m,
-                                                                         std::byte* scratch) -> Call {
+          [=, threads = threads_, epsilon = program_.batch_norm.epsilon](
+              const Memory& m, std::byte* scratch) -> Call {
             float* coefficients = reinterpret_cast<float*>(scratch + own);
-            return [=, x = m.in<T>(op.input), dy = m.in<T>(op.grad_output), gamma = m.data(op.gamma),
-                    beta = m.data(op.beta), statistics = m.reduction(op.statistics),
-                    grad_gamma = m.data(op.grad_gamma), grad_beta = m.data(op.grad_beta)] {
-              passes::forward_coefficients(channels, statistics, gamma, beta, epsilon, coefficients);
-              passes::normalize_relu_reduce(x, dy, coefficients, grad_gamma, grad_beta,
-                                            scratch + sums, threads);
-            };
+            return
+                [=, x = m.in<T>(op.input), dy = m.in<T>(op.grad_output), gamma = m.data(op.gamma),
+                 beta = m.data(op.beta), statistics = m.reduction(op.statistics),
+                 grad_gamma = m.data(op.grad_gamma), grad_beta = m.data(op.grad_beta)] {
+                  passes::forward_coefficients(channels, statistics, gamma, beta, epsilon,
+                                               coefficients);
+                  passes::normalize_relu_reduce(x, dy, coefficients, grad_gamma, grad_beta,
+                                                scratch + sums, threads);
+                };
           },
           space.bytes());
     });
@@ -109,14 +112,15 @@ class Passes {
     const std::int64_t channels = channels_of(op.input);
     return with_storage(formats_[op.input], [&]<class T>() {
       return code(
-          [=, threads = threads_, epsilon = program_.batch_norm.epsilon](const Memory& m,
-                                                                         std::byte* scratch) -> Call {
+          [=, threads = threads_, epsilon = program_.batch_norm.epsilon](
+              const Memory& m, std::byte* scratch) -> Call {
             float* coefficients = reinterpret_cast<float*>(scratch);
-            return [=, x = m.in<T>(op.input), dy = m.in<T>(op.grad_output), gamma = m.data(op.gamma),
-                    beta = m.data(op.beta), statistics = m.reduction(op.statistics),
-                    grad_gamma = m.data(op.grad_gamma), grad_beta = m.data(op.grad_beta),
-                    dx = m.out<T>(op.grad_input)] {
-              passes::forward_coefficients(channels, statistics, gamma, beta, epsilon, coefficients);
+            return [=, x = m.in<T>(op.input), dy = m.in<T>(op.grad_output),
+                    gamma = m.data(op.gamma), beta = m.data(op.beta),
+                    statistics = m.reduction(op.statistics), grad_gamma = m.data(op.grad_gamma),
+                    grad_beta = m.data(op.grad_beta), dx = m.out<T>(op.grad_input)] {
+              passes::forward_coefficients(channels, statistics, gamma, beta, epsilon,
+                                           coefficients);
               passes::backward_coefficients(channels, statistics[0], grad_gamma, grad_beta,
                                             coefficients);
               passes::normalize_relu_apply(x, dy, coefficients, dx, threads);
@@ -129,7 +133,9 @@ class Passes {
   StageCode operator()(const MaxPool& op) const {
     return with_storage(formats_[op.input], [&]<class T>() {
       return code([op, threads = threads_](const Memory& m, std::byte*) -> Call {
-        return [=, x = m.in<T>(op.input), y = m.out<T>(op.output)] { passes::max_pool(x, y, threads); };
+        return [=, x = m.in<T>(op.input), y = m.out<T>(op.output)] {
+          passes::max_pool(x, y, threads);
+        };
       });
     });
   }
@@ -139,9 +145,7 @@ class Passes {
       if (stage_.ops.size() == 1) {
         return code([op, threads = threads_](const Memory& m, std::byte*) -> Call {
           return [=, x = m.in<T>(op.input), dy = m.in<T>(op.grad_output),
-                  dx = m.out<T>(op.grad_input)] {
-            passes::max_pool_backward(x, dy, dx, threads);
-          };
+                  dx = m.out<T>(op.grad_input)] { passes::max_pool_backward(x, dy, dx, threads); };
         });
       }
       const auto& add = std::get<Add>(last().kind);
@@ -154,9 +158,8 @@ class Passes {
   }
 
   StageCode operator()(const Concat& op) const {
-    return join({op.first, op.second}, op.output, [](const auto& part, const auto& whole) {
-      return std::pair(part, whole);
-    });
+    return join({op.first, op.second}, op.output,
+                [](const auto& part, const auto& whole) { return std::pair(part, whole); });
   }
 
   StageCode operator()(const Split& op) const {
@@ -321,8 +324,8 @@ class Passes {
   template <class T>
   static passes::View<T> channels_in(passes::View<T> whole, const passes::PanelShape& part,
                                      std::int64_t first_channel) {
-    whole.data += first_channel / whole.shape.width * whole.panel_stride +
-                  first_channel % whole.shape.width;
+    whole.data +=
+        first_channel / whole.shape.width * whole.panel_stride + first_channel % whole.shape.width;
     whole.shape = part;
     return whole;
   }

@@ -26,8 +26,7 @@ constexpr unsigned kColumns = 2;  // vectors per block: 8 accumulators hide the 
 class ChannelVectors {
  public:
   template <class T>
-  explicit ChannelVectors(const View<T>& view)
-      : ChannelVectors(view.shape, view.panel_stride) {}
+  explicit ChannelVectors(const View<T>& view) : ChannelVectors(view.shape, view.panel_stride) {}
   explicit ChannelVectors(const passes::PanelShape& shape, std::int64_t panel_stride = 0)
       : width_(shape.width),
         panel_stride_(panel_stride),
@@ -320,10 +319,10 @@ void backward_weights(const View<const T>& x, const View<const T>& dy, const Siz
         const bool is_pair = is_full(v) && is_full(v + 1);
         const ChannelVectors::Vector vector = inputs[v], next = inputs[is_pair ? v + 1 : v];
         const InputRow<T> row{{first + vector.offset, first + next.offset},
-                           {vector.channel, next.channel},
-                           vector.lanes,
-                           x.voxel_stride,
-                           x.shape.w};
+                              {vector.channel, next.channel},
+                              vector.lanes,
+                              x.voxel_stride,
+                              x.shape.w};
         if (is_pair) {
           add_row<2>(dy, rows, x.shape, row, size, own);
         } else {
@@ -357,12 +356,12 @@ StageCode transposed_code(const Context& context, const TransposedConvolution& o
   with_storage(context.formats[op.input], [&]<class T>() {
     code.bind = [=, threads = context.threads](const Memory& memory, std::byte* scratch) -> Call {
       float* packed = reinterpret_cast<float*>(scratch);
-      return
-          [=, x = memory.in<T>(op.input), kernel = memory.data(op.kernel), bias = memory.data(op.bias),
-           y = memory.out<T>(op.output), outputs = ChannelVectors(memory.in<T>(op.output))] {
-            pack_by_output(size, outputs, kernel, packed);
-            forward(x, size, packed, bias, y, outputs, threads);
-          };
+      return [=, x = memory.in<T>(op.input), kernel = memory.data(op.kernel),
+              bias = memory.data(op.bias), y = memory.out<T>(op.output),
+              outputs = ChannelVectors(memory.in<T>(op.output))] {
+        pack_by_output(size, outputs, kernel, packed);
+        forward(x, size, packed, bias, y, outputs, threads);
+      };
     };
   });
   return code;
@@ -378,7 +377,8 @@ StageCode transposed_code(const Context& context, const TransposedConvolutionBac
     code.bind = [=, threads = context.threads](const Memory& memory, std::byte* scratch) -> Call {
       float* packed = reinterpret_cast<float*>(scratch);
       return [=, dy = memory.in<T>(op.grad_output), kernel = memory.data(op.kernel),
-              dx = memory.out<T>(op.grad_input), inputs = ChannelVectors(memory.in<T>(op.grad_input))] {
+              dx = memory.out<T>(op.grad_input),
+              inputs = ChannelVectors(memory.in<T>(op.grad_input))] {
         pack_by_input(size, inputs, kernel, packed);
         backward_data(dy, size, packed, dx, inputs, threads);
       };
