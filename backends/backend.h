@@ -31,6 +31,9 @@ struct CompileOptions {
   // Tensors besides parameters, optimizer state and parameter gradients that read() must reach
   // after run(): they are kept to the end of the step, which costs memory.
   std::vector<TensorId> readable;
+  // Bytes that the plan should not pass. A backend that can trade time for memory then computes
+  // tensors again instead of keeping them, as few as it needs; the plan tells what it reached.
+  std::optional<std::int64_t> memory_limit_bytes = std::nullopt;
 };
 
 // What runs as one unit: one op, or several fused. Recorded in the report.
@@ -39,6 +42,7 @@ struct Stage {
   std::string implementation;  // "naive", "jit:avx512_core", "gemm", ...
   std::string layout;          // "ndhwc", "nCdhw16c", ...
   std::string isa;             // "avx2", "avx512_core_amx", "" where it does not apply
+  bool recomputed = false;     // runs again, to bring back a tensor that was dropped
 };
 
 // Bytes that an Executable allocates, by purpose. Pure: made without allocating a tensor.

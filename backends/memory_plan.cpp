@@ -38,20 +38,15 @@ std::int64_t smallest_gap(std::vector<Interval>& taken, std::int64_t bytes) {
   return best_offset >= 0 ? best_offset : end;
 }
 
-}  // namespace
-
-Placement place_buffers(std::span<const Buffer> buffers) {
+// One after the other in the given order, each into the smallest gap that fits.
+Placement place_in_order(std::span<const Buffer> buffers, std::span<const std::size_t> order) {
   Placement placement;
   placement.offsets.assign(buffers.size(), 0);
-  std::vector<std::size_t> order(buffers.size());
-  std::iota(order.begin(), order.end(), std::size_t{0});
-  std::stable_sort(order.begin(), order.end(), [&](std::size_t a, std::size_t b) {
-    return buffers[a].bytes > buffers[b].bytes;
-  });
-  std::vector<std::size_t> placed;
-  for (const std::size_t i : order) {
-    std::vector<Interval> taken;
-    for (const std::size_t j : placed) {
+  std::vector<Interval> taken;
+  for (std::size_t next = 0; next < order.size(); ++next) {
+    const std::size_t i = order[next];
+    taken.clear();
+    for (const std::size_t j : order.first(next)) {
       if (alive_together(buffers[i], buffers[j])) {
         taken.push_back({placement.offsets[j], placement.offsets[j] + align_up(buffers[j].bytes)});
       }
@@ -59,9 +54,35 @@ Placement place_buffers(std::span<const Buffer> buffers) {
     const std::int64_t bytes = align_up(buffers[i].bytes);
     placement.offsets[i] = smallest_gap(taken, bytes);
     placement.arena_bytes = std::max(placement.arena_bytes, placement.offsets[i] + bytes);
-    placed.push_back(i);
   }
   return placement;
+}
+
+constexpr int kRounds = 200;
+
+}  // namespace
+
+Placement place_buffers(std::span<const Buffer> buffers) {
+  std::vector<std::size_t> order(buffers.size());
+  std::iota(order.begin(), order.end(), std::size_t{0});
+  std::stable_sort(order.begin(), order.end(), [&](std::size_t a, std::size_t b) {
+    return buffers[a].bytes > buffers[b].bytes;
+  });
+  Placement placement = place_in_order(buffers, order);
+  Placement best = placement;
+  const std::int64_t least = peak_bytes(buffers);
+  for (int round = 0; round < kRounds && best.arena_bytes > least; ++round) {
+    // What sticks out at the top found no gap: let it choose first.
+    const auto top = std::find_if(order.begin(), order.end(), [&](std::size_t i) {
+      return placement.offsets[i] + align_up(buffers[i].bytes) == placement.arena_bytes;
+    });
+    std::rotate(order.begin(), top, top + 1);
+    placement = place_in_order(buffers, order);
+    if (placement.arena_bytes < best.arena_bytes) {
+      best = placement;
+    }
+  }
+  return best;
 }
 
 std::int64_t peak_bytes(std::span<const Buffer> buffers) {

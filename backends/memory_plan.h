@@ -22,7 +22,9 @@ constexpr std::int64_t kBufferAlignment = 64;  // a cache line, and a full AVX-5
 
 // Two buffers that live at the same step never overlap. Greedy by size, as in Pisarchyk and Lee,
 // "Efficient Memory Management for Deep Neural Net Inference" (2020): the largest buffer first,
-// each into the smallest gap that fits between the already placed buffers alive with it.
+// each into the smallest gap that fits between the already placed buffers alive with it. As long as
+// the result is above peak_bytes(), what ended at the top is placed first, a limited number of
+// times.
 Placement place_buffers(std::span<const Buffer> buffers);
 
 // The largest sum of bytes alive at one step: no placement can be smaller.

@@ -20,6 +20,17 @@ using Schedule = std::vector<ScheduledOp>;
 // Every op once, in the program's order: every tensor the backward pass needs is kept.
 Schedule schedule_in_order(const Program& program);
 
+// These tensors leave memory after op `after`.
+struct Drop {
+  OpId after = 0;
+  std::vector<TensorId> tensors;  // activations
+};
+
+// The program's order with tensors dropped on the way: whatever a later op reads of them is
+// computed again just before it, by the op that made it, and so on for what that one reads.
+// Statistics are no activations: they stay, so that what is computed again has the same bits.
+Schedule schedule_with_drops(const Program& program, std::span<const Drop> drops);
+
 // One stay of a tensor in memory, in steps of the schedule, both ends inclusive. A tensor that is
 // dropped and recomputed has several.
 struct Lifetime {

@@ -3,6 +3,8 @@
 #include <gtest/gtest.h>
 
 #include <map>
+#include <string>
+#include <vector>
 
 namespace voxmark {
 namespace {
@@ -57,6 +59,58 @@ TEST(Schedule, NeverHoldsParametersInputsOrReductions) {
     const TensorRole role = program.tensor(life.tensor).role;
     EXPECT_TRUE(role == TensorRole::activation || role == TensorRole::gradient) << name;
   }
+}
+
+// Every read finds a tensor that was written before and not dropped since.
+void expect_valid(const Program& program, const Schedule& schedule,
+                  const std::vector<Drop>& drops) {
+  std::vector<bool> is_there(program.tensors.size(), false);
+  std::size_t in_order = 0;
+  for (const ScheduledOp& scheduled : schedule) {
+    const Operands ids = operands(program.ops.at(static_cast<std::size_t>(scheduled.op)));
+    for (const TensorId id : ids.reads) {
+      if (program.tensor(id).role == TensorRole::activation) {
+        EXPECT_TRUE(is_there[static_cast<std::size_t>(id)]) << program.tensor(id).name;
+      }
+    }
+    for (const TensorId id : ids.writes) {
+      is_there[static_cast<std::size_t>(id)] = true;
+    }
+    if (!scheduled.recomputed) {
+      EXPECT_EQ(scheduled.op, static_cast<OpId>(in_order++));
+      for (const Drop& drop : drops) {
+        for (const TensorId id :
+             drop.after == scheduled.op ? drop.tensors : std::vector<TensorId>{}) {
+          is_there[static_cast<std::size_t>(id)] = false;
+        }
+      }
+    }
+  }
+  EXPECT_EQ(in_order, program.ops.size());
+}
+
+TEST(Schedule, ComputesAgainWhatWasDroppedAndWhatThatNeeds) {
+  const Program program = lower(unet3d({4, 1, 1}), 1, {16, 16, 16}, Mode::training);
+  // Both tensors of encodeA's first half: ReLU's output is made of the convolution's.
+  const std::vector<Drop> drops = {
+      {static_cast<OpId>(step_of(program, "encodeA_conv1", "convolution")),
+       {program.find("encodeA_conv0"), program.find("encodeA_bn0")}}};
+  const Schedule schedule = schedule_with_drops(program, drops);
+  expect_valid(program, schedule, drops);
+  std::vector<std::string> again;
+  for (const ScheduledOp& scheduled : schedule) {
+    if (scheduled.recomputed) {
+      again.push_back(op_name(program.ops[static_cast<std::size_t>(scheduled.op)]));
+    }
+  }
+  EXPECT_EQ(again, (std::vector<std::string>{"convolution", "normalize_relu"}));
+}
+
+TEST(Schedule, StaysInOrderWithoutDrops) {
+  const Program program = lower(unet3d({4, 1, 1}), 1, {16, 16, 16}, Mode::training);
+  const Schedule schedule = schedule_with_drops(program, {});
+  ASSERT_EQ(schedule.size(), program.ops.size());
+  expect_valid(program, schedule, {});
 }
 
 }  // namespace

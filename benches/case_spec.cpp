@@ -212,6 +212,7 @@ CompileOptions compile_options(const CaseSpec& spec) {
   CompileOptions options;
   options.precision = spec.precision;
   options.threads = spec.threads;
+  options.memory_limit_bytes = spec.memory_limit_bytes;
   return options;
 }
 

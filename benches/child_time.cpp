@@ -85,7 +85,8 @@ Json stages_to_json(const Program& program, const Executable& executable) {
     stages.push_back({{"ops", std::move(ops)},
                       {"implementation", stage.implementation},
                       {"layout", stage.layout},
-                      {"isa", stage.isa}});
+                      {"isa", stage.isa},
+                      {"recomputed", stage.recomputed}});
   }
   return stages;
 }

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cassert>
 #include <chrono>
+#include <map>
 #include <utility>
 
 #include "backends/arena.h"
@@ -13,6 +14,7 @@
 #include "backends/onednn/memory_layout.h"
 #include "backends/onednn/passes_code.h"
 #include "backends/onednn/pointwise.h"
+#include "backends/onednn/recomputation.h"
 #include "backends/onednn/tensor_io.h"
 #include "backends/onednn/transposed.h"
 
@@ -61,24 +63,34 @@ StageCode code_of(const Context& context, const StageOps& stage) {
   return passes_code(context, stage);
 }
 
+// What may be spent by default: element-wise passes, whose time is lost in that of convolutions.
+constexpr double kDefaultExtraTimeShare = 0.02;
+
 // Everything that compiling decides before it allocates.
 struct Blueprint {
   Blueprint(const Program& program, const CompileOptions& options, std::int64_t block)
       : formats(program, choose_layout(program, block), options.precision, options.readable),
-        context{program, formats, {}, dnnl::engine(dnnl::engine::kind::cpu, 0), options.threads},
-        stages(merge_ops(program, options.readable)) {
+        context{program, formats, {}, dnnl::engine(dnnl::engine::kind::cpu, 0), options.threads} {
     context.parameters = choose_parameter_formats(context);
-    for (const StageOps& stage : stages) {
-      codes.push_back(code_of(context, stage));
+    prepare({0, kDefaultExtraTimeShare}, options.readable);
+    if (!options.memory_limit_bytes) {
+      return;
     }
-    layout = lay_out(context, stages, codes, options.readable);
+    // Buffers do not always lie without gaps between them: aim lower until the arena fits.
+    const std::int64_t limit = *options.memory_limit_bytes;
+    std::int64_t goal = limit - fixed_bytes();
+    constexpr int kAttempts = 4;
+    for (int i = 0; i < kAttempts && layout.arena_bytes > limit && goal > 0; ++i) {
+      prepare({goal, kAnyTime}, options.readable);
+      goal -= std::max<std::int64_t>(layout.arena_bytes - limit, 0);
+    }
   }
 
   std::vector<Stage> described() const {
     std::vector<Stage> result;
     for (std::size_t i = 0; i < stages.size(); ++i) {
-      result.push_back(
-          {stages[i].ops, codes[i].implementation, formats.layout().name(), isa_in_use().name});
+      result.push_back({stages[i].ops, codes[i].implementation, formats.layout().name(),
+                        isa_in_use().name, stages[i].recomputed});
     }
     return result;
   }
@@ -88,6 +100,37 @@ struct Blueprint {
   std::vector<StageOps> stages;
   std::vector<StageCode> codes;
   MemoryLayout layout;
+
+ private:
+  static constexpr double kAnyTime = 1e9;
+
+  // What stays allocated throughout: parameters, their gradients, the batch.
+  std::int64_t fixed_bytes() const {
+    return layout.arena_bytes - layout.plan.bytes.at("activations") -
+           layout.plan.bytes.at("scratchpad");
+  }
+
+  void prepare(const RecomputationGoal& goal, std::span<const TensorId> readable) {
+    const auto scratch = [this](const StageOps& stage) { return code(stage).scratch_bytes; };
+    stages =
+        merge_ops(context.program, choose_schedule(context, scratch, goal, readable), readable);
+    codes.clear();
+    for (const StageOps& stage : stages) {
+      codes.push_back(code(stage));
+    }
+    layout = lay_out(context, stages, codes, readable);
+  }
+
+  // Made once for all stages of the same ops.
+  const StageCode& code(const StageOps& stage) {
+    const auto [entry, is_new] = made_.try_emplace(stage.ops);
+    if (is_new) {
+      entry->second = code_of(context, stage);
+    }
+    return entry->second;
+  }
+
+  std::map<std::vector<OpId>, StageCode> made_;
 };
 
 class Compiled final : public Executable {
@@ -98,12 +141,12 @@ class Compiled final : public Executable {
         blueprint_(program_, options, block),
         stages_(blueprint_.described()),
         arena_(blueprint_.layout.arena_bytes, options.threads),
-        memory_(blueprint_.formats, arena_.at(0), blueprint_.layout.offsets) {
+        memory_(memory_at(blueprint_.stages.size() - 1)) {
     flush_denormals(options.threads);
     for (std::size_t i = 0; i < blueprint_.stages.size(); ++i) {
       calls_.push_back(
           {op_of(blueprint_.stages[i].ops.front()).phase,
-           blueprint_.codes[i].bind(memory_, arena_.at(blueprint_.layout.scratch[i]))});
+           blueprint_.codes[i].bind(memory_at(i), arena_.at(blueprint_.layout.scratch[i]))});
     }
   }
 
@@ -134,6 +177,11 @@ class Compiled final : public Executable {
   const MemoryPlan& plan() const override { return blueprint_.layout.plan; }
 
  private:
+  Memory memory_at(std::size_t stage) {
+    return {blueprint_.formats, arena_.at(0),
+            blueprint_.layout.offsets_at(static_cast<int>(stage))};
+  }
+
   StepResult result() const {
     StepResult result;
     if (program_.loss == kNoTensor) {
@@ -176,7 +224,7 @@ class Compiled final : public Executable {
   Blueprint blueprint_;
   std::vector<Stage> stages_;
   Arena arena_;
-  Memory memory_;
+  Memory memory_;  // as it lies after the last stage
   std::vector<BoundStage> calls_;
 };
 

@@ -1,8 +1,8 @@
 #include "backends/onednn/memory_layout.h"
 
 #include <algorithm>
-#include <map>
 #include <set>
+#include <utility>
 
 #include "backends/memory_plan.h"
 #include "backends/schedule.h"
@@ -16,11 +16,25 @@ std::int64_t align_up(std::int64_t bytes) {
   return (bytes + kBufferAlignment - 1) / kBufferAlignment * kBufferAlignment;
 }
 
+std::int64_t bytes_of(const Context& context, TensorId id) {
+  const TensorInfo& tensor = context.program.tensor(id);
+  const auto format = context.parameters.find(id);
+  if (format != context.parameters.end()) {
+    return static_cast<std::int64_t>(format->second.get_size());
+  }
+  if (tensor.role == TensorRole::reduction) {
+    return elements(tensor.shape) * std::int64_t{sizeof(double)};
+  }
+  const TensorFormat& image = context.formats[id];
+  return image.shape.n > 0 ? image.shape.elements() * image.element_bytes()
+                           : elements(tensor.shape) * kFloatBytes;
+}
+
 class LayingOut {
  public:
   LayingOut(const Context& context, std::span<const StageOps> stages)
       : context_(context), program_(context.program), stages_(stages) {
-    layout_.offsets.assign(program_.tensors.size(), 0);
+    layout_.fixed_offsets.assign(program_.tensors.size(), 0);
   }
 
   MemoryLayout result(std::span<const StageCode> codes, std::span<const TensorId> readable) && {
@@ -31,31 +45,12 @@ class LayingOut {
   }
 
  private:
-  bool is_transient(TensorId id) const {
-    const TensorRole role = program_.tensor(id).role;
-    return role == TensorRole::activation || role == TensorRole::gradient;
-  }
-
-  std::int64_t bytes_of(TensorId id) const {
-    const TensorInfo& tensor = program_.tensor(id);
-    const auto format = context_.parameters.find(id);
-    if (format != context_.parameters.end()) {
-      return static_cast<std::int64_t>(format->second.get_size());
-    }
-    if (tensor.role == TensorRole::reduction) {
-      return elements(tensor.shape) * std::int64_t{sizeof(double)};
-    }
-    const TensorFormat& image = context_.formats[id];
-    return image.shape.n > 0 ? image.shape.elements() * image.element_bytes()
-                             : elements(tensor.shape) * kFloatBytes;
-  }
-
   void place(TensorId id, const char* purpose) {
     if (!placed_.insert(id).second) {
       return;
     }
-    const std::int64_t bytes = align_up(bytes_of(id));
-    layout_.offsets[static_cast<std::size_t>(id)] = layout_.arena_bytes;
+    const std::int64_t bytes = align_up(bytes_of(context_, id));
+    layout_.fixed_offsets[static_cast<std::size_t>(id)] = layout_.arena_bytes;
     layout_.arena_bytes += bytes;
     layout_.plan.bytes[purpose] += bytes;
   }
@@ -109,32 +104,12 @@ class LayingOut {
     }
   }
 
-  // A root lives from the first write of a tensor in it to the last read of one, in stages.
   void place_transient(std::span<const StageCode> codes, std::span<const TensorId> readable) {
-    std::vector<int> stage_of(program_.ops.size());
-    std::set<TensorId> internal;
-    for (std::size_t stage = 0; stage < stages_.size(); ++stage) {
-      for (const OpId op : stages_[stage].ops) {
-        stage_of[static_cast<std::size_t>(op)] = static_cast<int>(stage);
-      }
-      internal.insert(stages_[stage].internal.begin(), stages_[stage].internal.end());
-    }
-    std::map<TensorId, Buffer> roots;
-    for (const Lifetime& life : lifetimes(program_, schedule_in_order(program_), readable)) {
-      if (internal.contains(life.tensor)) {
-        continue;
-      }
-      const TensorId root = context_.formats[life.tensor].root;
-      const int first = stage_of[static_cast<std::size_t>(life.first_step)];
-      const int last = stage_of[static_cast<std::size_t>(life.last_step)];
-      const auto [entry, is_new] = roots.try_emplace(root, Buffer{bytes_of(root), first, last});
-      entry->second.first_step = std::min(entry->second.first_step, first);
-      entry->second.last_step = std::max(entry->second.last_step, last);
-    }
+    const std::vector<Stay> all = stays(context_, stages_, readable);
     std::vector<Buffer> buffers;
-    buffers.reserve(roots.size() + codes.size());
-    for (const auto& [root, buffer] : roots) {
-      buffers.push_back(buffer);
+    buffers.reserve(all.size() + codes.size());
+    for (const Stay& stay : all) {
+      buffers.push_back(stay.buffer);
     }
     const std::int64_t without_scratch = place_buffers(buffers).arena_bytes;
     for (std::size_t stage = 0; stage < codes.size(); ++stage) {
@@ -143,9 +118,8 @@ class LayingOut {
     }
     const Placement placement = place_buffers(buffers);
     std::size_t next = 0;
-    for (const auto& [root, buffer] : roots) {
-      layout_.offsets[static_cast<std::size_t>(root)] =
-          layout_.arena_bytes + placement.offsets[next++];
+    for (const Stay& stay : all) {
+      layout_.stays.push_back({stay, layout_.arena_bytes + placement.offsets[next++]});
     }
     for (std::size_t stage = 0; stage < codes.size(); ++stage) {
       layout_.scratch.push_back(layout_.arena_bytes + placement.offsets[next++]);
@@ -165,6 +139,54 @@ class LayingOut {
 };
 
 }  // namespace
+
+std::vector<Stay> stays(const Context& context, std::span<const StageOps> stages,
+                        std::span<const TensorId> readable) {
+  Schedule schedule;
+  std::vector<int> stage_of;  // by step of the schedule
+  std::set<TensorId> internal;
+  for (std::size_t stage = 0; stage < stages.size(); ++stage) {
+    for (const OpId op : stages[stage].ops) {
+      schedule.push_back({op, stages[stage].recomputed});
+      stage_of.push_back(static_cast<int>(stage));
+    }
+    internal.insert(stages[stage].internal.begin(), stages[stage].internal.end());
+  }
+  std::vector<Stay> tensors;
+  for (const Lifetime& life : lifetimes(context.program, schedule, readable)) {
+    if (!internal.contains(life.tensor)) {
+      tensors.push_back({context.formats[life.tensor].root,
+                         {0, stage_of[static_cast<std::size_t>(life.first_step)],
+                          stage_of[static_cast<std::size_t>(life.last_step)]}});
+    }
+  }
+  std::sort(tensors.begin(), tensors.end(), [](const Stay& a, const Stay& b) {
+    return std::pair(a.root, a.buffer.first_step) < std::pair(b.root, b.buffer.first_step);
+  });
+  std::vector<Stay> result;
+  for (const Stay& stay : tensors) {
+    if (!result.empty() && result.back().root == stay.root &&
+        stay.buffer.first_step <= result.back().buffer.last_step) {
+      int& last = result.back().buffer.last_step;
+      last = std::max(last, stay.buffer.last_step);
+    } else {
+      result.push_back(stay);
+      result.back().buffer.bytes = bytes_of(context, stay.root);
+    }
+  }
+  return result;
+}
+
+std::vector<std::int64_t> MemoryLayout::offsets_at(int stage) const {
+  std::vector<std::int64_t> offsets = fixed_offsets;
+  for (const PlacedStay& placed : stays) {
+    const Buffer& buffer = placed.stay.buffer;
+    if (buffer.first_step <= stage && stage <= buffer.last_step) {
+      offsets[static_cast<std::size_t>(placed.stay.root)] = placed.offset;
+    }
+  }
+  return offsets;
+}
 
 MemoryLayout lay_out(const Context& context, std::span<const StageOps> stages,
                      std::span<const StageCode> codes, std::span<const TensorId> readable) {

@@ -7,13 +7,33 @@
 #include <vector>
 
 #include "backends/backend.h"
+#include "backends/memory_plan.h"
 #include "backends/onednn/code.h"
 #include "backends/onednn/stages.h"
 
 namespace voxmark::onednn {
 
+// One stay of a root in memory, in stages.
+struct Stay {
+  TensorId root = kNoTensor;
+  Buffer buffer;
+};
+
+// A root stays from the first write of a tensor in it to the last read of one, and again where
+// tensors of it are computed again.
+std::vector<Stay> stays(const Context& context, std::span<const StageOps> stages,
+                        std::span<const TensorId> readable);
+
 struct MemoryLayout {
-  std::vector<std::int64_t> offsets;  // bytes, by TensorId; of roots and of all but images
+  struct PlacedStay {
+    Stay stay;
+    std::int64_t offset = 0;
+  };
+  // Bytes, by TensorId; of roots and of all but images, as they lie during a stage.
+  std::vector<std::int64_t> offsets_at(int stage) const;
+
+  std::vector<std::int64_t> fixed_offsets;  // of what stays throughout
+  std::vector<PlacedStay> stays;
   std::vector<std::int64_t> scratch;  // bytes, by stage
   std::int64_t arena_bytes = 0;
   MemoryPlan plan;

@@ -15,6 +15,7 @@
 #include "backends/onednn/formats.h"
 #include "backends/verify.h"
 #include "workloads/synthetic.h"
+#include "workloads/weights.h"
 
 namespace voxmark {
 namespace {
@@ -236,6 +237,51 @@ TEST(OnednnMemory, IsPlannedExactly) {
   const MemoryPlan planned = onednn_backend().plan(program, options);
   EXPECT_TRUE(planned.exact);
   EXPECT_EQ(planned.bytes, onednn_backend().compile(program, options)->plan().bytes);
+}
+
+// What a run leaves: the loss and every gradient.
+std::vector<double> step_values(const Program& program, const CompileOptions& options,
+                                const Weights& weights, const Batch& batch) {
+  const auto executable = onednn_backend().compile(program, options);
+  for (const auto& [name, values] : weights) {
+    executable->set(program.find(name), values);
+  }
+  executable->load(batch);
+  executable->run();
+  std::vector<double> result = {executable->run().loss};
+  for (std::size_t i = 0; i < program.tensors.size(); ++i) {
+    if (program.tensors[i].role == TensorRole::parameter_gradient) {
+      std::vector<double> values(static_cast<std::size_t>(elements(program.tensors[i].shape)));
+      executable->read(static_cast<TensorId>(i), values);
+      result.insert(result.end(), values.begin(), values.end());
+    }
+  }
+  return result;
+}
+
+TEST(OnednnMemory, LimitsAreMetByComputingAgainWithTheSameBits) {
+  const Program program = lower(unet3d({16, 1, 1}), 1, {48, 48, 48}, Mode::training);
+  const Weights weights = initial_weights(program, 4);
+  const Batch batch = synthetic_batch(1, program.dims, 1, 1, 4, 0);
+  for (const Precision precision : {Precision::fp32, Precision::bf16}) {
+    CompileOptions options{precision, kThreads, {}};
+    if (onednn_backend().unsupported(program, options)) {
+      continue;
+    }
+    const MemoryPlan unlimited = onednn_backend().plan(program, options);
+    const std::vector<double> expected = step_values(program, options, weights, batch);
+    const std::int64_t transient =
+        unlimited.bytes.at("activations") + unlimited.bytes.at("scratchpad");
+    for (const double share : {0.95, 0.88}) {
+      options.memory_limit_bytes =
+          unlimited.total_bytes() -
+          static_cast<std::int64_t>((1 - share) * static_cast<double>(transient));
+      const MemoryPlan limited = onednn_backend().plan(program, options);
+      EXPECT_LE(limited.total_bytes(), *options.memory_limit_bytes) << to_string(precision);
+      EXPECT_EQ(step_values(program, options, weights, batch), expected)
+          << to_string(precision) << " at " << share;
+    }
+  }
 }
 
 TEST(OnednnBackend, SaysWhatItDoesNotCompute) {

@@ -73,15 +73,19 @@ bool runs_on_views(const Op& op) {
                 TransposedConvolutionBackwardData, TransposedConvolutionBackwardWeights>(op);
 }
 
-std::vector<StageOps> merge_ops(const Program& program, std::span<const TensorId> readable) {
+std::vector<StageOps> merge_ops(const Program& program, const Schedule& schedule,
+                                std::span<const TensorId> readable) {
   const Merging merging(program, readable);
+  const auto op_of = [&](OpId id) -> const Op& {
+    return program.ops[static_cast<std::size_t>(id)];
+  };
   std::vector<StageOps> stages;
-  for (std::size_t i = 0; i < program.ops.size(); ++i) {
-    const OpId id = static_cast<OpId>(i);
-    if (i > 0 && merging.joins(program.ops[i - 1], program.ops[i], stages.back())) {
-      stages.back().ops.push_back(id);
+  for (const ScheduledOp& next : schedule) {
+    if (!stages.empty() && !next.recomputed && !stages.back().recomputed &&
+        merging.joins(op_of(stages.back().ops.back()), op_of(next.op), stages.back())) {
+      stages.back().ops.push_back(next.op);
     } else {
-      stages.push_back({{id}, {}});
+      stages.push_back({{next.op}, {}, next.recomputed});
     }
   }
   return stages;

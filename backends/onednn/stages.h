@@ -4,6 +4,7 @@
 #include <span>
 #include <vector>
 
+#include "backends/schedule.h"
 #include "workloads/program.h"
 
 namespace voxmark::onednn {
@@ -11,10 +12,12 @@ namespace voxmark::onednn {
 struct StageOps {
   std::vector<OpId> ops;
   std::vector<TensorId> internal;  // written and read inside the stage only: never in memory
+  bool recomputed = false;         // brings back a tensor that was dropped
 };
 
-// The stages of a program, in its order. `readable` tensors stay in memory.
-std::vector<StageOps> merge_ops(const Program& program, std::span<const TensorId> readable);
+// The stages of a schedule, in its order. `readable` tensors stay in memory.
+std::vector<StageOps> merge_ops(const Program& program, const Schedule& schedule,
+                                std::span<const TensorId> readable);
 
 // Ops on predictions, logits and targets.
 bool is_prediction_op(const Op& op);

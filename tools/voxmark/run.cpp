@@ -45,7 +45,7 @@ const std::map<std::string, std::string> kHelp = {
     {"steps", "timed steps per process"},
     {"warmup", "steps before them"},
     {"repeats", "processes per case, interleaved over the backends"},
-    {"memory_limit", "a case that needs more is not started: 8GiB, 500MB"},
+    {"memory_limit", "8GiB, 500MB: tensors are computed again to fit; what cannot is not started"},
     {"case_budget", "a case predicted to take more seconds is skipped"},
     {"timeout", "seconds without a message after which a case is ended"},
     {"baseline", "backend that speed-ups refer to; default: eigen-tensor, else the first"}};

@@ -1,0 +1,219 @@
+#include "backends/onednn/recomputation.h"
+
+#include <algorithm>
+#include <map>
+#include <optional>
+
+#include "backends/onednn/memory_layout.h"
+#include "workloads/cost.h"
+
+namespace voxmark::onednn {
+namespace {
+
+// Seconds do not matter here, only which op takes longer than which: a core's arithmetic against
+// its memory traffic, of the order seen on AVX-512 servers.
+constexpr double kFlopsPerByte = 8;
+
+// A gap between two uses that is shorter than this cannot lower the peak.
+constexpr int kShortestGap = 3;
+
+double cost_of(const Context& context, const Op& op) {
+  double bytes = 0;
+  const Operands ids = operands(op);
+  for (const std::vector<TensorId>& list : {ids.reads, ids.writes}) {
+    for (const TensorId id : list) {
+      const TensorFormat& format = context.formats[id];
+      bytes += static_cast<double>(format.shape.elements() * format.element_bytes());
+    }
+  }
+  return static_cast<double>(flops(context.program, op)) + kFlopsPerByte * bytes;
+}
+
+// Every long gap between two uses of a root of activations, as the drop that would leave it empty.
+std::vector<Drop> possible_drops(const Context& context, std::span<const TensorId> readable) {
+  const Program& program = context.program;
+  struct Group {
+    std::vector<TensorId> tensors;
+    std::vector<OpId> uses;
+    bool may_drop = true;
+  };
+  std::map<TensorId, Group> groups;
+  for (std::size_t i = 0; i < program.tensors.size(); ++i) {
+    const TensorId id = static_cast<TensorId>(i);
+    if (program.tensors[i].role == TensorRole::activation) {
+      Group& group = groups[context.formats[id].root];
+      group.tensors.push_back(id);
+      group.may_drop =
+          group.may_drop && std::find(readable.begin(), readable.end(), id) == readable.end();
+    }
+  }
+  for (std::size_t i = 0; i < program.ops.size(); ++i) {
+    const Operands ids = operands(program.ops[i]);
+    for (const std::vector<TensorId>& list : {ids.reads, ids.writes}) {
+      for (const TensorId id : list) {
+        if (program.tensor(id).role != TensorRole::activation) {
+          continue;
+        }
+        Group& group = groups[context.formats[id].root];
+        // Predictions are merged with the sums over them, which run once.
+        group.may_drop = group.may_drop && !is_prediction_op(program.ops[i]);
+        if (group.uses.empty() || group.uses.back() != static_cast<OpId>(i)) {
+          group.uses.push_back(static_cast<OpId>(i));
+        }
+      }
+    }
+  }
+  std::vector<Drop> drops;
+  for (const auto& [root, group] : groups) {
+    for (std::size_t k = 0; group.may_drop && k + 1 < group.uses.size(); ++k) {
+      if (group.uses[k + 1] - group.uses[k] >= kShortestGap) {
+        drops.push_back({group.uses[k], group.tensors});
+      }
+    }
+  }
+  return drops;
+}
+
+class Search {
+ public:
+  Search(const Context& context, const ScratchBytes& scratch, std::span<const TensorId> readable)
+      : context_(context), scratch_(scratch), readable_(readable) {
+    candidates_ = possible_drops(context, readable);
+    best_ = evaluate({});
+  }
+
+  void descend(const RecomputationGoal& goal) {
+    while (best_.peak() > goal.transient_bytes) {
+      // A little lower at a time: what helps against the highest peaks now.
+      constexpr double kStep = 0.97;
+      const auto limit =
+          std::max(goal.transient_bytes,
+                   static_cast<std::int64_t>(kStep * static_cast<double>(best_.peak())));
+      const double allowed = goal.extra_time_share;
+      std::optional<Plan> next = best_step(limit, allowed);
+      if (!next) {
+        break;
+      }
+      best_ = std::move(*next);
+    }
+    give_back(std::max(goal.transient_bytes, best_.peak()));
+  }
+
+  Schedule schedule() const {
+    return schedule_with_drops(context_.program, drops_of(best_.chosen));
+  }
+
+ private:
+  struct Plan {
+    std::vector<std::size_t> chosen;        // candidates
+    std::vector<std::int64_t> stage_bytes;  // alive during each stage
+    double extra_time_share = 0;
+
+    std::int64_t peak() const { return *std::max_element(stage_bytes.begin(), stage_bytes.end()); }
+    double excess(std::int64_t limit) const {
+      double sum = 0;
+      for (const std::int64_t bytes : stage_bytes) {
+        sum += static_cast<double>(std::max<std::int64_t>(0, bytes - limit));
+      }
+      return sum;
+    }
+  };
+
+  std::vector<Drop> drops_of(const std::vector<std::size_t>& chosen) const {
+    std::vector<Drop> drops;
+    for (const std::size_t index : chosen) {
+      drops.push_back(candidates_[index]);
+    }
+    return drops;
+  }
+
+  Plan evaluate(std::vector<std::size_t> chosen) const {
+    const Schedule schedule = schedule_with_drops(context_.program, drops_of(chosen));
+    const std::vector<StageOps> stages = merge_ops(context_.program, schedule, readable_);
+    Plan plan;
+    std::vector<std::int64_t> changes(stages.size() + 1, 0);
+    for (const Stay& stay : stays(context_, stages, readable_)) {
+      changes[static_cast<std::size_t>(stay.buffer.first_step)] += stay.buffer.bytes;
+      changes[static_cast<std::size_t>(stay.buffer.last_step) + 1] -= stay.buffer.bytes;
+    }
+    std::int64_t alive = 0;
+    for (std::size_t stage = 0; stage < stages.size(); ++stage) {
+      alive += changes[stage];
+      plan.stage_bytes.push_back(alive + scratch_(stages[stage]));
+    }
+    plan.chosen = std::move(chosen);
+    plan.extra_time_share = extra_time_share(context_, schedule);
+    return plan;
+  }
+
+  // The drop that lowers what lies above the limit most, for its time.
+  std::optional<Plan> best_step(std::int64_t limit, double allowed_time_share) const {
+    constexpr double kLeastTime = 1e-6;  // a drop may be free
+    const double excess = best_.excess(limit);
+    std::optional<Plan> best;
+    double best_score = 0;
+    for (std::size_t i = 0; i < candidates_.size(); ++i) {
+      if (std::find(best_.chosen.begin(), best_.chosen.end(), i) != best_.chosen.end()) {
+        continue;
+      }
+      std::vector<std::size_t> chosen = best_.chosen;
+      chosen.push_back(i);
+      Plan plan = evaluate(std::move(chosen));
+      const double gain = excess - plan.excess(limit);
+      const double time = std::max(plan.extra_time_share - best_.extra_time_share, kLeastTime);
+      if (gain > 0 && plan.extra_time_share <= allowed_time_share && gain / time > best_score) {
+        best_score = gain / time;
+        best = std::move(plan);
+      }
+    }
+    return best;
+  }
+
+  // Undoes drops that the limit does not need, the dearest first.
+  void give_back(std::int64_t limit) {
+    for (bool is_changed = true; is_changed;) {
+      is_changed = false;
+      std::optional<Plan> cheapest;
+      for (std::size_t i = 0; i < best_.chosen.size(); ++i) {
+        std::vector<std::size_t> fewer = best_.chosen;
+        fewer.erase(fewer.begin() + static_cast<std::ptrdiff_t>(i));
+        Plan plan = evaluate(std::move(fewer));
+        const double now = cheapest ? cheapest->extra_time_share : best_.extra_time_share;
+        if (plan.peak() <= limit && plan.extra_time_share <= now) {
+          cheapest = std::move(plan);
+        }
+      }
+      if (cheapest) {
+        best_ = std::move(*cheapest);
+        is_changed = true;
+      }
+    }
+  }
+
+  const Context& context_;
+  const ScratchBytes& scratch_;
+  std::span<const TensorId> readable_;
+  std::vector<Drop> candidates_;
+  Plan best_;
+};
+
+}  // namespace
+
+double extra_time_share(const Context& context, const Schedule& schedule) {
+  double once = 0, again = 0;
+  for (const ScheduledOp& scheduled : schedule) {
+    const double cost =
+        cost_of(context, context.program.ops[static_cast<std::size_t>(scheduled.op)]);
+    (scheduled.recomputed ? again : once) += cost;
+  }
+  return again / once;
+}
+
+Schedule choose_schedule(const Context& context, const ScratchBytes& scratch,
+                         const RecomputationGoal& goal, std::span<const TensorId> readable) {
+  Search search(context, scratch, readable);
+  search.descend(goal);
+  return search.schedule();
+}
+
+}  // namespace voxmark::onednn
