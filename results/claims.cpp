@@ -50,9 +50,17 @@ struct MeasuredCase {
   }
 };
 
+// The paper's model: 16 filters, one channel (FLAIR), one class.
+bool is_papers_model(const Json& spec) {
+  return spec.at("filters") == 16 && spec.at("input_channels") == 1 && spec.at("classes") == 1;
+}
+
 std::vector<MeasuredCase> cases_of(const Report& report) {
   std::vector<MeasuredCase> cases;
   for (const Record& record : report.records) {
+    if (!is_papers_model(record.spec)) {
+      continue;
+    }
     Json spec = record.spec;
     spec.erase("process");
     auto found = std::find_if(cases.begin(), cases.end(),
@@ -75,7 +83,7 @@ std::string why_not(const std::vector<MeasuredCase>& cases, const std::string& b
                          record.reason.value_or("no reason given"));
     }
   }
-  return backend + " was not run";
+  return backend + " was not run" + (isa.empty() ? "" : " with " + isa);
 }
 
 std::optional<double> sample_seconds(const SampleRecord& sample, const std::string& clock,
@@ -345,8 +353,9 @@ std::vector<Finding> judge_memory(const Json& claim, const std::vector<MeasuredC
     const Interval needed = line->bytes_at(voxels);
     findings.push_back(claim.at("kind") == "fit" ? judge_fit(claim, *line, needed)
                                                  : judge_bytes(claim, *line, needed));
-    findings.back().remark = fmt::format("from {} sizes up to {} of that batch", line->sizes,
-                                         significant(largest_voxels(cases) / voxels, 2));
+    findings.back().remark =
+        fmt::format("a line through {} sizes, the largest {}% of this batch", line->sizes,
+                    significant(100 * largest_voxels(of_backend(cases, backend)) / voxels, 2));
   }
   return findings;
 }

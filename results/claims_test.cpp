@@ -134,6 +134,14 @@ TEST(Claims, OtherWorkloadsAreNotCompared) {
   EXPECT_EQ(only(ratio_claim(), report).verdict, Verdict::not_comparable);
 }
 
+TEST(Claims, AnotherModelIsNotThePapers) {
+  Report report = recorded(3.4, 1.0);
+  for (Record& record : report.records) {
+    record.spec["filters"] = 4;
+  }
+  EXPECT_EQ(only(ratio_claim(), report).verdict, Verdict::not_comparable);
+}
+
 TEST(Claims, ClocksAreReadFromTheirReadings) {
   const Record record = measured("onednn", 0, 2.0);
   const std::vector<const Record*> processes = {&record};

@@ -73,7 +73,7 @@ SweepResult measure(const Options& options) {
 std::string markdown(const Claims& claims, const Report& report,
                      std::span<const Finding> findings) {
   const Json& cpu = report.header.environment.value("cpu", Json::object());
-  const Json model = cpu.is_object() ? cpu.value("model", Json()) : Json();
+  const Json model = cpu.is_object() ? cpu.value("model_name", Json()) : Json();
   std::string text = fmt::format(
       "{}\n\nMeasured {} on {}, voxmark {}.\n\n{}\n", claims.source, report.header.created,
       model.is_string() ? model.get<std::string>() : "an unknown CPU",
