@@ -225,7 +225,8 @@ Weights verification_weights(const Program& program, std::uint64_t seed) {
         continue;
       }
       if (kind == "gamma" || kind == "moving_variance") {
-        values[i] = 0.5 + random;
+        // From 1 on float32 has a bit less than the random number.
+        values[i] = static_cast<double>(static_cast<float>(0.5 + random));
       } else if (kind == "beta") {
         values[i] = i % 4 == 3 ? -3.0 : 3.0;
       } else if (kind == "bias" || kind == "moving_mean") {
@@ -460,6 +461,102 @@ Verification verify_losses(const Backend& backend, const CompileOptions& options
   return check_training(*executable, program, weights, batch,
                         training_losses(*reference, program, weights, batch, steps),
                         options.precision);
+}
+
+namespace {
+
+std::vector<double> read_shaped(const SafetensorsFile& file, const std::string& name,
+                                const Shape& shape) {
+  const Shape& found = file.entry(name).shape;
+  if (found != shape) {
+    throw_bad_input("results {}: {} has shape [{}], expected [{}]", file.path(), name,
+                    fmt::join(found, ", "), fmt::join(shape, ", "));
+  }
+  return file.read_doubles(name);
+}
+
+// Adam's first step from a state of zero, in double.
+std::vector<double> first_update(const AdamSettings& adam, std::vector<double> parameter,
+                                 const std::vector<double>& gradient) {
+  const double step_size = adam_step_size(adam, 1.0);
+  for (std::size_t i = 0; i < parameter.size(); ++i) {
+    const double m = gradient[i] * (1.0 - adam.beta1);
+    const double v = gradient[i] * gradient[i] * (1.0 - adam.beta2);
+    parameter[i] -= step_size * m / (std::sqrt(v) + adam.epsilon);
+  }
+  return parameter;
+}
+
+TensorCheck check_loss(std::size_t step, double found, double expected,
+                       const Tolerances& tolerance) {
+  const double error = std::abs(found - expected) / std::max(1.0, std::abs(expected));
+  return {step == 0 ? "loss" : fmt::format("loss/step{}", step),
+          std::isnan(error) ? std::numeric_limits<double>::infinity() : error,
+          step == 0 ? tolerance.loss
+                    : tolerance.updated_loss *
+                          std::pow(tolerance.updated_loss_growth, static_cast<double>(step - 1))};
+}
+
+}  // namespace
+
+StepResults load_results(const std::string& path, const Program& program, int steps) {
+  const SafetensorsFile file(path);
+  StepResults results;
+  results.losses = read_shaped(file, "losses", {steps});
+  for (const Op& op : program.ops) {
+    if (const auto* adam = std::get_if<Adam>(&op.kind)) {
+      const TensorInfo& parameter = program.tensor(adam->parameter);
+      results.gradients[parameter.name] =
+          read_shaped(file, "gradient/" + parameter.name, parameter.shape);
+      results.updated[parameter.name] =
+          read_shaped(file, "updated/" + parameter.name, parameter.shape);
+    }
+  }
+  for (const TensorInfo& tensor : program.tensors) {
+    if (tensor.role == TensorRole::moving_statistic) {
+      results.updated[tensor.name] = read_shaped(file, "updated/" + tensor.name, tensor.shape);
+    }
+  }
+  return results;
+}
+
+Verification verify_results(const StepResults& results, const Program& program,
+                            const Weights& weights, const StepReference& reference,
+                            const std::vector<double>& losses, Precision precision) {
+  const Tolerances& tolerance = tolerances(precision);
+  Verification verification;
+  for (std::size_t step = 0; step < results.losses.size(); ++step) {
+    verification.checks.push_back(check_loss(
+        step, results.losses[step], step == 0 ? reference.loss : losses.at(step), tolerance));
+  }
+  double network_contributions = 0;
+  for (const auto& [name, values] : reference.contributions) {
+    network_contributions = std::max(network_contributions, largest_magnitude(values));
+  }
+  const auto error_of = precision == Precision::bf16 ? gradient_norm_error : gradient_error;
+  for (const Op& op : program.ops) {
+    const auto* adam = std::get_if<Adam>(&op.kind);
+    if (adam == nullptr) {
+      continue;
+    }
+    const std::string& parameter = program.tensor(adam->parameter).name;
+    const std::string& gradient = program.tensor(adam->gradient).name;
+    const std::vector<double>& found = results.gradients.at(parameter);
+    verification.checks.push_back({gradient,
+                                   error_of(found, reference, gradient, network_contributions),
+                                   tolerance.gradient});
+    verification.checks.push_back(
+        {"update/" + parameter,
+         error_to_magnitude(results.updated.at(parameter),
+                            first_update(program.adam, weights.at(parameter), found)),
+         tolerance.update});
+  }
+  for (const auto& [name, values] : reference.moving_statistics) {
+    verification.checks.push_back({"update/" + name,
+                                   error_to_magnitude(results.updated.at(name), values),
+                                   tolerance.statistics});
+  }
+  return verification;
 }
 
 }  // namespace voxmark

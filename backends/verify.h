@@ -57,6 +57,26 @@ Verification verify_step(const Backend& backend, const CompileOptions& options,
                          const Program& program, const Weights& weights, const Batch& batch,
                          const StepReference& reference);
 
+// What a program outside of ours computed, from the same weights and batch.
+struct StepResults {
+  std::vector<double> losses;                            // of consecutive steps
+  std::map<std::string, std::vector<double>> gradients;  // of the first step, by parameter name
+  // Parameters and moving statistics after the first update.
+  std::map<std::string, std::vector<double>> updated;
+};
+
+// Every tensor of the program that such results must have: read from a safetensors file with
+// "losses", "gradient/..." and "updated/...". Throws Error (bad_input) naming the file and what is
+// missing or has another shape.
+StepResults load_results(const std::string& path, const Program& program, int steps);
+
+// The results against the reference, with the tolerances of verify_step: losses, every gradient
+// tensor, and the update, which is Adam in double on the gradients that the program itself found.
+// `losses` are those to be met after the first.
+Verification verify_results(const StepResults& results, const Program& program,
+                            const Weights& weights, const StepReference& reference,
+                            const std::vector<double>& losses, Precision precision);
+
 // The losses of `steps` training steps on one batch, each before its update.
 std::vector<double> training_losses(Executable& executable, const Program& program,
                                     const Weights& weights, const Batch& batch, int steps);

@@ -6,6 +6,8 @@
 #include <string_view>
 
 #include "base/error.h"
+#include "benches/isa.h"
+#include "benches/peers.h"
 #include "workloads/batch_source.h"
 #include "workloads/synthetic.h"
 
@@ -73,6 +75,7 @@ constexpr std::array<std::string_view, 13> kRequiredKeys = {
     "backend", "image", "batch", "input_channels", "classes", "filters", "precision",
     "threads", "data",  "seed",  "steps",          "warmup",  "process"};
 constexpr std::string_view kMemoryLimitKey = "memory_limit_bytes";
+constexpr std::string_view kIsaKey = "isa";
 
 void check_keys(const Json& json, const std::string& name) {
   if (!json.is_object()) {
@@ -85,7 +88,7 @@ void check_keys(const Json& json, const std::string& name) {
   }
   for (const auto& item : json.items()) {
     const std::string& key = item.key();
-    if (key != kMemoryLimitKey &&
+    if (key != kMemoryLimitKey && key != kIsaKey &&
         std::find(kRequiredKeys.begin(), kRequiredKeys.end(), key) == kRequiredKeys.end()) {
       throw_bad_input("{}: key \"{}\" is unknown", name, key);
     }
@@ -110,7 +113,11 @@ std::string shell_word(const std::string& word) {
 
 }  // namespace
 
-bool is_external(const CaseSpec& spec) { return spec.backend.rfind(kExternalPrefix, 0) == 0; }
+bool is_external(const std::string& backend) {
+  return backend.rfind(kExternalPrefix, 0) == 0 || find_peer(backend) != nullptr;
+}
+
+bool is_external(const CaseSpec& spec) { return is_external(spec.backend); }
 
 void check(const CaseSpec& spec) {
   if (spec.backend.empty()) {
@@ -136,6 +143,9 @@ void check(const CaseSpec& spec) {
   if (spec.memory_limit_bytes) {
     check_range(kMemoryLimitKey, *spec.memory_limit_bytes, 1, kMaxJsonInteger);
   }
+  if (!spec.isa.empty() && find_isa(spec.isa) == nullptr) {
+    throw_bad_input("isa: {}, expected avx, avx2 or avx512", spec.isa);
+  }
   if (spec.seed > static_cast<std::uint64_t>(kMaxJsonInteger)) {
     throw_bad_input("seed: {}, expected 0 to {}", spec.seed, kMaxJsonInteger);
   }
@@ -152,6 +162,9 @@ Json to_json(const CaseSpec& spec) {
                {"threads", spec.threads}};
   if (spec.memory_limit_bytes) {
     json[kMemoryLimitKey] = *spec.memory_limit_bytes;
+  }
+  if (!spec.isa.empty()) {
+    json[kIsaKey] = spec.isa;
   }
   json["data"] = spec.data;
   json["seed"] = spec.seed;
@@ -175,6 +188,9 @@ CaseSpec case_from_json(const Json& json, const std::string& name) {
   if (json.contains(kMemoryLimitKey) && !json.at(kMemoryLimitKey).is_null()) {
     spec.memory_limit_bytes = integer(json, name, "memory_limit_bytes");
   }
+  if (json.contains(kIsaKey)) {
+    spec.isa = text(json, name, "isa");
+  }
   spec.data = text(json, name, "data");
   const std::int64_t seed = integer(json, name, "seed");
   check_range("seed", seed, 0, kMaxJsonInteger);
@@ -196,12 +212,15 @@ std::string reproduce_command(const CaseSpec& spec) {
   if (spec.memory_limit_bytes) {
     command += fmt::format(" --memory-limit {}", *spec.memory_limit_bytes);
   }
+  if (!spec.isa.empty()) {
+    command += " --isa " + spec.isa;
+  }
   return command;
 }
 
 std::string describe(const CaseSpec& spec) {
-  return fmt::format("{} {} batch {} {}", spec.backend, to_string(spec.image), spec.batch,
-                     to_string(spec.precision));
+  return fmt::format("{} {} batch {} {}{}", spec.backend, to_string(spec.image), spec.batch,
+                     to_string(spec.precision), spec.isa.empty() ? "" : " " + spec.isa);
 }
 
 Program training_program(const CaseSpec& spec) {
@@ -237,6 +256,13 @@ CaseSpec verification_shape(const CaseSpec& spec) {
   shape.steps = 1;
   shape.warmup = 0;
   shape.process = 0;
+  return shape;
+}
+
+CaseSpec external_verification_shape(const CaseSpec& spec) {
+  constexpr int kSteps = 2;
+  CaseSpec shape = verification_shape(spec);
+  shape.steps = kSteps;
   return shape;
 }
 

@@ -13,13 +13,14 @@
 namespace voxmark {
 
 struct CaseSpec {
-  std::string backend;  // of the registry, or "exec:PROGRAM ARGUMENTS": see PROTOCOL.md
+  std::string backend;  // of the registry, a peer's, or "exec:PROGRAM ARGUMENTS": see PROTOCOL.md
   Dims image{64, 64, 64};
   std::int64_t batch = 1;
   UnetOptions network;
   Precision precision = Precision::fp32;
   int threads = 1;
   std::optional<std::int64_t> memory_limit_bytes;
+  std::string isa;  // instructions that kernels may use: avx, avx2 or avx512; "": what this CPU has
   std::string data = "synthetic";  // "synthetic", "phantom", or a Decathlon folder
   std::uint64_t seed = 1;          // of initial weights and of the batch
   int steps = 5;                   // timed ones
@@ -29,6 +30,8 @@ struct CaseSpec {
 
 // The prefix that makes a backend an external program.
 constexpr const char* kExternalPrefix = "exec:";
+// Whether the backend is a program of somebody else's: that one, or a peer (benches/peers.h).
+bool is_external(const std::string& backend);
 bool is_external(const CaseSpec& spec);
 
 // Throws Error (bad_input) naming the key, what was expected and what was found. Does not look for
@@ -36,8 +39,8 @@ bool is_external(const CaseSpec& spec);
 void check(const CaseSpec& spec);
 
 Json to_json(const CaseSpec& spec);
-// Every key must be there, memory_limit_bytes excepted, and no other. `name` stands in messages.
-// Throws Error (bad_input).
+// Every key must be there, memory_limit_bytes and isa excepted, and no other. `name` stands in
+// messages. Throws Error (bad_input).
 CaseSpec case_from_json(const Json& json, const std::string& name);
 
 // The command that measures this case again, alone.
@@ -56,5 +59,9 @@ Batch case_batch(const CaseSpec& spec);
 // The case at which the one that is timed is verified: at most 48 voxels per axis, from where on
 // oneDNN picks the implementations of all larger images, at most two images, synthetic data.
 CaseSpec verification_shape(const CaseSpec& spec);
+
+// The same for an external program, which runs more than one step: the second step's loss shows
+// that it trains on what it updated.
+CaseSpec external_verification_shape(const CaseSpec& spec);
 
 }  // namespace voxmark

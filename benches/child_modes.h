@@ -16,6 +16,10 @@ void plan_case(const Backend& backend, const CaseSpec& spec, const Say& say);
 // One step against naive in double, at verification_shape(request.spec).
 void verify_case(const Backend& backend, const Request& request, const Say& say);
 
+// What an external program left in `request.results_path`, started from the weights and the batch
+// that verification_files() wrote for it, against the same reference.
+void check_case(const Request& request, const Say& say);
+
 // Warm-up and timed steps. The only function that times anything.
 void time_case(const Backend& backend, const CaseSpec& spec, const Say& say);
 

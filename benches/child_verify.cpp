@@ -1,9 +1,12 @@
+#include <fmt/format.h>
 #include <unistd.h>
 
 #include <chrono>
 
+#include "backends/naive/naive.h"
 #include "backends/verify.h"
 #include "benches/child_modes.h"
+#include "workloads/safetensors.h"
 
 namespace voxmark {
 namespace {
@@ -38,7 +41,53 @@ double probe_step_seconds(const Backend& backend, const CaseSpec& spec, const Pr
   return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
 }
 
+// The losses of naive in double: those after the first. One step more than the reference takes, so
+// kept beside it.
+std::vector<double> losses_for(const Request& request, const Program& program,
+                               const Weights& weights, const Batch& batch) {
+  const std::string path =
+      request.reference_path.empty()
+          ? ""
+          : fmt::format("{}.losses{}", request.reference_path, request.spec.steps);
+  if (!path.empty() && access(path.c_str(), R_OK) == 0) {
+    return SafetensorsFile(path).read_doubles("losses");
+  }
+  const auto naive = naive_backend().compile(program, {Precision::fp64, request.spec.threads, {}});
+  const std::vector<double> losses =
+      training_losses(*naive, program, weights, batch, request.spec.steps);
+  if (!path.empty()) {
+    write_safetensors(path, std::vector<TensorView>{{"losses",
+                                                     {static_cast<std::int64_t>(losses.size())},
+                                                     std::span<const double>(losses)}});
+  }
+  return losses;
+}
+
+VerifiedMessage message_of(const CaseSpec& shape, const Verification& verification) {
+  VerifiedMessage message;
+  message.image = shape.image;
+  message.batch = shape.batch;
+  message.checks = static_cast<int>(verification.checks.size());
+  message.tensor = verification.worst().tensor;
+  message.error = verification.worst().error;
+  message.tolerance = verification.worst().tolerance;
+  return message;
+}
+
 }  // namespace
+
+void check_case(const Request& request, const Say& say) {
+  const CaseSpec& shape = request.spec;
+  const Program program = training_program(shape);
+  // What it wrote is read first: reading fails fast, the reference takes its time.
+  const StepResults results = load_results(request.results_path, program, shape.steps);
+  const Weights weights = verification_weights(program, shape.seed);
+  const Batch batch = case_batch(shape);
+  const StepReference reference = reference_for(request, program, weights, batch);
+  const std::vector<double> losses = losses_for(request, program, weights, batch);
+  say(message_of(shape,
+                 verify_results(results, program, weights, reference, losses, shape.precision)));
+}
 
 void verify_case(const Backend& backend, const Request& request, const Say& say) {
   const CaseSpec shape = verification_shape(request.spec);
@@ -49,13 +98,7 @@ void verify_case(const Backend& backend, const Request& request, const Say& say)
   const Verification verification =
       verify_step(backend, compile_options(shape), program, weights, batch, reference);
 
-  VerifiedMessage message;
-  message.image = shape.image;
-  message.batch = shape.batch;
-  message.checks = static_cast<int>(verification.checks.size());
-  message.tensor = verification.worst().tensor;
-  message.error = verification.worst().error;
-  message.tolerance = verification.worst().tolerance;
+  VerifiedMessage message = message_of(shape, verification);
   message.step_seconds = probe_step_seconds(backend, shape, program, weights, batch);
   say(message);
 }

@@ -98,15 +98,22 @@ CrossCheckResult CrossCheck::compare(const FirstStep& expected, const FirstStep&
 CrossCheckResult CrossCheck::check(const CaseSpec& spec, const Exchange& exchange) {
   const StepMessage& step = exchange.steps.front();
   const FirstStep found{spec.backend,
+                        is_external(spec),
                         spec.precision,
                         exchange.ready->batch_sha256,
                         exchange.ready->weights_sha256,
                         step.loss,
                         step.gradient_norms};
   std::vector<FirstStep>& known = first_steps_[shape_key(spec)];
-  const auto other = std::find_if(known.begin(), known.end(), [&](const FirstStep& step_of) {
-    return step_of.backend != found.backend;
-  });
+  const auto first_other = [&](bool external) {
+    return std::find_if(known.begin(), known.end(), [&](const FirstStep& step_of) {
+      return step_of.backend != found.backend && step_of.external == external;
+    });
+  };
+  auto other = first_other(false);
+  if (other == known.end() && found.external) {
+    other = first_other(true);
+  }
   CrossCheckResult result = other == known.end() ? CrossCheckResult{} : compare(*other, found);
   const bool is_new = std::none_of(known.begin(), known.end(), [&](const FirstStep& step_of) {
     return step_of.backend == found.backend;

@@ -1,5 +1,6 @@
 // At the timed shape itself: the first step of every backend against that of another verified
-// backend in the same sweep. Same inputs by hash, loss and gradient norms to tolerance.
+// backend in the same sweep. Same inputs by hash, loss and gradient norms to tolerance. External
+// programs are compared with ours, never ours with them.
 #pragma once
 
 #include <map>
@@ -29,6 +30,7 @@ class CrossCheck {
  private:
   struct FirstStep {
     std::string backend;
+    bool external = false;
     Precision precision = Precision::fp32;
     std::string batch_sha256, weights_sha256;
     double loss = 0;

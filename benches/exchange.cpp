@@ -8,6 +8,8 @@
 
 #include "base/error.h"
 #include "benches/child_process.h"
+#include "benches/isa.h"
+#include "benches/peers.h"
 #include "benches/process_status.h"
 
 namespace voxmark {
@@ -45,8 +47,16 @@ class Listener {
     return true;
   }
   bool operator()(const VerifiedMessage& message) {
-    expect(request_.mode == ChildMode::verify, "verified");
+    // An external program is not asked whether it is right.
+    expect(request_.mode == ChildMode::check ||
+               (request_.mode == ChildMode::verify && request_.results_path.empty()),
+           "verified");
     result_.verified = message;
+    return true;
+  }
+  bool operator()(const ComputedMessage& message) {
+    expect(request_.mode == ChildMode::verify && !request_.results_path.empty(), "computed");
+    result_.computed = message;
     return true;
   }
   bool operator()(const UnsupportedMessage& message) {
@@ -181,8 +191,15 @@ void part(ChildProcess& child, std::optional<std::int64_t> oom_kills_before, Exc
 }  // namespace
 
 std::vector<std::string> child_command(const ChildProgram& program, const CaseSpec& spec) {
+  if (const Peer* peer = find_peer(spec.backend)) {
+    return peer_command(*peer).value_or(std::vector<std::string>{});
+  }
   if (!is_external(spec)) {
-    return program.command;
+    std::vector<std::string> command = program.command;
+    if (const Isa* isa = find_isa(spec.isa)) {
+      command.at(0) = isa_program(*isa);
+    }
+    return command;
   }
   std::istringstream words(spec.backend.substr(std::string(kExternalPrefix).size()));
   std::vector<std::string> command;
@@ -200,6 +217,20 @@ Exchange exchange(const ChildProgram& program, const Request& request,
   Exchange result;
   std::vector<std::string> environment = program.environment;
   environment.push_back(fmt::format("OMP_NUM_THREADS={}", request.spec.threads));
+  if (const Peer* peer = find_peer(request.spec.backend)) {
+    if (!peer_command(*peer)) {
+      set_fault(result, Outcome::skipped, kPeerNotInstalled);
+      return result;
+    }
+    environment.insert(environment.end(), peer->environment.begin(), peer->environment.end());
+  }
+  if (const Isa* isa = find_isa(request.spec.isa)) {
+    if (const auto missing = isa_missing(*isa, !is_external(request.spec))) {
+      set_fault(result, Outcome::skipped, *missing);
+      return result;
+    }
+    environment.insert(environment.end(), isa->environment.begin(), isa->environment.end());
+  }
   const std::optional<std::int64_t> oom_kills_before = oom_kills();
   ChildProcess child(child_command(program, request.spec), environment);
   child.write_line(to_line(request));

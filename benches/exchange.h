@@ -18,7 +18,7 @@ struct ChildProgram {
   double patience_seconds = 900;         // between two messages; after it the child hangs
 };
 
-// The command of an "exec:" backend, or the program's own.
+// The command of an "exec:" backend or of a peer that is installed, or the program's own.
 std::vector<std::string> child_command(const ChildProgram& program, const CaseSpec& spec);
 
 struct Exchange {
@@ -30,6 +30,7 @@ struct Exchange {
 
   std::optional<PlannedMessage> planned;
   std::optional<VerifiedMessage> verified;
+  std::optional<ComputedMessage> computed;
   std::optional<ReadyMessage> ready;
   std::vector<StepMessage> steps;
   std::optional<std::int64_t> peak_bytes;  // high-water mark of the process

@@ -1,6 +1,8 @@
 #include "benches/protocol.h"
 
+#include <algorithm>
 #include <cmath>
+#include <iterator>
 #include <string_view>
 #include <utility>
 
@@ -15,8 +17,10 @@ struct Named {
   Enum value;
 };
 
-constexpr Named<ChildMode> kModes[] = {
-    {"plan", ChildMode::plan}, {"verify", ChildMode::verify}, {"time", ChildMode::time}};
+constexpr Named<ChildMode> kModes[] = {{"plan", ChildMode::plan},
+                                       {"verify", ChildMode::verify},
+                                       {"time", ChildMode::time},
+                                       {"check", ChildMode::check}};
 constexpr Named<ErrorKind> kErrorKinds[] = {{"bad_input", ErrorKind::bad_input},
                                             {"out_of_memory", ErrorKind::out_of_memory},
                                             {"internal", ErrorKind::internal}};
@@ -183,6 +187,10 @@ VerifiedMessage verified_message(const Fields& fields) {
   return message;
 }
 
+Json to_json(const ComputedMessage& message) {
+  return {{"type", "computed"}, {"step_seconds", message.step_seconds}};
+}
+
 Json to_json(const ReadyMessage& message) {
   return {{"type", "ready"},
           {"base_bytes", nullable(message.base_bytes)},
@@ -251,14 +259,40 @@ Json to_json(const ErrorMessage& message) {
           {"message", message.message}};
 }
 
+// Keys of a request that are left out where there is no such file.
+struct PathKey {
+  const char* key;
+  std::string Request::*path;
+};
+constexpr PathKey kPathKeys[] = {{"reference_path", &Request::reference_path},
+                                 {"weights_path", &Request::weights_path},
+                                 {"batch_path", &Request::batch_path},
+                                 {"results_path", &Request::results_path}};
+
+bool is_request_key(const std::string& key) {
+  return key == "protocol" || key == "mode" || key == "case" ||
+         std::any_of(std::begin(kPathKeys), std::end(kPathKeys),
+                     [&key](const PathKey& path) { return key == path.key; });
+}
+
 }  // namespace
+
+Request request_of(ChildMode mode, const CaseSpec& spec, const std::string& reference_path) {
+  Request request;
+  request.mode = mode;
+  request.spec = spec;
+  request.reference_path = reference_path;
+  return request;
+}
 
 std::string to_line(const Request& request) {
   Json json = {{"protocol", kProtocol},
                {"mode", name_of(kModes, request.mode)},
                {"case", to_json(request.spec)}};
-  if (!request.reference_path.empty()) {
-    json["reference_path"] = request.reference_path;
+  for (const PathKey& path : kPathKeys) {
+    if (!(request.*path.path).empty()) {
+      json[path.key] = request.*path.path;
+    }
   }
   return dump_json(json);
 }
@@ -276,14 +310,16 @@ Request parse_request(const std::string& line) {
   }
   for (const auto& item : json.items()) {
     const std::string& key = item.key();
-    if (key != "protocol" && key != "mode" && key != "case" && key != "reference_path") {
+    if (!is_request_key(key)) {
       throw_bad_input("child protocol: key \"{}\" is unknown", key);
     }
   }
   Request request;
   request.mode = value_of(kModes, fields.text("mode"), "mode");
   request.spec = case_from_json(fields.at("case"), "case");
-  request.reference_path = fields.text_or_empty("reference_path");
+  for (const PathKey& path : kPathKeys) {
+    request.*path.path = fields.text_or_empty(path.key);
+  }
   return request;
 }
 
@@ -302,6 +338,9 @@ Message parse_message(const std::string& line) {
   }
   if (type == "verified") {
     return verified_message(fields);
+  }
+  if (type == "computed") {
+    return ComputedMessage{fields.seconds("step_seconds")};
   }
   if (type == "ready") {
     return ready_message(fields);

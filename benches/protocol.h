@@ -13,9 +13,10 @@
 
 namespace voxmark {
 
-constexpr const char* kProtocol = "voxmark.child/1";
+constexpr const char* kProtocol = "voxmark.child/2";
 
-enum class ChildMode { plan, verify, time };
+// check is voxmark's own: what an external program computed in mode verify, against the reference.
+enum class ChildMode { plan, verify, time, check };
 
 // Runner to child: the first and only line.
 struct Request {
@@ -24,7 +25,16 @@ struct Request {
   // verify: where the reference lies, or is to be left for the next child. "": computed for this
   // child alone.
   std::string reference_path;
+  // What an external program starts from: safetensors files that the runner wrote. "": the child
+  // makes both from the case's seed.
+  std::string weights_path;
+  std::string batch_path;
+  // verify: the safetensors file that an external program is to write. check: the one it wrote.
+  std::string results_path;
 };
+
+// A request without files, but for the reference.
+Request request_of(ChildMode mode, const CaseSpec& spec, const std::string& reference_path = "");
 
 // ---- Child to runner ----
 
@@ -48,6 +58,11 @@ struct VerifiedMessage {
   double tolerance = 0;
   double step_seconds = 0;                            // of one step at that shape
   bool passed() const { return error <= tolerance; }  // false for NaN
+};
+
+// verify, of an external program: its results lie in the file that the request named.
+struct ComputedMessage {
+  double step_seconds = 0;  // of one step at that shape
 };
 
 struct ReadyMessage {
@@ -83,8 +98,8 @@ struct ErrorMessage {
   std::string message;
 };
 
-using Message = std::variant<PlannedMessage, UnsupportedMessage, VerifiedMessage, ReadyMessage,
-                             StepMessage, DoneMessage, ErrorMessage>;
+using Message = std::variant<PlannedMessage, UnsupportedMessage, VerifiedMessage, ComputedMessage,
+                             ReadyMessage, StepMessage, DoneMessage, ErrorMessage>;
 
 // One line each, without the newline.
 std::string to_line(const Request& request);

@@ -46,6 +46,7 @@ TEST(Protocol, EveryMessageSurvivesItsLine) {
   expect_survives(PlannedMessage{});
   expect_survives(UnsupportedMessage{"no bf16"});
   expect_survives(VerifiedMessage{{48, 48, 32}, 2, 99, "loss", 1e-6, 1e-5, 0.5});
+  expect_survives(ComputedMessage{0.25});
   expect_survives(ReadyMessage{1, 2, 0.5, "ab", "cd", Json::array(), {{"mxcsr", 40896}}});
   expect_survives(ReadyMessage{});
   expect_survives(DoneMessage{5});
@@ -57,21 +58,23 @@ TEST(Protocol, ALineIsALine) {
 }
 
 TEST(Protocol, EveryModeOfARequestSurvives) {
-  for (const ChildMode mode : {ChildMode::plan, ChildMode::verify, ChildMode::time}) {
-    const std::string line = to_line(Request{mode, example(), "/tmp/reference"});
+  for (const ChildMode mode :
+       {ChildMode::plan, ChildMode::verify, ChildMode::time, ChildMode::check}) {
+    const std::string line =
+        to_line(Request{mode, example(), "/tmp/reference", "/tmp/w", "/tmp/b", "/tmp/r"});
     EXPECT_EQ(to_line(parse_request(line)), line);
   }
 }
 
 TEST(Protocol, RefusesAnotherVersionAndKeysItDoesNotKnow) {
-  Json request = parse_json(to_line(Request{ChildMode::time, example(), ""}), "request");
+  Json request = parse_json(to_line(request_of(ChildMode::time, example())), "request");
   request["verson"] = 2;
   EXPECT_EQ(message_of([&] { parse_request(dump_json(request)); }),
             "child protocol: key \"verson\" is unknown");
   request.erase("verson");
-  request["protocol"] = "voxmark.child/2";
+  request["protocol"] = "voxmark.child/1";
   EXPECT_EQ(message_of([&] { parse_request(dump_json(request)); }),
-            "child protocol: expected voxmark.child/1, found voxmark.child/2");
+            "child protocol: expected voxmark.child/2, found voxmark.child/1");
 }
 
 TEST(Protocol, NamesWhatIsWrongInAMessage) {

@@ -292,9 +292,14 @@ Exchange Runner::ask(ChildMode mode, const CaseSpec& spec) {
     child.patience_seconds =
         std::max(child.patience_seconds, kHangFactor * *predicted / (spec.warmup + spec.steps));
   }
-  Exchange answer = exchange(child, {mode, spec, ""}, [this, &spec](const StepMessage& step) {
-    observer_.step(spec, step);
-  });
+  Request request = request_of(mode, spec);
+  if (mode == ChildMode::time && is_external(spec)) {
+    const CasePaths paths = files_.for_timing(spec);
+    request.weights_path = paths.weights;
+    request.batch_path = paths.batch;
+  }
+  Exchange answer = exchange(
+      child, request, [this, &spec](const StepMessage& step) { observer_.step(spec, step); });
   if (answer.interrupted) {
     throw Interrupted{};
   }

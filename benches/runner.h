@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "base/error.h"
+#include "benches/case_files.h"
 #include "benches/cross_check.h"
 #include "benches/exchange.h"
 #include "benches/memory_room.h"
@@ -63,6 +64,7 @@ class Runner {
   RunObserver& observer_;
   Prediction prediction_;
   CrossCheck cross_check_;
+  CaseFiles files_;
   std::map<std::string, Exchange> plans_;  // by case: repeats need no second plan
 };
 

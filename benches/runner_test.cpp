@@ -152,6 +152,74 @@ TEST_F(RunnerTest, PublishesNoTimeForWrongNumbers) {
   EXPECT_TRUE(json.at("records").at(0).at("compile_seconds").is_null());
 }
 
+TEST_F(RunnerTest, VerifiesAnExternalProgramByWhatItComputed) {
+  const Record record = run_one(faulty("none"));
+  EXPECT_EQ(record.outcome, Outcome::ok) << record.reason.value_or("");
+  ASSERT_TRUE(record.verification);
+  EXPECT_TRUE(record.verification->verified);
+  EXPECT_EQ(record.verification->against, "naive fp64");
+  // Two losses, 82 gradients, 82 updated parameters, 36 moving statistics.
+  EXPECT_EQ(record.verification->details.at("checks"), 2 + 82 + 82 + 36);
+}
+
+TEST_F(RunnerTest, SeesWhatAnExternalProgramComputesWrongly) {
+  for (const auto& [fault, tensor] : {std::pair{"wrong", "encodeC_conv1/kernel"},
+                                      {"nan-gradient", "gradient/encodeC_conv1/kernel"},
+                                      {"lies-about-loss", "loss"},
+                                      {"never-updates", "update/encodeC_conv1/kernel"}}) {
+    const Record record = run_one(faulty(fault));
+    EXPECT_EQ(record.outcome, Outcome::invalid) << fault;
+    EXPECT_NE(record.verification->worst->tensor.find(tensor), std::string::npos)
+        << fault << ": " << record.verification->worst->tensor;
+    EXPECT_EQ(code_, ExitCode::answer_is_no) << fault;
+    EXPECT_TRUE(record.samples.empty()) << fault;
+  }
+  EXPECT_EQ(run_one(faulty("zeros")).outcome, Outcome::invalid);
+}
+
+TEST_F(RunnerTest, AnExternalProgramIsNotAskedWhetherItIsRight) {
+  const Record record = run_one(faulty("verifies-itself"));
+  EXPECT_EQ(record.outcome, Outcome::failed);
+  EXPECT_EQ(*record.reason, "verification: child protocol: a \"verified\" that was not due");
+}
+
+TEST_F(RunnerTest, AnExternalProgramMustLeaveEveryTensor) {
+  const auto reason = [this](const std::string& fault) {
+    const Record record = run_one(faulty(fault));
+    EXPECT_EQ(record.outcome, Outcome::failed) << fault;
+    EXPECT_TRUE(record.samples.empty()) << fault;
+    return record.reason.value_or("");
+  };
+  EXPECT_NE(reason("misses-a-gradient").find("no tensor \"gradient/encodeC_conv1/kernel\""),
+            std::string::npos);
+  EXPECT_NE(reason("writes-garbage").find("safetensors"), std::string::npos);
+  EXPECT_NE(reason("writes-nothing").find("cannot be opened"), std::string::npos);
+}
+
+TEST_F(RunnerTest, AnExternalProgramThatHangsWhenVerifiedTimesOut) {
+  patience_seconds_ = 0.5;
+  EXPECT_EQ(run_one(faulty("hangs-when-verified")).outcome, Outcome::timeout);
+}
+
+TEST_F(RunnerTest, AnExternalProgramThatLiesWhenTimedIsSeenBesideOneOfOurs) {
+  // Verified, and then another loss: a constant.
+  const SweepResult result = run({small_case("naive"), faulty("none")});
+  EXPECT_EQ(result.report.records[0].outcome, Outcome::ok);
+  EXPECT_EQ(result.report.records[1].outcome, Outcome::invalid);
+  EXPECT_NE(result.report.records[1].reason->find("loss differs from naive's"), std::string::npos)
+      << *result.report.records[1].reason;
+  // Nor can it make ours look wrong by being first.
+  EXPECT_EQ(run({faulty("none"), small_case("naive")}).report.records[1].outcome, Outcome::ok);
+}
+
+TEST_F(RunnerTest, APeerThatIsNotInstalledIsSkipped) {
+  setenv("VOXMARK_PEERS", folder_.path().c_str(), 1);
+  const Record record = run_one(small_case("tensorflow-onednn"));
+  unsetenv("VOXMARK_PEERS");
+  EXPECT_EQ(record.outcome, Outcome::skipped);
+  EXPECT_EQ(*record.reason, "not installed (ci/peers)");
+}
+
 TEST_F(RunnerTest, SaysWhatWasNotVerified) {
   const Record record = run_one(faulty("unverified"));
   EXPECT_EQ(record.outcome, Outcome::ok);

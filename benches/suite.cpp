@@ -106,6 +106,7 @@ const std::map<std::string, SetGrid>& grid_setters() {
              v, [&](const auto& text) { return parse_precision_key(text, name); });
        }},
       {"data", [](Grid& grid, const Values& v, const std::string&) { grid.data = v; }},
+      {"isa", [](Grid& grid, const Values& v, const std::string&) { grid.isa = v; }},
       {"seed",
        [](Grid& grid, const Values& v, const std::string& name) {
          grid.seed = static_cast<std::uint64_t>(parse_count(single(v, name), name, 0));
@@ -193,6 +194,7 @@ std::vector<CaseSpec> workloads_of(const Grid& grid, int default_threads) {
   multiply(grid.channels, [](CaseSpec& spec, std::int64_t v) { spec.network.input_channels = v; });
   multiply(grid.classes, [](CaseSpec& spec, std::int64_t v) { spec.network.classes = v; });
   multiply(grid.precision, [](CaseSpec& spec, Precision v) { spec.precision = v; });
+  multiply(grid.isa, [](CaseSpec& spec, const std::string& v) { spec.isa = v; });
   multiply(threads, [](CaseSpec& spec, std::int64_t v) { spec.threads = static_cast<int>(v); });
   multiply(grid.image, [](CaseSpec& spec, const Dims& v) { spec.image = v; });
   multiply(grid.batch, [](CaseSpec& spec, std::int64_t v) { spec.batch = v; });
@@ -226,22 +228,23 @@ void set_key(Suite& suite, const std::string& key, const Values& values, const s
   }
 }
 
-Suite read_suite(const std::string& path) {
-  const Json json = read_json_file(path);
-  JsonSchema(suite_schema_text()).check(json, path);
+Suite read_suite(const std::string& path) { return suite_from_json(read_json_file(path), path); }
+
+Suite suite_from_json(const Json& json, const std::string& name) {
+  JsonSchema(suite_schema_text()).check(json, name);
   Suite suite;
   suite.grids.clear();
   for (const Json& grid_json : json.at("grids")) {
     Grid grid;
     for (const auto& item : grid_json.items()) {
-      grid_setters().at(item.key())(grid, as_texts(item.value()), path + ": " + item.key());
+      grid_setters().at(item.key())(grid, as_texts(item.value()), name + ": " + item.key());
     }
     suite.grids.push_back(std::move(grid));
   }
   for (const auto& item : json.items()) {
     const auto setter = suite_setters().find(item.key());
     if (setter != suite_setters().end()) {
-      setter->second(suite, as_texts(item.value()), path + ": " + item.key());
+      setter->second(suite, as_texts(item.value()), name + ": " + item.key());
     }
   }
   return suite;
@@ -293,6 +296,11 @@ std::vector<CaseSpec> expand(const Suite& suite, int default_threads) {
         std::vector<std::string> backends = grid.backend;
         if (process % 2 == 1) {
           std::reverse(backends.begin(), backends.end());
+        }
+        // What others wrote is compared with what is ours, so that has to be there.
+        if (process == 0) {
+          std::stable_partition(backends.begin(), backends.end(),
+                                [](const std::string& backend) { return !is_external(backend); });
         }
         for (const std::string& backend : backends) {
           CaseSpec spec = workload;

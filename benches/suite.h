@@ -23,6 +23,7 @@ struct Grid {
   std::vector<std::int64_t> threads;  // empty: as many as this process may use
   std::vector<Precision> precision = {Precision::fp32};
   std::vector<std::string> data = {"synthetic"};
+  std::vector<std::string> isa = {""};  // "": what this CPU has
   std::uint64_t seed = 1;
   int steps = 5;
   int warmup = 2;
@@ -48,6 +49,8 @@ void set_key(Suite& suite, const std::string& key, const std::vector<std::string
 
 // Throws Error (bad_input) naming the file, the place and the fault.
 Suite read_suite(const std::string& path);
+// The same of a text that is no file; `name` stands in messages.
+Suite suite_from_json(const Json& json, const std::string& name);
 std::string_view suite_schema_text();
 
 // "a,b,c" in parts. Throws Error (bad_input) when one of them is empty.
@@ -57,7 +60,8 @@ std::vector<std::string> split_list(const std::string& text, const std::string& 
 std::int64_t parse_bytes(const std::string& text, const std::string& name);
 
 // The cases in the order of execution, checked. Per workload: process 0 of every backend, process 1
-// of every backend in reverse, and so on, so that a drift of the machine meets all backends alike.
+// of every backend in reverse, and so on, so that a drift of the machine meets all backends alike;
+// in process 0 external programs come last.
 // A case that stands in two grids is measured once. `default_threads` fills in empty thread lists.
 // Throws Error (bad_input) as check().
 std::vector<CaseSpec> expand(const Suite& suite, int default_threads);

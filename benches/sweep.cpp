@@ -65,7 +65,7 @@ void check_before_start(const std::vector<CaseSpec>& cases, int cpus) {
   std::set<std::string> data;
   for (const CaseSpec& spec : cases) {
     if (is_external(spec)) {
-      child_command({}, spec);
+      child_command({}, spec);  // one that is not installed is skipped
     } else {
       find_backend(spec.backend);
     }

@@ -34,6 +34,9 @@ VerifierResult accept(const VerifiedMessage& message) {
   return result;
 }
 
+// What another program computed is known for this sweep only: its contents are nowhere hashed.
+bool is_this_program(const CaseSpec& spec) { return !is_external(spec) && spec.isa.empty(); }
+
 VerifierResult refuse(const Exchange& exchange) {
   VerifierResult result;
   result.interrupted = exchange.interrupted;
@@ -71,7 +74,7 @@ std::string Verifier::cache_path(const std::string& key_hash) const {
   return cache_folder_ + "/verified/" + key_hash + ".json";
 }
 
-std::string Verifier::reference_path(const CaseSpec& spec) {
+std::string Verifier::reference_path(const CaseSpec& wanted) {
   if (scratch_folder_.empty()) {
     std::string name = (fs::temp_directory_path() / "voxmark-reference-XXXXXX").string();
     if (mkdtemp(name.data()) == nullptr) {
@@ -79,8 +82,10 @@ std::string Verifier::reference_path(const CaseSpec& spec) {
     }
     scratch_folder_ = name;
   }
-  CaseSpec shape = verification_shape(spec);
+  CaseSpec shape = wanted;
   shape.backend = "naive";
+  shape.isa.clear();
+  shape.steps = 1;
   shape.precision = Precision::fp64;
   return scratch_folder_ + "/" + case_key(to_json(shape)) + ".safetensors";
 }
@@ -88,7 +93,7 @@ std::string Verifier::reference_path(const CaseSpec& spec) {
 std::optional<VerifiedMessage> Verifier::recall(const CaseSpec& spec) const {
   const Json wanted = key(spec);
   const std::string path = cache_path(sha256_hex(dump_json(wanted)));
-  if (cache_folder_.empty() || access(path.c_str(), R_OK) != 0) {
+  if (cache_folder_.empty() || !is_this_program(spec) || access(path.c_str(), R_OK) != 0) {
     return std::nullopt;
   }
   try {
@@ -105,7 +110,7 @@ std::optional<VerifiedMessage> Verifier::recall(const CaseSpec& spec) const {
 }
 
 void Verifier::remember(const CaseSpec& spec, const VerifiedMessage& message) const {
-  if (cache_folder_.empty()) {
+  if (cache_folder_.empty() || !is_this_program(spec)) {
     return;
   }
   const Json wanted = key(spec);
@@ -121,28 +126,62 @@ void Verifier::remember(const CaseSpec& spec, const VerifiedMessage& message) co
 }
 
 bool Verifier::knows(const CaseSpec& spec) const {
-  return failures_.contains(case_key(key(spec))) || recall(spec).has_value();
+  return decided_.contains(case_key(key(spec))) || recall(spec).has_value();
 }
 
 VerifierResult Verifier::verify(const CaseSpec& spec) {
   const std::string id = case_key(key(spec));
-  const auto failure = failures_.find(id);
-  if (failure != failures_.end()) {
-    return failure->second;
+  const auto decided = decided_.find(id);
+  if (decided != decided_.end()) {
+    return decided->second;
+  }
+  if (is_external(spec)) {
+    const VerifierResult result = verify_external(spec);
+    if (!result.interrupted) {
+      decided_[id] = result;
+    }
+    return result;
   }
   if (const auto recalled = recall(spec)) {
     VerifierResult result = accept(*recalled);
     result.record.details["cached"] = true;
     return result;
   }
-  const Exchange answer =
-      exchange(program_, {ChildMode::verify, spec, reference_path(spec)}, [](const auto&) {});
+  const Exchange answer = exchange(
+      program_, request_of(ChildMode::verify, spec, reference_path(verification_shape(spec))),
+      [](const auto&) {});
   VerifierResult result = answer.verified ? accept(*answer.verified) : refuse(answer);
   if (answer.verified && !result.fault) {
     remember(spec, *answer.verified);
-  } else if (!result.interrupted) {
-    failures_[id] = result;
   }
+  if (!result.interrupted && (result.fault || !is_this_program(spec))) {
+    decided_[id] = result;
+  }
+  return result;
+}
+
+// An external program computes, and one of ours says whether it is right.
+VerifierResult Verifier::verify_external(const CaseSpec& spec) {
+  Request request = request_of(ChildMode::verify, external_verification_shape(spec));
+  const CasePaths paths = files_.for_verification(request.spec);
+  request.weights_path = paths.weights;
+  request.batch_path = paths.batch;
+  request.results_path = files_.results_path();
+  const Exchange answer = exchange(program_, request, [](const auto&) {});
+  if (!answer.computed || answer.fault) {
+    return refuse(answer);
+  }
+  Request check = request_of(ChildMode::check, request.spec, reference_path(request.spec));
+  check.spec.backend = "naive";
+  check.spec.isa.clear();
+  check.results_path = request.results_path;
+  const Exchange checked = exchange(program_, check, [](const auto&) {});
+  std::filesystem::remove(request.results_path);
+  if (!checked.verified || checked.fault) {
+    return refuse(checked);
+  }
+  VerifierResult result = accept(*checked.verified);
+  result.step_seconds = answer.computed->step_seconds;
   return result;
 }
 

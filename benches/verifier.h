@@ -7,6 +7,7 @@
 #include <optional>
 #include <string>
 
+#include "benches/case_files.h"
 #include "benches/exchange.h"
 
 namespace voxmark {
@@ -35,17 +36,21 @@ class Verifier {
   VerifierResult verify(const CaseSpec& spec);
 
  private:
+  VerifierResult verify_external(const CaseSpec& spec);
   Json key(const CaseSpec& spec) const;
   std::string cache_path(const std::string& key_hash) const;
-  std::string reference_path(const CaseSpec& spec);
+  std::string reference_path(const CaseSpec& shape);
   std::optional<VerifiedMessage> recall(const CaseSpec& spec) const;
   void remember(const CaseSpec& spec, const VerifiedMessage& message) const;
 
   ChildProgram program_;
   Json identity_;
   std::string cache_folder_;
-  std::string scratch_folder_;                      // of references; "" until one is needed
-  std::map<std::string, VerifierResult> failures_;  // of this sweep: repeats need no second look
+  std::string scratch_folder_;  // of references; "" until one is needed
+  CaseFiles files_;
+  // Of this sweep: failures, and proofs of external programs, whose contents nobody hashes. Repeats
+  // need no second look.
+  std::map<std::string, VerifierResult> decided_;
 };
 
 // $XDG_CACHE_HOME/voxmark, or ~/.cache/voxmark; "" where neither is set.

@@ -16,12 +16,13 @@ constexpr int kRatioDigits = 3;
 constexpr std::string_view kNothing = "-";
 
 // Members of a case that get a column only where they differ between the cases.
-constexpr std::array<std::pair<const char*, const char*>, 8> kOptionalMembers = {
+constexpr std::array<std::pair<const char*, const char*>, 9> kOptionalMembers = {
     {{"input_channels", "channels"},
      {"classes", "classes"},
      {"filters", "filters"},
      {"precision", "precision"},
      {"threads", "threads"},
+     {"isa", "isa"},
      {"ranks", "ranks"},
      {"data", "data"},
      {"seed", "seed"}}};

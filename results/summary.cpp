@@ -11,9 +11,9 @@ namespace voxmark {
 namespace {
 
 // What two cases must share for the ratio of their times to mean something.
-constexpr std::array<std::string_view, 10> kWorkloadMembers = {
-    "image",     "batch",   "input_channels", "classes", "filters",
-    "precision", "threads", "data",           "seed",    "ranks"};
+constexpr std::array<std::string_view, 11> kWorkloadMembers = {
+    "image",   "batch", "input_channels", "classes", "filters", "precision",
+    "threads", "data",  "seed",           "ranks",   "isa"};
 
 Json without_process(Json spec) {
   spec.erase("process");

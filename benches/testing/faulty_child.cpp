@@ -3,17 +3,23 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <chrono>
 #include <csignal>
 #include <cstdlib>
+#include <fstream>
 #include <iostream>
 #include <limits>
+#include <map>
 #include <new>
 #include <string>
 #include <thread>
 #include <vector>
 
+#include "backends/naive/naive.h"
 #include "benches/protocol.h"
+#include "workloads/safetensors.h"
+#include "workloads/weights.h"
 
 namespace voxmark {
 namespace {
@@ -94,6 +100,94 @@ void time_case(const CaseSpec& spec, const std::string& fault) {
   }
 }
 
+Batch read_batch(const Request& request) {
+  const SafetensorsFile file(request.batch_path);
+  const Shape& target = file.entry("target").shape;
+  return {request.spec.batch, request.spec.image,        request.spec.network.input_channels,
+          target.back(),      file.read_floats("input"), file.read_floats("target")};
+}
+
+// The step as it should be, from the files that the runner wrote, and then the fault.
+std::map<std::string, std::vector<double>> results(const Request& request,
+                                                   const std::string& fault) {
+  const Program program = training_program(request.spec);
+  const Weights weights = load_weights(request.weights_path, program);
+  const auto naive = naive_backend().compile(program, {Precision::fp32, request.spec.threads, {}});
+  for (const auto& [name, values] : weights) {
+    naive->set(program.find(name), values);
+  }
+  naive->load(read_batch(request));
+  std::map<std::string, std::vector<double>> all;
+  const auto keep = [&](const std::string& name, const std::string& tensor) {
+    const TensorId id = program.find(tensor);
+    all[name].resize(static_cast<std::size_t>(elements(program.tensor(id).shape)));
+    naive->read(id, all[name]);
+  };
+  all["losses"].push_back(naive->run().loss);
+  for (const TensorInfo& tensor : program.tensors) {
+    if (tensor.role == TensorRole::parameter_gradient) {
+      keep(tensor.name, tensor.name);
+    }
+  }
+  naive->update();
+  for (const TensorInfo& tensor : program.tensors) {
+    if (tensor.role == TensorRole::parameter || tensor.role == TensorRole::moving_statistic) {
+      keep("updated/" + tensor.name, tensor.name);
+    }
+  }
+  all["losses"].push_back(naive->run().loss);
+
+  const std::string kernel = "gradient/encodeC_conv1/kernel";
+  if (fault == "wrong") {
+    all[kernel][0] *= 1.5;
+  } else if (fault == "zeros") {
+    for (auto& [name, values] : all) {
+      std::fill(values.begin(), values.end(), 0.0);
+    }
+  } else if (fault == "nan-gradient") {
+    all[kernel][0] = std::numeric_limits<double>::quiet_NaN();
+  } else if (fault == "lies-about-loss") {
+    all["losses"][0] -= 0.01;
+  } else if (fault == "never-updates") {
+    all["updated/encodeC_conv1/kernel"] = weights.at("encodeC_conv1/kernel");
+  } else if (fault == "misses-a-gradient") {
+    all.erase(kernel);
+  }
+  return all;
+}
+
+void write_results(const Request& request, const std::string& fault) {
+  const Program program = training_program(request.spec);
+  const auto all = results(request, fault);
+  std::vector<TensorView> views;
+  for (const auto& [name, values] : all) {
+    const TensorId id = program.find(name.substr(name.starts_with("updated/") ? 8 : 0));
+    views.push_back({name,
+                     name == "losses" ? Shape{static_cast<std::int64_t>(values.size())}
+                                      : program.tensor(id).shape,
+                     std::span<const double>(values)});
+  }
+  write_safetensors(request.results_path, views);
+}
+
+void verify_case(const Request& request, const std::string& fault) {
+  if (fault == "unverified") {
+    return say(UnsupportedMessage{"does not verify"});
+  }
+  if (fault == "verifies-itself") {
+    return say(VerifiedMessage{request.spec.image, 1, 86, "loss", 0, 1, 0.001});
+  }
+  if (fault == "hangs-when-verified") {
+    hang();
+  }
+  if (fault == "writes-garbage") {
+    std::ofstream(request.results_path) << "\x7f these are no tensors";
+  } else if (fault != "writes-nothing") {
+    write_results(request, fault);
+  }
+  say(ComputedMessage{fault == "slow" ? 1000 : 0.001});
+}
+
 void answer(const Request& request, const std::string& fault) {
   switch (request.mode) {
     case ChildMode::plan:
@@ -104,18 +198,12 @@ void answer(const Request& request, const std::string& fault) {
         return say(PlannedMessage{std::int64_t{1} << 50, true, Json::object()});
       }
       return say(PlannedMessage{std::nullopt, false, Json::object()});
-    case ChildMode::verify: {
-      VerifiedMessage message;
-      message.image = request.spec.image;
-      message.checks = 1;
-      message.tensor = "gradient/encodeA_conv0/kernel";
-      message.error = fault == "wrong" ? 0.5 : 1e-6;
-      message.tolerance = 1e-5;
-      message.step_seconds = fault == "slow" ? 1000 : 0.001;
-      return fault == "unverified" ? say(UnsupportedMessage{"does not verify"}) : say(message);
-    }
+    case ChildMode::verify:
+      return verify_case(request, fault);
     case ChildMode::time:
       return time_case(request.spec, fault);
+    case ChildMode::check:
+      return say(UnsupportedMessage{"check is voxmark's own"});
   }
 }
 

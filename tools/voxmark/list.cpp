@@ -5,6 +5,7 @@
 
 #include "backends/registry.h"
 #include "base/json.h"
+#include "benches/peers.h"
 #include "tools/voxmark/model_options.h"
 #include "tools/voxmark/subcommand.h"
 #include "workloads/cost.h"
@@ -26,6 +27,15 @@ Json backends_json() {
          {"description", built ? Json(std::string(entry.backend->description())) : Json(nullptr)},
          {"missing", built ? Json(nullptr) : Json(entry.missing)}});
   }
+  for (const Peer& peer : peers()) {
+    const bool installed = peer_command(peer).has_value();
+    backends.push_back(
+        {{"name", peer.name},
+         {"built", installed},
+         {"computes", true},
+         {"description", peer.description},
+         {"missing", installed ? Json(nullptr) : Json("ci/peers " + peer.framework)}});
+  }
   return backends;
 }
 
@@ -38,9 +48,9 @@ ExitCode list_backends(bool json) {
   for (const Json& backend : backends) {
     const auto name = backend["name"].get<std::string>();
     if (backend["built"].get<bool>()) {
-      fmt::print("{:<13} {}\n", name, backend["description"].get<std::string>());
+      fmt::print("{:<23} {}\n", name, backend["description"].get<std::string>());
     } else {
-      fmt::print("{:<13} not built: needs {}\n", name, backend["missing"].get<std::string>());
+      fmt::print("{:<23} not here: needs {}\n", name, backend["missing"].get<std::string>());
     }
   }
   return ExitCode::done;

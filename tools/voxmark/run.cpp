@@ -29,7 +29,7 @@ struct Options {
 
 // Keys that take a list.
 const std::set<std::string> kLists = {"backend", "image",   "batch",     "channels", "classes",
-                                      "filters", "threads", "precision", "data"};
+                                      "filters", "threads", "precision", "data",  "isa"};
 
 const std::map<std::string, std::string> kHelp = {
     {"backend", "names, with commas (voxmark list backends), or exec:PROGRAM"},
@@ -41,6 +41,7 @@ const std::map<std::string, std::string> kHelp = {
     {"threads", "with commas; default: all CPUs of this process"},
     {"precision", "fp32, fp64 or bf16, with commas"},
     {"data", "synthetic, phantom or a Decathlon folder, with commas"},
+    {"isa", "avx, avx2, avx512: what kernels may use, with commas (ci/isa builds ours)"},
     {"seed", "of weights, batches and splits"},
     {"steps", "timed steps per process"},
     {"warmup", "steps before them"},

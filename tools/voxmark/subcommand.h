@@ -27,6 +27,7 @@ void add_list(CLI::App& app, Action& action);
 void add_phantom(CLI::App& app, Action& action);
 void add_plan(CLI::App& app, Action& action);
 void add_quickstart(CLI::App& app, Action& action);
+void add_reproduce(CLI::App& app, Action& action);
 void add_rerun(CLI::App& app, Action& action);
 void add_run(CLI::App& app, Action& action);
 void add_validate(CLI::App& app, Action& action);

@@ -1,0 +1,32 @@
+// Frameworks that people use instead, as backends by name: external programs under tools/peers,
+// each started with the interpreter of an environment that ci/peers installed.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace voxmark {
+
+struct Peer {
+  std::string name;                      // "tensorflow-onednn"
+  std::string framework;                 // what `ci/peers FRAMEWORK` installs
+  std::vector<std::string> arguments;    // of the framework's program
+  std::vector<std::string> environment;  // "NAME=VALUE"
+  std::string description;
+};
+
+// In the order in which tables show them.
+const std::vector<Peer>& peers();
+
+// Null when no peer has this name.
+const Peer* find_peer(const std::string& name);
+
+// The words that start a peer; nothing where its framework is not installed. The environments lie
+// in $VOXMARK_PEERS, or in the folder .peers of the source tree that this program was built in.
+std::optional<std::vector<std::string>> peer_command(const Peer& peer);
+
+// Why a peer that is not there is skipped.
+constexpr const char* kPeerNotInstalled = "not installed (ci/peers)";
+
+}  // namespace voxmark

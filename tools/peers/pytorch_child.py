@@ -1,0 +1,197 @@
+"""The 3D U-Net training step in PyTorch, channels last, as its users write it."""
+
+from __future__ import annotations
+
+import argparse
+import math
+from typing import Any
+
+import numpy as np
+from voxmark_child import Case, Tensors, serve
+
+SMOOTH = 1e-4  # of the Dice loss
+MOMENTUM = 0.01  # of moving statistics: Keras's 0.99
+ADAM_EPSILON = 1e-7
+# Adam's powers are taken of the betas in float32, as Keras takes them.
+BETA2 = float(np.float32(0.999))
+
+
+def unsupported(case: Case) -> str | None:
+    if case["precision"] not in ("fp32", "bf16"):
+        return f"computes in fp32 and bf16, not in {case['precision']}"
+    return None
+
+
+def build_unet(case: Case) -> Any:
+    """A module whose parts have the names of voxmark's layers."""
+    from torch import cat, nn
+
+    class UNet(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            f, channels = case["filters"], case["input_channels"]
+            self.classes = case["classes"]
+            self.pool = nn.MaxPool3d(2)
+            for name, m in zip("ABCDE", (1, 2, 4, 8, 16), strict=True):
+                self.add_block("encode" + name, channels, f * m)
+                channels = f * m
+            for up, name, m in self.decoder():
+                self.add_module(f"transconv{up}", nn.ConvTranspose3d(channels, f * m, 2, 2))
+                self.add_block(name, 2 * f * m, f * m)
+                channels = f * m
+            self.PredictionMask = nn.Conv3d(f, 1 if self.classes == 1 else self.classes + 1, 1)
+
+        @staticmethod
+        def decoder() -> tuple[tuple[str, str, int], ...]:
+            return (
+                ("E", "decodeC", 8),
+                ("C", "decodeB", 4),
+                ("B", "decodeA", 2),
+                ("A", "convOut", 1),
+            )
+
+        def add_block(self, name: str, channels: int, filters: int) -> None:
+            for i, own in enumerate((channels, filters)):
+                self.add_module(f"{name}_conv{i}", nn.Conv3d(own, filters, 3, padding=1))
+                norm = nn.BatchNorm3d(filters, eps=1e-3, momentum=MOMENTUM)
+                self.add_module(f"{name}_bn{i}", norm)
+
+        def block(self, x: Any, name: str) -> Any:
+            for i in (0, 1):
+                x = getattr(self, f"{name}_conv{i}")(x)
+                x = nn.functional.relu(getattr(self, f"{name}_bn{i}")(x), inplace=True)
+            return x
+
+        def forward(self, x: Any) -> Any:
+            skips = []
+            for name in "ABCD":
+                skips.append(self.block(x, "encode" + name))
+                x = self.pool(skips[-1])
+            x = self.block(x, "encodeE")
+            for up, name, _ in self.decoder():
+                x = self.block(cat([getattr(self, "transconv" + up)(x), skips.pop()], 1), name)
+            x = self.PredictionMask(x)
+            return x.sigmoid() if self.classes == 1 else x.softmax(1)
+
+    return UNet()
+
+
+class PyTorchModel:
+    def __init__(self, case: Case, compile_step: bool) -> None:
+        import torch
+
+        torch.set_num_threads(case["threads"])
+        torch.set_num_interop_threads(1)
+        self.torch = torch
+        self.bf16 = case["precision"] == "bf16"
+        self.model = build_unet(case).to(memory_format=torch.channels_last_3d).train()
+        self.step = torch.compile(self.model) if compile_step else self.model
+        self.optimizer = torch.optim.Adam(self.model.parameters(), lr=1e-3, eps=ADAM_EPSILON)
+        self.steps = 0
+        # Values per channel that each batch norm's statistics are taken of: see update().
+        voxels = math.prod(case["image"])
+        self.norms = [
+            (module, case["batch"] * voxels // 8 ** self.level(name))
+            for name, module in self.model.named_modules()
+            if isinstance(module, torch.nn.BatchNorm3d)
+        ]
+        self.facts = {
+            "framework": "pytorch",
+            "version": torch.__version__,
+            "onednn": torch.backends.mkldnn.is_available(),
+            "cpu_capability": torch.backends.cpu.get_cpu_capability(),
+            "compiled": compile_step,
+            "intra_op_threads": torch.get_num_threads(),
+            "inter_op_threads": torch.get_num_interop_threads(),
+        }
+
+    @staticmethod
+    def level(name: str) -> int:
+        """How often the layer's input has been halved."""
+        levels = {"encodeA": 0, "encodeB": 1, "encodeC": 2, "encodeD": 3, "encodeE": 4}
+        levels |= {"decodeC": 3, "decodeB": 2, "decodeA": 1, "convOut": 0}
+        return levels[name.split("_")[0]]
+
+    def named_tensors(self) -> dict[str, Any]:
+        """Parameters and moving statistics by voxmark's names, in PyTorch's layouts."""
+        words = {"running_mean": "moving_mean", "running_var": "moving_variance"}
+        tensors = {}
+        for path, tensor in (*self.model.named_parameters(), *self.model.named_buffers()):
+            layer, word = path.split(".")
+            if word == "num_batches_tracked":
+                continue
+            if "_bn" in layer:
+                word = {"weight": "gamma", "bias": "beta"}.get(word, words.get(word))
+            tensors[f"{layer}/{'kernel' if word == 'weight' else word}"] = tensor
+        return tensors
+
+    @staticmethod
+    def to_keras(tensor: Any) -> np.ndarray:
+        """(out, in, k0, k1, k2) to (k0, k1, k2, in, out), and a transposed kernel alike."""
+        values = tensor.detach().float().clone()  # the next update changes it
+        return (values.permute(2, 3, 4, 1, 0) if values.dim() == 5 else values).numpy()
+
+    def set_values(self, values: Tensors) -> None:
+        with self.torch.no_grad():
+            for name, tensor in self.named_tensors().items():
+                own = self.torch.tensor(values[name])
+                tensor.copy_(own.permute(4, 3, 0, 1, 2) if own.dim() == 5 else own)
+        self.keep_variances()
+
+    def keep_variances(self) -> None:
+        self.variances = [norm.running_var.clone() for norm, _ in self.norms]
+
+    def values(self) -> Tensors:
+        return {name: self.to_keras(tensor) for name, tensor in self.named_tensors().items()}
+
+    def load(self, images: np.ndarray, target: np.ndarray) -> None:
+        channels_last = self.torch.channels_last_3d
+        images, target = (
+            self.torch.tensor(values).permute(0, 4, 1, 2, 3) for values in (images, target)
+        )
+        self.images = images.contiguous(memory_format=channels_last)
+        self.target = target.contiguous(memory_format=channels_last)
+
+    def dice_loss(self, prediction: Any) -> Any:
+        axes = (2, 3, 4)
+        both = ((prediction * self.target).sum(axes) + SMOOTH).mean()
+        total = (self.target.sum(axes) + prediction.sum(axes) + SMOOTH).mean()
+        return -self.torch.log(2.0 * both) + self.torch.log(total)
+
+    def forward_backward(self) -> float:
+        self.optimizer.zero_grad(set_to_none=True)
+        with self.torch.autocast("cpu", self.torch.bfloat16, enabled=self.bf16):
+            prediction = self.step(self.images)
+        loss = self.dice_loss(prediction.float())
+        loss.backward()
+        return loss.item()
+
+    def gradients(self) -> Tensors:
+        return {
+            name: self.to_keras(tensor.grad)
+            for name, tensor in self.named_tensors().items()
+            if tensor.grad is not None
+        }
+
+    def update(self) -> None:
+        # Keras adds epsilon before it corrects the bias of v, PyTorch after.
+        self.steps += 1
+        for group in self.optimizer.param_groups:
+            group["eps"] = ADAM_EPSILON / math.sqrt(1.0 - BETA2**self.steps)
+        self.optimizer.step()
+        # PyTorch moves its variance by n / (n - 1) of the batch's, Keras by the batch's.
+        with self.torch.no_grad():
+            for (norm, n), before in zip(self.norms, self.variances, strict=True):
+                norm.running_var.mul_((n - 1) / n).add_(before, alpha=(1 - MOMENTUM) / n)
+        self.keep_variances()
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--compile", action="store_true", help="by torch.compile")
+    options = parser.parse_args()
+    serve(unsupported, lambda case: PyTorchModel(case, options.compile))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,169 @@
+"""The 3D U-Net training step in TensorFlow and Keras, as users of both write it.
+
+TF_ENABLE_ONEDNN_OPTS chooses the kernels: 0 stock (Eigen), 1 oneDNN. Whether it did is checked.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+from typing import Any
+
+import numpy as np
+from voxmark_child import Case, Tensors, serve
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+
+SMOOTH = 1e-4  # of the Dice loss
+
+
+def unsupported(case: Case) -> str | None:
+    if case["precision"] not in ("fp32", "bf16"):
+        return f"computes in fp32 and bf16, not in {case['precision']}"
+    return None
+
+
+def build_unet(case: Case) -> Any:
+    """Layers have the names of voxmark's, so that variables' paths are its tensor names."""
+    from tensorflow import keras
+
+    layers = keras.layers
+
+    def block(x: Any, name: str, filters: int) -> Any:
+        for i in (0, 1):
+            x = layers.Conv3D(filters, 3, padding="same", name=f"{name}_conv{i}")(x)
+            x = layers.BatchNormalization(name=f"{name}_bn{i}")(x)
+            x = layers.ReLU(name=f"{name}_relu{i}")(x)
+        return x
+
+    f = case["filters"]
+    x = images = layers.Input((*case["image"], case["input_channels"]))
+    skips = []
+    for name, m in zip("ABCD", (1, 2, 4, 8), strict=True):
+        x = block(x, "encode" + name, f * m)
+        skips.append(x)
+        x = layers.MaxPooling3D(2)(x)
+    x = block(x, "encodeE", f * 16)
+    for up, name, m in (
+        ("E", "decodeC", 8),
+        ("C", "decodeB", 4),
+        ("B", "decodeA", 2),
+        ("A", "convOut", 1),
+    ):
+        x = layers.Conv3DTranspose(f * m, 2, strides=2, name="transconv" + up)(x)
+        x = block(layers.Concatenate()([x, skips.pop()]), name, f * m)
+    classes = case["classes"]
+    x = layers.Conv3D(
+        1 if classes == 1 else classes + 1,
+        1,
+        activation="sigmoid" if classes == 1 else "softmax",
+        dtype="float32",
+        name="PredictionMask",
+    )(x)
+    return keras.Model(images, x)
+
+
+def ops_in_effect(tf: Any) -> set[str]:
+    """The op types that TensorFlow runs for a convolution and its gradients, after its rewrites."""
+    from tensorflow.python.eager import context
+
+    @tf.function
+    def convolution(x: Any, k: Any) -> Any:
+        with tf.GradientTape() as tape:
+            tape.watch(k)
+            y = tf.reduce_sum(tf.nn.conv3d(x, k, [1, 1, 1, 1, 1], "SAME"))
+        return tape.gradient(y, k)
+
+    context.context().enable_run_metadata()
+    convolution(tf.ones((1, 8, 8, 8, 4)), tf.ones((3, 3, 3, 4, 4)))
+    graphs = context.context().export_run_metadata().partition_graphs
+    context.context().disable_run_metadata()
+    return {node.op for graph in graphs for node in graph.node}
+
+
+class TensorFlowModel:
+    def __init__(self, case: Case, onednn: bool, compile_step: bool) -> None:
+        import tensorflow as tf
+        from tensorflow import keras
+
+        tf.config.threading.set_intra_op_parallelism_threads(case["threads"])
+        tf.config.threading.set_inter_op_parallelism_threads(1)
+        ops = ops_in_effect(tf)
+        if any(op.startswith("_Mkl") for op in ops) != onednn:
+            raise RuntimeError(
+                f"oneDNN was to be {'on' if onednn else 'off'}, and convolutions run as "
+                + ", ".join(sorted(op for op in ops if "Conv" in op))
+            )
+        if case["precision"] == "bf16":
+            keras.mixed_precision.set_global_policy("mixed_bfloat16")
+        self.tf = tf
+        self.model = model = build_unet(case)
+        self.optimizer = optimizer = keras.optimizers.Adam(1e-3)
+        optimizer.build(model.trainable_variables)
+        self.facts = {
+            "framework": "tensorflow",
+            "version": tf.__version__,
+            "keras_version": keras.__version__,
+            "onednn": onednn,
+            "convolution_ops": sorted(op for op in ops if "Conv" in op),
+            "compiled": compile_step,
+            "intra_op_threads": case["threads"],
+            "inter_op_threads": 1,
+        }
+
+        def dice_loss(target: Any, prediction: Any) -> Any:
+            axes = (1, 2, 3)
+            both = tf.reduce_mean(tf.reduce_sum(prediction * target, axes) + SMOOTH)
+            total = tf.reduce_mean(
+                tf.reduce_sum(target, axes) + tf.reduce_sum(prediction, axes) + SMOOTH
+            )
+            return -tf.math.log(2.0 * both) + tf.math.log(total)
+
+        # Two functions where users write one, so that forward and backward are timed by themselves.
+        @tf.function(jit_compile=compile_step)
+        def forward_backward(images: Any, target: Any) -> tuple[Any, list[Any]]:
+            with tf.GradientTape() as tape:
+                loss = dice_loss(target, model(images, training=True))
+            return loss, tape.gradient(loss, model.trainable_variables)
+
+        @tf.function(jit_compile=compile_step)
+        def update(gradients: list[Any]) -> None:
+            optimizer.apply_gradients(zip(gradients, model.trainable_variables, strict=True))
+
+        self.run_forward_backward, self.run_update = forward_backward, update
+
+    def set_values(self, values: Tensors) -> None:
+        for variable in self.model.variables:
+            variable.assign(values[variable.path])
+
+    def values(self) -> Tensors:
+        return {variable.path: variable.numpy() for variable in self.model.variables}
+
+    def load(self, images: np.ndarray, target: np.ndarray) -> None:
+        self.images, self.target = self.tf.constant(images), self.tf.constant(target)
+
+    def forward_backward(self) -> float:
+        self.loss, self.gradient_list = self.run_forward_backward(self.images, self.target)
+        return float(self.loss)
+
+    def gradients(self) -> Tensors:
+        variables = self.model.trainable_variables
+        return {
+            v.path: self.tf.convert_to_tensor(g).numpy()
+            for v, g in zip(variables, self.gradient_list, strict=True)
+        }
+
+    def update(self) -> None:
+        self.run_update(self.gradient_list)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--onednn", choices=("on", "off"), required=True)
+    parser.add_argument("--compile", action="store_true", help="by XLA (jit_compile)")
+    options = parser.parse_args()
+    serve(unsupported, lambda case: TensorFlowModel(case, options.onednn == "on", options.compile))
+
+
+if __name__ == "__main__":
+    main()

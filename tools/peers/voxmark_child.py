@@ -1,0 +1,231 @@
+"""What the peers' programs share: voxmark's child protocol (benches/PROTOCOL.md) around a model.
+
+Knows no framework. A framework's program hands `serve` a function that builds its model.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+import os
+import resource
+import struct
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+
+PROTOCOL = "voxmark.child/2"
+# Of safetensors, as far as the protocol uses them.
+DTYPES = {"F32": np.dtype("<f4"), "F64": np.dtype("<f8")}
+
+Case = dict[str, Any]
+Tensors = dict[str, np.ndarray]
+
+
+class Model(Protocol):
+    """A training step. Tensors have voxmark's names and layouts: channels last, Keras's kernels."""
+
+    facts: dict[str, Any]  # what was in effect: versions, settings
+
+    def set_values(self, values: Tensors) -> None:
+        """Sets parameters and moving statistics."""
+
+    def values(self) -> Tensors:
+        """Parameters and moving statistics."""
+
+    def load(self, images: np.ndarray, target: np.ndarray) -> None:
+        """Takes a batch: (N, D, H, W, C) and (N, D, H, W, C_out), float32."""
+
+    def forward_backward(self) -> float:
+        """Returns the loss, once the gradients are there."""
+
+    def gradients(self) -> Tensors:
+        """Those of the last forward_backward(), by parameter."""
+
+    def update(self) -> None:
+        """Adam, and the moving statistics if forward_backward() has not done so."""
+
+
+def read_safetensors(path: str) -> tuple[Tensors, str]:
+    """Returns the tensors of a file, and the SHA-256 of all their bytes."""
+    with Path(path).open("rb") as file:
+        (length,) = struct.unpack("<Q", file.read(8))
+        header = json.loads(file.read(length))
+        data = file.read()
+    header.pop("__metadata__", None)
+    tensors = {}
+    for name, entry in header.items():
+        begin, end = entry["data_offsets"]
+        values = np.frombuffer(data[begin:end], DTYPES[entry["dtype"]])
+        tensors[name] = values.reshape(entry["shape"])
+    return tensors, hashlib.sha256(data).hexdigest()
+
+
+def write_safetensors(path: str, tensors: Tensors) -> None:
+    """Writes tensors as float64: exact for every type that a framework computes in."""
+    header, offset, parts = {}, 0, []
+    for name, values in tensors.items():
+        parts.append(np.ascontiguousarray(values, DTYPES["F64"]).tobytes())
+        end = offset + len(parts[-1])
+        header[name] = {
+            "dtype": "F64",
+            "shape": list(np.shape(values)),
+            "data_offsets": [offset, end],
+        }
+        offset = end
+    text = json.dumps(header).encode()
+    text += b" " * (-len(text) % 8)
+    with Path(path).open("wb") as file:
+        file.write(struct.pack("<Q", len(text)) + text)
+        file.writelines(parts)
+
+
+def memory_bytes(field: str) -> int:
+    """VmRSS or VmHWM of this process."""
+    with Path("/proc/self/status").open(encoding="ascii") as status:
+        return next(int(line.split()[1]) * 1024 for line in status if line.startswith(field + ":"))
+
+
+def readings(before: resource.struct_rusage, after: resource.struct_rusage) -> dict[str, float]:
+    """What a step cost besides time; the names are those of voxmark's own backends."""
+    return {
+        "minor_faults": after.ru_minflt - before.ru_minflt,
+        "major_faults": after.ru_majflt - before.ru_majflt,
+        "user_seconds": after.ru_utime - before.ru_utime,
+        "system_seconds": after.ru_stime - before.ru_stime,
+        "voluntary_switches": after.ru_nvcsw - before.ru_nvcsw,
+        "involuntary_switches": after.ru_nivcsw - before.ru_nivcsw,
+    }
+
+
+def finite_or_text(value: float) -> float | str:
+    """JSON has no numbers for these."""
+    if math.isfinite(value):
+        return value
+    return "NaN" if math.isnan(value) else "Infinity" if value > 0 else "-Infinity"
+
+
+class Child:
+    """One request of the runner, answered."""
+
+    def __init__(self, request: dict[str, Any], output: Any) -> None:
+        self.request = request
+        self.case: Case = request["case"]
+        self.output = output
+
+    def say(self, type_: str, **members: Any) -> None:
+        self.output.write(json.dumps({"type": type_, **members}, allow_nan=False) + "\n")
+        self.output.flush()
+
+    def verify(self, build: Callable[[Case], Model]) -> None:
+        weights, _ = read_safetensors(self.request["weights_path"])
+        batch, _ = read_safetensors(self.request["batch_path"])
+        model = build(self.case)
+        model.set_values(weights)
+        results: Tensors = {}
+        losses, seconds = [], 0.0
+        for step in range(self.case["steps"]):
+            model.load(batch["input"], batch["target"])
+            start = time.perf_counter()
+            losses.append(model.forward_backward())
+            ran = time.perf_counter()
+            if step == 0:
+                results |= {f"gradient/{name}": g for name, g in model.gradients().items()}
+            updating = time.perf_counter()
+            model.update()
+            seconds = time.perf_counter() - updating + ran - start
+            if step == 0:
+                results |= {f"updated/{name}": v for name, v in model.values().items()}
+        write_safetensors(
+            self.request["results_path"], {"losses": np.asarray(losses, np.float64), **results}
+        )
+        self.say("computed", step_seconds=seconds)  # of the last step: the first one traces
+
+    def time(self, build: Callable[[Case], Model]) -> None:
+        weights, weights_sha256 = read_safetensors(self.request["weights_path"])
+        batch, batch_sha256 = read_safetensors(self.request["batch_path"])
+        base_bytes = memory_bytes("VmRSS")
+        start = time.perf_counter()
+        model = build(self.case)
+        model.set_values(weights)
+        del weights
+        self.say(
+            "ready",
+            base_bytes=base_bytes,
+            allocated_bytes=None,
+            compile_seconds=time.perf_counter() - start,
+            batch_sha256=batch_sha256,
+            weights_sha256=weights_sha256,
+            execution=model.facts,
+        )
+        for step in range(self.case["warmup"] + self.case["steps"]):
+            self.step(model, batch, step)
+        self.say("done")
+
+    def step(self, model: Model, batch: Tensors, step: int) -> None:
+        start = time.perf_counter()
+        model.load(batch["input"], batch["target"])
+        loaded = time.perf_counter()
+        before = resource.getrusage(resource.RUSAGE_SELF)
+        begin = time.perf_counter()
+        loss = model.forward_backward()
+        ran = time.perf_counter()
+        model.update()
+        updated = time.perf_counter()
+        usage = readings(before, resource.getrusage(resource.RUSAGE_SELF))
+        members: dict[str, Any] = {}
+        if step == 0:
+            members["gradient_norms"] = {
+                f"gradient/{name}": finite_or_text(float(np.linalg.norm(g.astype(np.float64))))
+                for name, g in model.gradients().items()
+            }
+        self.say(
+            "step",
+            warmup=step < self.case["warmup"],
+            load_seconds=loaded - start,
+            forward_backward_seconds=ran - begin,
+            update_seconds=updated - ran,
+            step_seconds=updated - begin,
+            loss=finite_or_text(loss),
+            readings=usage,
+            **members,
+        )
+
+
+def answer(
+    child: Child, unsupported: Callable[[Case], str | None], build: Callable[[Case], Model]
+) -> None:
+    if child.request["protocol"] != PROTOCOL:
+        message = f"expected protocol {PROTOCOL}, found {child.request['protocol']}"
+        return child.say("error", kind="bad_input", message=message)
+    if reason := unsupported(child.case):
+        return child.say("unsupported", reason=reason)
+    mode = child.request["mode"]
+    if mode == "plan":
+        return child.say("planned", planned_bytes=None, exact=False)
+    if mode == "verify":
+        return child.verify(build)
+    if mode == "time":
+        return child.time(build)
+    return child.say("unsupported", reason=f"mode {mode}")
+
+
+def serve(unsupported: Callable[[Case], str | None], build: Callable[[Case], Model]) -> None:
+    """Answers the request on standard input, and waits for its end before it returns."""
+    # Whatever a framework prints on standard output goes to standard error instead.
+    output = os.fdopen(os.dup(1), "w", encoding="utf-8")
+    os.dup2(2, 1)
+    child = Child(json.loads(sys.stdin.readline()), output)
+    try:
+        answer(child, unsupported, build)
+    except MemoryError:
+        child.say("error", kind="out_of_memory", message="out of memory")
+    except Exception as error:  # whatever a framework throws is an answer
+        text = f"{type(error).__name__}: {error}".splitlines()[0][:500]
+        child.say("error", kind="internal", message=text)
+    sys.stdin.read()
