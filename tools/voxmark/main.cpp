@@ -1,4 +1,5 @@
 // The command line: a table of subcommands, and the only place where errors become exit codes.
+#include <algorithm>
 #include <cstdio>
 #include <cstdlib>
 #include <exception>
@@ -33,10 +34,15 @@ int exit_status(ExitCode code) { return static_cast<int>(code); }
 
 // A first word that is neither an option nor a subcommand of ours: becomes that program.
 void try_external(const CLI::App& app, int argc, char** argv) {
-  if (argc < 2 || argv[1][0] == '-' || app.get_subcommand_no_throw(argv[1]) != nullptr) {
+  const std::string name = argc < 2 ? "" : argv[1];
+  const std::vector<const CLI::App*> own =
+      app.get_subcommands([](const CLI::App*) { return true; });
+  const bool is_own = std::any_of(own.begin(), own.end(), [&name](const CLI::App* subcommand) {
+    return subcommand->get_name() == name;
+  });
+  if (is_own || name.empty() || name.front() == '-') {
     return;
   }
-  const std::string name = argv[1];
   const char* path = std::getenv("PATH");
   const auto program = find_external(name, program_folder(), path == nullptr ? "" : path);
   if (!program) {
@@ -57,7 +63,7 @@ int main(int argc, char** argv) {
   for (const AddSubcommand add : kSubcommands) {
     add(app, action);
   }
-  app.footer("What reads reports is Python, which ci/tools installs: compare");
+  app.footer("What reads reports is Python, which ci/tools installs: compare, report");
   try {
     try_external(app, argc, argv);
     app.parse(argc, argv);

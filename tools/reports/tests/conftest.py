@@ -1,24 +1,37 @@
-"""Lets the tests import the package where it lies, and run it as users do."""
+"""Lets the tests import the package where it lies, and call its commands."""
 
-import subprocess
+import contextlib
+import io
 import sys
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
-FOLDER = Path(__file__).resolve().parents[1]
-sys.path.insert(0, str(FOLDER))
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-Tool = Callable[..., subprocess.CompletedProcess[str]]
+from voxmark_reports.program import main
+
+
+@dataclass
+class Done:
+    returncode: int
+    stdout: str
+    stderr: str
+
+
+Tool = Callable[..., Done]
 
 
 @pytest.fixture(scope="session")
 def tool() -> Tool:
-    """tool("compare", base, new): a process of its own, with its exit code and streams."""
+    """tool("compare", base, new): in this process, as loading the libraries takes seconds."""
 
-    def run(*arguments: object) -> subprocess.CompletedProcess[str]:
-        command = [sys.executable, "-I", FOLDER / "launch.py", *arguments]
-        return subprocess.run(list(map(str, command)), capture_output=True, text=True)
+    def run(*arguments: object) -> Done:
+        out, err = io.StringIO(), io.StringIO()
+        with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
+            code = main([str(argument) for argument in arguments])
+        return Done(int(code), out.getvalue(), err.getvalue())
 
     return run

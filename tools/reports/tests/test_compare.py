@@ -123,12 +123,43 @@ def test_a_noise_floor_makes_small_changes_unjudged(compare: Any) -> None:
     assert compare(*reports, flags=("--noise-floor", "15"))[0] == 0
 
 
+def disturb(records: list[dict[str, Any]]) -> None:
+    for record in records:
+        interference = {"tainted": True, "tainted_steps": 3, "reasons": ["another program ran"]}
+        record["details"] = {"interference": interference}
+
+
 def test_a_noisy_run_is_inconclusive_whatever_its_figures(compare: Any) -> None:
     disturbed = factory.processes(SLOWER)
-    disturbed[0]["details"] = {"noisy": "another program ran"}
+    disturb(disturbed[:4])
     code, result = compare(factory.report(factory.processes(BASE)), factory.report(disturbed))
     assert code == 4
     assert verdict(result, "step_seconds")["reason"] == "noisy: another program ran"
+
+
+def test_a_few_disturbed_processes_leave_the_median_alone(compare: Any) -> None:
+    disturbed = factory.processes(SLOWER)
+    disturb(disturbed[:3])
+    assert compare(factory.report(factory.processes(BASE)), factory.report(disturbed))[0] == 1
+
+
+def test_counters_are_compared(compare: Any) -> None:
+    def counted(value: float) -> dict[str, Any]:
+        records = factory.processes(BASE)
+        for position, record in enumerate(records):
+            events = {
+                "instructions": {"value": value + position, "running_fraction": 1},
+                "cycles": {"value": None, "reason": "no PMU"},
+            }
+            record["details"] = {"probes": {"counters": {"events": events}}}
+        return factory.report(records)
+
+    code, result = compare(counted(1e6), counted(2e6))
+    assert code == 0  # shown, not judged
+    assert verdict(result, "counters.instructions")["verdict"] == "slower"
+    assert not any(row["metric"] == "counters.cycles" for row in result["rows"])
+    flags = ("--fail-on", "counters.instructions:5%")
+    assert compare(counted(1e6), counted(2e6), flags=flags)[0] == 1
 
 
 # ---- What cannot be compared ----
@@ -357,10 +388,18 @@ def test_a_folder_is_one_state(compare: Any, tmp_path: Path) -> None:
 def op_level(seconds: list[float]) -> dict[str, Any]:
     name = "onednn/encodeB_conv1/convolution/64x64x64"
     runs = [
-        {"name": name, "run_name": name, "run_type": "iteration", "real_time": 1e3 * value,
-         "cpu_time": 2e3 * value, "time_unit": "ms", "FLOP/s": 1 / value, "label": "jit:avx2 ndhwc"}
+        {
+            "name": name,
+            "run_name": name,
+            "run_type": "iteration",
+            "real_time": 1e3 * value,
+            "cpu_time": 2e3 * value,
+            "time_unit": "ms",
+            "FLOP/s": 1 / value,
+            "label": "jit:avx2 ndhwc",
+        }
         for value in seconds
-    ]  # fmt: skip
+    ]
     aggregate = {**runs[0], "name": f"{name}_median", "run_type": "aggregate"}
     context = {"date": "2024-05-31", "host_name": "example", "num_cpus": 2, "mhz_per_cpu": 2000}
     return {"context": context, "benchmarks": [*runs, aggregate]}

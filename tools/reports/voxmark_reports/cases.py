@@ -20,9 +20,16 @@ BROKEN = ("invalid", "diverged", "oom", "crashed", "timeout", "failed")
 _NOT_IDENTITY = frozenset({"process", "steps", "warmup"})
 
 
-_WORDING = {"image": "{}", "precision": "{}", "threads": "{} threads", "data": "{}",
-            "input_channels": "{} channels", "classes": "{} classes", "filters": "{} filters",
-            "memory_limit_bytes": "limit {} B"}  # fmt: skip
+_WORDING = {
+    "image": "{}",
+    "precision": "{}",
+    "threads": "{} threads",
+    "data": "{}",
+    "input_channels": "{} channels",
+    "classes": "{} classes",
+    "filters": "{} filters",
+    "memory_limit_bytes": "limit {} B",
+}
 
 
 @dataclass(frozen=True)
@@ -134,21 +141,34 @@ class Case:
         names: dict[str, None] = {}
         for record in self.measured:
             for sample in record["samples"]:
-                names.update(
-                    dict.fromkeys(
-                        name for name, value in sample["readings"].items() if number(value)
-                    )
-                )
+                names.update(dict.fromkeys(n for n, v in sample["readings"].items() if number(v)))
         return list(names)
 
-    def noisy(self) -> str | None:
-        """Why the times of this case cannot be trusted, when the run itself said so."""
+    def counters(self) -> list[str]:
+        """Names of the hardware and software events that were counted."""
+        counted = [counters(record) for record in self.measured]
+        return list(dict.fromkeys(name for events in counted for name in events))
+
+    def tainted(self) -> list[str]:
+        """What disturbed the processes whose times the run itself flagged."""
+        found: dict[str, None] = {}
         for record in self.measured:
-            for holder in (record.get("details", {}), *(s["readings"] for s in record["samples"])):
-                if holder.get("noisy"):
-                    said = holder["noisy"]
-                    return clean(said) if isinstance(said, str) else "the run was disturbed"
-        return None
+            interference = record.get("details", {}).get("interference", {})
+            if interference.get("tainted"):
+                found.update(dict.fromkeys(map(clean, interference.get("reasons", []))))
+        return list(found)
+
+    def noisy(self) -> str | None:
+        """Why the times of this case cannot be trusted. The median of its processes stands as long
+        as no more than a third of them were disturbed, the runner's own rule for steps.
+        """
+        flags = [
+            bool(record.get("details", {}).get("interference", {}).get("tainted"))
+            for record in self.measured
+        ]
+        if 3 * sum(flags) <= len(flags):
+            return None
+        return "; ".join(self.tainted()) or "the run was disturbed"
 
 
 def number(value: Any) -> bool:
@@ -159,8 +179,20 @@ def timed_samples(record: dict[str, Any]) -> Iterator[dict[str, Any]]:
     return (sample for sample in record["samples"] if not sample["warmup"])
 
 
+def counters(record: dict[str, Any]) -> dict[str, float]:
+    """Events of a counter pass, per step; those that could not be counted are left out."""
+    events = record.get("details", {}).get("probes", {}).get("counters", {}).get("events", {})
+    return {
+        name: float(event["value"])
+        for name, event in events.items()
+        if isinstance(event, dict) and number(event.get("value"))
+    }
+
+
 def process_value(record: dict[str, Any], metric: str) -> float | None:
-    """A reading is named "readings.NAME"."""
+    """A reading is named "readings.NAME", a counter "counters.NAME"."""
+    if metric.startswith("counters."):
+        return counters(record).get(metric.removeprefix("counters."))
     if metric == "compile_seconds":
         return record.get("compile_seconds")
     if metric.endswith("_bytes"):
@@ -210,4 +242,6 @@ def metrics_of(cases: Iterable[Case]) -> list[Metric]:
         if not name.endswith("/s"):  # a rate says what the time says, the other way round
             unit = "seconds" if name.endswith("_seconds") else "count"
             metrics.append(Metric(f"readings.{name}", unit))
+    for name in dict.fromkeys(name for case in found for name in case.counters()):
+        metrics.append(Metric(f"counters.{name}", "count"))
     return metrics

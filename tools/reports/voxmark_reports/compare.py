@@ -17,28 +17,49 @@ regression, 3 not comparable, 4 inconclusive, 64 wrong use or bad input, 70 a fa
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("reports", nargs="+", type=Path, metavar="REPORT",
-                        help="the base, then what is compared with it")  # fmt: skip
-    parser.add_argument("--baseline", type=int, metavar="N",
-                        help="which of the reports is the base, from 1 (default 1)")  # fmt: skip
+    parser.add_argument(
+        "reports",
+        nargs="+",
+        type=Path,
+        metavar="REPORT",
+        help="the base, then what is compared with it",
+    )
+    parser.add_argument(
+        "--baseline",
+        type=int,
+        metavar="N",
+        help="which of the reports is the base, from 1 (default 1)",
+    )
     parser.add_argument("--format", choices=comparison_formats.FORMATS, default="table")
     add_judging_arguments(parser)
-    parser.add_argument("--all", action="store_true",
-                        help="every metric, not only those that decide or changed")  # fmt: skip
+    parser.add_argument(
+        "--all", action="store_true", help="every metric, not only those that decide or changed"
+    )
 
 
 def add_judging_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
-        "--fail-on", action="append", metavar="METRIC[:PERCENT%]",
+        "--fail-on",
+        action="append",
+        metavar="METRIC[:PERCENT%]",
         help="a metric that decides the exit code, and from which change on; may be repeated"
-             f" (default: {', '.join(comparison.DEFAULT_FAIL_ON)}, 3%%)")  # fmt: skip
+        f" (default: {', '.join(comparison.DEFAULT_FAIL_ON)}, 3%%)",
+    )
     parser.add_argument(
-        "--noise-floor", type=float, default=0.0, metavar="PERCENT",
-        help="what A/A runs differ by on this machine: no smaller change is judged")  # fmt: skip
+        "--noise-floor",
+        type=float,
+        default=0.0,
+        metavar="PERCENT",
+        help="what A/A runs differ by on this machine: no smaller change is judged",
+    )
     parser.add_argument(
-        "--ignore", action="append", default=[], metavar="NAME",
+        "--ignore",
+        action="append",
+        default=[],
+        metavar="NAME",
         help='compare although these differ: "machine" (CPU and instruction set), or a member of'
-             ' the case, as threads; may be repeated')  # fmt: skip
+        " the case, as threads; may be repeated",
+    )
 
 
 def judging_options(arguments: argparse.Namespace) -> comparison.Options:

@@ -22,10 +22,20 @@ from voxmark_reports.verdicts import Judgement, Verdict
 FORMATS = ("table", "markdown", "json", "junit", "github")
 MOST_LINES = 12  # of differences of one kind; the rest is counted, and stands in the JSON
 MOST_ROWS = 120  # of a table for people
-_URGENCY = (Verdict.SLOWER, Verdict.NOT_COMPARABLE, Verdict.FASTER, Verdict.INCONCLUSIVE,
-            Verdict.SAME)  # fmt: skip
-_COLOURS = {Verdict.FASTER: "green", Verdict.SLOWER: "red bold", Verdict.SAME: "default",
-            Verdict.INCONCLUSIVE: "yellow", Verdict.NOT_COMPARABLE: "magenta"}  # fmt: skip
+_URGENCY = (
+    Verdict.SLOWER,
+    Verdict.NOT_COMPARABLE,
+    Verdict.FASTER,
+    Verdict.INCONCLUSIVE,
+    Verdict.SAME,
+)
+_COLOURS = {
+    Verdict.FASTER: "green",
+    Verdict.SLOWER: "red bold",
+    Verdict.SAME: "default",
+    Verdict.INCONCLUSIVE: "yellow",
+    Verdict.NOT_COMPARABLE: "magenta",
+}
 
 
 def write(result: Comparison, form: str, every_metric: bool) -> None:
@@ -155,13 +165,30 @@ def _cells(row: Row, found: Judgement) -> list[str]:
     detectable = "-" if found.detectable is None else f"{100 * found.detectable:.1f}%"
     note = verdict_text(row, found) + (f": {found.reason}" if found.reason else "")
     counts = f"{len(found.base_values)}:{len(found.new_values)}"
-    return [row.label, row.metric.name, quantity_text(found.base, unit),
-            quantity_text(found.new, unit), counts, change_with_interval(found), adjusted,
-            detectable, note]  # fmt: skip
+    return [
+        row.label,
+        row.metric.name,
+        quantity_text(found.base, unit),
+        quantity_text(found.new, unit),
+        counts,
+        change_with_interval(found),
+        adjusted,
+        detectable,
+        note,
+    ]
 
 
-HEADINGS = ["case", "metric", "base", "new", "processes", "change (95% interval)", "p, Holm",
-            "detectable", "verdict"]  # fmt: skip
+HEADINGS = [
+    "case",
+    "metric",
+    "base",
+    "new",
+    "processes",
+    "change (95% interval)",
+    "p, Holm",
+    "detectable",
+    "verdict",
+]
 
 
 def _matrix_cells(row: Row) -> list[str]:
@@ -233,8 +260,15 @@ def print_table(result: Comparison, every_metric: bool) -> None:
 
 
 def _markdown_cell(text: str) -> str:
-    for character, escaped in (("&", "&amp;"), ("<", "&lt;"), (">", "&gt;"), ("|", "\\|"),
-                               ("`", "\\`"), ("*", "\\*"), ("_", "\\_")):  # fmt: skip
+    for character, escaped in (
+        ("&", "&amp;"),
+        ("<", "&lt;"),
+        (">", "&gt;"),
+        ("|", "\\|"),
+        ("`", "\\`"),
+        ("*", "\\*"),
+        ("_", "\\_"),
+    ):
         text = text.replace(character, escaped)
     return text
 
@@ -359,13 +393,19 @@ def _command_value(text: str) -> str:
 def as_github(result: Comparison) -> str:
     """Workflow commands, which GitHub shows beside the change."""
     lines = []
-    levels = {Verdict.SLOWER: "error", Verdict.INCONCLUSIVE: "warning",
-              Verdict.NOT_COMPARABLE: "warning", Verdict.FASTER: "notice"}  # fmt: skip
+    levels = {
+        Verdict.SLOWER: "error",
+        Verdict.INCONCLUSIVE: "warning",
+        Verdict.NOT_COMPARABLE: "warning",
+        Verdict.FASTER: "notice",
+    }
     for row in result.rows:
         for found in row.judgements if row.decides else []:
             level = "error" if found.broken else levels.get(found.verdict)
             if level:
                 title = row.label.replace(":", " ").replace(",", " ")
-                lines.append(f"::{level} title={_command_value(title)}"
-                             f"::{_command_value(_message(row, found))}")  # fmt: skip
+                lines.append(
+                    f"::{level} title={_command_value(title)}"
+                    f"::{_command_value(_message(row, found))}"
+                )
     return "\n".join([*lines, summary(result)]) + "\n"

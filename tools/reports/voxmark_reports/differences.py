@@ -18,13 +18,35 @@ from voxmark_reports.text import clean
 _VOLATILE = ("memory.available_bytes", "system.load_average", "limits.memory_bytes")
 # Ranked by how much they usually decide about a training step's time. The rest follows by name.
 _RANKED = (
-    "cpu.model_name", "cpu.flags", "cpu.allowed", "cpu.online", "cpu.sockets",
-    "cpu.cores_per_socket", "cpu.numa_nodes", "cpu.smt", "cpu.governor", "cpu.no_turbo",
-    "cpu.boost", "cpu.max_frequency_khz", "cpu.mhz", "cpu.caches", "memory.total_bytes",
-    "memory.transparent_hugepages", "variables", "libraries", "voxmark", "build", "limits",
-    "system.virtual_machine", "system.kernel", "cpu.vulnerabilities", "cpu.microcode", "memory",
-    "cpu", "system",
-)  # fmt: skip
+    "cpu.model_name",
+    "cpu.flags",
+    "cpu.allowed",
+    "cpu.online",
+    "cpu.sockets",
+    "cpu.cores_per_socket",
+    "cpu.numa_nodes",
+    "cpu.smt",
+    "cpu.governor",
+    "cpu.no_turbo",
+    "cpu.boost",
+    "cpu.max_frequency_khz",
+    "cpu.mhz",
+    "cpu.caches",
+    "memory.total_bytes",
+    "memory.transparent_hugepages",
+    "variables",
+    "libraries",
+    "voxmark",
+    "build",
+    "limits",
+    "system.virtual_machine",
+    "system.kernel",
+    "cpu.vulnerabilities",
+    "cpu.microcode",
+    "memory",
+    "cpu",
+    "system",
+)
 # Without the same of these, seconds are seconds of something else.
 _MACHINE = ("cpu.model_name", "cpu.allowed", "cpu.online", "cpu.sockets", "cpu.flags")
 _ISA_CAPS = ("variables.ONEDNN_MAX_CPU_ISA", "variables.DNNL_MAX_CPU_ISA")

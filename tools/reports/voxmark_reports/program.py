@@ -14,6 +14,7 @@ from voxmark_reports.errors import ExitCode, ToolError
 from voxmark_reports.text import clean
 
 SUBCOMMANDS = {
+    "report": "writes one page that says which backend is faster, how sure that is, and why",
     "compare": "compares reports: what became faster, slower or larger, and how sure that is",
 }
 
