@@ -77,7 +77,8 @@ def _config() -> dict[str, Any]:
     }
 
 
-def _finish(chart: Any, height: int | None = None) -> dict[str, Any]:
+def finish(chart: Any, height: int | None = None) -> dict[str, Any]:
+    """The specification, in the page's style and as wide as the page."""
     properties: dict[str, Any] = {"width": "container"}
     if height:
         properties["height"] = height
@@ -168,7 +169,7 @@ def speed_up_chart(found: Sequence[SpeedUp], baseline: str) -> Chart | None:
         f"Speed-up over {baseline}",
         "Dots are ratios of medians, forward and backward; the thick line is the 95% interval, "
         "missing where there was one process. Right of 1 is faster.",
-        _finish(alt.layer(bars, rule, point, lines, words), _row_height(len(rows))),
+        finish(alt.layer(bars, rule, point, lines, words), _row_height(len(rows))),
     )
 
 
@@ -210,7 +211,7 @@ def _over_voxels(
         ticks = (
             alt.Chart(_data(medians)).mark_tick(thickness=3, size=18).encode(x=x, y=y, color=colour)
         )
-        return Chart(name, title.capitalize(), how, _finish(ticks + dots, _row_height(len(order))))
+        return Chart(name, title.capitalize(), how, finish(ticks + dots, _row_height(len(order))))
     x = _voxels_axis()
     y = alt.Y(f"{value}:Q", title=title, scale=_LOG, axis=alt.Axis(format="~g"))
     lines = alt.Chart(_data(medians)).mark_line(strokeWidth=2).encode(x=x, y=y, color=colour)
@@ -219,7 +220,7 @@ def _over_voxels(
         .mark_point(size=45, opacity=0.75)
         .encode(x=x, y=y, color=colour, tooltip=tooltip)
     )
-    return Chart(name, title.capitalize(), how, _finish(lines + dots, 340))
+    return Chart(name, title.capitalize(), how, finish(lines + dots, 340))
 
 
 def step_time_chart(figures: Sequence[Figure]) -> Chart | None:
@@ -293,7 +294,7 @@ def memory_chart(figures: Sequence[Figure]) -> Chart | None:
             )
         )
         height = 2 * _row_height(len(_series(figures)))
-        return Chart("memory", "Memory, planned and measured", how, _finish(chart, height))
+        return Chart("memory", "Memory, planned and measured", how, finish(chart, height))
     x = _voxels_axis()
     y = alt.Y("gib:Q", title="GiB", scale=_LOG)
     dash = alt.StrokeDash(
@@ -302,7 +303,7 @@ def memory_chart(figures: Sequence[Figure]) -> Chart | None:
     base = alt.Chart(_data(rows)).encode(x=x, y=y, color=colour)
     lines = base.mark_line(strokeWidth=2).encode(strokeDash=dash)
     dots = base.mark_point(filled=True, size=45).encode(tooltip=tooltip)
-    return Chart("memory", "Memory, planned and measured", how, _finish(lines + dots, 340))
+    return Chart("memory", "Memory, planned and measured", how, finish(lines + dots, 340))
 
 
 def roofline_chart(figures: Sequence[Figure]) -> Chart | None:
@@ -336,7 +337,7 @@ def roofline_chart(figures: Sequence[Figure]) -> Chart | None:
         "Share of the roofline",
         "The least time that this machine's measured peak arithmetic and bandwidth allow for the "
         "convolutions, over the time taken. 100% leaves nothing to gain.",
-        _finish(chart, _row_height(len(rows))),
+        finish(chart, _row_height(len(rows))),
     )
 
 
@@ -364,7 +365,7 @@ def flops_chart(figures: Sequence[Figure]) -> Chart | None:
         "flops",
         "Arithmetic rate",
         "Nominal work of a step over its seconds: the same numerator for every backend.",
-        _finish(chart, _row_height(len(rows))),
+        finish(chart, _row_height(len(rows))),
     )
 
 
@@ -426,7 +427,7 @@ def waterfall_chart(base: Figure, other: Figure) -> Chart | None:
         f"From {base.series} to {other.series}",
         "What the threads did in a step, by the kernel's accounts: where the time between the two "
         "goes. Read from top to bottom.",
-        _finish(bars + words, 34 * len(rows)),
+        finish(bars + words, 34 * len(rows)),
     )
 
 
@@ -463,7 +464,7 @@ def cpu_chart(figures: Sequence[Figure]) -> Chart | None:
         "cpu-time",
         "What the threads did",
         "User time is work, system time mostly page faults, waiting is threads without either.",
-        _finish(chart, _row_height(len(labels))),
+        finish(chart, _row_height(len(labels))),
     )
 
 
@@ -507,7 +508,7 @@ def interference_chart(rows: list[dict[str, Any]], figures: Sequence[Figure]) ->
     line = alt.Chart(_data([{"one": 1}])).mark_rule(opacity=0.5).encode(y="one:Q")
     how += " A slope is drift; crosses were flagged as disturbed by the run itself."
     return Chart(
-        "interference", "Steps in the order of measurement", how, _finish(line + chart, 260)
+        "interference", "Steps in the order of measurement", how, finish(line + chart, 260)
     )
 
 
@@ -540,7 +541,7 @@ def scaling_chart(rows: Sequence[dict[str, Any]]) -> Chart | None:
         "scaling",
         "Scaling by threads",
         "Dashed: twice the threads, twice as fast.",
-        _finish(dashed.encode(x=x, y=y) + line, 300),
+        finish(dashed.encode(x=x, y=y) + line, 300),
     )
 
 
@@ -577,7 +578,7 @@ def training_charts(name: str, epochs: Sequence[dict[str, Any]]) -> list[Chart]:
                     f"training-{metric}".replace("_", "-"),
                     f"{title}: {name}",
                     "Means over steps (training) and over cases (validation), per epoch.",
-                    _finish(chart, 260),
+                    finish(chart, 260),
                 )
             )
     return found
@@ -612,5 +613,5 @@ def op_chart(rows: Sequence[dict[str, Any]]) -> Chart | None:
         "ops",
         "Single ops",
         "Milliseconds of an op, the longest first.",
-        _finish(chart, _row_height(len(shown))),
+        finish(chart, _row_height(len(shown))),
     )

@@ -9,13 +9,10 @@ from pathlib import Path
 from typing import Any
 
 import orjson
-from rich import box
-from rich.console import Console
-from rich.table import Table
-from rich.text import Text
 
 from voxmark_reports.cases import cases_of, shared_members
 from voxmark_reports.comparison import Comparison, Row, repeats_command
+from voxmark_reports.console import print_line, print_table
 from voxmark_reports.text import change_text, clean, quantity_text
 from voxmark_reports.verdicts import Judgement, Verdict
 
@@ -51,7 +48,7 @@ def write(result: Comparison, form: str, every_metric: bool) -> None:
             with Path(summary).open("a") as file:
                 file.write(as_markdown(result, every_metric))
     else:
-        print_table(result, every_metric)
+        print_comparison(result, every_metric)
 
 
 def verdict_text(row: Row, found: Judgement) -> str:
@@ -224,39 +221,27 @@ def _sections(result: Comparison) -> list[tuple[str, list[str]]]:
     return [(title, lines) for title, lines in sections if lines]
 
 
-def print_table(result: Comparison, every_metric: bool) -> None:
-    console = Console(markup=False, highlight=False, soft_wrap=True)
+def print_comparison(result: Comparison, every_metric: bool) -> None:
     names = ", ".join(report.name for report in result.news)
-    console.print(f"base {result.base.name}, new {names}")
+    print_line(f"base {result.base.name}, new {names}")
     if shared := shared_text(result):
-        console.print(f"all cases: {shared}")
+        print_line(f"all cases: {shared}")
     for title, lines in _sections(result):
-        console.print(f"\n{title}:", style="bold")
+        print_line(f"\n{title}:", "bold")
         for line in lines:
-            console.print(f"  {line}")
-    headings, rows = _table_content(result, every_metric)
-    width = None if sys.stdout.isatty() else 1000  # a file or a pipe has no width
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
-    for heading in headings:
-        table.add_column(clean(heading), no_wrap=width is not None)
-    for row, cells in zip(shown_rows(result, every_metric), rows, strict=True):
-        worst = max(row.judgements, key=lambda found: found.verdict == Verdict.SLOWER)
-        texts = [Text(cell) for cell in cells]
-        texts[-1].stylize(_COLOURS[worst.verdict])
-        table.add_row(*texts)
-    console.print()
-    if width is None:
-        console.print(table, soft_wrap=False)
-    else:
-        Console(markup=False, highlight=False, width=width).print(table)
+            print_line(f"  {line}")
+    headings, cells = _table_content(result, every_metric)
+    rows = shown_rows(result, every_metric)
+    worst = [min((f.verdict for f in row.judgements), key=_URGENCY.index) for row in rows]
+    print_table([clean(h) for h in headings], cells, [_COLOURS[verdict] for verdict in worst])
     if len(rows) == MOST_ROWS < len(result.rows):
-        console.print(f"{MOST_ROWS} of {len(result.rows)} rows; --all or --format json has all")
+        print_line(f"{MOST_ROWS} of {len(result.rows)} rows; --all or --format json has all")
     settling = settling_lines(result)
     if settling:
-        console.print("What would settle the inconclusive ones, for the base and the new state:")
+        print_line("What would settle the inconclusive ones, for the base and the new state:")
         for line in _shortened(settling):
-            console.print(f"  {line}")
-    console.print(summary(result), style="bold")
+            print_line(f"  {line}")
+    print_line(summary(result), "bold")
 
 
 def _markdown_cell(text: str) -> str:

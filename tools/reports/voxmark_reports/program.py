@@ -14,6 +14,8 @@ from voxmark_reports.errors import ExitCode, ToolError
 from voxmark_reports.text import clean
 
 SUBCOMMANDS = {
+    "bundle": "packs reports, schema, page, figures and checksums into one archive, or checks one",
+    "history": "keeps reports, shows where their figures changed, and gates the next one",
     "report": "writes one page that says which backend is faster, how sure that is, and why",
     "compare": "compares reports: what became faster, slower or larger, and how sure that is",
 }

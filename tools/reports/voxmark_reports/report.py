@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import os
-import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -15,6 +13,7 @@ import vl_convert
 from voxmark_reports import charts, cost, page, story, tables
 from voxmark_reports import figures as fg
 from voxmark_reports.errors import ExitCode, ToolError
+from voxmark_reports.files import make_folder, write_file
 from voxmark_reports.page import Section, paragraph
 from voxmark_reports.reading import Report, read_report, unique_names
 from voxmark_reports.text import clean
@@ -24,6 +23,7 @@ Example: voxmark report report.json -o report.html --figures figures
 
 Takes reports, training runs, op-level JSON of Google Benchmark, and PNG overlays."""
 
+TITLE = "voxmark: a 3D U-Net training step"
 TRAINING_SCHEMA = "voxmark.training/1"
 
 
@@ -37,7 +37,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--cost", type=Path, metavar="FILE", help="price and power of the machines (JSON; README)"
     )
-    parser.add_argument("--title", default="voxmark: a 3D U-Net training step")
+    parser.add_argument("--title", default=TITLE)
 
 
 class Inputs:
@@ -210,26 +210,9 @@ def _environment(reports: Sequence[Report]) -> Section:
 # ---- Files ----
 
 
-def write_file(path: Path, content: str | bytes) -> None:
-    """As a whole or not at all."""
-    data = content.encode() if isinstance(content, str) else content
-    try:
-        with tempfile.NamedTemporaryFile(dir=path.parent, delete=False) as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        Path(file.name).chmod(0o644)
-        Path(file.name).replace(path)
-    except OSError as error:
-        raise ToolError(f"{clean(path)}: cannot be written: {error.strerror}") from error
-
-
 def write_figures(folder: Path, sections: Sequence[Section]) -> None:
     """Black on white, for papers and slides."""
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise ToolError(f"{clean(folder)}: cannot be made: {error.strerror}") from error
+    make_folder(folder)
     for section in sections:
         for chart in section.charts:
             text = orjson.dumps(chart.sized(charts.STATIC_WIDTH)).decode()
@@ -242,12 +225,25 @@ def write_figures(folder: Path, sections: Sequence[Section]) -> None:
             write_file(folder / f"{table.name}.csv", table.csv())
 
 
+def write_page(
+    paths: Sequence[Path],
+    out: Path,
+    title: str = TITLE,
+    baseline: str | None = None,
+    prices: cost.Costs | None = None,
+) -> list[Section]:
+    inputs = Inputs(paths)
+    sections = sections_of(inputs, baseline, prices)
+    introduction = story.introduction_html(inputs.reports, fg.warnings(inputs.reports))
+    write_file(out, page.page(clean(title), introduction, sections))
+    return sections
+
+
 def run(arguments: argparse.Namespace) -> ExitCode:
     prices = cost.read(arguments.cost) if arguments.cost else None
-    inputs = Inputs(arguments.inputs)
-    sections = sections_of(inputs, arguments.baseline, prices)
-    introduction = story.introduction_html(inputs.reports, fg.warnings(inputs.reports))
-    write_file(arguments.out, page.page(clean(arguments.title), introduction, sections))
+    sections = write_page(
+        arguments.inputs, arguments.out, arguments.title, arguments.baseline, prices
+    )
     if arguments.figures:
         write_figures(arguments.figures, sections)
     size = arguments.out.stat().st_size / 1e6

@@ -131,6 +131,8 @@ def memory_table(figures: Sequence[Figure]) -> Table:
         plan = {k: v for k, v in memory.get("plan_by_purpose", {}).items() if v}
         purposes.update(dict.fromkeys(plan))
         rows.append({"case": f"{figure.series} {figure.image}", **plan})
+    if not purposes:
+        rows = []
     columns = [("case", "case"), *((purpose, clean(purpose)) for purpose in purposes)]
     return Table(
         "memory-plan", "What the plan holds", columns, rows, dict.fromkeys(purposes, bytes_text)
