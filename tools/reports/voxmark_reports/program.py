@@ -42,6 +42,12 @@ def _run(arguments: Sequence[str]) -> ExitCode:
     return module.run(parser.parse_args(arguments[1:]))
 
 
+def _quiet_stdout() -> None:
+    """What is buffered still cannot be written: the interpreter would complain, and exit with a
+    code of its own."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+
+
 def main(arguments: Sequence[str]) -> int:
     """Returns the exit code: a verdict's only where there is a verdict."""
     try:
@@ -56,7 +62,7 @@ def main(arguments: Sequence[str]) -> int:
     except KeyboardInterrupt:
         return ExitCode.INTERRUPTED
     except BrokenPipeError:  # nobody read the answer, so nobody got one
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _quiet_stdout()
         return ExitCode.INTERNAL
     except ImportError as error:
         setup = os.environ.get("VOXMARK_SETUP", "ci/tools")
@@ -64,6 +70,7 @@ def main(arguments: Sequence[str]) -> int:
         return ExitCode.CANNOT_HERE
     except OSError as error:
         print(f"voxmark: {clean(error)}", file=sys.stderr)
+        _quiet_stdout()
         return ExitCode.INTERNAL
     except Exception as error:
         traceback.print_exc()
