@@ -49,7 +49,7 @@ _RANKED = (
 )
 # Without the same of these, seconds are seconds of something else.
 _MACHINE = ("cpu.model_name", "cpu.allowed", "cpu.online", "cpu.sockets", "cpu.flags")
-_ISA_CAPS = ("variables.ONEDNN_MAX_CPU_ISA", "variables.DNNL_MAX_CPU_ISA")
+ISA_CAPS = ("variables.ONEDNN_MAX_CPU_ISA", "variables.DNNL_MAX_CPU_ISA")
 _FPMATH = ("variables.ONEDNN_DEFAULT_FPMATH_MODE", "variables.DNNL_DEFAULT_FPMATH_MODE")
 # The part of the CPU's flags that kernels are chosen by.
 _ISA_FLAGS = ("sse4", "avx", "fma", "f16c", "amx", "bmi")
@@ -124,7 +124,7 @@ def _blocking(name: str, reports: list[Report]) -> str | None:
         return "another instruction set" if len(isas) > 1 else None
     if name in _MACHINE:
         return "another machine"
-    if name in _ISA_CAPS:
+    if name in ISA_CAPS:
         return "another instruction set"
     return "another precision of the kernels" if name in _FPMATH else None
 
@@ -151,7 +151,7 @@ def machine_fingerprint(report: Report) -> str:
     known = facts(report)
     identity = {name: known.get(name) for name in _MACHINE if name != "cpu.flags"}
     identity["isa"] = isa_flags(report)
-    identity["caps"] = [known.get(name) for name in (*_ISA_CAPS, *_FPMATH)]
+    identity["caps"] = [known.get(name) for name in (*ISA_CAPS, *_FPMATH)]
     identity["memory_gib"] = round((known.get("memory.total_bytes") or 0) / 2**30)
     text = orjson.dumps(identity, option=orjson.OPT_SORT_KEYS)
     return hashlib.sha256(text).hexdigest()[:16]

@@ -16,6 +16,7 @@ from voxmark_reports.text import clean
 SUBCOMMANDS = {
     "bundle": "packs reports, schema, page, figures and checksums into one archive, or checks one",
     "history": "keeps reports, shows where their figures changed, and gates the next one",
+    "plan-gate": "checks planned bytes against committed limits",
     "report": "writes one page that says which backend is faster, how sure that is, and why",
     "compare": "compares reports: what became faster, slower or larger, and how sure that is",
 }
@@ -31,7 +32,7 @@ def _run(arguments: Sequence[str]) -> ExitCode:
     if name not in SUBCOMMANDS:
         raise ToolError(f"unknown subcommand {clean(name)}, expected {', '.join(SUBCOMMANDS)}")
     # Only this subcommand's libraries: some take a second to load.
-    module = importlib.import_module(f"voxmark_reports.{name}")
+    module = importlib.import_module(f"voxmark_reports.{name.replace('-', '_')}")
     parser = _Parser(
         prog=f"voxmark {name}",
         description=f"voxmark {name} {SUBCOMMANDS[name]}.",
