@@ -63,7 +63,9 @@ int main(int argc, char** argv) {
   for (const AddSubcommand add : kSubcommands) {
     add(app, action);
   }
-  app.footer("What reads reports is Python, which ci/tools installs: bundle, compare, history, plan-gate, report");
+  app.footer(
+      "What reads reports is Python, which ci/tools installs: bundle, compare, history, plan-gate, "
+      "report");
   try {
     try_external(app, argc, argv);
     app.parse(argc, argv);
