@@ -7,8 +7,10 @@ readonly BUILD_PACKAGES=(cmake ninja-build g++ libdnnl-dev ocl-icd-opencl-dev li
   libbenchmark-dev libpfm4-dev nlohmann-json3-dev libfmt-dev libcli11-dev libvalijson-dev zlib1g-dev
   libssl-dev)
 # libomp-dev: the omp.h that clang-tidy reads.
+# chromium: opens the page that voxmark report writes.
 readonly TEST_PACKAGES=(libgtest-dev libgmock-dev clang clang-format clang-tidy libomp-dev shellcheck
-  python3-venv)
+  python3-venv chromium)
+readonly TOOL_PACKAGES=(python3-venv)
 
 # With ccache, a second clone of the same sources compiles nothing again.
 export CCACHE_BASEDIR=$PWD CCACHE_NOHASHDIR=true
@@ -64,19 +66,32 @@ install_packages() {
   fi
 }
 
-# make_venv: .venv with ci/requirements.txt, for the Python tests.
+# make_venv REQUIREMENTS...: .venv with what these files name, beside what is there already.
 make_venv() {
-  local stamp=.venv/requirements.installed.txt
-  if cmp --silent ci/requirements.txt "$stamp"; then
+  local file stamp missing=()
+  for file in "$@"; do
+    stamp=.venv/installed/${file//\//_}
+    if [[ -e $stamp ]] && ! cmp --silent "$file" "$stamp"; then
+      rm -rf .venv  # other versions than these: from the start
+    fi
+  done
+  for file in "$@"; do
+    [[ -e .venv/installed/${file//\//_} ]] || missing+=("$file")
+  done
+  if ((${#missing[@]} == 0)); then
     say "Python packages in .venv: all there."
     return
   fi
-  say "Making .venv with ci/requirements.txt"
+  say "Installing into .venv: ${missing[*]}"
   # Debian's own interpreter: python3-venv belongs to it, whatever else stands first in PATH.
-  /usr/bin/python3 -m venv --clear .venv || fail "cannot make .venv. Is python3-venv installed?"
-  .venv/bin/pip install --quiet --disable-pip-version-check --requirement ci/requirements.txt ||
-    fail "pip could not install ci/requirements.txt (its reason stands above). Is there a network?"
-  cp ci/requirements.txt "$stamp"
+  [[ -d .venv/installed ]] || /usr/bin/python3 -m venv --clear .venv ||
+    fail "cannot make .venv. Is python3-venv installed?"
+  .venv/bin/pip install --quiet --disable-pip-version-check "${missing[@]/#/--requirement=}" ||
+    fail "pip could not install ${missing[*]} (its reason stands above). Is there a network?"
+  mkdir -p .venv/installed
+  for file in "${missing[@]}"; do
+    cp "$file" ".venv/installed/${file//\//_}"
+  done
 }
 
 # build_preset PRESET [TARGET...]: configures when that is due, then builds.

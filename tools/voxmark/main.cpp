@@ -1,10 +1,13 @@
 // The command line: a table of subcommands, and the only place where errors become exit codes.
+#include <algorithm>
 #include <cstdio>
+#include <cstdlib>
 #include <exception>
 #include <new>
 #include <string>
 #include <vector>
 
+#include "tools/voxmark/external.h"
 #include "tools/voxmark/subcommand.h"
 
 namespace voxmark {
@@ -29,6 +32,28 @@ void print_error(std::string message) {
 
 int exit_status(ExitCode code) { return static_cast<int>(code); }
 
+// A first word that is neither an option nor a subcommand of ours: becomes that program.
+void try_external(const CLI::App& app, int argc, char** argv) {
+  const std::string name = argc < 2 ? "" : argv[1];
+  const std::vector<const CLI::App*> own =
+      app.get_subcommands([](const CLI::App*) { return true; });
+  const bool is_own = std::any_of(own.begin(), own.end(), [&name](const CLI::App* subcommand) {
+    return subcommand->get_name() == name;
+  });
+  if (is_own || name.empty() || name.front() == '-') {
+    return;
+  }
+  const char* path = std::getenv("PATH");
+  const auto program = find_external(name, program_folder(), path == nullptr ? "" : path);
+  if (!program) {
+    throw_bad_input(
+        "unknown subcommand {}: no program voxmark-{} beside voxmark or in PATH; "
+        "voxmark --help names what there is",
+        name, name);
+  }
+  become_external(*program, {argv + 2, argv + argc});
+}
+
 int main(int argc, char** argv) {
   CLI::App app("Benchmark of a 3D U-Net training step on CPU servers, verified before it is timed.",
                "voxmark");
@@ -38,7 +63,11 @@ int main(int argc, char** argv) {
   for (const AddSubcommand add : kSubcommands) {
     add(app, action);
   }
+  app.footer(
+      "What reads reports is Python, which ci/tools installs: bundle, compare, history, plan-gate, "
+      "report");
   try {
+    try_external(app, argc, argv);
     app.parse(argc, argv);
     if (!action) {
       throw_bad_input("no subcommand given; voxmark --help names them");

@@ -1,0 +1,494 @@
+"""voxmark compare from outside: its verdicts, exit codes and formats."""
+
+from __future__ import annotations
+
+import json
+import xml.etree.ElementTree as ElementTree
+from pathlib import Path
+from typing import Any
+
+import factory
+import pytest
+from conftest import Tool
+
+BASE = factory.noisy_seconds(seed=1)
+AGAIN = factory.noisy_seconds(seed=2)
+SLOWER = factory.noisy_seconds(median=0.55, seed=2)
+
+
+@pytest.fixture
+def compare(tool: Tool, tmp_path: Path) -> Any:
+    """compare(base, new, ...): contents or paths; the exit code and the parsed JSON."""
+
+    def run(*reports: Any, flags: tuple[str, ...] = ()) -> tuple[int, dict[str, Any]]:
+        paths = [
+            content if isinstance(content, Path) else factory.write(tmp_path / f"{i}.json", content)
+            for i, content in enumerate(reports)
+        ]
+        done = tool("compare", *paths, "--format", "json", *flags)
+        assert done.stdout, done.stderr
+        return done.returncode, json.loads(done.stdout)
+
+    return run
+
+
+def verdict(result: dict[str, Any], metric: str, case: int = 0) -> dict[str, Any]:
+    rows = [row for row in result["rows"] if row["metric"] == metric]
+    return rows[case]["comparisons"][0]
+
+
+def test_the_same_again_is_same(compare: Any) -> None:
+    code, result = compare(
+        factory.report(factory.processes(BASE)), factory.report(factory.processes(AGAIN))
+    )
+    assert code == 0
+    assert verdict(result, "step_seconds")["verdict"] == "same"
+    low, high = verdict(result, "step_seconds")["interval"]
+    assert 0.97 < low < high < 1.03
+    assert verdict(result, "planned_bytes")["verdict"] == "same"
+
+
+def test_ten_percent_slower_is_a_regression(compare: Any) -> None:
+    code, result = compare(
+        factory.report(factory.processes(BASE)), factory.report(factory.processes(SLOWER))
+    )
+    assert code == 1
+    found = verdict(result, "step_seconds")
+    assert found["verdict"] == "slower"
+    assert found["ratio"] == pytest.approx(1.1, abs=0.01)
+    assert found["adjusted_p"] < 0.01
+
+
+def test_ten_percent_faster_is_no_regression(compare: Any) -> None:
+    code, result = compare(
+        factory.report(factory.processes(SLOWER)), factory.report(factory.processes(BASE))
+    )
+    assert code == 0
+    assert verdict(result, "step_seconds")["verdict"] == "faster"
+
+
+def test_three_processes_are_inconclusive_and_told_how_many_settle_it(compare: Any) -> None:
+    code, result = compare(
+        factory.report(factory.processes(BASE[:3])), factory.report(factory.processes(SLOWER[:3]))
+    )
+    assert code == 4
+    found = verdict(result, "step_seconds")
+    assert found["verdict"] == "inconclusive"
+    assert "3 against 3" in found["reason"]
+    number = found["processes_needed"]
+    assert number > 3
+    assert any(line.endswith(f"--repeats {number}") for line in result["to_settle"])
+
+
+def test_many_steps_of_one_process_are_no_evidence(compare: Any) -> None:
+    one = factory.report([factory.record(step_seconds=BASE * 5)])
+    other = factory.report([factory.record(step_seconds=SLOWER * 5)])
+    assert compare(one, other)[0] == 4
+
+
+def test_warm_up_steps_do_not_count(compare: Any) -> None:
+    _, result = compare(
+        factory.report(factory.processes(BASE)), factory.report(factory.processes(AGAIN))
+    )
+    assert verdict(result, "step_seconds")["base"] == pytest.approx(0.5, rel=0.02)
+
+
+def test_one_byte_more_in_the_plan_is_a_regression(compare: Any) -> None:
+    inflated = factory.processes(AGAIN)
+    for record in inflated:
+        record["memory"]["planned_bytes"] += 1
+    code, result = compare(factory.report(factory.processes(BASE)), factory.report(inflated))
+    assert code == 1
+    assert verdict(result, "planned_bytes")["verdict"] == "slower"
+
+
+def test_a_larger_peak_is_a_regression(compare: Any) -> None:
+    code, result = compare(
+        factory.report(factory.processes(BASE)),
+        factory.report(factory.processes(AGAIN, peak_bytes=1600)),
+    )
+    assert code == 1
+    assert verdict(result, "peak_bytes")["verdict"] == "slower"
+
+
+def test_a_threshold_forgives_what_is_below_it(compare: Any) -> None:
+    reports = (factory.report(factory.processes(BASE)), factory.report(factory.processes(SLOWER)))
+    assert compare(*reports, flags=("--fail-on", "step_seconds:20%"))[0] == 0
+    assert compare(*reports, flags=("--fail-on", "step_seconds:5%"))[0] == 1
+    assert compare(*reports, flags=("--fail-on", "peak_bytes"))[0] == 0
+
+
+def test_a_noise_floor_makes_small_changes_unjudged(compare: Any) -> None:
+    reports = (factory.report(factory.processes(BASE)), factory.report(factory.processes(SLOWER)))
+    assert compare(*reports, flags=("--noise-floor", "15"))[0] == 0
+
+
+def disturb(records: list[dict[str, Any]]) -> None:
+    for record in records:
+        interference = {"tainted": True, "tainted_steps": 3, "reasons": ["another program ran"]}
+        record["details"] = {"interference": interference}
+
+
+def test_a_noisy_run_is_inconclusive_whatever_its_figures(compare: Any) -> None:
+    disturbed = factory.processes(SLOWER)
+    disturb(disturbed[:4])
+    code, result = compare(factory.report(factory.processes(BASE)), factory.report(disturbed))
+    assert code == 4
+    assert verdict(result, "step_seconds")["reason"] == "noisy: another program ran"
+
+
+def test_a_few_disturbed_processes_leave_the_median_alone(compare: Any) -> None:
+    disturbed = factory.processes(SLOWER)
+    disturb(disturbed[:3])
+    assert compare(factory.report(factory.processes(BASE)), factory.report(disturbed))[0] == 1
+
+
+def test_counters_are_compared(compare: Any) -> None:
+    def counted(value: float) -> dict[str, Any]:
+        records = factory.processes(BASE)
+        for position, record in enumerate(records):
+            events = {
+                "instructions": {"value": value + position, "running_fraction": 1},
+                "cycles": {"value": None, "reason": "no PMU"},
+            }
+            record["details"] = {"probes": {"counters": {"events": events}}}
+        return factory.report(records)
+
+    code, result = compare(counted(1e6), counted(2e6))
+    assert code == 0  # shown, not judged
+    assert verdict(result, "counters.instructions")["verdict"] == "slower"
+    assert not any(row["metric"] == "counters.cycles" for row in result["rows"])
+    flags = ("--fail-on", "counters.instructions:5%")
+    assert compare(counted(1e6), counted(2e6), flags=flags)[0] == 1
+
+
+# ---- What cannot be compared ----
+
+
+@pytest.mark.parametrize(
+    "environment",
+    [
+        {"cpu": {"model_name": "Another CPU"}},
+        {"cpu": {"allowed": 1}},
+        {"cpu": {"flags": "fpu sse4_2 avx avx2 fma avx512f"}},
+        {"variables": {"ONEDNN_MAX_CPU_ISA": "SSE41"}},
+        {"variables": {"ONEDNN_DEFAULT_FPMATH_MODE": "BF16"}},
+    ],
+)
+def test_another_machine_is_not_comparable_unless_asked(
+    compare: Any, environment: dict[str, Any]
+) -> None:
+    base = factory.report(factory.processes(BASE))
+    new = factory.report(factory.processes(SLOWER), environment=environment)
+    code, result = compare(base, new)
+    assert code == 3
+    assert any(difference["blocks"] for difference in result["differences"])
+    assert compare(base, new, flags=("--ignore", "machine"))[0] == 1
+
+
+@pytest.mark.parametrize(
+    "environment",
+    [
+        {"system": {"host": "other", "load_average": "9"}},
+        {"cpu": {"microcode": "0x2"}},
+        {"memory": {"available_bytes": 1}},
+        {"variables": {"MALLOC_ARENA_MAX": "1"}},
+    ],
+)
+def test_lesser_differences_are_shown_and_do_not_block(
+    compare: Any, environment: dict[str, Any]
+) -> None:
+    base = factory.report(factory.processes(BASE))
+    assert compare(base, factory.report(factory.processes(AGAIN), environment=environment))[0] == 0
+
+
+@pytest.mark.parametrize("change", [{"threads": 1}, {"precision": "bf16"}, {"seed": 2}])
+def test_another_case_is_a_missing_row_that_names_the_difference(
+    compare: Any, change: dict[str, Any]
+) -> None:
+    code, result = compare(
+        factory.report(factory.processes(BASE)), factory.report(factory.processes(AGAIN, **change))
+    )
+    assert code == 3
+    (name, value) = next(iter(change.items()))
+    assert f"{name} " in verdict(result, "step_seconds")["reason"]
+    assert str(value) in verdict(result, "step_seconds")["reason"]
+    assert result["only_in_new"] != [[]]
+    reports = (
+        factory.report(factory.processes(BASE)),
+        factory.report(factory.processes(AGAIN, **change)),
+    )
+    assert compare(*reports, flags=("--ignore", name))[0] == 0
+
+
+@pytest.mark.parametrize("fact", ["input_sha256", "weights_sha256"])
+def test_another_workload_of_the_same_name_is_not_comparable(compare: Any, fact: str) -> None:
+    other = factory.processes(AGAIN)
+    for record in other:
+        record[fact] = "d" * 64
+    code, result = compare(factory.report(factory.processes(BASE)), factory.report(other))
+    assert code == 3
+    assert fact in verdict(result, "step_seconds")["reason"]
+
+
+def test_data_in_another_folder_is_found_by_its_hash(compare: Any) -> None:
+    base = factory.report(factory.processes(BASE, data="/here/data"))
+    assert compare(base, factory.report(factory.processes(AGAIN, data="/there")))[0] == 0
+
+
+def test_a_missing_row_is_never_a_pass(compare: Any) -> None:
+    both = [*factory.processes(BASE), *factory.processes(BASE, "eigen")]
+    code, result = compare(factory.report(both), factory.report(factory.processes(AGAIN)))
+    assert code == 3
+    assert verdict(result, "step_seconds", 1)["verdict"] == "not comparable"
+
+
+def test_a_regression_outweighs_a_missing_row(compare: Any) -> None:
+    both = [*factory.processes(BASE), *factory.processes(BASE, "eigen")]
+    assert compare(factory.report(both), factory.report(factory.processes(SLOWER)))[0] == 1
+
+
+@pytest.mark.parametrize("outcome", ["invalid", "diverged", "oom", "crashed", "timeout", "failed"])
+def test_a_case_that_broke_is_a_regression(compare: Any, outcome: str) -> None:
+    code, result = compare(
+        factory.report(factory.processes(BASE)),
+        factory.report([factory.failure(outcome, "it broke")]),
+    )
+    assert code == 1
+    assert verdict(result, "step_seconds")["reason"] == f"{outcome}: it broke"
+
+
+def test_a_case_that_was_skipped_is_not_comparable(compare: Any) -> None:
+    new = factory.report([factory.failure("skipped", "not built")])
+    assert compare(factory.report(factory.processes(BASE)), new)[0] == 3
+
+
+def test_a_case_that_never_had_figures_is_told_and_does_not_decide(compare: Any) -> None:
+    base = [*factory.processes(BASE), factory.failure("skipped", "not built", "eigen")]
+    new = [*factory.processes(AGAIN), factory.failure("skipped", "not built", "eigen")]
+    code, result = compare(factory.report(base), factory.report(new))
+    assert code == 0
+    assert "eigen" in result["without_figures"][0]
+
+
+def test_nothing_measured_is_not_comparable(tool: Tool, tmp_path: Path) -> None:
+    empty = factory.write(tmp_path / "empty.json", factory.report([]))
+    done = tool("compare", empty, empty)
+    assert done.returncode == 3
+
+
+@pytest.mark.parametrize("schema", ["voxmark.report/0", "voxmark.report/2"])
+def test_another_version_of_the_format_is_not_comparable(
+    tool: Tool, tmp_path: Path, schema: str
+) -> None:
+    new = {**factory.report(factory.processes(BASE)), "schema": schema}
+    base = factory.write(tmp_path / "base.json", factory.report(factory.processes(BASE)))
+    done = tool("compare", base, factory.write(tmp_path / "new.json", new))
+    assert done.returncode == 3
+    assert schema in done.stderr
+
+
+# ---- What differs ----
+
+
+def test_a_changed_implementation_is_named(compare: Any) -> None:
+    other = factory.processes(AGAIN)
+    for record in other:
+        record["stages"][1] |= {"implementation": "ref:any", "layout": "any"}
+    _, result = compare(factory.report(factory.processes(BASE)), factory.report(other))
+    assert [change["change"] for change in result["implementations"][0]] == [
+        "decodeA_conv1 convolution_backward_weights: jit:avx512_core ndhwc → ref:any any"
+    ]
+
+
+def test_differences_stand_before_the_table(tool: Tool, tmp_path: Path) -> None:
+    base = factory.write(tmp_path / "base.json", factory.report(factory.processes(BASE)))
+    other = factory.report(
+        factory.processes(AGAIN),
+        environment={
+            "variables": {"MALLOC_ARENA_MAX": "1"},
+            "libraries": [{"path": "/opt/libdnnl.so.3.2", "sha256": "b" * 64}],
+        },
+    )
+    text = tool("compare", base, factory.write(tmp_path / "new.json", other)).stdout
+    assert "variables.MALLOC_ARENA_MAX: - → 1" in text
+    assert "libdnnl.so.2.6 (aaaaaaaaaaaa) → libdnnl.so.3.2 (bbbbbbbbbbbb)" in text
+    assert text.index("libdnnl") < text.index("step_seconds")
+
+
+# ---- Formats ----
+
+
+@pytest.fixture
+def regression(tmp_path: Path) -> tuple[Path, Path]:
+    hostile = {"system": {"host": "</SCRIPT>|<img src=x>\n::error::\x1b[31m"}}
+    base = factory.report(factory.processes(BASE))
+    new = factory.report(factory.processes(SLOWER), environment=hostile)
+    return factory.write(tmp_path / "base.json", base), factory.write(tmp_path / "new.json", new)
+
+
+def test_markdown_escapes_names(tool: Tool, regression: tuple[Path, Path]) -> None:
+    done = tool("compare", *regression, "--format", "markdown")
+    assert done.returncode == 1
+    assert "<img" not in done.stdout
+    assert "\\|&lt;img" in done.stdout
+
+
+def test_the_table_has_no_terminal_escapes_of_others(
+    tool: Tool, regression: tuple[Path, Path]
+) -> None:
+    done = tool("compare", *regression)
+    assert "\x1b" not in done.stdout
+    assert "slower" in done.stdout
+
+
+def test_junit_fails_what_regressed(tool: Tool, regression: tuple[Path, Path]) -> None:
+    suite = ElementTree.fromstring(tool("compare", *regression, "--format", "junit").stdout)
+    assert suite.get("failures") == "1"
+    assert suite.get("tests") == "3"
+    failures = [case.get("name") for case in suite if case.find("failure") is not None]
+    assert failures == ["onednn 64x64x64 batch 1 step_seconds"]
+
+
+def test_github_annotates_what_regressed(tool: Tool, regression: tuple[Path, Path]) -> None:
+    lines = tool("compare", *regression, "--format", "github").stdout.splitlines()
+    assert [line for line in lines if line.startswith("::error")] == [lines[0]]
+    assert "slower" in lines[0]
+
+
+def test_more_reports_make_a_matrix_with_a_chosen_base(
+    compare: Any, tool: Tool, tmp_path: Path
+) -> None:
+    contents = [factory.report(factory.processes(values)) for values in (BASE, AGAIN, SLOWER)]
+    code, result = compare(*contents)
+    assert code == 1
+    row = next(row for row in result["rows"] if row["metric"] == "step_seconds")
+    assert [found["verdict"] for found in row["comparisons"]] == ["same", "slower"]
+    code, result = compare(*contents, flags=("--baseline", "3"))
+    assert code == 0
+    assert result["base"] == "2.json"
+    text = tool("compare", *(tmp_path / f"{i}.json" for i in range(3))).stdout
+    assert "base 0.json, new 1.json, 2.json" in text
+    assert "slower" in text and "same" in text
+
+
+def test_a_folder_is_one_state(compare: Any, tmp_path: Path) -> None:
+    for position, (base, new) in enumerate(zip(BASE, SLOWER, strict=True)):
+        for side, value in (("base", base), ("new", new)):
+            one = factory.report(factory.processes([value]))
+            factory.write(tmp_path / side / f"{position}.json", one)
+    code, result = compare(tmp_path / "base", tmp_path / "new")
+    assert code == 1
+    assert verdict(result, "step_seconds")["base_processes"] == 10
+
+
+# ---- Google Benchmark ----
+
+
+def op_level(seconds: list[float]) -> dict[str, Any]:
+    name = "onednn/encodeB_conv1/convolution/64x64x64"
+    runs = [
+        {
+            "name": name,
+            "run_name": name,
+            "run_type": "iteration",
+            "real_time": 1e3 * value,
+            "cpu_time": 2e3 * value,
+            "time_unit": "ms",
+            "FLOP/s": 1 / value,
+            "label": "jit:avx2 ndhwc",
+        }
+        for value in seconds
+    ]
+    aggregate = {**runs[0], "name": f"{name}_median", "run_type": "aggregate"}
+    context = {"date": "2024-05-31", "host_name": "example", "num_cpus": 2, "mhz_per_cpu": 2000}
+    return {"context": context, "benchmarks": [*runs, aggregate]}
+
+
+def test_google_benchmarks_files_are_processes(compare: Any, tmp_path: Path) -> None:
+    for position, (base, new) in enumerate(zip(BASE, SLOWER, strict=True)):
+        factory.write(tmp_path / "base" / f"{position}.json", op_level([base] * 3))
+        factory.write(tmp_path / "new" / f"{position}.json", op_level([new] * 3))
+    code, result = compare(tmp_path / "base", tmp_path / "new")
+    assert code == 1
+    found = verdict(result, "op_seconds")
+    assert found["base"] == pytest.approx(0.5, rel=0.01)
+    assert found["verdict"] == "slower"
+
+
+def test_repetitions_of_one_google_benchmark_are_one_process(compare: Any) -> None:
+    code, result = compare(op_level(BASE), op_level(SLOWER))
+    assert code == 4
+    assert verdict(result, "op_seconds")["base_processes"] == 1
+
+
+# ---- Bad input ----
+
+
+@pytest.mark.parametrize(
+    ("content", "complaint"),
+    [
+        (b"", "no JSON"),
+        (b"[" * 200_000, "no JSON"),
+        (b'{"schema": "voxmark.report/1"', "no JSON"),
+        (b"{}", "neither"),
+        (b"[]", "neither"),
+        (b'{"schema": "voxmark.report/1"}', "required"),
+        (b'{"schema": "voxmark.report/1", "records": NaN}', "no JSON"),
+        (b'{"context": {}, "benchmarks": [{}]}', "Google Benchmark"),
+        (b'{"context": 1, "benchmarks": 2}', "Google Benchmark"),
+    ],
+)
+def test_what_is_no_report_is_refused_in_one_line(
+    tool: Tool, tmp_path: Path, content: bytes, complaint: str
+) -> None:
+    base = factory.write(tmp_path / "base.json", factory.report(factory.processes(BASE)))
+    (tmp_path / "new.json").write_bytes(content)
+    done = tool("compare", base, tmp_path / "new.json")
+    assert done.returncode == 64
+    assert complaint in done.stderr
+    assert done.stderr.count("\n") == 1
+    assert "new.json" in done.stderr
+
+
+def test_a_record_that_breaks_the_schema_is_named(tool: Tool, tmp_path: Path) -> None:
+    broken = factory.report(factory.processes(BASE))
+    broken["records"][3]["samples"][1]["step_seconds"] = "fast"
+    path = factory.write(tmp_path / "new.json", broken)
+    done = tool("compare", path, path)
+    assert done.returncode == 64
+    assert "records/3" in done.stderr
+
+
+@pytest.mark.parametrize(
+    "flags",
+    [
+        ["--format", "xml"],
+        ["--fail-on", "step_seconds:x%"],
+        ["--fail-on", "no_such_metric"],
+        ["--baseline", "9"],
+        ["--noise-floor", "-1"],
+        ["--noise-floor", "nan"],
+        ["--bogus"],
+    ],
+)
+def test_wrong_use_is_no_verdict(tool: Tool, tmp_path: Path, flags: list[str]) -> None:
+    path = factory.write(tmp_path / "base.json", factory.report(factory.processes(BASE)))
+    done = tool("compare", path, path, *flags)
+    assert done.returncode == 64
+    assert done.stderr.startswith("voxmark: ")
+
+
+def test_missing_files_and_single_reports_are_bad_input(tool: Tool, tmp_path: Path) -> None:
+    path = factory.write(tmp_path / "base.json", factory.report(factory.processes(BASE)))
+    assert tool("compare", path, tmp_path / "missing.json").returncode == 64
+    assert tool("compare", path).returncode == 64
+    assert tool("compare").returncode == 64
+    (tmp_path / "folder").mkdir()
+    assert tool("compare", path, tmp_path / "folder").returncode == 64
+
+
+def test_help_has_an_example(tool: Tool) -> None:
+    done = tool("compare", "--help")
+    assert done.returncode == 0
+    assert "Example: voxmark compare" in done.stdout

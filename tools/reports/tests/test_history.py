@@ -1,0 +1,165 @@
+"""voxmark history: what is kept, where it changed, and the gate."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from pathlib import Path
+from typing import Any
+
+import factory
+import numpy as np
+import pytest
+from conftest import Done, Tool
+from voxmark_reports.change_points import change_points
+
+
+class History:
+    def __init__(self, tool: Tool, folder: Path) -> None:
+        self._tool = tool
+        self._folder = folder
+        self.number = 0
+
+    def __call__(self, *arguments: object) -> Done:
+        return self._tool("history", "--db", self._folder / "h.sqlite", *arguments)
+
+    def file(self, median: float = 0.5, count: int = 8, **members: Any) -> Path:
+        """A report like no other: measured one hour after the one before."""
+        self.number += 1
+        seconds = factory.noisy_seconds(count, median, 0.005, self.number)
+        created = f"2024-05-{1 + self.number // 24:02}T{self.number % 24:02}:00:00Z"
+        program = {
+            "version": "0.1.0",
+            "commit": f"{self.number:040x}",
+            "dirty": False,
+            "binary_sha256": "c" * 64,
+        }
+        content = factory.report(
+            factory.processes(seconds), created=created, voxmark=program, **members
+        )
+        return factory.write(self._folder / f"{self.number}.json", content)
+
+
+@pytest.fixture
+def history(tool: Tool, tmp_path: Path) -> History:
+    return History(tool, tmp_path)
+
+
+def test_a_report_is_kept_once(history: History) -> None:
+    path = history.file()
+    assert "added" in history("add", path).stdout
+    again = history("add", path)
+    assert again.returncode == 0 and "there already" in again.stdout
+    states = json.loads(history("list", "--json").stdout)
+    assert [(state["commit"], state["cases"]) for state in states] == [(f"{1:040x}", 1)]
+    assert states[0]["accepted"] is False
+    history("add", path, "--accept")
+    assert json.loads(history("list", "--json").stdout)[0]["accepted"] is True
+    assert "Example CPU" in history("list").stdout
+
+
+def test_the_gate_compares_with_the_last_accepted_state(history: History) -> None:
+    history("add", history.file(0.5), "--accept")
+    history("add", history.file(0.7))  # not accepted: nobody is measured by it
+    assert history("gate", history.file(0.5)).returncode == 0
+    slower = history("gate", history.file(0.6))
+    assert slower.returncode == 1
+    assert "slower" in slower.stdout
+
+
+def test_what_passes_the_gate_is_the_next_base(history: History) -> None:
+    history("add", history.file(0.5), "--accept")
+    assert history("gate", history.file(0.4), "--add").returncode == 0
+    assert history("gate", history.file(0.5), "--add").returncode == 1
+    states = json.loads(history("list", "--json").stdout)
+    assert [state["accepted"] for state in states] == [True, True, False]
+
+
+@pytest.mark.parametrize(
+    "environment", [{"cpu": {"model_name": "Other"}}, {"cpu": {"flags": "fpu avx512f"}}]
+)
+def test_another_machine_is_a_visible_skip(history: History, environment: dict[str, Any]) -> None:
+    history("add", history.file(), "--accept")
+    done = history("gate", history.file(environment=environment))
+    assert done.returncode == 3
+    assert done.stdout.startswith("SKIPPED")
+
+
+def test_the_same_machine_after_a_reboot_is_the_same(history: History) -> None:
+    history("add", history.file(), "--accept")
+    again = {
+        "system": {"host": "renamed", "load_average": "3"},
+        "cpu": {"microcode": "0x7"},
+        "memory": {"available_bytes": 1},
+    }
+    assert history("gate", history.file(environment=again)).returncode == 0
+
+
+def test_a_trend_page_marks_the_change(history: History, tmp_path: Path) -> None:
+    files = [history.file(0.5) for _ in range(8)] + [history.file(0.56) for _ in range(6)]
+    history("add", *files)
+    done = history("trend", "-o", tmp_path / "trend.html")
+    assert done.returncode == 0, done.stderr
+    assert "2 series, 1 changes" in done.stdout
+    page = (tmp_path / "trend.html").read_text()
+    assert f"{9:040x}"[:12] in page
+    assert "+12" in page or "+11" in page
+
+
+# ---- Change points ----
+
+
+def noise(count: int, seed: int, spread: float = 0.01) -> np.ndarray:
+    return 1 + spread * np.random.default_rng(seed).standard_normal(count)
+
+
+def test_steady_series_have_no_changes() -> None:
+    alarms = sum(bool(change_points(list(noise(40, seed)))) for seed in range(300))
+    assert alarms / 300 < 0.03
+
+
+@pytest.mark.parametrize("position", [5, 20, 35])
+def test_a_step_is_found_where_it_is(position: int) -> None:
+    found_right = 0
+    for seed in range(50):
+        values = noise(40, seed)
+        values[position:] *= 1.06
+        found = change_points(list(values))
+        found_right += len(found) == 1 and abs(found[0].position - position) <= 1
+    assert found_right >= 45
+
+
+def test_one_outlier_is_no_change() -> None:
+    for seed in range(50):
+        values = noise(30, seed)
+        values[12] *= 1.5
+        assert all(abs(c.position - 12) > 1 for c in change_points(list(values))), seed
+
+
+def test_short_or_constant_series_have_no_changes() -> None:
+    assert change_points([1, 1, 1, 2, 2]) == []
+    assert change_points([7.0] * 20) == []
+    assert [c.position for c in change_points([7.0] * 10 + [8.0] * 10)] == [10]
+
+
+# ---- Bad input ----
+
+
+def test_what_is_no_history_is_refused(history: History, tmp_path: Path) -> None:
+    assert history("list").returncode == 64
+    (tmp_path / "h.sqlite").write_text("this is no database, but it is long enough to look at")
+    assert history("list").returncode == 64
+    (tmp_path / "h.sqlite").unlink()
+    other = sqlite3.connect(tmp_path / "h.sqlite")
+    other.execute("CREATE TABLE other (x)")
+    other.execute("PRAGMA user_version = 7")
+    other.close()
+    done = history("list")
+    assert done.returncode == 64 and "version" in done.stderr
+
+
+def test_wrong_use_is_no_verdict(history: History) -> None:
+    assert history("gate").returncode == 64
+    assert history().returncode == 64
+    assert history("gate", history.file(), "--bogus").returncode == 64
+    assert history("add", "/nonexistent.json").returncode == 64

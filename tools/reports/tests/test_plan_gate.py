@@ -1,0 +1,90 @@
+"""The gate on planned bytes: nothing grows unseen, and no machine passes by accident."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import factory
+import pytest
+from conftest import Done, Tool
+
+AVX512 = "fpu sse4_1 avx avx2 fma avx512f avx512bw avx512vl avx512dq"
+
+
+class Gate:
+    def __init__(self, tool: Tool, folder: Path) -> None:
+        self._tool, self.folder = tool, folder
+        self.limits = folder / "limits.json"
+
+    def __call__(
+        self, planned_bytes: int = 1000, *flags: str, flags_of_cpu: str = AVX512, **members: Any
+    ) -> Done:
+        records = [factory.record(backend) for backend in ("onednn", "eigen")]
+        for record in records:
+            record["memory"]["planned_bytes"] = planned_bytes
+        members.setdefault("environment", {})["cpu"] = {"flags": flags_of_cpu}
+        path = factory.write(self.folder / "r.json", factory.report(records, **members))
+        return self._tool("plan-gate", path, "--limits", self.limits, *flags)
+
+
+@pytest.fixture
+def gate(tool: Tool, tmp_path: Path) -> Gate:
+    own = Gate(tool, tmp_path)
+    assert own(1000, "--update").returncode == 0
+    return own
+
+
+def test_the_same_plan_passes(gate: Gate) -> None:
+    assert gate(1000).returncode == 0
+
+
+def test_one_byte_more_fails(gate: Gate) -> None:
+    done = gate(1001)
+    assert done.returncode == 1
+    assert "grown by 1" in done.stdout
+
+
+def test_less_passes_and_shows(gate: Gate) -> None:
+    done = gate(900)
+    assert done.returncode == 0
+    assert "smaller by 100" in done.stdout
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        {"flags_of_cpu": "fpu sse4_1 avx avx2 fma"},
+        {"flags_of_cpu": AVX512 + " amx_bf16"},
+        {"environment": {"variables": {"ONEDNN_MAX_CPU_ISA": "AVX2"}}},
+        {"environment": {"libraries": [{"path": "/x/libdnnl.so.3.2", "sha256": "a" * 64}]}},
+    ],
+)
+def test_another_kind_of_machine_is_a_skip_that_shows(gate: Gate, other: dict[str, Any]) -> None:
+    done = gate(10**9, **other)
+    assert done.returncode == 3
+    assert done.stdout.startswith("SKIPPED")
+
+
+def test_kinds_of_machines_have_limits_of_their_own(gate: Gate) -> None:
+    avx2 = {"flags_of_cpu": "fpu sse4_1 avx avx2 fma"}
+    assert gate(2000, "--update", **avx2).returncode == 0
+    assert gate(2000, **avx2).returncode == 0
+    assert gate(2000).returncode == 1
+    assert len(json.loads(gate.limits.read_text())["machines"]) == 2
+
+
+def test_a_case_that_is_gone_is_no_pass(gate: Gate, tool: Tool) -> None:
+    record = factory.record("onednn")
+    content = factory.report([record], environment={"cpu": {"flags": AVX512}})
+    path = factory.write(gate.folder / "fewer.json", content)
+    done = tool("plan-gate", path, "--limits", gate.limits)
+    assert done.returncode == 3
+    assert "missing" in done.stdout
+
+
+@pytest.mark.parametrize("content", ["", "{}", '{"schema": "voxmark.planned_bytes/1"}'])
+def test_limits_that_are_none_are_bad_input(gate: Gate, content: str) -> None:
+    gate.limits.write_text(content)
+    assert gate(1000).returncode == 64

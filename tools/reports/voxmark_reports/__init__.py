@@ -1,0 +1,1 @@
+"""What is read from voxmark's reports: comparisons, pages, histories. Measures nothing."""

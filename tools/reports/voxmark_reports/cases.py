@@ -1,0 +1,247 @@
+"""Cases and their metrics: what each process of a case measured. The process is the sample, not
+the step, so a process gives one value per metric: the median of its timed steps."""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import orjson
+
+from voxmark_reports.reading import Report
+from voxmark_reports.text import clean, image_text
+
+MEASURED = ("ok", "overhead")
+# Wrong or no numbers where there should be some. The others were never promised.
+BROKEN = ("invalid", "diverged", "oom", "crashed", "timeout", "failed")
+# How often and how long a case is measured does not make it another case.
+_NOT_IDENTITY = frozenset({"process", "steps", "warmup"})
+
+
+_WORDING = {
+    "image": "{}",
+    "precision": "{}",
+    "threads": "{} threads",
+    "data": "{}",
+    "input_channels": "{} channels",
+    "classes": "{} classes",
+    "filters": "{} filters",
+    "memory_limit_bytes": "limit {} B",
+}
+
+
+@dataclass(frozen=True)
+class Metric:
+    """Less is better in all of them."""
+
+    name: str
+    unit: str  # seconds, bytes or count
+    exact: bool = False  # the same in every process: compared without statistics
+
+    @property
+    def words(self) -> tuple[str, str]:
+        """What less and more are called."""
+        if self.unit == "seconds":
+            return ("faster", "slower")
+        return ("smaller", "larger") if self.unit == "bytes" else ("fewer", "more")
+
+
+STEP_METRICS = ("step_seconds", "forward_backward_seconds", "update_seconds", "load_seconds")
+KNOWN_METRICS = [
+    *(Metric(name, "seconds") for name in STEP_METRICS),
+    Metric("op_seconds", "seconds"),
+    Metric("peak_bytes", "bytes"),
+    Metric("planned_bytes", "bytes", exact=True),
+    Metric("compile_seconds", "seconds"),
+]
+
+
+@dataclass
+class Case:
+    """All processes of one case in one report."""
+
+    spec: dict[str, Any]  # without "process"
+    records: list[dict[str, Any]] = field(default_factory=list)
+
+    @property
+    def measured(self) -> list[dict[str, Any]]:
+        return [record for record in self.records if record["outcome"] in MEASURED]
+
+    @property
+    def outcome(self) -> str:
+        """As the C++ summary: wrong numbers in one process spoil the case, other ends do not."""
+        outcomes = [record["outcome"] for record in self.records]
+        for wrong in ("invalid", "diverged"):
+            if wrong in outcomes:
+                return wrong
+        for measured in MEASURED:
+            if measured in outcomes:
+                return measured
+        return outcomes[0]
+
+    @property
+    def has_figures(self) -> bool:
+        return self.outcome in MEASURED
+
+    @property
+    def reason(self) -> str:
+        reasons = dict.fromkeys(
+            clean(record["reason"]) for record in self.records if record["reason"]
+        )
+        return "; ".join(reasons)
+
+    @property
+    def backend(self) -> str:
+        return clean(self.spec.get("backend", ""))
+
+    @property
+    def voxels(self) -> int:
+        """Of all images of a batch."""
+        depth, height, width = self.spec["image"]
+        return depth * height * width * self.spec["batch"]
+
+    def label(self, leave_out: frozenset[str] = frozenset()) -> str:
+        if "op" in self.spec:
+            return clean(self.spec["op"])
+        return f"{self.backend} {self.workload(leave_out)}"
+
+    def workload(self, leave_out: frozenset[str] = frozenset()) -> str:
+        """The case without its backend: "64x64x64 batch 1 fp32 2 threads ..."."""
+        parts = []
+        for name, value in self.spec.items():
+            if name not in leave_out and name not in _NOT_IDENTITY and name != "backend":
+                text = image_text(value) if name == "image" else clean(value)
+                parts.append(_WORDING.get(name, f"{name} {{}}").format(text))
+        return " ".join(parts)
+
+    def key(self, ignore: Iterable[str] = ()) -> bytes:
+        left_out = _NOT_IDENTITY.union(ignore)
+        spec = {name: value for name, value in self.spec.items() if name not in left_out}
+        return orjson.dumps(spec, option=orjson.OPT_SORT_KEYS)
+
+    def fact(self, name: str) -> Any:
+        """Of the first process that has it: input_sha256, flops_per_step, ..."""
+        return next((r[name] for r in self.records if r.get(name) is not None), None)
+
+    def values(self, metric: str) -> list[float]:
+        """One value per measured process, in the order of the report; none where none was had."""
+        if not self.has_figures:
+            return []
+        found = (process_value(record, metric) for record in self.measured)
+        return [value for value in found if value is not None]
+
+    def median(self, metric: str) -> float | None:
+        values = self.values(metric)
+        return statistics.median(values) if values else None
+
+    def readings(self) -> list[str]:
+        """Names of the numbers that the probes left, in the order of their first appearance."""
+        names: dict[str, None] = {}
+        for record in self.measured:
+            for sample in record["samples"]:
+                names.update(dict.fromkeys(n for n, v in sample["readings"].items() if number(v)))
+        return list(names)
+
+    def counters(self) -> list[str]:
+        """Names of the hardware and software events that were counted."""
+        counted = [counters(record) for record in self.measured]
+        return list(dict.fromkeys(name for events in counted for name in events))
+
+    def tainted(self) -> list[str]:
+        """What disturbed the processes whose times the run itself flagged."""
+        found: dict[str, None] = {}
+        for record in self.measured:
+            interference = record.get("details", {}).get("interference", {})
+            if interference.get("tainted"):
+                found.update(dict.fromkeys(map(clean, interference.get("reasons", []))))
+        return list(found)
+
+    def noisy(self) -> str | None:
+        """Why the times of this case cannot be trusted. The median of its processes stands as long
+        as no more than a third of them were disturbed, the runner's own rule for steps.
+        """
+        flags = [
+            bool(record.get("details", {}).get("interference", {}).get("tainted"))
+            for record in self.measured
+        ]
+        if 3 * sum(flags) <= len(flags):
+            return None
+        return "; ".join(self.tainted()) or "the run was disturbed"
+
+
+def number(value: Any) -> bool:
+    return isinstance(value, (int, float)) and not isinstance(value, bool)
+
+
+def timed_samples(record: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    return (sample for sample in record["samples"] if not sample["warmup"])
+
+
+def counters(record: dict[str, Any]) -> dict[str, float]:
+    """Events of a counter pass, per step; those that could not be counted are left out."""
+    events = record.get("details", {}).get("probes", {}).get("counters", {}).get("events", {})
+    return {
+        name: float(event["value"])
+        for name, event in events.items()
+        if isinstance(event, dict) and number(event.get("value"))
+    }
+
+
+def process_value(record: dict[str, Any], metric: str) -> float | None:
+    """A reading is named "readings.NAME", a counter "counters.NAME"."""
+    if metric.startswith("counters."):
+        return counters(record).get(metric.removeprefix("counters."))
+    if metric == "compile_seconds":
+        return record.get("compile_seconds")
+    if metric.endswith("_bytes"):
+        return record["memory"].get(metric)
+    if metric.startswith("readings."):
+        name = metric.removeprefix("readings.")
+        found = [sample["readings"].get(name) for sample in timed_samples(record)]
+    else:
+        found = [sample.get(metric) for sample in timed_samples(record)]
+    values = [float(value) for value in found if number(value)]
+    return statistics.median(values) if values else None
+
+
+def cases_of(report: Report) -> list[Case]:
+    """In the order in which they first appear."""
+    cases: dict[bytes, Case] = {}
+    for record in report.records:
+        spec = {name: value for name, value in record["case"].items() if name != "process"}
+        case = Case(spec)
+        cases.setdefault(case.key(), case).records.append(record)
+    return list(cases.values())
+
+
+def shared_members(cases: Sequence[Case]) -> frozenset[str]:
+    """Of their specifications, what is the same in all of them; never the image or the batch."""
+    names = {name for case in cases for name in case.spec}
+    first = cases[0].spec if cases else {}
+    return frozenset(
+        name
+        for name in names - {"backend", "image", "batch"}
+        if all(case.spec.get(name) == first.get(name) for case in cases)
+    )
+
+
+def short_labels(cases: Sequence[Case]) -> dict[bytes, str]:
+    """By key: "onednn 64x64x64 batch 1" where nothing else varies."""
+    shared = shared_members(cases)
+    return {case.key(): case.label(shared) for case in cases}
+
+
+def metrics_of(cases: Iterable[Case]) -> list[Metric]:
+    """What these cases have figures of."""
+    found = [case for case in cases if case.has_figures]
+    metrics = [m for m in KNOWN_METRICS if any(case.values(m.name) for case in found)]
+    readings = dict.fromkeys(name for case in found for name in case.readings())
+    for name in readings:
+        if not name.endswith("/s"):  # a rate says what the time says, the other way round
+            unit = "seconds" if name.endswith("_seconds") else "count"
+            metrics.append(Metric(f"readings.{name}", unit))
+    for name in dict.fromkeys(name for case in found for name in case.counters()):
+        metrics.append(Metric(f"counters.{name}", "count"))
+    return metrics

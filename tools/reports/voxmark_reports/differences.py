@@ -1,0 +1,206 @@
+"""What differs between reports besides their figures, what matters most first."""
+
+from __future__ import annotations
+
+import hashlib
+from collections import Counter
+from dataclasses import dataclass
+from pathlib import PurePath
+from typing import Any
+
+import orjson
+
+from voxmark_reports.cases import Case
+from voxmark_reports.reading import Report
+from voxmark_reports.text import clean
+
+# What changes from minute to minute says nothing about the machine.
+_VOLATILE = ("memory.available_bytes", "system.load_average", "limits.memory_bytes")
+# Ranked by how much they usually decide about a training step's time. The rest follows by name.
+_RANKED = (
+    "cpu.model_name",
+    "cpu.flags",
+    "cpu.allowed",
+    "cpu.online",
+    "cpu.sockets",
+    "cpu.cores_per_socket",
+    "cpu.numa_nodes",
+    "cpu.smt",
+    "cpu.governor",
+    "cpu.no_turbo",
+    "cpu.boost",
+    "cpu.max_frequency_khz",
+    "cpu.mhz",
+    "cpu.caches",
+    "memory.total_bytes",
+    "memory.transparent_hugepages",
+    "variables",
+    "libraries",
+    "voxmark",
+    "build",
+    "limits",
+    "system.virtual_machine",
+    "system.kernel",
+    "cpu.vulnerabilities",
+    "cpu.microcode",
+    "memory",
+    "cpu",
+    "system",
+)
+# Without the same of these, seconds are seconds of something else.
+_MACHINE = ("cpu.model_name", "cpu.allowed", "cpu.online", "cpu.sockets", "cpu.flags")
+ISA_CAPS = ("variables.ONEDNN_MAX_CPU_ISA", "variables.DNNL_MAX_CPU_ISA")
+_FPMATH = ("variables.ONEDNN_DEFAULT_FPMATH_MODE", "variables.DNNL_DEFAULT_FPMATH_MODE")
+# The part of the CPU's flags that kernels are chosen by.
+_ISA_FLAGS = ("sse4", "avx", "fma", "f16c", "amx", "bmi")
+
+
+@dataclass
+class Difference:
+    name: str  # "cpu.model_name"
+    values: list[str]  # one per report; "-" where there is none
+    blocks: str | None = None  # why figures are not comparable then
+
+
+@dataclass
+class StageChange:
+    """An op that another implementation computes now."""
+
+    what: str  # "decodeA_conv1 backward_weights: jit:avx512_core → ref:any"
+    cases: list[str]
+
+
+def facts(report: Report) -> dict[str, Any]:
+    """Everything known of the state of a machine, flat: "cpu.model_name" → value."""
+    flat: dict[str, Any] = {}
+
+    def add(prefix: str, value: Any) -> None:
+        if isinstance(value, dict) and prefix != "cpu.vulnerabilities":
+            for name, member in value.items():
+                if name not in ("reasons", "reason"):
+                    add(f"{prefix}.{name}" if prefix else name, member)
+        elif value is not None and prefix not in _VOLATILE:
+            flat[prefix] = value
+
+    libraries = report.environment.get("libraries")
+    add("", {name: v for name, v in report.environment.items() if name != "libraries"})
+    add("voxmark", report.program)
+    add("limits", report.limits)
+    for library in libraries if isinstance(libraries, list) else []:
+        path = PurePath(str(library.get("path")))
+        digest = str(library.get("sha256") or "no hash")[:12]
+        flat[f"libraries.{path.name.split('.so')[0]}"] = f"{path.name} ({digest})"
+    return flat
+
+
+def fact_text(value: Any) -> str:
+    if isinstance(value, (dict, list)):
+        return clean(orjson.dumps(value).decode())
+    return clean(value)
+
+
+def _flag_texts(values: list[Any]) -> list[str]:
+    """Of flags only those that not all reports have."""
+    sets = [set(str(value or "").split()) for value in values]
+    common = set.intersection(*sets)
+    return [clean(" ".join(sorted(own - common)) or "(none more)") for own in sets]
+
+
+def _rank(name: str) -> tuple[int, str]:
+    for position, prefix in enumerate(_RANKED):
+        if name == prefix or name.startswith(prefix + "."):
+            return position, name
+    return len(_RANKED), name
+
+
+def isa_flags(report: Report) -> list[str]:
+    flags = str(report.environment.get("cpu", {}).get("flags") or "").split()
+    return sorted(flag for flag in flags if flag.startswith(_ISA_FLAGS))
+
+
+def _blocking(name: str, reports: list[Report]) -> str | None:
+    if name == "cpu.flags":
+        isas = {tuple(isa_flags(report)) for report in reports}
+        return "another instruction set" if len(isas) > 1 else None
+    if name in _MACHINE:
+        return "another machine"
+    if name in ISA_CAPS:
+        return "another instruction set"
+    return "another precision of the kernels" if name in _FPMATH else None
+
+
+def environment_differences(reports: list[Report]) -> list[Difference]:
+    """Of all reports at once, the most important first."""
+    known = [facts(report) for report in reports]
+    names = sorted({name for own in known for name in own}, key=_rank)
+    found = []
+    for name in names:
+        values = [own.get(name) for own in known]
+        if all(value == values[0] for value in values):
+            continue
+        if name == "cpu.flags":
+            texts = _flag_texts(values)
+        else:
+            texts = ["-" if value is None else fact_text(value) for value in values]
+        found.append(Difference(name, texts, _blocking(name, reports)))
+    return found
+
+
+def machine_fingerprint(report: Report) -> str:
+    """The same for two reports exactly where nothing of the machine keeps them apart."""
+    known = facts(report)
+    identity = {name: known.get(name) for name in _MACHINE if name != "cpu.flags"}
+    identity["isa"] = isa_flags(report)
+    identity["caps"] = [known.get(name) for name in (*ISA_CAPS, *_FPMATH)]
+    identity["memory_gib"] = round((known.get("memory.total_bytes") or 0) / 2**30)
+    text = orjson.dumps(identity, option=orjson.OPT_SORT_KEYS)
+    return hashlib.sha256(text).hexdigest()[:16]
+
+
+def machine_name(report: Report) -> str:
+    """ "AMD EPYC, 2 CPUs": for people; not unique."""
+    cpu = report.environment.get("cpu", {})
+    return clean(f"{cpu.get('model_name') or 'unknown CPU'}, {cpu.get('allowed') or '?'} CPUs")
+
+
+def host_name(report: Report) -> str:
+    return clean(report.environment.get("system", {}).get("host") or "-")
+
+
+def _implementations(case: Case) -> dict[str, str]:
+    stages = next((record["stages"] for record in case.measured if record["stages"]), [])
+    return {
+        op: clean(f"{stage['implementation']} {stage['layout']}".strip())
+        for stage in stages
+        for op in stage["ops"]
+    }
+
+
+def workload_difference(base: Case, new: Case) -> str | None:
+    """Cases of one name that are not one workload: why, or None."""
+    for name in ("flops_per_step", "parameters", "input_sha256", "weights_sha256"):
+        before, after = base.fact(name), new.fact(name)
+        if before is not None and after is not None and before != after:
+            return f"another workload: {name} {clean(before)[:16]} → {clean(after)[:16]}"
+    return None
+
+
+def stage_changes(pairs: list[tuple[Case, Case]]) -> list[StageChange]:
+    """Per op what computes it, before and after; the same change in several cases once."""
+    found: dict[str, list[str]] = {}
+    for base, new in pairs:
+        before, after = _implementations(base), _implementations(new)
+        if not before or not after:
+            continue
+        for op in dict.fromkeys([*before, *after]):
+            old, now = before.get(op, "(none)"), after.get(op, "(none)")
+            if old != now:
+                what = f"{clean(op).replace('/', ' ')}: {old} → {now}"
+                found.setdefault(what, []).append(new.label())
+    return [StageChange(what, cases) for what, cases in found.items()]
+
+
+def slow_kernels(case: Case) -> Counter[str]:
+    """Implementations that a fast library falls back to: worth a word wherever they turn up."""
+    names = _implementations(case).values()
+    return Counter(name.split(" ")[0] for name in names if name.startswith(("ref:", "gemm:")))

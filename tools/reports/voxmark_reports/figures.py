@@ -1,0 +1,342 @@
+"""What the page says, as values: one Figure per case, and the headline. No drawing here."""
+
+from __future__ import annotations
+
+import statistics
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from voxmark_reports import differences, inference
+from voxmark_reports.cases import (
+    Case,
+    cases_of,
+    number,
+    process_value,
+    shared_members,
+    timed_samples,
+)
+from voxmark_reports.reading import Report
+from voxmark_reports.text import clean, image_text
+
+PAPER_SPEED_UP = 3.4  # the white paper's, TensorFlow with DNNL over stock TensorFlow
+# Where a report names no baseline: the algorithm of the paper's.
+_BASELINES = ("tensorflow-stock", "eigen-tensor")
+
+
+@dataclass
+class Figure:
+    """A case that was measured, as the charts show it."""
+
+    case: Case
+    report: str
+    series: str  # backend, and what else tells two cases of one image size apart
+    colour: int  # of the series, on all charts of the page
+    workload: str  # the case without its backend
+    step_seconds: float
+    forward_backward_seconds: float
+    interval: tuple[float, float] | None  # of step_seconds, 95%
+    processes: int
+    images_per_second: float
+    flops_per_second: float | None
+    roofline_share: float | None
+    roofline_reason: str
+
+    @property
+    def voxels(self) -> int:
+        return self.case.voxels
+
+    @property
+    def image(self) -> str:
+        spec = self.case.spec
+        batch = f" batch {spec['batch']}" if spec["batch"] > 1 else ""
+        return image_text(spec["image"]) + batch
+
+
+@dataclass
+class SpeedUp:
+    """Of forward and backward, which is the paper's step."""
+
+    base: Figure
+    other: Figure
+    factor: float
+    interval: tuple[float, float] | None
+    p_value: float  # that `other` is no faster; one-sided rank test
+
+    @property
+    def is_sure(self) -> bool:
+        return self.p_value < 0.01
+
+
+def median_interval(values: Sequence[float]) -> tuple[float, float] | None:
+    """Bootstrap interval of a median of processes; none of a single process."""
+    return inference.ratio_interval([1.0], values) if len(values) > 1 else None
+
+
+def _roofline(case: Case, forward_backward: float) -> tuple[float | None, str]:
+    """Least seconds that this machine's measured limits allow, over seconds."""
+    for record in case.measured:
+        found = record.get("details", {}).get("roofline")
+        if isinstance(found, dict):
+            if number(found.get("seconds")):
+                return found["seconds"] / forward_backward, ""
+            return None, clean(found.get("reason") or "not told")
+    return None, "the limits of this machine were not measured in this run"
+
+
+def figures_of(reports: Sequence[Report]) -> list[Figure]:
+    """Every case with verified times, in the order of the reports. What the null backend shows is
+    the harness's cost, and no figure."""
+    found: list[Figure] = []
+    colours: dict[str, int] = {}
+    all_cases = [case for report in reports for case in cases_of(report) if not report.op_level]
+    shared = shared_members(all_cases) | {"backend", "image", "batch"}
+    for report in reports:
+        for case in cases_of(report):
+            if case.outcome != "ok" or report.op_level:
+                continue
+            steps = case.values("step_seconds")
+            step = statistics.median(steps)
+            forward_backward = case.median("forward_backward_seconds")
+            assert forward_backward is not None
+            series = " ".join(filter(None, [case.backend, case.workload(shared)]))
+            if len(reports) > 1:
+                series = f"{report.name}: {series}"
+            share, reason = _roofline(case, forward_backward)
+            flops = case.fact("flops_per_step")
+            found.append(
+                Figure(
+                    case=case,
+                    report=report.name,
+                    series=series,
+                    colour=colours.setdefault(series, len(colours)),
+                    workload=case.workload(),
+                    step_seconds=step,
+                    forward_backward_seconds=forward_backward,
+                    interval=median_interval(steps),
+                    processes=len(steps),
+                    images_per_second=case.spec["batch"] / step,
+                    flops_per_second=flops / step if flops else None,
+                    roofline_share=share,
+                    roofline_reason=reason,
+                )
+            )
+    return found
+
+
+def baseline_backend(
+    reports: Sequence[Report], figures: Sequence[Figure], asked: str | None
+) -> str | None:
+    """What speed-ups are over: as asked, as the run was told, the paper's, or the slowest."""
+    present = dict.fromkeys(figure.case.backend for figure in figures)
+    told = [
+        clean(report.details["baseline"]) for report in reports if report.details.get("baseline")
+    ]
+    for name in [asked, *told, *_BASELINES]:
+        if name in present:
+            return name
+    return max(figures, key=lambda f: f.step_seconds).case.backend if figures else None
+
+
+def speed_ups(figures: Sequence[Figure], baseline: str) -> list[SpeedUp]:
+    """Every case against the baseline's on the same workload in the same report."""
+    bases = {(f.report, f.workload): f for f in figures if f.case.backend == baseline}
+    found = []
+    for figure in figures:
+        base = bases.get((figure.report, figure.workload))
+        if base is None or base is figure:
+            continue
+        before = base.case.values("forward_backward_seconds")
+        after = figure.case.values("forward_backward_seconds")
+        several = len(before) > 1 and len(after) > 1
+        found.append(
+            SpeedUp(
+                base,
+                figure,
+                base.forward_backward_seconds / figure.forward_backward_seconds,
+                inference.ratio_interval(after, before) if several else None,
+                inference.rank_test(before, after)[1],
+            )
+        )
+    return found
+
+
+def headline(found: Sequence[SpeedUp]) -> SpeedUp | None:
+    """The fastest on the largest workload that has a baseline."""
+    return max(found, key=lambda s: (s.other.voxels, s.factor), default=None)
+
+
+# ---- Where a step goes ----
+
+
+def parts_of_step(case: Case) -> dict[str, float] | None:
+    """Wall seconds per step by what the threads did, from the kernel's accounts; they add up to the
+    step. None where the report has no CPU times.
+
+    "kernels" is user time, "operating system" is system time (page faults, mostly), each over the
+    threads; "waiting" is what is left: threads without work, or without a CPU.
+    """
+    threads = case.spec.get("threads", 1)
+    processes = []
+    for record in case.measured:
+        samples = list(timed_samples(record))
+        if not all(
+            number(sample["readings"].get(name)) for sample in samples for name in _CPU_TIMES
+        ):
+            return None
+        processes.append([_parts_of_sample(sample, threads) for sample in samples])
+    if not processes:
+        return None
+    names = processes[0][0].keys()
+    parts = {
+        name: statistics.median(statistics.mean(s[name] for s in samples) for samples in processes)
+        for name in names
+    }
+    # Medians of parts do not add up to the median of the whole: scale them, so that they do.
+    total, step = sum(parts.values()), case.median("step_seconds")
+    return {name: value * step / total for name, value in parts.items()} if total and step else None
+
+
+_CPU_TIMES = ("user_seconds", "system_seconds")
+
+
+def _parts_of_sample(sample: dict[str, Any], threads: int) -> dict[str, float]:
+    wall = sample["step_seconds"]
+    user, system = (sample["readings"][name] / threads for name in _CPU_TIMES)
+    busy = user + system
+    scale = wall / busy if busy > wall else 1.0  # the accounts count in ticks
+    return {
+        "kernels (user time)": user * scale,
+        "operating system (system time)": system * scale,
+        "threads waiting": max(0.0, wall - busy),
+    }
+
+
+def main_implementations(case: Case) -> str:
+    """What most of its convolutions run as: "jit:avx512_core"."""
+    counts: Counter[str] = Counter()
+    for record in case.measured[:1]:
+        for stage in record["stages"]:
+            if any("convolution" in op for op in stage["ops"]):
+                counts[clean(stage["implementation"])] += 1
+    return counts.most_common(1)[0][0] if counts else ""
+
+
+# ---- Warnings, for the top of the page ----
+
+
+def warnings(reports: Sequence[Report]) -> list[str]:
+    """What a reader must know before believing a figure."""
+    found: dict[str, None] = {}
+    for report in reports:
+        name = f"{report.name}: " if len(reports) > 1 else ""
+        if report.program.get("dirty"):
+            found[f"{name}built from sources with uncommitted changes"] = None
+        for change in report.details.get("environment_changes") or []:
+            found[f"{name}changed while it ran: {differences.fact_text(change)}"] = None
+        for case in cases_of(report) if not report.op_level else []:
+            label = name + case.label()
+            if case.outcome == "ok":
+                verified = [record["verification"]["verified"] for record in case.measured]
+                if not all(verified):
+                    found[f"{label}: not verified: {_unverified_reason(case)}"] = None
+                for kernel, count in differences.slow_kernels(case).items():
+                    found[f"{label}: {count} stages run as {kernel}, which is slow"] = None
+            if noise := case.noisy():
+                found[f"{label}: disturbed while it was timed: {noise}"] = None
+    return list(found)
+
+
+def _unverified_reason(case: Case) -> str:
+    reasons = (record["verification"].get("reason") for record in case.measured)
+    return clean(next(filter(None, reasons), "no reason given"))
+
+
+# ---- Scaling by threads, energy, price ----
+
+
+def thread_scaling(figures: Sequence[Figure]) -> list[dict[str, Any]]:
+    """Cases that differ in threads only: how much faster than the fewest, and the efficiency."""
+    groups: dict[tuple[str, bytes], list[Figure]] = {}
+    for figure in figures:
+        groups.setdefault((figure.report, figure.case.key({"threads"})), []).append(figure)
+    rows = []
+    for group in groups.values():
+        group.sort(key=lambda f: f.case.spec["threads"])
+        first = group[0]
+        if len(group) < 2:
+            continue
+        for figure in group:
+            factor = first.step_seconds / figure.step_seconds
+            threads = figure.case.spec["threads"]
+            rows.append(
+                {
+                    "report": figure.report,
+                    "series": f"{figure.case.backend} {figure.image}",
+                    "threads": threads,
+                    "step_seconds": figure.step_seconds,
+                    "speed_up": factor,
+                    "efficiency": factor * first.case.spec["threads"] / threads,
+                }
+            )
+    return rows
+
+
+def joules_per_image(case: Case) -> float | None:
+    values = []
+    for record in case.measured:
+        energy = record.get("details", {}).get("probes", {}).get("energy", {})
+        if number(energy.get("joules_per_image")):
+            values.append(float(energy["joules_per_image"]))
+    return statistics.median(values) if values else None
+
+
+def relative_steps(reports: Sequence[Report], figures: Sequence[Figure]) -> list[dict[str, Any]]:
+    """Every timed step over its case's median, in the order of measurement: drift and disturbance
+    show as a slope and as outliers."""
+    by_case = {(figure.report, figure.case.key()): figure for figure in figures}
+    rows = []
+    for report in reports:
+        for position, record in enumerate(report.records):
+            spec = {name: value for name, value in record["case"].items() if name != "process"}
+            figure = by_case.get((report.name, Case(spec).key()))
+            if figure is None or record["outcome"] != "ok":
+                continue
+            for index, sample in enumerate(timed_samples(record)):
+                flagged = clean(", ".join(map(str, sample["readings"].get("tainted") or [])))
+                rows.append(
+                    {
+                        "report": report.name,
+                        "record": position,
+                        "order": position + (index + 0.5) / len(record["samples"]),
+                        "series": figure.series,
+                        "size": figure.image,
+                        "process": record["case"]["process"],
+                        "relative": sample["step_seconds"] / figure.step_seconds,
+                        "step_seconds": sample["step_seconds"],
+                        "switches": sample["readings"].get("involuntary_switches"),
+                        "flag": "disturbed" if flagged else "steady",
+                        "flagged": flagged or "no",
+                    }
+                )
+    return rows
+
+
+def process_points(figure: Figure) -> list[dict[str, Any]]:
+    """Raw points: one per process."""
+    points = []
+    for record in figure.case.measured:
+        seconds = process_value(record, "step_seconds")
+        if seconds:
+            points.append(
+                {
+                    "series": figure.series,
+                    "size": figure.image,
+                    "voxels": figure.voxels,
+                    "process": record["case"]["process"],
+                    "step_seconds": seconds,
+                    "images_per_second": figure.case.spec["batch"] / seconds,
+                }
+            )
+    return points

@@ -1,0 +1,166 @@
+"""voxmark history: reports over time, where their figures changed, and a gate for the next one."""
+
+from __future__ import annotations
+
+import argparse
+import os
+from pathlib import Path
+
+import orjson
+
+from voxmark_reports import compare, comparison, comparison_formats, page, trend
+from voxmark_reports.console import print_table
+from voxmark_reports.errors import ExitCode, ToolError
+from voxmark_reports.files import write_file
+from voxmark_reports.history_store import State, open_store
+from voxmark_reports.reading import read_report, unique_names
+from voxmark_reports.text import clean
+
+EXAMPLE = """\
+Example: voxmark history add report.json --accept
+         voxmark history gate new.json --add
+         voxmark history trend -o trend.html
+
+The gate compares with the last accepted state of the same machine; its exit codes are those of
+voxmark compare, and 3 where there is no such state."""
+
+DEFAULT_FILE = "voxmark-history.sqlite"
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--db",
+        type=Path,
+        metavar="FILE",
+        default=Path(os.environ.get("VOXMARK_HISTORY", DEFAULT_FILE)),
+        help=f"default: $VOXMARK_HISTORY, or {DEFAULT_FILE} here",
+    )
+    kinds = parser.add_subparsers(dest="kind", required=True, metavar="add|list|trend|gate")
+    add = kinds.add_parser("add", help="puts reports into the history")
+    add.add_argument("reports", nargs="+", type=Path, metavar="REPORT")
+    add.add_argument("--accept", action="store_true", help="as a state to gate others against")
+    add.add_argument("--commit", help="where the report does not name it")
+    add.set_defaults(action=_add)
+
+    listing = kinds.add_parser("list", help="what is in the history")
+    listing.add_argument("--json", action="store_true")
+    listing.set_defaults(action=_list)
+
+    trends = kinds.add_parser("trend", help="a page of every case over time")
+    trends.add_argument("-o", "--out", type=Path, default=Path("trend.html"), metavar="FILE")
+    trends.add_argument(
+        "--metric",
+        action="append",
+        metavar="METRIC",
+        help="default: step_seconds and peak_bytes; may be repeated",
+    )
+    trends.set_defaults(action=_trend)
+
+    gate = kinds.add_parser("gate", help="a report against the last accepted state")
+    gate.add_argument("report", type=Path, metavar="REPORT")
+    gate.add_argument(
+        "--add",
+        action="store_true",
+        help="puts the report into the history, accepted if the gate lets it pass",
+    )
+    gate.add_argument("--format", choices=comparison_formats.FORMATS, default="table")
+    compare.add_judging_arguments(gate)
+    gate.set_defaults(action=_gate)
+
+
+def run(arguments: argparse.Namespace) -> ExitCode:
+    return arguments.action(arguments)
+
+
+def _add(arguments: argparse.Namespace) -> ExitCode:
+    reports = [(path, read_report(path)) for path in arguments.reports if not _refuse_folder(path)]
+    with open_store(arguments.db, create=True) as store:
+        for path, report in reports:
+            new = store.add(report, path.read_bytes(), arguments.commit, arguments.accept)
+            print(f"{clean(path)}: {'added' if new else 'was there already'}")
+    return ExitCode.DONE
+
+
+def _refuse_folder(path: Path) -> bool:
+    if path.is_dir():
+        raise ToolError(f"{clean(path)}: expected a report, found a folder")
+    return False
+
+
+def _list(arguments: argparse.Namespace) -> ExitCode:
+    with open_store(arguments.db, create=False) as store:
+        rows = [(state, store.case_count(state)) for state in store.states()]
+    if arguments.json:
+        print(
+            orjson.dumps([_state_json(s, n) for s, n in rows], option=orjson.OPT_INDENT_2).decode()
+        )
+        return ExitCode.DONE
+    headings = ["state", "measured", "commit", "machine", "host", "cases", "accepted"]
+    print_table(
+        headings,
+        [
+            [
+                str(state.number),
+                clean(state.created),
+                trend.commit_text(state.commit),
+                f"{clean(state.machine)} [{state.fingerprint[:8]}]",
+                clean(state.host),
+                str(cases),
+                "yes" if state.accepted else "no",
+            ]
+            for state, cases in rows
+        ],
+    )
+    return ExitCode.DONE
+
+
+def _state_json(state: State, cases: int) -> dict[str, object]:
+    return {
+        "state": state.number,
+        "created": state.created,
+        "commit": state.commit,
+        "fingerprint": state.fingerprint,
+        "machine": state.machine,
+        "host": state.host,
+        "cases": cases,
+        "accepted": state.accepted,
+    }
+
+
+def _trend(arguments: argparse.Namespace) -> ExitCode:
+    metrics = arguments.metric or ["step_seconds", "peak_bytes", "op_seconds"]
+    with open_store(arguments.db, create=False) as store:
+        series = store.series(metrics)
+        states = len(store.states())
+    if not series:
+        raise ToolError(f"{clean(arguments.db)}: nothing of {', '.join(map(clean, metrics))} in it")
+    found = trend.find_changes(series)
+    introduction = page.paragraph(f"{states} states from {clean(arguments.db)}", "dim")
+    content = page.page("voxmark: history", introduction, trend.sections(found))
+    write_file(arguments.out, content)
+    number = sum(len(changes) for _, changes in found)
+    print(f"{clean(arguments.out)}: {len(series)} series, {number} changes")
+    return ExitCode.DONE
+
+
+def _gate(arguments: argparse.Namespace) -> ExitCode:
+    options = compare.judging_options(arguments)
+    _refuse_folder(arguments.report)
+    report = read_report(arguments.report)
+    unique_names([report])
+    with open_store(arguments.db, create=arguments.add) as store:
+        base = store.last_accepted(report)
+        if base is None:
+            print(
+                "SKIPPED: no accepted state of this machine with a case in common; accept one with:"
+                f" voxmark history add {clean(arguments.report)} --accept"
+            )
+            code = ExitCode.NOT_COMPARABLE
+        else:
+            result = comparison.compare(store.report(base), [report], options)
+            comparison_formats.write(result, arguments.format, every_metric=False)
+            code = result.exit_code
+        if arguments.add:
+            passed = code == ExitCode.DONE
+            store.add(report, arguments.report.read_bytes(), None, accepted=passed)
+    return code

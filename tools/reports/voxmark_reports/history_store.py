@@ -1,0 +1,202 @@
+"""The history's file: reports by commit and machine, in SQLite. Knows nothing of verdicts."""
+
+from __future__ import annotations
+
+import hashlib
+import sqlite3
+import zlib
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import orjson
+
+from voxmark_reports import differences
+from voxmark_reports.cases import Case, cases_of
+from voxmark_reports.errors import ToolError
+from voxmark_reports.reading import Report, parse_report
+from voxmark_reports.text import clean
+
+VERSION = 1
+_SCHEMA = """
+CREATE TABLE state (
+  id INTEGER PRIMARY KEY,
+  sha256 TEXT NOT NULL UNIQUE,      -- of the report, so that none is added twice
+  created TEXT NOT NULL,            -- when it was measured, ISO 8601
+  commit_id TEXT,
+  fingerprint TEXT NOT NULL,        -- of the machine
+  machine TEXT NOT NULL,            -- for people
+  host TEXT NOT NULL,
+  accepted INTEGER NOT NULL,        -- a later report may be gated against it
+  content BLOB NOT NULL             -- the report, JSON under zlib
+);
+CREATE TABLE figure (
+  state INTEGER NOT NULL REFERENCES state(id) ON DELETE CASCADE,
+  case_key BLOB NOT NULL,
+  label TEXT NOT NULL,
+  metric TEXT NOT NULL,
+  median REAL NOT NULL,             -- of processes
+  processes INTEGER NOT NULL
+);
+CREATE INDEX figure_of_case ON figure(case_key, metric);
+"""
+METRICS = ("step_seconds", "forward_backward_seconds", "peak_bytes", "planned_bytes")
+
+
+@dataclass
+class State:
+    """A report in the history."""
+
+    number: int
+    created: str
+    commit: str | None
+    fingerprint: str
+    machine: str
+    host: str
+    accepted: bool
+
+
+@dataclass
+class Point:
+    """A case's figure in one state."""
+
+    state: State
+    median: float
+    processes: int
+
+
+@dataclass
+class Series:
+    """A case's figure over time, on one machine."""
+
+    label: str
+    machine: str
+    fingerprint: str
+    metric: str
+    points: list[Point]
+
+
+class Store:
+    """Opened by open_store()."""
+
+    def __init__(self, connection: sqlite3.Connection) -> None:
+        self._connection = connection
+
+    def add(self, report: Report, content: bytes, commit: str | None, accepted: bool) -> bool:
+        """False when it is there already; `accepted` is then only ever switched on."""
+        digest = hashlib.sha256(content).hexdigest()
+        with self._connection as connection:
+            known = connection.execute("SELECT id FROM state WHERE sha256 = ?", [digest]).fetchone()
+            if known:
+                if accepted:
+                    connection.execute("UPDATE state SET accepted = 1 WHERE id = ?", known)
+                return False
+            row = (
+                digest,
+                report.created,
+                commit or report.program.get("commit"),
+                differences.machine_fingerprint(report),
+                differences.machine_name(report),
+                differences.host_name(report),
+                int(accepted),
+                zlib.compress(content),
+            )
+            cursor = connection.execute(
+                "INSERT INTO state (sha256, created, commit_id, fingerprint, machine, host,"
+                " accepted, content) VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+                row,
+            )
+            connection.executemany(
+                "INSERT INTO figure VALUES (?, ?, ?, ?, ?, ?)",
+                list(_figures(cursor.lastrowid, report)),
+            )
+        return True
+
+    def states(self) -> list[State]:
+        """In the order of their measurement."""
+        rows = self._connection.execute(
+            "SELECT id, created, commit_id, fingerprint, machine, host, accepted FROM state"
+            " ORDER BY created, id"
+        )
+        return [State(*row[:6], bool(row[6])) for row in rows]
+
+    def case_count(self, state: State) -> int:
+        query = "SELECT COUNT(DISTINCT case_key) FROM figure WHERE state = ?"
+        return int(self._connection.execute(query, [state.number]).fetchone()[0])
+
+    def report(self, state: State) -> Report:
+        row = self._connection.execute("SELECT content FROM state WHERE id = ?", [state.number])
+        name = f"history {state.number} ({(state.commit or 'unknown commit')[:12]})"
+        return parse_report(orjson.loads(zlib.decompress(row.fetchone()[0])), name)
+
+    def last_accepted(self, report: Report) -> State | None:
+        """Of the same machine, with a case in common; the latest."""
+        keys = {case.key() for case in cases_of(report)}
+        fingerprint = differences.machine_fingerprint(report)
+        for state in reversed(self.states()):
+            if state.accepted and state.fingerprint == fingerprint:
+                rows = self._connection.execute(
+                    "SELECT DISTINCT case_key FROM figure WHERE state = ?", [state.number]
+                )
+                if any(row[0] in keys for row in rows):
+                    return state
+        return None
+
+    def series(self, metrics: Sequence[str]) -> list[Series]:
+        """One per case, metric and machine."""
+        states = {state.number: state for state in self.states()}
+        found: dict[tuple[Any, ...], Series] = {}
+        for number, state in states.items():
+            rows = self._connection.execute(
+                "SELECT case_key, label, metric, median, processes FROM figure WHERE state = ?",
+                [number],
+            )
+            for case_key, label, metric, median, processes in rows:
+                if metric not in metrics:
+                    continue
+                key = (state.fingerprint, case_key, metric)
+                own = found.setdefault(
+                    key, Series(label, state.machine, state.fingerprint, metric, [])
+                )
+                own.points.append(Point(state, median, processes))
+        return list(found.values())
+
+
+def _figures(number: int | None, report: Report) -> Iterator[tuple[Any, ...]]:
+    for case in cases_of(report):
+        for metric in (*METRICS, "op_seconds"):
+            median = case.median(metric)
+            if median is not None and case.outcome != "overhead":
+                label, count = _label(case), len(case.values(metric))
+                yield (number, case.key(), label, metric, median, count)
+
+
+def _label(case: Case) -> str:
+    return case.label(frozenset({"input_channels", "classes", "filters", "seed"}))
+
+
+@contextmanager
+def open_store(path: Path, create: bool) -> Iterator[Store]:
+    """Raises ToolError where there is no history, or a file that is none."""
+    if not create and not path.is_file():
+        raise ToolError(f"{clean(path)}: no history here; voxmark history add makes one")
+    connection = None
+    try:
+        connection = sqlite3.connect(path, timeout=60)
+        connection.execute("PRAGMA foreign_keys = ON")
+        (version,) = connection.execute("PRAGMA user_version").fetchone()
+        tables = connection.execute("SELECT COUNT(*) FROM sqlite_master").fetchone()[0]
+        if version == 0 and tables == 0:
+            connection.executescript(f"BEGIN; {_SCHEMA} PRAGMA user_version = {VERSION}; COMMIT;")
+        elif version != VERSION:
+            raise ToolError(
+                f"{clean(path)}: expected a history of version {VERSION}, found {version}"
+            )
+        yield Store(connection)
+    except sqlite3.Error as error:
+        raise ToolError(f"{clean(path)}: {clean(error)}") from error
+    finally:
+        if connection is not None:
+            connection.close()

@@ -1,0 +1,126 @@
+"""voxmark plan-gate: planned bytes against committed limits. They depend on instruction set,
+threads and oneDNN, and on nothing else: a hard limit, where seconds are only a report's."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import Any
+
+import orjson
+
+from voxmark_reports import differences
+from voxmark_reports.cases import Case, cases_of, number
+from voxmark_reports.console import print_table
+from voxmark_reports.errors import ExitCode, ToolError
+from voxmark_reports.files import write_file
+from voxmark_reports.reading import Report, read_report
+from voxmark_reports.text import clean, seconds_text
+
+EXAMPLE = """\
+Example: voxmark plan-gate report.json --limits results/planned_bytes.json
+
+Exit codes: 0 within the limits, 1 a plan has grown, 3 no limits for this kind of machine (add them
+with --update)."""
+
+SCHEMA = "voxmark.planned_bytes/1"
+# The best of what a CPU has, as far as kernels and so plans are chosen by it.
+_LEVELS = (
+    ("avx512_amx", {"avx512f", "avx512bw", "avx512vl", "avx512dq", "amx_bf16"}),
+    ("avx512", {"avx512f", "avx512bw", "avx512vl", "avx512dq"}),
+    ("avx2", {"avx2", "fma"}),
+    ("avx", {"avx"}),
+    ("sse41", {"sse4_1"}),
+)
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("report", type=Path, metavar="REPORT")
+    parser.add_argument("--limits", type=Path, required=True, metavar="FILE")
+    parser.add_argument(
+        "--update",
+        action="store_true",
+        help="makes this report's plans the limits of its kind of machine",
+    )
+
+
+def kind_of_machine(report: Report) -> str:
+    """What plans depend on, beside the case: "avx512, libdnnl.so.2.6"."""
+    facts = differences.facts(report)
+    flags = set(str(report.environment.get("cpu", {}).get("flags") or "").split())
+    isa = next((name for name, needed in _LEVELS if needed <= flags), "unknown")
+    dnnl = clean(facts.get("libraries.libdnnl", "no oneDNN")).split(" (")[0]
+    capped = [f"{name}={clean(facts[name])}" for name in differences.ISA_CAPS if name in facts]
+    return ", ".join([isa, dnnl, *capped])
+
+
+def _name(case: Case) -> str:
+    """Without what a plan does not depend on."""
+    return case.label(frozenset({"seed", "data", "input_channels", "classes"}))
+
+
+def _read_limits(path: Path) -> dict[str, dict[str, int]]:
+    try:
+        content: Any = orjson.loads(path.read_bytes())
+    except OSError as error:
+        raise ToolError(f"{clean(path)}: cannot be read: {error.strerror}") from error
+    except orjson.JSONDecodeError as error:
+        raise ToolError(f"{clean(path)}: no JSON: {error}") from error
+    if not isinstance(content, dict) or content.get("schema") != SCHEMA:
+        raise ToolError(f'{clean(path)}: expected "schema": "{SCHEMA}"')
+    limits = content.get("machines")
+    if not isinstance(limits, dict) or not all(
+        isinstance(own, dict) and all(number(v) for v in own.values()) for own in limits.values()
+    ):
+        raise ToolError(f"{clean(path)}: expected machines: cases: bytes")
+    return limits
+
+
+def run(arguments: argparse.Namespace) -> ExitCode:
+    report = read_report(arguments.report)
+    cases = [case for case in cases_of(report) if case.median("planned_bytes")]
+    plans = {_name(case): round(case.median("planned_bytes") or 0) for case in cases}
+    if not plans:
+        raise ToolError(f"{report.name}: no plan in it", ExitCode.NOT_COMPARABLE)
+    kind = kind_of_machine(report)
+    limits = _read_limits(arguments.limits) if arguments.limits.exists() else {}
+    if arguments.update:
+        content = {"schema": SCHEMA, "machines": {**limits, kind: plans}}
+        options = orjson.OPT_INDENT_2 | orjson.OPT_SORT_KEYS | orjson.OPT_APPEND_NEWLINE
+        write_file(arguments.limits, orjson.dumps(content, option=options))
+        print(f"{clean(arguments.limits)}: {len(plans)} limits of {kind}")
+        return ExitCode.DONE
+    if kind not in limits:
+        known = "; ".join(clean(name) for name in limits) or "none"
+        print(f"SKIPPED: no planned bytes of this kind of machine ({kind}); there are: {known}")
+        return ExitCode.NOT_COMPARABLE
+
+    own = limits[kind]
+    rows, grown = [], 0
+    for case in cases:
+        label = _name(case)
+        limit, planned = own.get(label), plans[label]
+        if limit is None:
+            said = "no limit"
+        elif planned == limit:
+            said = "same"
+        else:
+            said = f"{'grown' if planned > limit else 'smaller'} by {abs(planned - limit)}"
+            grown += planned > limit
+        seconds = case.median("step_seconds")
+        rows.append(
+            [
+                label,
+                str(planned),
+                "-" if limit is None else str(limit),
+                said,
+                "-" if seconds is None else seconds_text(seconds),
+            ]
+        )
+    missing = [label for label in own if label not in plans]
+    rows += [[clean(label), "-", str(own[label]), "missing", "-"] for label in missing]
+    print_table(["case", "planned bytes", "limit", "", "step, reported only"], rows)
+    print(f"{kind}: {grown} grown, {len(missing)} missing")
+    if grown:
+        return ExitCode.ANSWER_IS_NO
+    return ExitCode.NOT_COMPARABLE if missing else ExitCode.DONE

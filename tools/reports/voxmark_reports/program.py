@@ -1,0 +1,79 @@
+"""The tools' command line: a table of subcommands, and where errors become exit codes."""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import os
+import sys
+import traceback
+from collections.abc import Sequence
+from typing import NoReturn
+
+from voxmark_reports.errors import ExitCode, ToolError
+from voxmark_reports.text import clean
+
+SUBCOMMANDS = {
+    "bundle": "packs reports, schema, page, figures and checksums into one archive, or checks one",
+    "history": "keeps reports, shows where their figures changed, and gates the next one",
+    "plan-gate": "checks planned bytes against committed limits",
+    "report": "writes one page that says which backend is faster, how sure that is, and why",
+    "compare": "compares reports: what became faster, slower or larger, and how sure that is",
+}
+
+
+class _Parser(argparse.ArgumentParser):
+    def error(self, message: str) -> NoReturn:
+        raise ToolError(f"{message}; see {self.prog} --help")
+
+
+def _run(arguments: Sequence[str]) -> ExitCode:
+    name = arguments[0] if arguments else ""
+    if name not in SUBCOMMANDS:
+        raise ToolError(f"unknown subcommand {clean(name)}, expected {', '.join(SUBCOMMANDS)}")
+    # Only this subcommand's libraries: some take a second to load.
+    module = importlib.import_module(f"voxmark_reports.{name.replace('-', '_')}")
+    parser = _Parser(
+        prog=f"voxmark {name}",
+        description=f"voxmark {name} {SUBCOMMANDS[name]}.",
+        epilog=module.EXAMPLE,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    module.add_arguments(parser)
+    return module.run(parser.parse_args(arguments[1:]))
+
+
+def _quiet_stdout() -> None:
+    """What is buffered still cannot be written: the interpreter would complain, and exit with a
+    code of its own."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Returns the exit code: a verdict's only where there is a verdict."""
+    try:
+        code = _run(arguments)
+        sys.stdout.flush()
+        return code
+    except ToolError as error:
+        print(f"voxmark: {clean(error)}", file=sys.stderr)
+        return error.code
+    except SystemExit as done:  # --help
+        return ExitCode.DONE if not done.code else ExitCode.INTERNAL
+    except KeyboardInterrupt:
+        return ExitCode.INTERRUPTED
+    except BrokenPipeError:  # nobody read the answer, so nobody got one
+        _quiet_stdout()
+        return ExitCode.INTERNAL
+    except ImportError as error:
+        setup = os.environ.get("VOXMARK_SETUP", "ci/tools")
+        print(f"voxmark: {clean(error)}. Install with: {clean(setup)}", file=sys.stderr)
+        return ExitCode.CANNOT_HERE
+    except OSError as error:
+        print(f"voxmark: {clean(error)}", file=sys.stderr)
+        _quiet_stdout()
+        return ExitCode.INTERNAL
+    except Exception as error:
+        traceback.print_exc()
+        print(f"voxmark: a fault of voxmark's own: {clean(error)}", file=sys.stderr)
+        return ExitCode.INTERNAL

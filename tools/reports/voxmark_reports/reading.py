@@ -1,0 +1,132 @@
+"""Reads reports and checks them, before anything else looks at them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import jsonschema_rs
+import orjson
+
+from voxmark_reports import google_benchmark
+from voxmark_reports.errors import ExitCode, ToolError
+from voxmark_reports.text import clean
+
+REPORT_SCHEMA = "voxmark.report/1"
+
+
+@dataclass
+class Report:
+    """One file, or several of the same state of the same machine."""
+
+    name: str  # what people call it: the file's or folder's
+    created: str = ""
+    program: dict[str, Any] = field(default_factory=dict)  # version, commit, dirty, binary_sha256
+    environment: dict[str, Any] = field(default_factory=dict)
+    limits: dict[str, Any] = field(default_factory=dict)
+    details: dict[str, Any] = field(default_factory=dict)
+    records: list[dict[str, Any]] = field(default_factory=list)
+    paths: list[Path] = field(default_factory=list)
+    op_level: bool = False  # came from Google Benchmark
+
+
+@cache
+def schema_path() -> Path:
+    """Beside the package where it is installed, in results/ where it is not."""
+    here = Path(__file__).resolve().parent
+    for path in (here / "report.schema.json", here.parents[2] / "results" / "report.schema.json"):
+        if path.is_file():
+            return path
+    raise ToolError("report.schema.json is missing from the installation", ExitCode.INTERNAL)
+
+
+@cache
+def _validator() -> Any:
+    return jsonschema_rs.validator_for(orjson.loads(schema_path().read_bytes()))
+
+
+def _read_json(path: Path) -> Any:
+    try:
+        return orjson.loads(path.read_bytes())
+    except OSError as error:
+        raise ToolError(f"{clean(path)}: cannot be read: {error.strerror}") from error
+    except orjson.JSONDecodeError as error:
+        raise ToolError(f"{clean(path)}: expected a report, found no JSON: {error}") from error
+
+
+def parse_report(content: Any, name: str) -> Report:
+    """Raises ToolError: NOT_COMPARABLE for another version of the format, else BAD_INPUT."""
+    if google_benchmark.is_output(content):
+        converted = google_benchmark.to_report(content, name)
+        return Report(name=name, op_level=True, **converted)
+    schema = content.get("schema") if isinstance(content, dict) else None
+    if not isinstance(schema, str) or not schema.startswith("voxmark.report/"):
+        raise ToolError(
+            f'{name}: expected "schema": "{REPORT_SCHEMA}" or the JSON of Google Benchmark,'
+            f" found neither"
+        )
+    if schema != REPORT_SCHEMA:
+        raise ToolError(
+            f"{name}: is of {clean(schema)}, this voxmark reads {REPORT_SCHEMA}; measure again, or"
+            f" use the voxmark that wrote it",
+            ExitCode.NOT_COMPARABLE,
+        )
+    try:
+        _validator().validate(content)
+    except jsonschema_rs.ValidationError as error:
+        place = "/".join(str(part) for part in error.instance_path) or "the report"
+        message = clean(error.message)
+        raise ToolError(f"{name}: {clean(place)}: {message[:300]}") from error
+    return Report(
+        name=name,
+        created=content["created"],
+        program=content["voxmark"],
+        environment=content["environment"],
+        limits=content["limits"],
+        details=content.get("details", {}),
+        records=content["records"],
+    )
+
+
+def read_report(path: Path) -> Report:
+    """A file, or a folder of files: then all of them are repeats of one state of one machine."""
+    if path.is_dir():
+        parts = [read_report(file) for file in sorted(path.glob("*.json"))]
+        if not parts:
+            raise ToolError(f"{clean(path)}: no report (*.json) in this folder")
+        merged = merge_reports(parts, clean(path.name or path))
+        merged.paths = [file for part in parts for file in part.paths]
+        return merged
+    report = parse_report(_read_json(path), clean(path))
+    report.paths = [path]
+    return report
+
+
+def merge_reports(parts: list[Report], name: str) -> Report:
+    """Processes are numbered on, so that those of different files stay apart."""
+    first = parts[0]
+    merged = Report(name, first.created, first.program, first.environment, first.limits)
+    merged.details, merged.op_level = first.details, first.op_level
+    offset = 0
+    for part in parts:
+        highest = 0
+        for record in part.records:
+            process = record["case"]["process"]
+            highest = max(highest, process)
+            case = {**record["case"], "process": offset + process}
+            merged.records.append({**record, "case": case})
+        offset += highest + 1
+    return merged
+
+
+def unique_names(reports: list[Report]) -> None:
+    """Shortens names to what tells the reports apart: the last parts of their paths."""
+    paths = [report.paths[0] if len(report.paths) == 1 else Path(report.name) for report in reports]
+    for length in range(1, 4):
+        short = ["/".join(path.parts[-length:]).replace("//", "/") for path in paths]
+        if len(set(short)) == len(short):
+            break
+    for position, (report, name) in enumerate(zip(reports, short, strict=True)):
+        report.name = clean(name if short.count(name) == 1 else f"{name} ({position + 1})")

@@ -1,0 +1,251 @@
+"""voxmark report: reports as one page that needs nothing but a browser, and as figures."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import orjson
+import vl_convert
+
+from voxmark_reports import charts, cost, page, story, tables
+from voxmark_reports import figures as fg
+from voxmark_reports.errors import ExitCode, ToolError
+from voxmark_reports.files import make_folder, write_file
+from voxmark_reports.page import Section, paragraph
+from voxmark_reports.reading import Report, read_report, unique_names
+from voxmark_reports.text import clean
+
+EXAMPLE = """\
+Example: voxmark report report.json -o report.html --figures figures
+
+Takes reports, training runs, op-level JSON of Google Benchmark, and PNG overlays."""
+
+TITLE = "voxmark: a 3D U-Net training step"
+TRAINING_SCHEMA = "voxmark.training/1"
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("inputs", nargs="+", type=Path, metavar="REPORT")
+    parser.add_argument("-o", "--out", type=Path, default=Path("report.html"), metavar="FILE")
+    parser.add_argument(
+        "--figures", type=Path, metavar="DIR", help="each figure as SVG and PNG, each table as CSV"
+    )
+    parser.add_argument("--baseline", metavar="BACKEND", help="what speed-ups are over")
+    parser.add_argument(
+        "--cost", type=Path, metavar="FILE", help="price and power of the machines (JSON; README)"
+    )
+    parser.add_argument("--title", default=TITLE)
+
+
+class Inputs:
+    """What the files were, by kind."""
+
+    def __init__(self, paths: Sequence[Path]) -> None:
+        self.reports: list[Report] = []
+        self.training: dict[str, dict[str, Any]] = {}
+        self.overlays: list[Path] = []
+        for path in paths:
+            if path.suffix.lower() == ".png":
+                self._add_overlay(path)
+            elif (run := _training_run(path)) is not None:
+                self.training[clean(path)] = run
+            else:
+                self.reports.append(read_report(path))
+        if self.reports:
+            unique_names(self.reports)
+
+    def _add_overlay(self, path: Path) -> None:
+        try:
+            head = path.open("rb").read(8)
+        except OSError as error:
+            raise ToolError(f"{clean(path)}: cannot be read: {error.strerror}") from error
+        if head != b"\x89PNG\r\n\x1a\n":
+            raise ToolError(f"{clean(path)}: expected a PNG image by its name, found none")
+        self.overlays.append(path)
+
+
+def _training_run(path: Path) -> dict[str, Any] | None:
+    """None for anything else: read_report() will say what is wrong with it."""
+    try:
+        content = orjson.loads(path.read_bytes()) if path.is_file() else None
+    except (OSError, orjson.JSONDecodeError):
+        return None
+    if not isinstance(content, dict) or content.get("schema") != TRAINING_SCHEMA:
+        return None
+    try:
+        charts.training_charts("", content["epochs"])
+        tables.training_table("", content)
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise ToolError(f"{clean(path)}: a training report without {clean(error)}") from error
+    return content
+
+
+# ---- Sections, in the order of the page ----
+
+
+def sections_of(inputs: Inputs, baseline: str | None, prices: cost.Costs | None) -> list[Section]:
+    figures = fg.figures_of(inputs.reports)
+    present = {figure.case.backend for figure in figures}
+    if baseline is not None and baseline not in present:
+        raise ToolError(
+            f"--baseline {clean(baseline)}: not measured; there are {', '.join(sorted(present))}"
+        )
+    base = fg.baseline_backend(inputs.reports, figures, baseline)
+    found = fg.speed_ups(figures, base) if base else []
+    top = fg.headline(found)
+    return [
+        _headline(inputs.reports, figures, found, top, base or ""),
+        _machines(inputs.reports, figures, prices),
+        _time(figures),
+        _memory(figures),
+        _roofline(figures),
+        _where(figures, top),
+        _counters(figures),
+        _interference(inputs.reports, figures),
+        _ops(inputs.reports),
+        _training(inputs),
+        _environment(inputs.reports),
+    ]
+
+
+def _headline(
+    reports: Sequence[Report],
+    figures: Sequence[fg.Figure],
+    found: Sequence[fg.SpeedUp],
+    top: fg.SpeedUp | None,
+    base: str,
+) -> Section:
+    section = Section("answer", "The answer")
+    if figures:
+        section.add(story.headline_html(top), charts.speed_up_chart(found, base))
+    section.add(tables.results_table(reports, figures, found))
+    return section
+
+
+def _machines(
+    reports: Sequence[Report], figures: Sequence[fg.Figure], prices: cost.Costs | None
+) -> Section:
+    section = Section("machines", "Machines")
+    if len(reports) > 1:
+        section.add(tables.differences_table(reports))
+    section.add(cost.table(reports, figures, prices))
+    scaling = fg.thread_scaling(figures)
+    section.add(charts.scaling_chart(scaling), tables.scaling_table(scaling))
+    return section
+
+
+def _time(figures: Sequence[fg.Figure]) -> Section:
+    section = Section("time", "Time")
+    section.add(charts.step_time_chart(figures), charts.throughput_chart(figures))
+    return section
+
+
+def _memory(figures: Sequence[fg.Figure]) -> Section:
+    section = Section("memory", "Memory")
+    section.add(charts.memory_chart(figures), tables.memory_table(figures))
+    return section
+
+
+def _roofline(figures: Sequence[fg.Figure]) -> Section:
+    section = Section("roofline", "Share of the machine's limit")
+    chart = charts.roofline_chart(figures)
+    if chart is None and figures:
+        reasons = dict.fromkeys(figure.roofline_reason for figure in figures)
+        section.add(paragraph(f"No share can be told: {'; '.join(reasons)}."))
+    section.add(chart, charts.flops_chart(figures))
+    return section
+
+
+def _where(figures: Sequence[fg.Figure], top: fg.SpeedUp | None) -> Section:
+    section = Section("where", "Where the step goes")
+    if top:
+        chart = charts.waterfall_chart(top.base, top.other)
+        if chart is None:
+            section.add(paragraph("These reports have no CPU times per step to tell it from."))
+        section.add(chart)
+    section.add(charts.cpu_chart(figures))
+    return section
+
+
+def _counters(figures: Sequence[fg.Figure]) -> Section:
+    section = Section("counters", "Counters")
+    section.add(tables.counters_table(figures) if figures else None)
+    for line in tables.missing_counters(figures):
+        section.add(paragraph(f"Not counted: {line}", "dim"))
+    return section
+
+
+def _interference(reports: Sequence[Report], figures: Sequence[fg.Figure]) -> Section:
+    section = Section("interference", "Interference")
+    section.add(charts.interference_chart(fg.relative_steps(reports, figures), figures))
+    return section
+
+
+def _ops(reports: Sequence[Report]) -> Section:
+    section = Section("ops", "Single ops")
+    rows = tables.op_rows(reports)
+    section.add(charts.op_chart(rows), tables.op_table(rows))
+    return section
+
+
+def _training(inputs: Inputs) -> Section:
+    section = Section("training", "Training")
+    for name, run in inputs.training.items():
+        own = Path(name).name
+        section.add(*charts.training_charts(own, run["epochs"]), tables.training_table(own, run))
+    for path in inputs.overlays:
+        section.add(page.image_html(path, clean(path.name)))
+    return section
+
+
+def _environment(reports: Sequence[Report]) -> Section:
+    section = Section("environment", "Environment")
+    section.add(*(tables.environment_table(report) for report in reports))
+    return section
+
+
+# ---- Files ----
+
+
+def write_figures(folder: Path, sections: Sequence[Section]) -> None:
+    """Black on white, for papers and slides."""
+    make_folder(folder)
+    for section in sections:
+        for chart in section.charts:
+            text = orjson.dumps(chart.sized(charts.STATIC_WIDTH)).decode()
+            text = text.replace('"currentColor"', '"#000000"')
+            spec = orjson.loads(text)
+            spec["background"] = "#ffffff"
+            write_file(folder / f"{chart.name}.svg", vl_convert.vegalite_to_svg(spec))
+            write_file(folder / f"{chart.name}.png", vl_convert.vegalite_to_png(spec, scale=2))
+        for table in section.tables:
+            write_file(folder / f"{table.name}.csv", table.csv())
+
+
+def write_page(
+    paths: Sequence[Path],
+    out: Path,
+    title: str = TITLE,
+    baseline: str | None = None,
+    prices: cost.Costs | None = None,
+) -> list[Section]:
+    inputs = Inputs(paths)
+    sections = sections_of(inputs, baseline, prices)
+    introduction = story.introduction_html(inputs.reports, fg.warnings(inputs.reports))
+    write_file(out, page.page(clean(title), introduction, sections))
+    return sections
+
+
+def run(arguments: argparse.Namespace) -> ExitCode:
+    prices = cost.read(arguments.cost) if arguments.cost else None
+    sections = write_page(
+        arguments.inputs, arguments.out, arguments.title, arguments.baseline, prices
+    )
+    if arguments.figures:
+        write_figures(arguments.figures, sections)
+    size = arguments.out.stat().st_size / 1e6
+    print(f"{clean(arguments.out)}: {size:.1f} MB")
+    return ExitCode.DONE

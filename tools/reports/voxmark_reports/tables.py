@@ -1,0 +1,267 @@
+"""The page's tables, as values; each is HTML on the page and CSV for everything else."""
+
+from __future__ import annotations
+
+import csv
+import io
+import statistics
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from voxmark_reports import differences
+from voxmark_reports.cases import cases_of, number, shared_members
+from voxmark_reports.figures import Figure, SpeedUp
+from voxmark_reports.reading import Report
+from voxmark_reports.text import bytes_text, clean, percent, seconds_text, significant
+
+
+@dataclass
+class Table:
+    name: str  # of the CSV file
+    title: str
+    columns: list[tuple[str, str]]  # key in the rows, heading
+    rows: list[dict[str, Any]] = field(default_factory=list)
+    # How a column's numbers are shown; CSV keeps them as they are.
+    shown: dict[str, Callable[[Any], str]] = field(default_factory=dict)
+
+    def cell_text(self, row: dict[str, Any], key: str) -> str:
+        value = row.get(key)
+        if value is None:
+            return "-"
+        if key in self.shown:
+            return self.shown[key](value)
+        return significant(value) if isinstance(value, float) else clean(value)
+
+    def csv(self) -> str:
+        output = io.StringIO()
+        writer = csv.writer(output, lineterminator="\n")
+        writer.writerow([key for key, _ in self.columns])
+        for row in self.rows:
+            writer.writerow([_csv_value(row.get(key)) for key, _ in self.columns])
+        return output.getvalue()
+
+
+def _csv_value(value: Any) -> Any:
+    """Names come from elsewhere: none may become a formula in a spreadsheet."""
+    if value is None or number(value):
+        return "" if value is None else value
+    text = clean(value)
+    return f"'{text}" if text.startswith(("=", "+", "-", "@")) else text
+
+
+def results_table(
+    reports: Sequence[Report], figures: Sequence[Figure], found: Sequence[SpeedUp]
+) -> Table:
+    """A row per case, also those without figures, with the reason."""
+    factors = {id(s.other): s for s in found}
+    by_case = {(f.report, f.case.key()): f for f in figures}
+    table = Table(
+        "results",
+        "Results",
+        [
+            ("report", "report"),
+            ("case", "case"),
+            ("outcome", "outcome"),
+            ("processes", "processes"),
+            ("step_seconds", "s/step"),
+            ("forward_backward_seconds", "forward + backward"),
+            ("images_per_second", "images/s"),
+            ("flops_per_second", "GFLOP/s"),
+            ("roofline_share", "of roofline"),
+            ("planned_bytes", "planned"),
+            ("peak_bytes", "peak"),
+            ("speed_up", "speed-up"),
+            ("speed_up_low", "low"),
+            ("speed_up_high", "high"),
+            ("note", "note"),
+        ],
+        shown={
+            "step_seconds": seconds_text,
+            "forward_backward_seconds": seconds_text,
+            "flops_per_second": lambda value: significant(value / 1e9, 3),
+            "roofline_share": percent,
+            "planned_bytes": bytes_text,
+            "peak_bytes": bytes_text,
+            "speed_up": lambda value: f"{significant(value, 3)}x",
+        },
+    )
+    if len(reports) == 1:
+        table.columns = table.columns[1:]
+    for report in reports:
+        if report.op_level:
+            continue
+        cases = cases_of(report)
+        shared = shared_members(cases)
+        for case in cases:
+            row: dict[str, Any] = {
+                "report": report.name,
+                "case": case.label(shared),
+                "outcome": case.outcome,
+                "note": case.reason,
+                "planned_bytes": case.median("planned_bytes"),
+                "peak_bytes": case.median("peak_bytes"),
+                "processes": len(case.measured),
+            }
+            figure = by_case.get((report.name, case.key()))
+            if figure:
+                for name in (
+                    "step_seconds",
+                    "forward_backward_seconds",
+                    "images_per_second",
+                    "flops_per_second",
+                    "roofline_share",
+                ):
+                    row[name] = getattr(figure, name)
+                speed_up = factors.get(id(figure))
+                if speed_up:
+                    row["speed_up"] = speed_up.factor
+                    if speed_up.interval:
+                        row["speed_up_low"], row["speed_up_high"] = speed_up.interval
+            table.rows.append(row)
+    return table
+
+
+def memory_table(figures: Sequence[Figure]) -> Table:
+    """Bytes by purpose, as the backend planned them."""
+    purposes: dict[str, None] = {}
+    rows = []
+    for figure in figures:
+        memory = figure.case.fact("memory") or {}
+        plan = {k: v for k, v in memory.get("plan_by_purpose", {}).items() if v}
+        purposes.update(dict.fromkeys(plan))
+        rows.append({"case": f"{figure.series} {figure.image}", **plan})
+    if not purposes:
+        rows = []
+    columns = [("case", "case"), *((purpose, clean(purpose)) for purpose in purposes)]
+    return Table(
+        "memory-plan", "What the plan holds", columns, rows, dict.fromkeys(purposes, bytes_text)
+    )
+
+
+def counters_table(figures: Sequence[Figure]) -> Table:
+    """Per step: medians of processes of medians of steps."""
+    names: dict[str, str] = {}
+    for figure in figures:
+        names |= {f"readings.{name}": name for name in figure.case.readings()}
+        names |= {f"counters.{name}": name for name in figure.case.counters()}
+    rows = []
+    for figure in figures:
+        values = {metric: figure.case.median(metric) for metric in names}
+        rows.append({"case": f"{figure.series} {figure.image}", **values})
+    columns = [("case", "case"), *((m, clean(name).replace("_", " ")) for m, name in names.items())]
+    shown = dict.fromkeys(names, lambda value: significant(value, 3))
+    return Table("counters", "Readings and counters per step", columns, rows, shown)
+
+
+def missing_counters(figures: Sequence[Figure]) -> list[str]:
+    """Events that could not be counted, and why: once per reason."""
+    reasons: dict[str, list[str]] = {}
+    for figure in figures:
+        for record in figure.case.measured[:1]:
+            probes = record.get("details", {}).get("probes", {})
+            events = probes.get("counters", {}).get("events", {})
+            for name, event in events.items():
+                if isinstance(event, dict) and event.get("value") is None:
+                    names = reasons.setdefault(clean(event.get("reason") or "no reason given"), [])
+                    if clean(name) not in names:
+                        names.append(clean(name))
+    return [f"{', '.join(names)}: {reason}" for reason, names in reasons.items()]
+
+
+def differences_table(reports: Sequence[Report]) -> Table:
+    found = differences.environment_differences(list(reports))
+    columns = [("name", "what")] + [(f"v{i}", report.name) for i, report in enumerate(reports)]
+    rows = [{"name": d.name, **{f"v{i}": value for i, value in enumerate(d.values)}} for d in found]
+    return Table("differences", "Differences, the most important first", columns, rows)
+
+
+def environment_table(report: Report) -> Table:
+    facts = differences.facts(report)
+    rows = [{"name": n, "value": differences.fact_text(v)} for n, v in facts.items()]
+    reasons = []
+    for section, content in report.environment.items():
+        if isinstance(content, dict):
+            for name, reason in (content.get("reasons") or {}).items():
+                reasons.append(
+                    {"name": f"{section}.{name}", "value": f"not known: {clean(reason)}"}
+                )
+    name = "environment-" + "".join(c if c.isalnum() else "-" for c in report.name)
+    return Table(
+        name,
+        f"Environment of {report.name}",
+        [("name", "what"), ("value", "value")],
+        rows + reasons,
+    )
+
+
+def scaling_table(rows: list[dict[str, Any]]) -> Table:
+    columns = [
+        ("report", "report"),
+        ("series", "case"),
+        ("threads", "threads"),
+        ("step_seconds", "s/step"),
+        ("speed_up", "speed-up"),
+        ("efficiency", "efficiency"),
+    ]
+    shown = {"step_seconds": seconds_text, "efficiency": percent}
+    return Table("scaling", "Scaling by threads", columns, rows, shown)
+
+
+def op_rows(reports: Sequence[Report]) -> list[dict[str, Any]]:
+    """Google Benchmark's names are BACKEND/LAYER/OP/IMAGE; others are taken whole."""
+    rows = []
+    for report in reports:
+        for case in cases_of(report) if report.op_level else []:
+            seconds = case.median("op_seconds")
+            if seconds is None:
+                continue
+            backend, _, op = case.label().partition("/")
+            if not op:
+                backend, op = report.name, case.label()
+            stage = next((s for record in case.measured for s in record["stages"]), {})
+            implementation = f"{stage.get('implementation', '')} {stage.get('layout', '')}"
+            rates = [case.median(f"readings.{name}") for name in ("FLOP/s", "bytes/s")]
+            rows.append(
+                {
+                    "report": report.name,
+                    "backend": backend if len(reports) == 1 else f"{report.name}: {backend}",
+                    "op": op,
+                    "milliseconds": 1e3 * seconds,
+                    "gflops": rates[0] / 1e9 if rates[0] else None,
+                    "gbytes": rates[1] / 1e9 if rates[1] else None,
+                    "implementation": clean(implementation.strip()),
+                }
+            )
+    return rows
+
+
+def op_table(rows: list[dict[str, Any]]) -> Table:
+    columns = [
+        ("backend", "backend"),
+        ("op", "op"),
+        ("milliseconds", "ms"),
+        ("gflops", "GFLOP/s"),
+        ("gbytes", "GB/s"),
+        ("implementation", "implementation"),
+    ]
+    return Table("ops", "Single ops", columns, rows)
+
+
+def training_table(name: str, run: dict[str, Any]) -> Table:
+    rows = []
+    for epoch in run["epochs"]:
+        row = {
+            k: epoch[k]
+            for k in ("epoch", "images", "seconds", "seconds_per_image", "waiting_share")
+        }
+        for split in ("training", "validation"):
+            scores = epoch.get(split) or {}
+            for metric in ("loss", "accuracy", "whole_dice"):
+                row[f"{split}_{metric}"] = scores.get(metric)
+            dice = scores.get("hard_dice")
+            row[f"{split}_hard_dice"] = statistics.fmean(dice) if dice else None
+        rows.append(row)
+    columns = [(key, key.replace("_", " ")) for key in (rows[0] if rows else {"epoch": 0})]
+    file = "training-" + "".join(c if c.isalnum() else "-" for c in name)
+    return Table(file, f"Epochs of {name}", columns, rows, {"waiting_share": percent})

@@ -1,0 +1,137 @@
+"""From two sets of values to a verdict, and from verdicts to an exit code."""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+from voxmark_reports import inference
+from voxmark_reports.errors import ExitCode
+
+ALPHA = 0.01  # one-sided, after Holm's correction
+MARGIN = 0.03  # closer than that is the same, as far as anybody should care
+
+
+class Verdict(StrEnum):
+    FASTER = "faster"  # or smaller, or fewer
+    SLOWER = "slower"
+    SAME = "same"
+    INCONCLUSIVE = "inconclusive"
+    NOT_COMPARABLE = "not comparable"
+
+
+@dataclass
+class Judgement:
+    """One case and metric, base against new."""
+
+    verdict: Verdict
+    reason: str = ""  # why there is no clearer answer
+    base_values: list[float] = field(default_factory=list)  # one per process
+    new_values: list[float] = field(default_factory=list)
+    exact: bool = False  # every process gives the same: no statistics
+    noisy: str | None = None  # why no time of these runs can be trusted
+    ratio: float | None = None  # new over base
+    interval: tuple[float, float] | None = None
+    p_slower: float | None = None  # one-sided, before and after correction
+    p_faster: float | None = None
+    adjusted_p: float | None = None  # of the direction that was seen
+    detectable: float | None = None  # the smallest relative change that could have been found
+    processes_needed: int | None = None  # per side, to settle it
+    broken: bool = False  # measured before, wrong or dead now: counts as a regression
+
+    @property
+    def base(self) -> float | None:
+        return statistics.median(self.base_values) if self.base_values else None
+
+    @property
+    def new(self) -> float | None:
+        return statistics.median(self.new_values) if self.new_values else None
+
+
+def measure(base: Sequence[float], new: Sequence[float], exact: bool = False) -> Judgement:
+    """All that needs no correction for other cases. Its verdict is not final: see decide()."""
+    found = Judgement(Verdict.INCONCLUSIVE, base_values=list(base), new_values=list(new))
+    found.exact = exact
+    if found.base:
+        found.ratio = found.new / found.base
+    if exact:
+        return found
+    found.p_slower, found.p_faster = inference.rank_test(base, new)
+    # A median of 0 can turn up in a resample of counts; then there is no ratio to speak of.
+    if min(base) > 0 and len(base) > 1 and len(new) > 1:
+        found.interval = inference.ratio_interval(base, new)
+    return found
+
+
+def decide(found: Judgement, margin: float, questions: int) -> None:
+    """The verdict, given the corrected p value, the margin and how many were asked together."""
+    base, new = found.base_values, found.new_values
+    change = 0.0 if found.ratio is None else found.ratio - 1
+    appeared = found.ratio is None and found.base != found.new  # from nothing to something
+    if found.exact:
+        beyond = appeared or abs(change) > margin
+        found.verdict = _direction(found) if beyond else Verdict.SAME
+        return
+
+    alpha = ALPHA / questions
+    spread = inference.relative_spread(base, new)
+    if spread is not None:
+        found.detectable = inference.detectable_effect(spread, len(base), len(new), alpha, margin)
+    if found.noisy:
+        found.reason = f"noisy: {found.noisy}"
+        return
+    if inference.smallest_p(len(base), len(new)) >= ALPHA:
+        found.reason = f"{len(base)} against {len(new)} processes can never be significant"
+    elif _surely_within(found, margin) or found.base == found.new == 0:
+        found.verdict = Verdict.SAME
+        return
+    elif found.adjusted_p is None or found.adjusted_p >= ALPHA:
+        found.reason = "the noise hides what there may be"
+    elif appeared or abs(change) >= margin:
+        found.verdict = _direction(found)
+        return
+    else:
+        found.reason = f"there is a change, but maybe one within {100 * margin:.3g}%"
+
+
+def settle(found: Judgement, margin: float, questions: int) -> None:
+    """How many processes an inconclusive one would take."""
+    spread = inference.relative_spread(found.base_values, found.new_values)
+    if found.verdict == Verdict.INCONCLUSIVE and spread is not None and found.ratio is not None:
+        found.processes_needed = inference.processes_to_settle(
+            spread, found.ratio - 1, margin, ALPHA / questions
+        )
+
+
+def _surely_within(found: Judgement, margin: float) -> bool:
+    return found.interval is not None and all(abs(end - 1) <= margin for end in found.interval)
+
+
+def _direction(found: Judgement) -> Verdict:
+    assert found.base is not None and found.new is not None
+    return Verdict.SLOWER if found.new > found.base else Verdict.FASTER
+
+
+def correct(judgements: Iterable[Judgement]) -> int:
+    """Holm over all of them together, each direction apart. How many there were."""
+    family = [found for found in judgements if found.p_slower is not None]
+    slower = inference.holm([found.p_slower or 0.0 for found in family])
+    faster = inference.holm([found.p_faster or 0.0 for found in family])
+    for found, p_slower, p_faster in zip(family, slower, faster, strict=True):
+        found.adjusted_p = min(p_slower, p_faster)
+    return max(1, len(family))
+
+
+def exit_code(deciding: Sequence[Judgement]) -> ExitCode:
+    """A regression outweighs what could not be compared, that what could not be told.
+
+    Nothing compared is never a pass.
+    """
+    verdicts = {found.verdict for found in deciding}
+    if Verdict.SLOWER in verdicts or any(found.broken for found in deciding):
+        return ExitCode.ANSWER_IS_NO
+    if Verdict.NOT_COMPARABLE in verdicts or not verdicts:
+        return ExitCode.NOT_COMPARABLE
+    return ExitCode.INCONCLUSIVE if Verdict.INCONCLUSIVE in verdicts else ExitCode.DONE
