@@ -49,6 +49,9 @@ struct Stage {
 struct MemoryPlan {
   std::map<std::string, std::int64_t> bytes;  // "parameters", "activations", "scratchpad", ...
   bool exact = true;  // false: an estimate, for instance of another machine's scratchpads
+  // What computing dropped tensors again adds to the step's time, as a share of it; an estimate
+  // from FLOPs and bytes moved.
+  double extra_time_share = 0;
 
   std::int64_t total_bytes() const;
 };

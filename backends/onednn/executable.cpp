@@ -112,13 +112,14 @@ struct Blueprint {
 
   void prepare(const RecomputationGoal& goal, std::span<const TensorId> readable) {
     const auto scratch = [this](const StageOps& stage) { return code(stage).scratch_bytes; };
-    stages =
-        merge_ops(context.program, choose_schedule(context, scratch, goal, readable), readable);
+    const Schedule schedule = choose_schedule(context, scratch, goal, readable);
+    stages = merge_ops(context.program, schedule, readable);
     codes.clear();
     for (const StageOps& stage : stages) {
       codes.push_back(code(stage));
     }
     layout = lay_out(context, stages, codes, readable);
+    layout.plan.extra_time_share = extra_time_share(context, schedule);
   }
 
   // Made once for all stages of the same ops.

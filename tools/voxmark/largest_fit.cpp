@@ -1,6 +1,7 @@
 #include "tools/voxmark/largest_fit.h"
 
 #include <array>
+#include <utility>
 
 namespace voxmark {
 namespace {
@@ -12,39 +13,78 @@ constexpr std::array<Dims, 8> kImages = {
     Dims{96, 96, 96},    Dims{64, 64, 64},    Dims{32, 32, 32},    Dims{16, 16, 16}};
 constexpr std::int64_t kMaxBatch = 1024;  // past every machine's memory at 240x240x144
 
+constexpr std::int64_t kMaxSide = 1024;  // 300 times the voxels of a whole scan
+
+// Nothing when `batch` images do not fit.
+std::optional<Fit> fit_of(const Backend& backend, const CompileOptions& options,
+                          const Network& network, const Dims& image, std::int64_t batch,
+                          std::int64_t room_bytes) {
+  const Program program = lower(network, batch, image, Mode::training);
+  if (backend.unsupported(program, options)) {
+    return std::nullopt;
+  }
+  MemoryPlan plan = backend.plan(program, options);
+  if (plan.total_bytes() > room_bytes) {
+    return std::nullopt;
+  }
+  return Fit{image, batch, std::move(plan)};
+}
+
+// The fit of the largest n in [1, most] that has one; what fits n fits all below.
+template <class FitOf>
+std::optional<Fit> largest(std::int64_t most, FitOf fit_of_number) {
+  std::optional<Fit> best;
+  std::int64_t fits = 0, too_large = 1;
+  while (too_large <= most) {
+    auto fit = fit_of_number(too_large);
+    if (!fit) {
+      break;
+    }
+    best = std::move(fit);
+    fits = too_large;
+    too_large *= 2;
+  }
+  while (too_large - fits > 1) {
+    const std::int64_t middle = fits + (too_large - fits) / 2;
+    auto fit = fit_of_number(middle);
+    if (fit) {
+      best = std::move(fit);
+      fits = middle;
+    } else {
+      too_large = middle;
+    }
+  }
+  return best;
+}
+
 }  // namespace
+
+std::optional<Fit> largest_batch(const Backend& backend, const CompileOptions& options,
+                                 const UnetOptions& unet, const Dims& image,
+                                 std::int64_t room_bytes) {
+  const Network network = unet3d(unet);
+  return largest(kMaxBatch, [&](std::int64_t batch) {
+    return fit_of(backend, options, network, image, batch, room_bytes);
+  });
+}
+
+std::optional<Fit> largest_cube(const Backend& backend, const CompileOptions& options,
+                                const UnetOptions& unet, std::int64_t batch,
+                                std::int64_t room_bytes) {
+  constexpr std::int64_t kStep = 16;  // four poolings
+  const Network network = unet3d(unet);
+  return largest(kMaxSide / kStep, [&](std::int64_t steps) {
+    const std::int64_t side = steps * kStep;
+    return fit_of(backend, options, network, {side, side, side}, batch, room_bytes);
+  });
+}
 
 std::optional<Fit> largest_fit(const Backend& backend, const CompileOptions& options,
                                const UnetOptions& unet, std::int64_t room_bytes) {
-  const Network network = unet3d(unet);
   for (const Dims& image : kImages) {
-    std::optional<Fit> fit;
-    const auto fits = [&](std::int64_t batch) {
-      const Program program = lower(network, batch, image, Mode::training);
-      if (backend.unsupported(program, options)) {
-        return false;
-      }
-      MemoryPlan plan = backend.plan(program, options);
-      if (plan.total_bytes() > room_bytes) {
-        return false;
-      }
-      fit = {image, batch, std::move(plan)};
-      return true;
-    };
-    std::int64_t too_large = 1;
-    while (too_large <= kMaxBatch && fits(too_large)) {
-      too_large *= 2;
+    if (auto fit = largest_batch(backend, options, unet, image, room_bytes)) {
+      return fit;
     }
-    if (!fit) {
-      continue;
-    }
-    while (too_large - fit->batch > 1) {
-      const std::int64_t middle = fit->batch + (too_large - fit->batch) / 2;
-      if (!fits(middle)) {
-        too_large = middle;
-      }
-    }
-    return fit;
   }
   return std::nullopt;
 }

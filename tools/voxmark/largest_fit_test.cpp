@@ -35,6 +35,14 @@ TEST(LargestFit, FallsBackToSmallerImages) {
   EXPECT_LT(fit->image.voxels(), 240 * 240 * 144);
 }
 
+TEST(LargestFit, FindsTheLargestCubeOfABatch) {
+  const auto fit =
+      largest_cube(*find_backend("naive").backend, {}, {}, 2, planned_bytes({48, 48, 48}, 2));
+  ASSERT_TRUE(fit.has_value());
+  EXPECT_EQ(fit->image, (Dims{48, 48, 48}));
+  EXPECT_EQ(fit->batch, 2);
+}
+
 TEST(LargestFit, IsNothingWhereNotEvenTheParametersFit) {
   EXPECT_FALSE(largest_fit(*find_backend("naive").backend, {}, {}, 1'000'000).has_value());
 }

@@ -8,6 +8,8 @@
 #include "base/json.h"
 #include "benches/environment.h"
 #include "benches/memory_room.h"
+#include "benches/suite.h"
+#include "tools/voxmark/largest_fit.h"
 #include "tools/voxmark/model_options.h"
 #include "tools/voxmark/subcommand.h"
 
@@ -19,7 +21,8 @@ struct PlanOptions {
   std::vector<std::string> backends;
   std::string precision = "fp32";
   int threads = allowed_cpus();
-  bool json = false;
+  std::string memory, memory_limit, fit;  // bytes as people write them; empty: not given
+  bool table = false, json = false;
 };
 
 struct BackendPlan {
@@ -28,31 +31,64 @@ struct BackendPlan {
   MemoryPlan plan;
 };
 
-std::vector<BackendPlan> plan_backends(const PlanOptions& options, const Program& program) {
-  const CompileOptions compile{parse_precision(options.precision), options.threads, {}};
-  std::vector<BackendPlan> plans;
-  const auto add = [&](const RegisteredBackend& entry) {
-    BackendPlan own{entry.name, "", {}};
-    if (entry.backend == nullptr) {
-      own.reason = "not built: needs " + entry.missing;
-    } else if (const auto unsupported = entry.backend->unsupported(program, compile)) {
-      own.reason = unsupported->reason;
-    } else {
-      own.plan = entry.backend->plan(program, compile);
-    }
-    plans.push_back(own);
-  };
+CompileOptions compile_options(const PlanOptions& options) {
+  CompileOptions compile{parse_precision(options.precision), options.threads, {}};
+  if (!options.memory_limit.empty()) {
+    compile.memory_limit_bytes = parse_bytes(options.memory_limit, "--memory-limit");
+  }
+  return compile;
+}
+
+std::vector<RegisteredBackend> asked_backends(const PlanOptions& options) {
+  std::vector<RegisteredBackend> result;
   for (const std::string& name : options.backends) {
-    add(find_backend(name));
+    result.push_back(find_backend(name));
   }
   if (options.backends.empty()) {
     for (const RegisteredBackend& entry : registered_backends()) {
       if (entry.backend == nullptr || entry.backend->computes()) {
-        add(entry);
+        result.push_back(entry);
       }
     }
   }
+  return result;
+}
+
+// Why a backend plans nothing; empty when it does.
+std::string obstacle(const RegisteredBackend& entry, const Program& program,
+                     const CompileOptions& compile) {
+  if (entry.backend == nullptr) {
+    return "not built: needs " + entry.missing;
+  }
+  const auto unsupported = entry.backend->unsupported(program, compile);
+  return unsupported ? unsupported->reason : "";
+}
+
+std::vector<BackendPlan> plan_backends(const PlanOptions& options, const Program& program) {
+  const CompileOptions compile = compile_options(options);
+  std::vector<BackendPlan> plans;
+  for (const RegisteredBackend& entry : asked_backends(options)) {
+    BackendPlan own{entry.name, obstacle(entry, program, compile), {}};
+    if (own.reason.empty()) {
+      own.plan = entry.backend->plan(program, compile);
+    }
+    plans.push_back(std::move(own));
+  }
   return plans;
+}
+
+MemoryRoom room_of(const PlanOptions& options) {
+  if (options.memory.empty()) {
+    return memory_room();
+  }
+  return {parse_bytes(options.memory, "--memory"), "--memory"};
+}
+
+std::string extra_time(const MemoryPlan& plan) {
+  return plan.extra_time_share > 0
+             ? fmt::format(", about {:.1f}% more time for what is computed again",
+                           100 * plan.extra_time_share)
+             : "";
 }
 
 Json plan_json(const BackendPlan& own, std::int64_t room_bytes) {
@@ -63,6 +99,7 @@ Json plan_json(const BackendPlan& own, std::int64_t room_bytes) {
           {"planned_bytes", own.plan.total_bytes()},
           {"bytes", own.plan.bytes},
           {"exact", own.plan.exact},
+          {"extra_time_share", own.plan.extra_time_share},
           {"fits", own.plan.total_bytes() <= room_bytes}};
 }
 
@@ -77,18 +114,101 @@ void print_plan(const BackendPlan& own, std::int64_t room_bytes) {
       purposes.push_back(fmt::format("{} {}", purpose, human_bytes(bytes)));
     }
   }
-  fmt::print("{:<13} {:>10}  {:<12} {}{}\n", own.backend, human_bytes(own.plan.total_bytes()),
+  fmt::print("{:<13} {:>10}  {:<12} {}{}{}\n", own.backend, human_bytes(own.plan.total_bytes()),
              own.plan.total_bytes() <= room_bytes ? "fits" : "does not fit",
-             fmt::join(purposes, ", "), own.plan.exact ? "" : " (estimated)");
+             fmt::join(purposes, ", "), extra_time(own.plan), own.plan.exact ? "" : " (estimated)");
+}
+
+// The largest batch of the image and the largest image of the batch in --fit's bytes. What a
+// backend can compute again, it does: as much as these bytes ask for.
+ExitCode fit(const PlanOptions& options) {
+  const std::int64_t bytes = parse_bytes(options.fit, "--fit");
+  const Program program = lower_model(options.model, Mode::training);  // checks the flags
+  CompileOptions compile = compile_options(options);
+  compile.memory_limit_bytes = compile.memory_limit_bytes.value_or(bytes);
+  bool any_fits = false;
+  Json rows = Json::array();
+  for (const RegisteredBackend& entry : asked_backends(options)) {
+    const std::string reason = obstacle(entry, program, compile);
+    if (!reason.empty()) {
+      fmt::print(options.json ? stderr : stdout, "{:<13} {}\n", entry.name, reason);
+      continue;
+    }
+    const UnetOptions& unet = options.model.unet;
+    const auto batch = largest_batch(*entry.backend, compile, unet, program.dims, bytes);
+    const auto cube = largest_cube(*entry.backend, compile, unet, program.images, bytes);
+    any_fits = any_fits || batch || cube;
+    const auto show = [&](const char* what, const std::optional<Fit>& found) {
+      if (options.json) {
+        rows.push_back({{"backend", entry.name}, {"largest", what}});
+        rows.back()["image"] =
+            found ? Json{found->image.d, found->image.h, found->image.w} : Json();
+        rows.back()["batch"] = found ? Json(found->batch) : Json();
+        rows.back()["planned_bytes"] = found ? Json(found->plan.total_bytes()) : Json();
+        if (!found) {
+          rows.back()["reason"] = "not even the smallest fits";
+        }
+      } else if (found) {
+        fmt::print("{:<13} largest {}: {} with batch {}, {}{}\n", entry.name, what,
+                   to_string(found->image), found->batch, human_bytes(found->plan.total_bytes()),
+                   extra_time(found->plan));
+      } else {
+        fmt::print("{:<13} largest {}: not even the smallest fits\n", entry.name, what);
+      }
+    };
+    show("batch", batch);
+    show("image", cube);
+  }
+  if (options.json) {
+    fmt::print("{}\n", dump_json({{"bytes", bytes}, {"fits", rows}}, 2));
+  }
+  return any_fits ? ExitCode::done : ExitCode::cannot_here;
+}
+
+// The white paper's table 1 for this network: its images and batches on its servers.
+ExitCode table(const PlanOptions& options) {
+  struct Row {
+    Dims image;
+    std::int64_t batch;
+    const char* server;
+    const char* paper;  // what it reports of TensorFlow
+  };
+  constexpr Row kRows[] = {{{128, 128, 128}, 16, "192GB", "fails"},
+                           {{144, 144, 144}, 8, "384GB", "succeeds"},
+                           {{240, 240, 144}, 16, "1536GB", "succeeds, a little less than 1 TB"}};
+  const CompileOptions compile = compile_options(options);
+  fmt::print("{:<13} {:>12} {:>6} {:>10} {:>9}  {:<13} {}\n", "backend", "image", "batch",
+             "planned", "server", "fits", "white paper");
+  for (const Row& row : kRows) {
+    const Program program = lower(unet3d(options.model.unet), row.batch, row.image, Mode::training);
+    for (const RegisteredBackend& entry : asked_backends(options)) {
+      const std::string reason = obstacle(entry, program, compile);
+      if (!reason.empty()) {
+        fmt::print("{:<13} {}\n", entry.name, reason);
+        continue;
+      }
+      const std::int64_t bytes = entry.backend->plan(program, compile).total_bytes();
+      fmt::print("{:<13} {:>12} {:>6} {:>10} {:>9}  {:<13} {}\n", entry.name, to_string(row.image),
+                 row.batch, human_bytes(bytes), row.server,
+                 bytes <= parse_bytes(row.server, "server") ? "fits" : "does not fit", row.paper);
+    }
+  }
+  return ExitCode::done;
 }
 
 ExitCode plan(const PlanOptions& options) {
   if (options.threads < 1) {
     throw_bad_input("--threads {}: expected 1 or more", options.threads);
   }
+  if (options.table) {
+    return table(options);
+  }
+  if (!options.fit.empty()) {
+    return fit(options);
+  }
   const Program program = lower_model(options.model, Mode::training);
   const std::vector<BackendPlan> plans = plan_backends(options, program);
-  const MemoryRoom room = memory_room();
+  const MemoryRoom room = room_of(options);
 
   if (options.json) {
     Json rows = Json::array();
@@ -101,7 +221,7 @@ ExitCode plan(const PlanOptions& options) {
                                   {"plans", rows}},
                                  2));
   } else {
-    fmt::print("A step of {} image(s) of {}; this machine has {} ({})\n", program.images,
+    fmt::print("A step of {} image(s) of {}; there are {} ({})\n", program.images,
                to_string(program.dims), human_bytes(room.bytes), room.source);
     for (const BackendPlan& own : plans) {
       print_plan(own, room.bytes);
@@ -122,12 +242,22 @@ void add_plan(CLI::App& app, Action& action) {
   add_model_options(*command, options->model);
   command->add_option("--backend", options->backends, "names, with commas; all when left out")
       ->delimiter(',');
-  command->add_option("--precision", options->precision, "fp32 or fp64")->capture_default_str();
+  command->add_option("--precision", options->precision, "fp32, bf16 or fp64")
+      ->capture_default_str();
   command->add_option("--threads", options->threads, "of the backend: scratchpads depend on it")
       ->capture_default_str();
+  command->add_option("--memory", options.memory,
+                      "of the machine to plan for: 192GiB; default: what is free here");
+  command->add_option("--memory-limit", options.memory_limit,
+                      "compute tensors again so that the step fits in this: 6GiB");
+  command->add_option("--fit", options.fit,
+                      "the largest batch of the image, and the largest image of the batch, in this "
+                      "much memory: 24GiB");
+  command->add_flag("--table", options.table, "the white paper's table 1 for this network");
   command->add_flag("--json", options->json, "bytes by purpose as JSON");
   command->footer(
-      "Exit code 0: it fits with one backend or more, 5: with none.\n"
+      "Exit code 0: it fits with one backend or more, 5: with none. Plans are exact for this\n"
+      "machine's instruction set and the given threads; another machine's scratchpads may differ.\n"
       "Example: voxmark plan --image 240x240x144 --batch 16");
   command->callback([&action, options] { action = [options] { return plan(*options); }; });
 }
