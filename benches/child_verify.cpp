@@ -53,8 +53,7 @@ std::vector<double> losses_for(const Request& request, const Program& program,
     return SafetensorsFile(path).read_doubles("losses");
   }
   const auto naive = naive_backend().compile(program, {Precision::fp64, request.spec.threads, {}});
-  const std::vector<double> losses =
-      training_losses(*naive, program, weights, batch, request.spec.steps);
+  std::vector<double> losses = training_losses(*naive, program, weights, batch, request.spec.steps);
   if (!path.empty()) {
     write_safetensors(path, std::vector<TensorView>{{"losses",
                                                      {static_cast<std::int64_t>(losses.size())},

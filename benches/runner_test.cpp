@@ -212,6 +212,17 @@ TEST_F(RunnerTest, AnExternalProgramThatLiesWhenTimedIsSeenBesideOneOfOurs) {
   EXPECT_EQ(run({faulty("none"), small_case("naive")}).report.records[1].outcome, Outcome::ok);
 }
 
+TEST_F(RunnerTest, AnInstructionSetThatIsNotBuiltIsSkipped) {
+  CaseSpec spec = small_case("naive");
+  spec.isa = "avx";  // no voxmark-avx stands beside this test
+  const Record record = run_one(spec);
+  EXPECT_EQ(record.outcome, Outcome::skipped);
+  EXPECT_EQ(*record.reason, "not built for avx (ci/isa)");
+  EXPECT_EQ(case_from_json(record.spec, "record").isa, "avx");
+  spec.isa = "mmx";
+  EXPECT_THROW(check(spec), Error);
+}
+
 TEST_F(RunnerTest, APeerThatIsNotInstalledIsSkipped) {
   setenv("VOXMARK_PEERS", folder_.path().c_str(), 1);
   const Record record = run_one(small_case("tensorflow-onednn"));

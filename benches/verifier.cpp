@@ -136,7 +136,7 @@ VerifierResult Verifier::verify(const CaseSpec& spec) {
     return decided->second;
   }
   if (is_external(spec)) {
-    const VerifierResult result = verify_external(spec);
+    VerifierResult result = verify_external(spec);
     if (!result.interrupted) {
       decided_[id] = result;
     }

@@ -452,6 +452,7 @@ std::optional<Spread> seconds_of(std::span<const Record* const> processes, const
     return spread_of(measured.front());
   }
   std::vector<double> medians;
+  medians.reserve(measured.size());
   for (const std::vector<double>& seconds : measured) {
     medians.push_back(spread_of(seconds).median);
   }

@@ -29,7 +29,7 @@ struct Options {
 
 // Keys that take a list.
 const std::set<std::string> kLists = {"backend", "image",   "batch",     "channels", "classes",
-                                      "filters", "threads", "precision", "data",  "isa"};
+                                      "filters", "threads", "precision", "data",     "isa"};
 
 const std::map<std::string, std::string> kHelp = {
     {"backend", "names, with commas (voxmark list backends), or exec:PROGRAM"},
