@@ -316,6 +316,20 @@ def test_differences_stand_before_the_table(tool: Tool, tmp_path: Path) -> None:
     assert text.index("libdnnl") < text.index("step_seconds")
 
 
+def test_what_is_measured_anew_each_time_is_no_difference(compare: Any) -> None:
+    reports = [
+        factory.report(
+            factory.processes(values),
+            limits={"memory_bytes": number, "machine": [{"threads": 2, "x_per_second": number}]},
+            environment={"system": {"load_average": str(number)}},
+        )
+        for number, values in enumerate((BASE, AGAIN))
+    ]
+    code, result = compare(*reports)
+    assert code == 0
+    assert result["differences"] == []
+
+
 # ---- Formats ----
 
 

@@ -284,6 +284,11 @@ def test_several_machines_show_their_differences_first(tool: Tool, tmp_path: Pat
     assert names[:2] == ["cpu.model_name", "cpu.flags"]
     assert names.index("cpu.flags") < names.index("cpu.microcode")
     assert rows[1]["v1"] == "amx_bf16"
+    answer = re.search(
+        r"b.json: onednn is (\S+) times as fast as a.json: onednn at 64x64x64",
+        text_of(tmp_path / "x.html"),
+    )
+    assert answer and float(answer[1]) == pytest.approx(1 / 0.6, rel=0.02)
     by_cost = list(csv.DictReader((tmp_path / "figures" / "cost.csv").open()))
     cheap = next(row for row in by_cost if row["case"] == "a.json: onednn 64x64x64")
     assert float(cheap["per_price"]) == pytest.approx(2.0, rel=0.02)  # 2 images/s for 1000 EUR
@@ -366,7 +371,7 @@ def test_training_runs_and_overlays_are_shown(tool: Tool, tmp_path: Path) -> Non
 def test_op_level_results_have_a_section(tool: Tool, tmp_path: Path) -> None:
     runs = [
         {
-            "name": f"{backend}/encodeB_conv1/convolution/64x64x64",
+            "name": f"{backend}/encodeB_conv1/convolution/64x64x64/manual_time",
             "real_time": value,
             "cpu_time": value,
             "time_unit": "ms",

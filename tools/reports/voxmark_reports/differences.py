@@ -14,8 +14,13 @@ from voxmark_reports.cases import Case
 from voxmark_reports.reading import Report
 from voxmark_reports.text import clean
 
-# What changes from minute to minute says nothing about the machine.
-_VOLATILE = ("memory.available_bytes", "system.load_average", "limits.memory_bytes")
+# What changes from minute to minute, or is measured anew each time, is no difference.
+_VOLATILE = (
+    "memory.available_bytes",
+    "system.load_average",
+    "limits.memory_bytes",
+    "limits.machine",
+)
 # Ranked by how much they usually decide about a training step's time. The rest follows by name.
 _RANKED = (
     "cpu.model_name",
@@ -79,7 +84,7 @@ def facts(report: Report) -> dict[str, Any]:
             for name, member in value.items():
                 if name not in ("reasons", "reason"):
                     add(f"{prefix}.{name}" if prefix else name, member)
-        elif value is not None and prefix not in _VOLATILE:
+        elif value is not None:
             flat[prefix] = value
 
     libraries = report.environment.get("libraries")
@@ -132,7 +137,7 @@ def _blocking(name: str, reports: list[Report]) -> str | None:
 def environment_differences(reports: list[Report]) -> list[Difference]:
     """Of all reports at once, the most important first."""
     known = [facts(report) for report in reports]
-    names = sorted({name for own in known for name in own}, key=_rank)
+    names = sorted({name for own in known for name in own} - set(_VOLATILE), key=_rank)
     found = []
     for name in names:
         values = [own.get(name) for own in known]

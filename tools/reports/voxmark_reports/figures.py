@@ -139,6 +139,38 @@ def baseline_backend(
     return max(figures, key=lambda f: f.step_seconds).case.backend if figures else None
 
 
+def speed_up(base: Figure, other: Figure) -> SpeedUp:
+    before = base.case.values("forward_backward_seconds")
+    after = other.case.values("forward_backward_seconds")
+    several = len(before) > 1 and len(after) > 1
+    return SpeedUp(
+        base,
+        other,
+        base.forward_backward_seconds / other.forward_backward_seconds,
+        inference.ratio_interval(after, before) if several else None,
+        inference.rank_test(before, after)[1],
+    )
+
+
+# What a machine is free to choose for the same work.
+_FREE = ("backend", "threads", "precision", "memory_limit_bytes", "data")
+
+
+def machine_speed_ups(figures: Sequence[Figure]) -> list[SpeedUp]:
+    """Per work to do, every report's fastest against the first report's fastest."""
+    best: dict[bytes, dict[str, Figure]] = {}
+    for figure in figures:
+        own = best.setdefault(figure.case.key(_FREE), {})
+        known = own.get(figure.report)
+        if known is None or figure.forward_backward_seconds < known.forward_backward_seconds:
+            own[figure.report] = figure
+    found = []
+    for by_report in best.values():
+        first, *others = by_report.values()
+        found += [speed_up(first, other) for other in others]
+    return found
+
+
 def speed_ups(figures: Sequence[Figure], baseline: str) -> list[SpeedUp]:
     """Every case against the baseline's on the same workload in the same report."""
     bases = {(f.report, f.workload): f for f in figures if f.case.backend == baseline}
@@ -147,18 +179,7 @@ def speed_ups(figures: Sequence[Figure], baseline: str) -> list[SpeedUp]:
         base = bases.get((figure.report, figure.workload))
         if base is None or base is figure:
             continue
-        before = base.case.values("forward_backward_seconds")
-        after = figure.case.values("forward_backward_seconds")
-        several = len(before) > 1 and len(after) > 1
-        found.append(
-            SpeedUp(
-                base,
-                figure,
-                base.forward_backward_seconds / figure.forward_backward_seconds,
-                inference.ratio_interval(after, before) if several else None,
-                inference.rank_test(before, after)[1],
-            )
-        )
+        found.append(speed_up(base, figure))
     return found
 
 

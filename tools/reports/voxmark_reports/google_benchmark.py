@@ -28,7 +28,8 @@ def to_report(content: dict[str, Any], name: str) -> dict[str, Any]:
     labels: dict[str, str] = {}
     try:
         for run in content["benchmarks"]:
-            own = run.get("run_name", run["name"])
+            # How it was timed is no part of its name.
+            own = str(run.get("run_name", run["name"])).removesuffix("/manual_time")
             if run.get("run_type", "iteration") != "iteration":
                 continue  # aggregates: made again from the samples
             if run.get("error_occurred"):

@@ -15,6 +15,8 @@ import vl_convert
 from voxmark_reports.charts import Chart
 from voxmark_reports.tables import Table
 
+LONG_TEXT = 60  # characters of a cell; beyond, it may be broken into lines
+
 
 @dataclass
 class Section:
@@ -66,8 +68,10 @@ def table_html(table: Table) -> str:
         cells = []
         for key, _ in table.columns:
             value = row.get(key)
+            text = table.cell_text(row, key)
             kind = ' class="number"' if isinstance(value, (int, float)) else ""
-            cells.append(f"<td{kind}>{html.escape(table.cell_text(row, key))}</td>")
+            kind = kind or (' class="long"' if len(text) > LONG_TEXT else "")
+            cells.append(f"<td{kind}>{html.escape(text)}</td>")
         rows.append(f"<tr>{''.join(cells)}</tr>")
     content = base64.b64encode(table.csv().encode()).decode()
     name = html.escape(table.name)

@@ -120,7 +120,8 @@ def _headline(
 ) -> Section:
     section = Section("answer", "The answer")
     if figures:
-        section.add(story.headline_html(top), charts.speed_up_chart(found, base))
+        machines = story.machines_html(fg.machine_speed_ups(figures))
+        section.add(machines or None, story.headline_html(top), charts.speed_up_chart(found, base))
     section.add(tables.results_table(reports, figures, found))
     return section
 
@@ -129,8 +130,10 @@ def _machines(
     reports: Sequence[Report], figures: Sequence[fg.Figure], prices: cost.Costs | None
 ) -> Section:
     section = Section("machines", "Machines")
-    if len(reports) > 1:
-        section.add(tables.differences_table(reports))
+    machines = [report for report in reports if not report.op_level]
+    if len(machines) > 1:
+        found = fg.machine_speed_ups(figures)
+        section.add(tables.differences_table(machines), tables.machines_table(found))
     section.add(cost.table(reports, figures, prices))
     scaling = fg.thread_scaling(figures)
     section.add(charts.scaling_chart(scaling), tables.scaling_table(scaling))

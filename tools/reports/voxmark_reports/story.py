@@ -107,16 +107,33 @@ def headline_html(found: SpeedUp | None) -> str:
     )
 
 
+def machines_html(found: Sequence[SpeedUp]) -> str:
+    """Which report is ahead: its fastest series against the first report's, per workload."""
+    if not found:
+        return ""
+    largest = max(s.other.voxels for s in found)
+    sentences = []
+    for s in found:
+        if s.other.voxels == largest:
+            word = f"{significant(s.factor, 3)} times as fast as"
+            sure = "" if s.is_sure else "; not settled"
+            sentences.append(
+                f"{s.other.series} is {word} {s.base.series} at {s.other.image}"
+                f" (95% interval: {interval_text(s)}; p = {s.p_value:.2g}{sure})."
+            )
+    return "".join(paragraph(sentence) for sentence in sentences)
+
+
 def introduction_html(reports: Sequence[Report], warnings: Sequence[str]) -> str:
     lines = []
     for report in reports:
-        commit = clean(report.program.get("commit") or "unknown commit")[:12]
-        version = clean(report.program.get("version") or "?")
-        lines.append(
-            f"{report.name}: {differences.machine_name(report)}, host"
-            f" {differences.host_name(report)}, {clean(report.created)}, voxmark {version}"
-            f" ({commit})"
-        )
+        host = f"host {differences.host_name(report)}, {clean(report.created)}"
+        if report.op_level:
+            lines.append(f"{report.name}: single ops, {host}")
+            continue
+        commit = clean(report.program.get("commit") or "commit?")[:12]
+        program = f"voxmark {clean(report.program.get('version'))} ({commit})"
+        lines.append(f"{report.name}: {differences.machine_name(report)}, {host}, {program}")
     text = "".join(paragraph(line, "dim") for line in lines)
     if warnings:
         shown = list(warnings[:12])

@@ -195,6 +195,33 @@ def environment_table(report: Report) -> Table:
     )
 
 
+def machines_table(found: Sequence[SpeedUp]) -> Table:
+    rows = [
+        {
+            "image": s.other.image,
+            "fastest": s.other.series,
+            "over": s.base.series,
+            "factor": s.factor,
+            "low": s.interval[0] if s.interval else None,
+            "high": s.interval[1] if s.interval else None,
+            "p": s.p_value,
+        }
+        for s in found
+    ]
+    columns = [
+        ("image", "image"),
+        ("fastest", "its fastest"),
+        ("over", "over"),
+        ("factor", "times as fast"),
+        ("low", "low"),
+        ("high", "high"),
+        ("p", "p"),
+    ]
+    shown = {"p": lambda value: f"{value:.2g}"}
+    shown |= dict.fromkeys(("factor", "low", "high"), lambda value: significant(value, 3))
+    return Table("machines", "The fastest of each report", columns, rows, shown)
+
+
 def scaling_table(rows: list[dict[str, Any]]) -> Table:
     columns = [
         ("report", "report"),
