@@ -8,8 +8,12 @@
 #include <optional>
 
 #include "benches/child_modes.h"
+#include "benches/counter_passes.h"
+#include "benches/energy.h"
 #include "benches/process_status.h"
 #include "benches/readings.h"
+#include "benches/thread_placement.h"
+#include "workloads/cost.h"
 #include "workloads/weights.h"
 
 namespace voxmark {
@@ -102,12 +106,24 @@ Json execution_settings() {
           {"omp_max_threads", omp_get_max_threads()},
           {"omp_dynamic", omp_get_dynamic() != 0},
           {"omp_proc_bind", static_cast<int>(omp_get_proc_bind())},
+          {"omp_num_places", omp_get_num_places()},
           {"omp_num_procs", omp_get_num_procs()}};
+}
+
+// Of the timed steps, loading their batches included.
+Json energy_per_image(Json energy, const CaseSpec& spec) {
+  if (!energy.at("joules").is_null()) {
+    energy["joules_per_image"] = energy.at("joules").get<double>() /
+                                 static_cast<double>(spec.batch * std::int64_t{spec.steps});
+  }
+  return energy;
 }
 
 }  // namespace
 
-void time_case(const Backend& backend, const CaseSpec& spec, const Say& say) {
+void time_case(const Backend& backend, const CaseSpec& spec, const std::string& counters,
+               const Say& say) {
+  CounterPasses passes(counters);  // before OpenMP's threads are created
   const Program program = training_program(spec);
   const Batch batch = case_batch(spec);
   ReadyMessage ready;
@@ -128,9 +144,13 @@ void time_case(const Backend& backend, const CaseSpec& spec, const Say& say) {
   say(ready);
 
   ReadingsProbe probe;
+  EnergyMeter energy;
   for (int i = 0; i < spec.warmup + spec.steps; ++i) {
     StepMessage step;
     step.warmup = i < spec.warmup;
+    if (i == spec.warmup) {
+      energy.start();
+    }
     const Clock::time_point start = Clock::now();
     executable->load(batch);
     const Clock::time_point loaded = Clock::now();
@@ -152,7 +172,18 @@ void time_case(const Backend& backend, const CaseSpec& spec, const Say& say) {
     }
     say(step);
   }
-  say(DoneMessage{peak.earlier_bytes()});
+  DoneMessage done;
+  done.probes["energy"] = energy_per_image(energy.stop(), spec);
+  done.probes["counters"] = passes.run(
+      [&executable] {
+        executable->run();
+        executable->update();
+      },
+      static_cast<double>(flops(program)));
+  done.probes["threads"] = thread_placement();
+  done.probes["missing_readings"] = probe.missing();
+  done.earlier_peak_bytes = peak.earlier_bytes();
+  say(done);
 }
 
 void plan_case(const Backend& backend, const CaseSpec& spec, const Say& say) {

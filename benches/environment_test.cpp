@@ -55,6 +55,26 @@ TEST(Environment, AProofRestsOnTheVariablesThatPickKernels) {
   unsetenv("ONEDNN_MAX_CPU_ISA");
 }
 
+TEST(Environment, ChangesAreFlaggedUnlessTheyMoveByThemselves) {
+  const Json before = {{"cpu", {{"governor", "performance"}, {"online", 2}}},
+                       {"memory", {{"available_bytes", 5}}},
+                       {"libraries", {1}}};
+  Json after = before;
+  EXPECT_TRUE(environment_changes(before, after).empty());
+  after["memory"]["available_bytes"] = 6;
+  EXPECT_TRUE(environment_changes(before, after).empty());
+  after["cpu"]["governor"] = "powersave";
+  after["cpu"].erase("online");
+  after["cpu"]["boost"] = "0";
+  const Json changes = environment_changes(before, after);
+  ASSERT_EQ(changes.size(), 3U);
+  EXPECT_EQ(changes[0],
+            Json({{"fact", "cpu.governor"}, {"before", "performance"}, {"after", "powersave"}}));
+  EXPECT_EQ(changes[1].at("fact"), "cpu.online");
+  EXPECT_TRUE(changes[1].at("after").is_null());
+  EXPECT_EQ(changes[2].at("fact"), "cpu.boost");
+}
+
 TEST(Readings, AreDifferences) {
   rusage from = {};
   from.ru_minflt = 10;
