@@ -6,7 +6,9 @@
 #include <chrono>
 #include <cmath>
 #include <optional>
+#include <vector>
 
+#include "base/error.h"
 #include "benches/child_modes.h"
 #include "benches/counter_passes.h"
 #include "benches/energy.h"
@@ -110,6 +112,23 @@ Json execution_settings() {
           {"omp_num_procs", omp_get_num_procs()}};
 }
 
+// Variables such as OMP_THREAD_LIMIT and OMP_DYNAMIC make teams smaller without a word.
+void check_team(int threads) {
+  int team = 0;
+#pragma omp parallel num_threads(threads)
+#pragma omp single
+  team = omp_get_num_threads();
+  if (team != threads) {
+    throw_bad_input("threads {}: OpenMP gives {} (OMP_THREAD_LIMIT, OMP_DYNAMIC?)", threads, team);
+  }
+}
+
+double median(std::vector<double> values) {
+  const auto middle = values.begin() + static_cast<std::ptrdiff_t>(values.size() / 2);
+  std::nth_element(values.begin(), middle, values.end());
+  return *middle;
+}
+
 // Of the timed steps, loading their batches included.
 Json energy_per_image(Json energy, const CaseSpec& spec) {
   if (!energy.at("joules").is_null()) {
@@ -124,6 +143,7 @@ Json energy_per_image(Json energy, const CaseSpec& spec) {
 void time_case(const Backend& backend, const CaseSpec& spec, const std::string& counters,
                const Say& say) {
   CounterPasses passes(counters);  // before OpenMP's threads are created
+  check_team(spec.threads);
   const Program program = training_program(spec);
   const Batch batch = case_batch(spec);
   ReadyMessage ready;
@@ -144,6 +164,8 @@ void time_case(const Backend& backend, const CaseSpec& spec, const std::string& 
   say(ready);
 
   ReadingsProbe probe;
+  std::vector<double> harness_seconds;  // all that stands between two steps but loading
+  std::optional<Clock::time_point> before;
   EnergyMeter energy;
   for (int i = 0; i < spec.warmup + spec.steps; ++i) {
     StepMessage step;
@@ -158,6 +180,10 @@ void time_case(const Backend& backend, const CaseSpec& spec, const std::string& 
     const Clock::time_point step_start = Clock::now();
     step.loss = executable->run().loss;
     const Clock::time_point ran = Clock::now();
+    if (before) {
+      harness_seconds.push_back(seconds_between(*before, start) +
+                                seconds_between(loaded, step_start));
+    }
     step.load_seconds = seconds_between(start, loaded);
     step.forward_backward_seconds = seconds_between(step_start, ran);
     executable->update();
@@ -165,6 +191,9 @@ void time_case(const Backend& backend, const CaseSpec& spec, const std::string& 
     step.update_seconds = seconds_between(ran, updated);
     step.step_seconds = step.forward_backward_seconds + step.update_seconds;
     step.readings = probe.stop();
+    if (i > 0) {  // after the first there is more to do, once
+      before = updated;
+    }
     if (i == 0) {
       peak.pause();
       step.gradient_norms = gradient_norms(program, *executable);
@@ -180,6 +209,9 @@ void time_case(const Backend& backend, const CaseSpec& spec, const std::string& 
         executable->update();
       },
       static_cast<double>(flops(program)));
+  if (!harness_seconds.empty()) {
+    done.probes["harness_seconds_per_step"] = median(harness_seconds);
+  }
   done.probes["threads"] = thread_placement();
   done.probes["missing_readings"] = probe.missing();
   done.earlier_peak_bytes = peak.earlier_bytes();

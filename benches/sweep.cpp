@@ -94,7 +94,7 @@ void describe_other_build(const std::string& program, ReportHeader& header) {
     return;
   }
   const std::string version = first_line_of({program, "--version"});
-  if (version.empty()) {
+  if (version.empty() || version.find_first_not_of("0123456789.") != std::string::npos) {
     throw_bad_input("--against {}: does not answer --version as voxmark does", program);
   }
   header.voxmark = {{"version", version},

@@ -1,6 +1,7 @@
 // voxmark run, rerun and validate from outside: flags, exit codes, interrupts, reports.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -138,7 +139,8 @@ TEST_F(RunTest, AFailureInTheDataKeepsTheCasesThatFinished) {
       run({"--backend", "null", "--data", "synthetic,phantom", "--channels", "9"});
   EXPECT_EQ(result.status, 64);
   std::map<std::string, Json> by_data;  // the order of execution is drawn
-  for (const Json& record : read_json_file(report_).at("records")) {
+  const Json report = read_json_file(report_);
+  for (const Json& record : report.at("records")) {
     by_data[record.at("case").at("data").get<std::string>()] = record;
   }
   EXPECT_EQ(by_data.at("synthetic").at("outcome"), "overhead");
@@ -221,6 +223,59 @@ TEST_F(RunTest, WhatAKilledRunHadMeasuredIsKeptAndNotMeasuredTwice) {
   }
   EXPECT_EQ(processes.size(), 8U);
   EXPECT_EQ(report.at("records").size(), 8U);
+}
+
+// A child that takes its time must not hold up whoever asks twice.
+TEST_F(RunTest, TheSecondInterruptStopsAtOnce) {
+  const std::string slow = folder_.path() + "/slow";
+  std::ofstream(slow) << "#!/bin/sh\nexec sleep 600\n";
+  std::filesystem::permissions(slow, std::filesystem::perms::owner_all);
+  const pid_t process = start_voxmark(tiny_run(report_, {"--backend", "exec:" + slow}));
+  const std::string journal = report_ + ".journal";
+  for (int i = 0; i < 1200 && !std::filesystem::exists(journal); ++i) {
+    std::this_thread::sleep_for(std::chrono::milliseconds(50));
+  }
+  kill(process, SIGSTOP);  // both signals are there before it can heed the first
+  kill(process, SIGINT);
+  kill(process, SIGTERM);
+  kill(process, SIGCONT);
+  int status = 0;
+  waitpid(process, &status, 0);
+  ASSERT_TRUE(WIFEXITED(status));
+  EXPECT_THAT(WEXITSTATUS(status), testing::AnyOf(130, 143));
+  EXPECT_FALSE(std::filesystem::exists(report_)) << "nothing is written on the way out";
+}
+
+TEST_F(RunTest, APartialReportOpensInEveryTool) {
+  const Arguments arguments = tiny_run(report_, {"--backend", "null", "--repeats", "400"});
+  ASSERT_EQ(interrupted_run(arguments, report_ + ".journal", SIGINT), 130);
+  EXPECT_EQ(run_voxmark({"validate", report_}).status, 0);
+  EXPECT_EQ(run_voxmark({"rerun", report_}).status, 0);
+}
+
+TEST_F(RunTest, ATeamThatIsSmallerThanAskedForIsAnError) {
+  if (std::thread::hardware_concurrency() < 2) {
+    GTEST_SKIP() << "one CPU";
+  }
+  setenv("OMP_THREAD_LIMIT", "1", 1);
+  const CommandResult result = run_voxmark({"run", "--backend", "null", "--image", "16",
+                                            "--threads", "2", "--no-limits", "--out", report_});
+  unsetenv("OMP_THREAD_LIMIT");
+  EXPECT_EQ(result.status, 64);
+  EXPECT_THAT(result.out, HasSubstr("OpenMP gives 1"));
+}
+
+TEST_F(RunTest, AReportBehindAFileSizeLimitIsAnError) {
+  rlimit before = {};
+  getrlimit(RLIMIT_FSIZE, &before);
+  const rlimit small{2048, before.rlim_max};
+  setrlimit(RLIMIT_FSIZE, &small);  // children inherit it
+  std::signal(SIGXFSZ, SIG_IGN);
+  const CommandResult result = run({"--backend", "null"});
+  setrlimit(RLIMIT_FSIZE, &before);
+  std::signal(SIGXFSZ, SIG_DFL);
+  EXPECT_EQ(result.status, 70) << result.err;
+  EXPECT_FALSE(std::filesystem::exists(report_));
 }
 
 // Every whole line of a journal; what is behind the last newline is torn.
@@ -388,7 +443,8 @@ TEST(Machine, IsDescribedAsTextAsJsonAndRedacted) {
 TEST(Machine, ADoctorNamesWhatSpoilsAMeasurement) {
   const CommandResult result = run_voxmark({"doctor", "--json"});
   bool spoilt = false;
-  for (const Json& finding : result.json().at("findings")) {
+  const Json findings = result.json().at("findings");
+  for (const Json& finding : findings) {
     const bool spoils = finding.at("health") == "spoils";
     EXPECT_EQ(finding.at("remedy").get<std::string>().empty(), !spoils) << finding;
     spoilt = spoilt || spoils;
