@@ -197,18 +197,19 @@ ExitCode run_all(std::vector<std::unique_ptr<Build>>& builds, const std::vector<
   }
   ExitCode code = ExitCode::done;
   std::vector<Build*> order;
+  order.reserve(builds.size());
   for (const auto& build : builds) {
     order.push_back(build.get());
   }
-  for (std::size_t i = 0; i < cases.size(); ++i) {
+  for (const CaseSpec& spec : cases) {
     // Process 2k in a drawn order, 2k + 1 in the reverse: balanced.
-    if (cases[i].process % 2 == 0) {
+    if (spec.process % 2 == 0) {
       shuffle(order, random);
     } else {
       std::ranges::reverse(order);
     }
     for (Build* build : order) {
-      code = worse(code, build->run({cases[i]}));
+      code = worse(code, build->run({spec}));
       if (is_interrupt(code)) {
         return code;
       }
@@ -284,8 +285,10 @@ SweepResult run_sweep(const SweepOptions& options, RunObserver& observer) {
     }
     shuffle(due, random);
   }
-  for (auto build = builds.rbegin(); build != builds.rend(); ++build) {
-    result.against = std::exchange(result.report, (*build)->close(!is_interrupt(result.code)));
+  const bool is_done = !is_interrupt(result.code);
+  result.report = builds.front()->close(is_done);
+  if (builds.size() > 1) {
+    result.against = builds.back()->close(is_done);
   }
   return result;
 }

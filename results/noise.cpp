@@ -35,10 +35,10 @@ std::vector<double> logarithms(std::vector<double> values) {
 // of cases; nothing where even U = 0 is more likely. By counting all ways to deal the ranks out.
 std::optional<int> critical_u(int n) {
   constexpr double kAlpha = 0.01;
-  const auto most = static_cast<std::size_t>(n * n);
+  const auto side = static_cast<std::size_t>(n);
+  const std::size_t most = side * side;
   // ways[j][u]: j values of the first side, among those placed so far, with that U.
-  std::vector<std::vector<double>> ways(static_cast<std::size_t>(n) + 1,
-                                        std::vector<double>(most + 1, 0.0));
+  std::vector<std::vector<double>> ways(side + 1, std::vector<double>(most + 1, 0.0));
   ways[0][0] = 1;
   for (int placed = 1; placed <= 2 * n; ++placed) {
     for (int j = std::min(placed, n); j >= 1; --j) {
