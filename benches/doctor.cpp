@@ -30,15 +30,15 @@ std::optional<double> number_of(const Json& environment, const char* section, co
              : std::nullopt;
 }
 
-Finding good(const std::string& subject, const std::string& found) {
+Diagnosis good(const std::string& subject, const std::string& found) {
   return {subject, Health::good, found, "", ""};
 }
 
-Finding untold(const std::string& subject, const std::string& why) {
+Diagnosis untold(const std::string& subject, const std::string& why) {
   return {subject, Health::unknown, why, "", ""};
 }
 
-Finding counters(const Situation& situation) {
+Diagnosis counters(const Situation& situation) {
   if (situation.missing_counters.empty()) {
     return good("hardware counters", "there");
   }
@@ -48,7 +48,7 @@ Finding counters(const Situation& situation) {
           "pass a PMU on"};
 }
 
-Finding paranoid(const Json& environment) {
+Diagnosis paranoid(const Json& environment) {
   const auto level = text_of(environment, "system", "perf_event_paranoid");
   if (!level) {
     return untold("perf_event_paranoid", "the kernel has no performance events");
@@ -63,7 +63,7 @@ Finding paranoid(const Json& environment) {
           "sysctl kernel.perf_event_paranoid=1"};
 }
 
-Finding governor(const Json& environment) {
+Diagnosis governor(const Json& environment) {
   const auto found = text_of(environment, "cpu", "governor");
   if (!found) {
     return untold("governor", "no cpufreq here; in a virtual machine the host decides");
@@ -75,7 +75,7 @@ Finding governor(const Json& environment) {
           "cpupower frequency-set --governor performance"};
 }
 
-Finding turbo(const Json& environment) {
+Diagnosis turbo(const Json& environment) {
   if (const auto no_turbo = text_of(environment, "cpu", "no_turbo")) {
     if (*no_turbo == "1") {
       return good("turbo", "off");
@@ -104,7 +104,7 @@ std::string chosen(const std::string& text) {
              : text.substr(begin + 1, end - begin - 1);
 }
 
-Finding huge_pages(const Json& environment) {
+Diagnosis huge_pages(const Json& environment) {
   const auto setting = text_of(environment, "memory", "transparent_hugepages");
   if (!setting) {
     return untold("transparent huge pages", "the kernel has none");
@@ -117,7 +117,7 @@ Finding huge_pages(const Json& environment) {
           "echo madvise > /sys/kernel/mm/transparent_hugepage/enabled"};
 }
 
-Finding hyperthreads(const Json& environment) {
+Diagnosis hyperthreads(const Json& environment) {
   const auto state = text_of(environment, "cpu", "smt");
   if (!state) {
     return untold("SMT", "the kernel does not tell");
@@ -131,7 +131,7 @@ Finding hyperthreads(const Json& environment) {
       "run with --threads CORES --bind cores, or echo off > /sys/devices/system/cpu/smt/control"};
 }
 
-Finding quota(const Json& environment, const Situation& situation) {
+Diagnosis quota(const Json& environment, const Situation& situation) {
   const auto found = number_of(environment, "system", "cpu_quota");
   if (!found) {
     return good("CPU quota", "none");
@@ -145,7 +145,7 @@ Finding quota(const Json& environment, const Situation& situation) {
           "raise cpu.max of the cgroup (docker: --cpus), or use fewer --threads"};
 }
 
-Finding free_memory(const Json& environment) {
+Diagnosis free_memory(const Json& environment) {
   constexpr double kLeastFraction = 0.5;
   const auto total = number_of(environment, "memory", "total_bytes");
   const auto room = number_of(environment, "memory", "available_bytes");
@@ -161,7 +161,7 @@ Finding free_memory(const Json& environment) {
           "end what holds it (ps aux --sort=-rss), or raise the cgroup's limit"};
 }
 
-Finding load(const Json& environment) {
+Diagnosis load(const Json& environment) {
   constexpr double kMostLoad = 0.5;
   const auto averages = text_of(environment, "system", "load_average");
   double last_minute = 0;
@@ -178,7 +178,7 @@ Finding load(const Json& environment) {
           "end what runs (top), and wait a minute"};
 }
 
-Finding steal(const Situation& situation) {
+Diagnosis steal(const Situation& situation) {
   if (!situation.steal_fraction) {
     return untold("steal", "cannot read /proc/stat");
   }
@@ -190,7 +190,7 @@ Finding steal(const Situation& situation) {
           "take a machine with dedicated CPUs"};
 }
 
-Finding waiting(const Situation& situation) {
+Diagnosis waiting(const Situation& situation) {
   if (!situation.run_delay_fraction) {
     return untold("waiting for a CPU", "the kernel has no schedstat");
   }
@@ -202,7 +202,7 @@ Finding waiting(const Situation& situation) {
           "end them (top), or keep them off: taskset, cpuset cgroups"};
 }
 
-Finding numa(const Json& environment) {
+Diagnosis numa(const Json& environment) {
   const double nodes = number_of(environment, "cpu", "numa_nodes").value_or(1);
   if (nodes <= 1) {
     return good("NUMA", "one node");
@@ -225,7 +225,7 @@ std::string to_string(Health health) {
   return "";
 }
 
-std::vector<Finding> diagnose(const Json& environment, const Situation& situation) {
+std::vector<Diagnosis> diagnose(const Json& environment, const Situation& situation) {
   return {counters(situation),      paranoid(environment),
           governor(environment),    turbo(environment),
           huge_pages(environment),  hyperthreads(environment),

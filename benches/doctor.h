@@ -17,7 +17,7 @@ enum class Health {
 };
 std::string to_string(Health health);
 
-struct Finding {
+struct Diagnosis {
   std::string subject;  // "governor"
   Health health = Health::unknown;
   std::string found;   // what it is
@@ -34,7 +34,7 @@ struct Situation {
 };
 
 // `environment` as probe_environment() tells it.
-std::vector<Finding> diagnose(const Json& environment, const Situation& situation);
+std::vector<Diagnosis> diagnose(const Json& environment, const Situation& situation);
 
 // Watches for `seconds` with one busy thread.
 Situation observe_situation(double seconds);

@@ -32,7 +32,7 @@ Situation undisturbed() { return {"", 0.0, 0.0, 0.001}; }
 
 std::vector<std::string> spoilt(const Json& environment, const Situation& situation) {
   std::vector<std::string> subjects;
-  for (const Finding& finding : diagnose(environment, situation)) {
+  for (const Diagnosis& finding : diagnose(environment, situation)) {
     if (finding.health == Health::spoils) {
       EXPECT_FALSE(finding.effect.empty()) << finding.subject;
       EXPECT_FALSE(finding.remedy.empty()) << finding.subject;

@@ -24,6 +24,10 @@ std::vector<CaseSpec> interleave(const std::vector<CaseSpec>& cases, std::uint64
                                [&](const CaseSpec& spec) { return place[key(spec)]; });
     } else {
       shuffle(round, random);
+      if (process == 0) {
+        std::ranges::stable_partition(round,
+                                      [](const CaseSpec& spec) { return !is_external(spec); });
+      }
       place.clear();
       for (std::size_t i = 0; i < round.size(); ++i) {
         place[key(round[i])] = i;

@@ -20,7 +20,9 @@ void shuffle(std::vector<Value>& values, std::mt19937_64& random) {
 }
 
 // Process by process: the first of every case in an order drawn from `seed`, the second of every
-// case in the reverse of it (ABBA: a linear drift cancels), the third in a new order, and so on.
+// case in the reverse of it (ABBA: a linear drift cancels), the third in a new order, and so on. In
+// process 0 external programs come last: what others wrote is compared with what is ours, so that
+// has to be there.
 std::vector<CaseSpec> interleave(const std::vector<CaseSpec>& cases, std::uint64_t seed);
 
 // As the cases were listed, whatever the order in which they ran.

@@ -37,7 +37,7 @@ std::optional<double> median_seconds(const Record& record) {
 
 }  // namespace
 
-std::optional<Interval> median_interval(std::vector<double> values) {
+std::optional<MedianInterval> median_interval(std::vector<double> values) {
   constexpr double kTail = 0.025;
   const int n = static_cast<int>(values.size());
   int below = -1;  // the values left out on either side
@@ -49,7 +49,7 @@ std::optional<Interval> median_interval(std::vector<double> values) {
   }
   std::ranges::sort(values);
   const auto rank = static_cast<std::size_t>(below);
-  return Interval{values[rank], values[values.size() - 1 - rank]};
+  return MedianInterval{values[rank], values[values.size() - 1 - rank]};
 }
 
 std::optional<double> relative_precision(const std::vector<double>& values) {

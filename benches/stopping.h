@@ -21,11 +21,11 @@ struct StoppingRule {
 
 // Of the median of a sample, by its order statistics: no distribution is assumed. Nothing below six
 // values, the first count whose range covers the median with 95%.
-struct Interval {
+struct MedianInterval {
   double low = 0;
   double high = 0;
 };
-std::optional<Interval> median_interval(std::vector<double> values);
+std::optional<MedianInterval> median_interval(std::vector<double> values);
 
 // Half the interval's width over the median; nothing where there is no interval.
 std::optional<double> relative_precision(const std::vector<double>& values);

@@ -15,7 +15,7 @@ namespace {
 
 constexpr double kWatchedSeconds = 1;
 
-Json to_json(const Finding& finding) {
+Json to_json(const Diagnosis& finding) {
   return {{"subject", finding.subject},
           {"health", to_string(finding.health)},
           {"found", finding.found},
@@ -24,23 +24,23 @@ Json to_json(const Finding& finding) {
 }
 
 ExitCode doctor(bool json) {
-  const std::vector<Finding> findings =
+  const std::vector<Diagnosis> findings =
       diagnose(probe_environment(), observe_situation(kWatchedSeconds));
   const bool spoilt = std::ranges::any_of(
-      findings, [](const Finding& finding) { return finding.health == Health::spoils; });
+      findings, [](const Diagnosis& finding) { return finding.health == Health::spoils; });
   if (json) {
     Json all = Json::array();
-    for (const Finding& finding : findings) {
+    for (const Diagnosis& finding : findings) {
       all.push_back(to_json(finding));
     }
     fmt::print("{}\n", dump_json({{"findings", std::move(all)}}, 1));
   } else {
     Table table{{{"", Align::left}, {"", Align::left}, {"found", Align::left}}, {}};
-    for (const Finding& finding : findings) {
+    for (const Diagnosis& finding : findings) {
       table.rows.push_back({to_string(finding.health), finding.subject, finding.found});
     }
     fmt::print("{}", render_text(table));
-    for (const Finding& finding : findings) {
+    for (const Diagnosis& finding : findings) {
       if (finding.health == Health::spoils) {
         fmt::print("\n{}: {}\n  {}\n", finding.subject, finding.effect, finding.remedy);
       }
