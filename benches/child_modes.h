@@ -2,6 +2,7 @@
 #pragma once
 
 #include <functional>
+#include <string>
 
 #include "backends/backend.h"
 #include "benches/protocol.h"
@@ -20,7 +21,9 @@ void verify_case(const Backend& backend, const Request& request, const Say& say)
 // that verification_files() wrote for it, against the same reference.
 void check_case(const Request& request, const Say& say);
 
-// Warm-up and timed steps. The only function that times anything.
-void time_case(const Backend& backend, const CaseSpec& spec, const Say& say);
+// Warm-up and timed steps, then steps that are counted. The only function that times anything.
+// `counters` as benches/counters.h reads it.
+void time_case(const Backend& backend, const CaseSpec& spec, const std::string& counters,
+               const Say& say);
 
 }  // namespace voxmark

@@ -6,10 +6,16 @@
 #include <chrono>
 #include <cmath>
 #include <optional>
+#include <vector>
 
+#include "base/error.h"
 #include "benches/child_modes.h"
+#include "benches/counter_passes.h"
+#include "benches/energy.h"
 #include "benches/process_status.h"
 #include "benches/readings.h"
+#include "benches/thread_placement.h"
+#include "workloads/cost.h"
 #include "workloads/weights.h"
 
 namespace voxmark {
@@ -102,12 +108,42 @@ Json execution_settings() {
           {"omp_max_threads", omp_get_max_threads()},
           {"omp_dynamic", omp_get_dynamic() != 0},
           {"omp_proc_bind", static_cast<int>(omp_get_proc_bind())},
+          {"omp_num_places", omp_get_num_places()},
           {"omp_num_procs", omp_get_num_procs()}};
+}
+
+// Variables such as OMP_THREAD_LIMIT and OMP_DYNAMIC make teams smaller without a word.
+void check_team(int threads) {
+  int team = 0;
+#pragma omp parallel num_threads(threads)
+#pragma omp single
+  team = omp_get_num_threads();
+  if (team != threads) {
+    throw_bad_input("threads {}: OpenMP gives {} (OMP_THREAD_LIMIT, OMP_DYNAMIC?)", threads, team);
+  }
+}
+
+double median(std::vector<double> values) {
+  const auto middle = values.begin() + static_cast<std::ptrdiff_t>(values.size() / 2);
+  std::nth_element(values.begin(), middle, values.end());
+  return *middle;
+}
+
+// Of the timed steps, loading their batches included.
+Json energy_per_image(Json energy, const CaseSpec& spec) {
+  if (!energy.at("joules").is_null()) {
+    energy["joules_per_image"] = energy.at("joules").get<double>() /
+                                 static_cast<double>(spec.batch * std::int64_t{spec.steps});
+  }
+  return energy;
 }
 
 }  // namespace
 
-void time_case(const Backend& backend, const CaseSpec& spec, const Say& say) {
+void time_case(const Backend& backend, const CaseSpec& spec, const std::string& counters,
+               const Say& say) {
+  CounterPasses passes(counters);  // before OpenMP's threads are created
+  check_team(spec.threads);
   const Program program = training_program(spec);
   const Batch batch = case_batch(spec);
   ReadyMessage ready;
@@ -128,9 +164,15 @@ void time_case(const Backend& backend, const CaseSpec& spec, const Say& say) {
   say(ready);
 
   ReadingsProbe probe;
+  std::vector<double> harness_seconds;  // all that stands between two steps but loading
+  std::optional<Clock::time_point> before;
+  EnergyMeter energy;
   for (int i = 0; i < spec.warmup + spec.steps; ++i) {
     StepMessage step;
     step.warmup = i < spec.warmup;
+    if (i == spec.warmup) {
+      energy.start();
+    }
     const Clock::time_point start = Clock::now();
     executable->load(batch);
     const Clock::time_point loaded = Clock::now();
@@ -138,6 +180,10 @@ void time_case(const Backend& backend, const CaseSpec& spec, const Say& say) {
     const Clock::time_point step_start = Clock::now();
     step.loss = executable->run().loss;
     const Clock::time_point ran = Clock::now();
+    if (before) {
+      harness_seconds.push_back(seconds_between(*before, start) +
+                                seconds_between(loaded, step_start));
+    }
     step.load_seconds = seconds_between(start, loaded);
     step.forward_backward_seconds = seconds_between(step_start, ran);
     executable->update();
@@ -145,6 +191,9 @@ void time_case(const Backend& backend, const CaseSpec& spec, const Say& say) {
     step.update_seconds = seconds_between(ran, updated);
     step.step_seconds = step.forward_backward_seconds + step.update_seconds;
     step.readings = probe.stop();
+    if (i > 0) {  // after the first there is more to do, once
+      before = updated;
+    }
     if (i == 0) {
       peak.pause();
       step.gradient_norms = gradient_norms(program, *executable);
@@ -152,7 +201,21 @@ void time_case(const Backend& backend, const CaseSpec& spec, const Say& say) {
     }
     say(step);
   }
-  say(DoneMessage{peak.earlier_bytes()});
+  DoneMessage done;
+  done.probes["energy"] = energy_per_image(energy.stop(), spec);
+  done.probes["counters"] = passes.run(
+      [&executable] {
+        executable->run();
+        executable->update();
+      },
+      static_cast<double>(flops(program)));
+  if (!harness_seconds.empty()) {
+    done.probes["harness_seconds_per_step"] = median(harness_seconds);
+  }
+  done.probes["threads"] = thread_placement();
+  done.probes["missing_readings"] = probe.missing();
+  done.earlier_peak_bytes = peak.earlier_bytes();
+  say(done);
 }
 
 void plan_case(const Backend& backend, const CaseSpec& spec, const Say& say) {

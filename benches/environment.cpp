@@ -1,5 +1,6 @@
 #include "benches/environment.h"
 
+#include <cpuid.h>
 #include <sched.h>
 #include <sys/utsname.h>
 #include <unistd.h>
@@ -16,8 +17,11 @@
 #include "base/error.h"
 #include "base/sha256.h"
 #include "benches/build_info.h"
+#include "benches/cgroup.h"
+#include "benches/dimms.h"
 #include "benches/loaded_libraries.h"
 #include "benches/memory_room.h"
+#include "benches/topology.h"
 
 namespace voxmark {
 namespace {
@@ -142,6 +146,19 @@ Json caches(const std::string& root) {
   }
 }
 
+// "0-3,8": the CPUs that this process may run on.
+std::optional<std::string> allowed_list(const std::string& root) {
+  constexpr std::string_view kKey = "Cpus_allowed_list:";
+  std::ifstream file(root + "/proc/self/status");
+  std::string line;
+  while (std::getline(file, line)) {
+    if (line.starts_with(kKey)) {
+      return trimmed(line.substr(kKey.size()));
+    }
+  }
+  return std::nullopt;
+}
+
 Json cpu_section(const std::string& root) {
   const std::string cpu0 = root + "/sys/devices/system/cpu/cpu0/";
   Section section;
@@ -165,6 +182,12 @@ Json cpu_section(const std::string& root) {
   section.add_file("no_turbo", root + "/sys/devices/system/cpu/intel_pstate/no_turbo");
   section.add_file("boost", root + "/sys/devices/system/cpu/cpufreq/boost");
   section.add("caches", caches(root));
+  section.add("allowed_list", allowed_list(root), "not in /proc/self/status");
+  if (Json shape = topology(); shape.contains("reason")) {
+    section.add_missing("topology", shape.at("reason").get<std::string>());
+  } else {
+    section.add("topology", std::move(shape));
+  }
   section.add("vulnerabilities", vulnerabilities(root));
   return std::move(section).json();
 }
@@ -188,7 +211,49 @@ Json memory_section(const std::string& root) {
   section.add_file("transparent_hugepages_defrag", huge + "defrag");
   section.add_file("overcommit_memory", root + "/proc/sys/vm/overcommit_memory");
   section.add_file("swappiness", root + "/proc/sys/vm/swappiness");
+  section.add_file("numa_balancing", root + "/proc/sys/kernel/numa_balancing");
+  Json modules = dimms(root);
+  if (modules.is_array()) {
+    section.add("dimms", std::move(modules));
+  } else {
+    section.add_missing("dimms", modules.at("reason").get<std::string>());
+  }
   return std::move(section).json();
+}
+
+// CPUID leaf 0x40000000: twelve letters, "KVMKVMKVM" or "Microsoft Hv".
+std::optional<std::string> hypervisor_name() {
+  constexpr unsigned kHypervisorLeaf = 0x40000000;
+  unsigned eax = 0;
+  std::array<unsigned, 3> letters{};
+  __cpuid(kHypervisorLeaf, eax, letters[0], letters[1], letters[2]);
+  std::string name;
+  for (unsigned word : letters) {
+    for (; word != 0; word >>= 8U) {
+      name += static_cast<char>(word & 0xFFU);
+    }
+  }
+  return name.empty() ? std::nullopt : std::optional(trimmed(name));
+}
+
+std::optional<std::string> first_line(const std::string& path) {
+  std::ifstream file(path);
+  std::string line;
+  std::getline(file, line);
+  return file.is_open() ? std::optional(line) : std::nullopt;
+}
+
+// CPUs that the cgroup grants, as "1.5"; nothing where it sets no limit.
+std::optional<double> cpu_quota(const std::string& root) {
+  double quota = 0;
+  double period = 0;
+  std::ifstream version2(cgroup_file("cpu", "cpu.max", root));
+  if (version2 >> quota >> period) {  // "max 100000" is no number
+    return quota / period;
+  }
+  std::ifstream(cgroup_file("cpu", "cpu.cfs_quota_us", root)) >> quota;
+  std::ifstream(cgroup_file("cpu", "cpu.cfs_period_us", root)) >> period;
+  return quota > 0 && period > 0 ? std::optional(quota / period) : std::nullopt;
 }
 
 Json system_section(const std::string& root) {
@@ -202,6 +267,11 @@ Json system_section(const std::string& root) {
   const bool virtual_machine =
       (" " + cpuinfo(root, "flags").value_or("") + " ").find(" hypervisor ") != std::string::npos;
   section.add("virtual_machine", virtual_machine);
+  section.add("hypervisor", virtual_machine ? hypervisor_name() : std::nullopt,
+              virtual_machine ? "it does not tell its name" : "not a virtual machine");
+  section.add("cpu_quota", cpu_quota(root), "no limit in this cgroup");
+  section.add("isolated_cpus", first_line(root + "/sys/devices/system/cpu/isolated"),
+              "cannot be read");
   section.add_file("product", root + "/sys/class/dmi/id/product_name");
   section.add_file("load_average", root + "/proc/loadavg");
   section.add_file("clock_source",
@@ -257,6 +327,40 @@ Json kernel_identity() {
           {"cpu", cpuinfo("", "model name").value_or("")},
           {"cpu_flags", cpuinfo("", "flags").value_or("")},
           {"variables", performance_variables()}};
+}
+
+Json environment_changes(const Json& before, const Json& after) {
+  const std::set<std::string> moving = {"memory.available_bytes", "memory.available_source",
+                                        "system.load_average"};
+  Json changes = Json::array();
+  std::set<std::string> sections;
+  for (const Json* environment : {&before, &after}) {
+    for (const auto& section : environment->items()) {
+      sections.insert(section.key());
+    }
+  }
+  const auto compare = [&](const std::string& fact, const Json& old_value, const Json& new_value) {
+    if (old_value != new_value && !moving.contains(fact)) {
+      changes.push_back({{"fact", fact}, {"before", old_value}, {"after", new_value}});
+    }
+  };
+  for (const std::string& section : sections) {
+    const Json old_section = before.value(section, Json());
+    const Json new_section = after.value(section, Json());
+    if (!old_section.is_object() || !new_section.is_object()) {
+      compare(section, old_section, new_section);
+      continue;
+    }
+    for (const auto& fact : old_section.items()) {
+      compare(section + "." + fact.key(), fact.value(), new_section.value(fact.key(), Json()));
+    }
+    for (const auto& fact : new_section.items()) {
+      if (!old_section.contains(fact.key())) {
+        compare(section + "." + fact.key(), Json(), fact.value());
+      }
+    }
+  }
+  return changes;
 }
 
 Json probe_environment(const std::string& root) {

@@ -3,8 +3,11 @@
 #include <gtest/gtest.h>
 
 #include <cstdlib>
+#include <filesystem>
+#include <fstream>
 
 #include "benches/readings.h"
+#include "benches/testing/temporary_folder.h"
 
 namespace voxmark {
 namespace {
@@ -53,6 +56,36 @@ TEST(Environment, AProofRestsOnTheVariablesThatPickKernels) {
   setenv("ONEDNN_MAX_CPU_ISA", "SSE41", 1);
   EXPECT_NE(kernel_identity(), before);
   unsetenv("ONEDNN_MAX_CPU_ISA");
+}
+
+TEST(Environment, NamesThatAreNotUtf8CanBeWritten) {
+  const TemporaryFolder root;
+  std::filesystem::create_directories(root.path() + "/proc");
+  std::ofstream(root.path() + "/proc/cpuinfo") << "model name\t: Ze\xff\xfen 4\nflags\t\t: fpu\n";
+  std::ofstream(root.path() + "/proc/meminfo") << "MemTotal: 5 kB\nMemAvailable: 4 kB\n";
+  const Json environment = probe_environment(root.path());
+  const Json again = parse_json(dump_json(environment), "environment");
+  EXPECT_NE(again.at("cpu").at("model_name").get<std::string>().find("n 4"), std::string::npos);
+}
+
+TEST(Environment, ChangesAreFlaggedUnlessTheyMoveByThemselves) {
+  const Json before = {{"cpu", {{"governor", "performance"}, {"online", 2}}},
+                       {"memory", {{"available_bytes", 5}}},
+                       {"libraries", {1}}};
+  Json after = before;
+  EXPECT_TRUE(environment_changes(before, after).empty());
+  after["memory"]["available_bytes"] = 6;
+  EXPECT_TRUE(environment_changes(before, after).empty());
+  after["cpu"]["governor"] = "powersave";
+  after["cpu"].erase("online");
+  after["cpu"]["boost"] = "0";
+  const Json changes = environment_changes(before, after);
+  ASSERT_EQ(changes.size(), 3U);
+  EXPECT_EQ(changes[0],
+            Json({{"fact", "cpu.governor"}, {"before", "performance"}, {"after", "powersave"}}));
+  EXPECT_EQ(changes[1].at("fact"), "cpu.online");
+  EXPECT_TRUE(changes[1].at("after").is_null());
+  EXPECT_EQ(changes[2].at("fact"), "cpu.boost");
 }
 
 TEST(Readings, AreDifferences) {

@@ -90,6 +90,7 @@ class Listener {
   bool operator()(const DoneMessage& message) {
     expect(result_.ready && result_.steps.size() == all_steps(), "done");
     result_.peak_bytes = message.earlier_peak_bytes;
+    result_.probes = message.probes;
     return true;
   }
 

@@ -34,6 +34,7 @@ struct Exchange {
   std::optional<ReadyMessage> ready;
   std::vector<StepMessage> steps;
   std::optional<std::int64_t> peak_bytes;  // high-water mark of the process
+  Json probes = Json::object();            // of the process as a whole
 };
 
 // `on_step` is told of each step as it comes. Throws Error (bad_input) when the program cannot be

@@ -8,6 +8,7 @@
 #include <sstream>
 
 #include "base/error.h"
+#include "benches/cgroup.h"
 #include "benches/process_status.h"
 
 namespace voxmark {
@@ -56,24 +57,6 @@ const CgroupFiles kVersion1{"/sys/fs/cgroup/memory", "memory.limit_in_bytes",
                             "memory.usage_in_bytes", "total_inactive_file"};
 const CgroupFiles kVersion2{"/sys/fs/cgroup", "memory.max", "memory.current", "inactive_file"};
 
-// The path of our cgroup in /proc/self/cgroup: "4:memory:/a/b" (v1), "0::/a/b" (v2).
-std::optional<std::string> cgroup_path(const std::string& text, bool version1) {
-  std::istringstream lines(text);
-  std::string line;
-  while (std::getline(lines, line)) {
-    const std::size_t first = line.find(':');
-    const std::size_t second = line.find(':', first + 1);
-    if (second == std::string::npos) {
-      continue;
-    }
-    const std::string controllers = "," + line.substr(first + 1, second - first - 1) + ",";
-    if (version1 ? controllers.find(",memory,") != std::string::npos : controllers == ",,") {
-      return line.substr(second + 1);
-    }
-  }
-  return std::nullopt;
-}
-
 std::optional<std::int64_t> left_in(const CgroupFiles& files, const std::string& folder) {
   const auto limit = read_number(folder + "/" + files.limit);
   const auto usage = read_number(folder + "/" + files.usage);
@@ -106,7 +89,7 @@ std::optional<std::int64_t> left_up_to_mount(const CgroupFiles& files, const std
 std::optional<std::int64_t> cgroup_left(const std::string& root) {
   const std::optional<std::string> text = read_text(root + "/proc/self/cgroup");
   for (const bool version1 : {true, false}) {
-    const auto path = text ? cgroup_path(*text, version1) : std::nullopt;
+    const auto path = text ? cgroup_path(*text, version1 ? "memory" : "") : std::nullopt;
     if (path && path->starts_with('/')) {
       const auto left = left_up_to_mount(version1 ? kVersion1 : kVersion2, root, *path);
       if (left) {

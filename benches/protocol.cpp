@@ -250,7 +250,9 @@ StepMessage step_message(const Fields& fields) {
 }
 
 Json to_json(const DoneMessage& message) {
-  return {{"type", "done"}, {"earlier_peak_bytes", nullable(message.earlier_peak_bytes)}};
+  return {{"type", "done"},
+          {"earlier_peak_bytes", nullable(message.earlier_peak_bytes)},
+          {"probes", message.probes}};
 }
 
 Json to_json(const ErrorMessage& message) {
@@ -349,7 +351,8 @@ Message parse_message(const std::string& line) {
     return step_message(fields);
   }
   if (type == "done") {
-    return DoneMessage{fields.nullable_count("earlier_peak_bytes")};
+    return DoneMessage{fields.nullable_count("earlier_peak_bytes"),
+                       fields.object_or_empty("probes")};
   }
   if (type == "error") {
     return ErrorMessage{value_of(kErrorKinds, fields.text("kind"), "kind"), fields.text("message")};

@@ -89,6 +89,7 @@ struct StepMessage {
 struct DoneMessage {
   // The high-water mark before the child reset it, so that its own preparations do not count.
   std::optional<std::int64_t> earlier_peak_bytes;
+  Json probes = Json::object();  // of the process as a whole: counters, energy, threads
 };
 
 enum class ErrorKind { bad_input, out_of_memory, internal };

@@ -1,5 +1,17 @@
 #include "benches/readings.h"
 
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <array>
+#include <charconv>
+#include <filesystem>
+#include <string_view>
+#include <utility>
+
+#include "benches/cgroup.h"
+
 namespace voxmark {
 namespace {
 
@@ -14,7 +26,79 @@ rusage usage_now() {
   return usage;
 }
 
+// The count behind the first `key`, which may have blanks between.
+std::optional<double> count_after(std::string_view text, std::string_view key) {
+  const std::size_t found = text.find(key);
+  if (found == std::string_view::npos) {
+    return std::nullopt;
+  }
+  const std::size_t digits = text.find_first_not_of(" \t", found + key.size());
+  std::uint64_t value = 0;
+  if (digits == std::string_view::npos ||
+      std::from_chars(text.data() + digits, text.data() + text.size(), value).ec != std::errc()) {
+    return std::nullopt;
+  }
+  return static_cast<double>(value);
+}
+
+std::optional<double> scaled(std::optional<double> value, double factor) {
+  return value ? std::optional(*value * factor) : std::nullopt;
+}
+
+void add_difference(Json& readings, const char* name, const std::optional<double>& from,
+                    const std::optional<double>& to) {
+  if (from && to) {
+    readings[name] = *to - *from;
+  }
+}
+
 }  // namespace
+
+std::optional<double> steal_seconds(const std::string& stat, long ticks_per_second) {
+  constexpr int kFieldsBeforeSteal = 7;
+  if (!stat.starts_with("cpu ")) {
+    return std::nullopt;
+  }
+  std::size_t position = stat.find_first_of("0123456789");
+  for (int field = 0; field < kFieldsBeforeSteal && position != std::string::npos; ++field) {
+    position = stat.find(' ', position);
+    position = position == std::string::npos ? position : position + 1;
+  }
+  return position == std::string::npos
+             ? std::nullopt
+             : scaled(count_after(std::string_view(stat).substr(position), ""),
+                      1.0 / static_cast<double>(ticks_per_second));
+}
+
+std::optional<double> throttled_seconds(const std::string& cpu_stat) {
+  if (const auto microseconds = count_after(cpu_stat, "throttled_usec")) {
+    return *microseconds * 1e-6;
+  }
+  return scaled(count_after(cpu_stat, "throttled_time"), 1e-9);
+}
+
+std::optional<double> pressure_seconds(const std::string& pressure) {
+  return pressure.starts_with("some") ? scaled(count_after(pressure, "total="), 1e-6)
+                                      : std::nullopt;
+}
+
+RereadFile::RereadFile(const std::string& path)
+    : descriptor_(open(path.c_str(), O_RDONLY | O_CLOEXEC)) {}
+
+RereadFile::~RereadFile() {
+  if (descriptor_ >= 0) {
+    close(descriptor_);
+  }
+}
+
+RereadFile::RereadFile(RereadFile&& other) noexcept
+    : descriptor_(std::exchange(other.descriptor_, -1)) {}
+
+std::string RereadFile::text() const {
+  std::array<char, 4096> buffer;  // not filled with zeros: it is read into
+  const ssize_t count = descriptor_ < 0 ? 0 : pread(descriptor_, buffer.data(), buffer.size(), 0);
+  return {buffer.data(), static_cast<std::size_t>(std::max<ssize_t>(count, 0))};
+}
 
 Json usage_between(const rusage& from, const rusage& to) {
   return {{"minor_faults", to.ru_minflt - from.ru_minflt},
@@ -25,8 +109,76 @@ Json usage_between(const rusage& from, const rusage& to) {
           {"involuntary_switches", to.ru_nivcsw - from.ru_nivcsw}};
 }
 
-void ReadingsProbe::start() { start_ = usage_now(); }
+ReadingsProbe::ReadingsProbe()
+    : stat_("/proc/stat"),
+      cpu_stat_(cgroup_file("cpu", "cpu.stat")),
+      pressure_("/proc/pressure/cpu") {}
 
-Json ReadingsProbe::stop() const { return usage_between(start_, usage_now()); }
+// A thread's schedstat reads "<ns on a CPU> <ns waiting for one> <slices>".
+std::optional<double> ReadingsProbe::run_delay() {
+  struct stat folder = {};
+  if (stat("/proc/self/task", &folder) != 0) {
+    return std::nullopt;
+  }
+  if (folder.st_nlink != threads_seen_) {  // 2 + threads
+    threads_.clear();
+    std::error_code failure;
+    for (const auto& task : std::filesystem::directory_iterator("/proc/self/task", failure)) {
+      threads_.emplace_back(task.path() / "schedstat");
+    }
+    threads_seen_ = folder.st_nlink;
+  }
+  double nanoseconds = 0;
+  for (const RereadFile& thread : threads_) {
+    const std::string text = thread.text();
+    const auto waited = count_after(text, " ");
+    if (!waited) {
+      return std::nullopt;
+    }
+    nanoseconds += *waited;
+  }
+  return nanoseconds * 1e-9;
+}
+
+StolenTime ReadingsProbe::stolen_time() {
+  StolenTime time;
+  time.steal = steal_seconds(stat_.text(), sysconf(_SC_CLK_TCK));
+  time.throttled = throttled_seconds(cpu_stat_.text());
+  time.pressure = pressure_seconds(pressure_.text());
+  time.run_delay = run_delay();
+  return time;
+}
+
+void ReadingsProbe::start() {
+  stolen_at_start_ = stolen_time();
+  start_ = usage_now();
+}
+
+Json ReadingsProbe::stop() {
+  Json readings = usage_between(start_, usage_now());
+  const StolenTime now = stolen_time();
+  add_difference(readings, "steal_seconds", stolen_at_start_.steal, now.steal);
+  add_difference(readings, "throttled_seconds", stolen_at_start_.throttled, now.throttled);
+  add_difference(readings, "cpu_pressure_seconds", stolen_at_start_.pressure, now.pressure);
+  add_difference(readings, "run_delay_seconds", stolen_at_start_.run_delay, now.run_delay);
+  return readings;
+}
+
+Json ReadingsProbe::missing() const {
+  Json reasons = Json::object();
+  if (!steal_seconds(stat_.text(), sysconf(_SC_CLK_TCK))) {
+    reasons["steal_seconds"] = "cannot read /proc/stat";
+  }
+  if (!throttled_seconds(cpu_stat_.text())) {
+    reasons["throttled_seconds"] = "no cpu.stat of this cgroup";
+  }
+  if (!pressure_seconds(pressure_.text())) {
+    reasons["cpu_pressure_seconds"] = "the kernel has no /proc/pressure (CONFIG_PSI)";
+  }
+  if (threads_.empty() || threads_.front().text().empty()) {
+    reasons["run_delay_seconds"] = "the kernel has no schedstat (CONFIG_SCHED_INFO)";
+  }
+  return reasons;
+}
 
 }  // namespace voxmark

@@ -2,11 +2,14 @@
 
 #include <algorithm>
 #include <csignal>
+#include <set>
 #include <utility>
 
 #include "backends/registry.h"
 #include "base/error.h"
+#include "benches/interference.h"
 #include "benches/interrupt.h"
+#include "benches/roofline.h"
 #include "workloads/cost.h"
 
 namespace voxmark {
@@ -59,10 +62,14 @@ std::optional<std::string> text_or_none(const std::string& text) {
   return text.empty() ? std::nullopt : std::optional(text);
 }
 
-SampleRecord to_sample(const StepMessage& step) {
-  return {StepTimes{step.load_seconds, step.forward_backward_seconds, step.update_seconds,
-                    step.step_seconds},
-          step.loss, step.warmup, step.readings};
+SampleRecord to_sample(const StepMessage& step, int threads) {
+  SampleRecord sample{StepTimes{step.load_seconds, step.forward_backward_seconds,
+                                step.update_seconds, step.step_seconds},
+                      step.loss, step.warmup, step.readings};
+  if (const auto found = taints(step.readings, step.step_seconds, threads); !found.empty()) {
+    sample.readings["tainted"] = found;
+  }
+  return sample;
 }
 
 StageRecord to_stage(const Json& stage) {
@@ -75,11 +82,14 @@ StageRecord to_stage(const Json& stage) {
   return record;
 }
 
-void keep_measurement(const Exchange& timed, Record& record) {
+void keep_measurement(const CaseSpec& spec, const Exchange& timed, Record& record) {
   for (const StepMessage& step : timed.steps) {
-    record.samples.push_back(to_sample(step));
+    record.samples.push_back(to_sample(step, spec.threads));
   }
   record.memory.peak_bytes = unsigned_bytes(timed.peak_bytes);
+  if (!timed.fault && !timed.probes.empty()) {
+    record.details["probes"] = timed.probes;
+  }
   if (!timed.ready) {
     return;
   }
@@ -247,10 +257,76 @@ bool Runner::within_budget(const CaseSpec& spec, Record& record) {
   return true;
 }
 
+// One process that was timed, and what disturbed it.
+struct Runner::Attempt {
+  Exchange timed;
+  double canary_seconds = 0;
+  std::size_t tainted_steps = 0;
+  std::size_t steps = 0;
+  std::set<std::string> reasons;
+
+  bool is_tainted() const { return voxmark::is_tainted(tainted_steps, steps) || slow_canary; }
+  bool slow_canary = false;
+
+  Json json(Json discarded) const {
+    Json json = {{"tainted", is_tainted()},
+                 {"tainted_steps", tainted_steps},
+                 {"reasons", reasons},
+                 {"canary_seconds", canary_seconds}};
+    if (!discarded.empty()) {
+      json["discarded"] = std::move(discarded);
+    }
+    return json;
+  }
+  // Of an attempt that another one was preferred to.
+  Json summary() const {
+    Json json = this->json(Json::array());
+    for (const StepMessage& step : timed.steps) {
+      if (!step.warmup) {
+        json["step_seconds"].push_back(step.step_seconds);
+      }
+    }
+    return json;
+  }
+};
+
+Runner::Attempt Runner::attempt(const CaseSpec& spec) {
+  Attempt result;
+  result.canary_seconds = canary_seconds();
+  best_canary_seconds_ =
+      std::min(best_canary_seconds_.value_or(result.canary_seconds), result.canary_seconds);
+  if (result.canary_seconds > kMaxCanaryRatio * *best_canary_seconds_) {
+    result.slow_canary = true;
+    result.reasons.insert(fmt::format("a fixed piece of work took {:.2f} times as long as before",
+                                      result.canary_seconds / *best_canary_seconds_));
+  }
+  result.timed = ask(ChildMode::time, spec);
+  for (const StepMessage& step : result.timed.steps) {
+    if (step.warmup) {
+      continue;
+    }
+    const auto found = taints(step.readings, step.step_seconds, spec.threads);
+    ++result.steps;
+    result.tainted_steps += found.empty() ? 0U : 1U;
+    result.reasons.insert(found.begin(), found.end());
+  }
+  return result;
+}
+
 void Runner::time(const CaseSpec& spec, Record& record) {
   observer_.timing(spec, prediction_.steps_seconds(spec));
-  const Exchange timed = ask(ChildMode::time, spec);
-  keep_measurement(timed, record);
+  Attempt best = attempt(spec);
+  Json discarded = Json::array();
+  for (int i = 0; i < options_.taint_repeats && best.is_tainted() && !best.timed.fault; ++i) {
+    Attempt next = attempt(spec);
+    if (next.timed.fault || next.tainted_steps < best.tainted_steps) {
+      std::swap(next, best);
+    }
+    discarded.push_back(next.summary());
+  }
+  const Exchange& timed = best.timed;
+  keep_measurement(spec, timed, record);
+  record.details["interference"] = best.json(std::move(discarded));
   if (timed.fault) {
     end_record(record, *timed.fault, timed.reason, timed.bad_input);
     return;
@@ -261,6 +337,8 @@ void Runner::time(const CaseSpec& spec, Record& record) {
     return;
   }
   record.outcome = Outcome::ok;
+  record.details["roofline"] =
+      roofline(spec, options_.machine_limits.is_array() ? options_.machine_limits : Json::array());
   cross_check(spec, timed, record);
 }
 

@@ -35,6 +35,8 @@ struct RunnerOptions {
   ChildProgram child;
   std::optional<double> case_budget_seconds;
   std::function<MemoryRoom()> room = [] { return memory_room(); };
+  int taint_repeats = 0;  // how often a process that was disturbed is run again, at most
+  Json machine_limits;  // by number of threads, as `voxmark limits` tells them; null: not measured
 };
 
 class Runner {
@@ -55,6 +57,8 @@ class Runner {
   bool verify(const CaseSpec& spec, Record& record);
   bool within_budget(const CaseSpec& spec, Record& record);
   void time(const CaseSpec& spec, Record& record);
+  struct Attempt;
+  Attempt attempt(const CaseSpec& spec);
   void cross_check(const CaseSpec& spec, const Exchange& timed, Record& record);
   Exchange ask(ChildMode mode, const CaseSpec& spec);
   std::optional<double> seconds_left(std::span<const CaseSpec> cases) const;
@@ -66,6 +70,7 @@ class Runner {
   CrossCheck cross_check_;
   CaseFiles files_;
   std::map<std::string, Exchange> plans_;  // by case: repeats need no second plan
+  std::optional<double> best_canary_seconds_;
 };
 
 }  // namespace voxmark

@@ -141,6 +141,26 @@ const std::map<std::string, SetSuite>& suite_setters() {
        [](Suite& suite, const Values& v, const std::string& name) {
          suite.timeout_seconds = parse_positive(single(v, name), name);
        }},
+      {"precision_target",
+       [](Suite& suite, const Values& v, const std::string& name) {
+         suite.stopping.precision_target = parse_positive(single(v, name), name);
+       }},
+      {"time_budget",
+       [](Suite& suite, const Values& v, const std::string& name) {
+         suite.stopping.time_budget_seconds = parse_positive(single(v, name), name);
+       }},
+      {"max_repeats",
+       [](Suite& suite, const Values& v, const std::string& name) {
+         suite.stopping.max_processes = parse_small_count(single(v, name), name, 1);
+       }},
+      {"order_seed",
+       [](Suite& suite, const Values& v, const std::string& name) {
+         suite.order_seed = static_cast<std::uint64_t>(parse_count(single(v, name), name, 0));
+       }},
+      {"taint_repeats",
+       [](Suite& suite, const Values& v, const std::string& name) {
+         suite.taint_repeats = parse_small_count(single(v, name), name, 0);
+       }},
       {"baseline", [](Suite& suite, const Values& v,
                       const std::string& name) { suite.baseline = single(v, name); }},
   };
@@ -293,16 +313,7 @@ std::vector<CaseSpec> expand(const Suite& suite, int default_threads) {
   for (const Grid& grid : suite.grids) {
     for (const CaseSpec& workload : workloads_of(grid, default_threads)) {
       for (int process = 0; process < suite.repeats; ++process) {
-        std::vector<std::string> backends = grid.backend;
-        if (process % 2 == 1) {
-          std::reverse(backends.begin(), backends.end());
-        }
-        // What others wrote is compared with what is ours, so that has to be there.
-        if (process == 0) {
-          std::stable_partition(backends.begin(), backends.end(),
-                                [](const std::string& backend) { return !is_external(backend); });
-        }
-        for (const std::string& backend : backends) {
+        for (const std::string& backend : grid.backend) {
           CaseSpec spec = workload;
           spec.backend = backend;
           spec.process = process;

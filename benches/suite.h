@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "benches/case_spec.h"
+#include "benches/stopping.h"
 
 namespace voxmark {
 
@@ -33,6 +34,9 @@ struct Grid {
 struct Suite {
   std::vector<Grid> grids = {Grid{}};
   int repeats = 1;  // processes per case
+  StoppingRule stopping;
+  std::uint64_t order_seed = 1;  // of the order in which cases are interleaved
+  int taint_repeats = 2;         // how often a disturbed process is run again, at most
   std::optional<double> case_budget_seconds;
   double timeout_seconds = 900;  // without a message from a child
   std::string baseline;          // "": eigen-tensor if measured, else the first backend
@@ -59,11 +63,10 @@ std::vector<std::string> split_list(const std::string& text, const std::string& 
 // "1073741824", "512MiB", "1.5GiB", "2GB". Throws Error (bad_input).
 std::int64_t parse_bytes(const std::string& text, const std::string& name);
 
-// The cases in the order of execution, checked. Per workload: process 0 of every backend, process 1
-// of every backend in reverse, and so on, so that a drift of the machine meets all backends alike;
-// in process 0 external programs come last.
-// A case that stands in two grids is measured once. `default_threads` fills in empty thread lists.
-// Throws Error (bad_input) as check().
+// The cases in the order in which they are listed, checked: by workload, then by process, then by
+// backend (benches/interleave.h has the order of execution). A case that stands in two grids is
+// measured once. `default_threads` fills in empty thread lists. Throws Error (bad_input) as
+// check().
 std::vector<CaseSpec> expand(const Suite& suite, int default_threads);
 
 }  // namespace voxmark

@@ -50,7 +50,7 @@ TEST(Suite, ExpandsToEveryCombination) {
   EXPECT_EQ(cases.back().batch, 2);
 }
 
-TEST(Suite, InterleavesBackendsProcessByProcessInAlternatingOrder) {
+TEST(Suite, ListsProcessByProcess) {
   Suite suite;
   set_key(suite, "backend", {"a", "b"}, "--backend");
   set_key(suite, "image", {"16", "32"}, "--image");
@@ -59,7 +59,7 @@ TEST(Suite, InterleavesBackendsProcessByProcessInAlternatingOrder) {
   for (const CaseSpec& spec : expand(suite, 1)) {
     order += spec.backend + std::to_string(spec.process) + "@" + std::to_string(spec.image.d) + " ";
   }
-  EXPECT_EQ(order, "a0@16 b0@16 b1@16 a1@16 a0@32 b0@32 b1@32 a1@32 ");
+  EXPECT_EQ(order, "a0@16 b0@16 a1@16 b1@16 a0@32 b0@32 a1@32 b1@32 ");
 }
 
 TEST(Suite, MeasuresACaseOfTwoGridsOnce) {

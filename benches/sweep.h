@@ -10,17 +10,27 @@
 namespace voxmark {
 
 struct SweepOptions {
-  std::vector<CaseSpec> cases;
-  std::string out;      // of the report; the journal lies beside it while cases run
-  bool resume = false;  // a run that stopped before it was done
+  std::vector<CaseSpec> cases;   // in the order in which they run
+  StoppingRule stopping;         // whether more processes of them follow
+  std::uint64_t order_seed = 1;  // of their order
+  std::string out;               // of the report; the journal lies beside it while cases run
+  bool resume = false;           // a run that stopped before it was done
+  // Whether the machine's limits are measured first (benches/machine_limits.h), by a process of
+  // this program, for every number of threads that a case has.
+  bool measure_limits = false;
+  // Another voxmark that runs the same cases, process by process beside this one; "": none. Its
+  // report is against_path(out).
+  std::string against;
   std::string cache_folder = default_cache_folder();  // of proofs; "": none
   RunnerOptions runner;
+  bool redact = false;            // no host name and no folders in the report (benches/redact.h)
   Json details = Json::object();  // of the report: what was asked for
 };
 
 struct SweepResult {
   ExitCode code = ExitCode::done;
   Report report;
+  Report against;  // of the other build, where there is one
 };
 
 // What can be known to be wrong before anything runs: an unknown backend, a data set that cannot be
@@ -32,6 +42,8 @@ void check_before_start(const std::vector<CaseSpec>& cases, int cpus);
 // the first case) or a resumed journal is not of this program, internal when writing fails.
 SweepResult run_sweep(const SweepOptions& options, RunObserver& observer);
 
+// "a/report.json" -> "a/report.against.json"
+std::string against_path(const std::string& out);
 std::string journal_path(const std::string& out);
 
 }  // namespace voxmark

@@ -107,6 +107,11 @@ Table case_table(std::span<const CaseSummary> cases,
              [](double seconds) { return significant(seconds, kSecondsDigits); });
   add_figure("GFLOP/s", &CaseSummary::flops_per_second,
              [](double flops) { return significant(flops * 1e-9, kRatioDigits); });
+  if (std::ranges::any_of(cases,
+                          [](const CaseSummary& own) { return own.roofline_share.has_value(); })) {
+    add_figure("of roofline", &CaseSummary::roofline_share,
+               [](double share) { return fmt::format("{:.0f}%", 100 * share); });
+  }
   add_figure("planned", &CaseSummary::planned_bytes, bytes_text);
   add_figure("peak memory", &CaseSummary::peak_bytes, bytes_text);
   if (baseline_backend) {

@@ -68,6 +68,15 @@ void describe_failures(CaseSummary& summary, std::span<const Record* const> reco
   }
 }
 
+// "roofline" of a record's details, in seconds per step.
+std::optional<double> roofline_seconds(const Record& record) {
+  const auto roofline = record.details.find("roofline");
+  if (roofline == record.details.end() || !roofline->is_object()) return std::nullopt;
+  const auto seconds = roofline->find("seconds");
+  if (seconds == roofline->end() || !seconds->is_number()) return std::nullopt;
+  return seconds->get<double>();
+}
+
 CaseSummary summarise_case(std::span<const Record* const> records) {
   CaseSummary summary;
   summary.spec = without_process(records.front()->spec);
@@ -108,6 +117,9 @@ CaseSummary summarise_case(std::span<const Record* const> records) {
   if (first.flops_per_step && first.outcome == Outcome::ok && summary.step_seconds->median > 0) {
     summary.flops_per_second =
         static_cast<double>(*first.flops_per_step) / summary.step_seconds->median;
+    if (const auto seconds = roofline_seconds(first)) {
+      summary.roofline_share = *seconds / summary.step_seconds->median;
+    }
   }
   return summary;
 }

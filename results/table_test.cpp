@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
+
 #include "results/case_table.h"
 #include "results/example_record.h"
 
@@ -45,6 +47,19 @@ eigen    64x64x64      2       -  -                                           - 
   // clang-format on
   const Table without = case_table(cases, std::nullopt);
   EXPECT_EQ(without.columns.size(), case_table(cases, "naive").columns.size() - 1);
+}
+
+TEST(CaseTable, ShowsTheShareOfTheRooflineWhereTheLimitsWereMeasured) {
+  std::vector<Record> records = {example_record("naive", 0, 1.0),
+                                 example_record("onednn", 0, 0.25)};
+  records[1].details["roofline"] = {{"seconds", 0.1}};
+  records[0].details["roofline"] = {{"seconds", nullptr}, {"reason", "not measured"}};
+  const Table table = case_table(summarise(records), std::nullopt);
+  const auto column = std::ranges::find(table.columns, "of roofline", &Column::header);
+  ASSERT_NE(column, table.columns.end());
+  const auto index = static_cast<std::size_t>(column - table.columns.begin());
+  EXPECT_EQ(table.rows[0][index], "-");
+  EXPECT_EQ(table.rows[1][index], "40%");
 }
 
 TEST(CaseTable, HasAColumnForWhatDiffers) {

@@ -1,5 +1,6 @@
 #include "workloads/cost.h"
 
+#include <initializer_list>
 #include <type_traits>
 #include <variant>
 
@@ -44,6 +45,33 @@ std::int64_t flops(const Program& program) {
     sum += flops(program, op);
   }
   return sum;
+}
+
+std::int64_t convolution_elements(const Program& program, const Op& op) {
+  const auto sum = [&program](std::initializer_list<TensorId> operands) {
+    std::int64_t all = 0;
+    for (const TensorId id : operands) {
+      all += elements(program.tensor(id).shape);
+    }
+    return all;
+  };
+  return std::visit(
+      [&](const auto& kind) -> std::int64_t {
+        using Kind = std::decay_t<decltype(kind)>;
+        if constexpr (std::is_same_v<Kind, Convolution> ||
+                      std::is_same_v<Kind, TransposedConvolution>) {
+          return sum({kind.input, kind.kernel, kind.bias, kind.output});
+        } else if constexpr (std::is_same_v<Kind, ConvolutionBackwardData> ||
+                             std::is_same_v<Kind, TransposedConvolutionBackwardData>) {
+          return sum({kind.grad_output, kind.kernel, kind.grad_input});
+        } else if constexpr (std::is_same_v<Kind, ConvolutionBackwardWeights> ||
+                             std::is_same_v<Kind, TransposedConvolutionBackwardWeights>) {
+          return sum({kind.input, kind.grad_output, kind.grad_kernel, kind.grad_bias});
+        } else {
+          return 0;
+        }
+      },
+      op.kind);
 }
 
 ParameterCount count_parameters(const Program& program) {

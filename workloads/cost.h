@@ -13,6 +13,11 @@ std::int64_t flops(const Program& program, const Op& op);
 // Of the whole step, every phase.
 std::int64_t flops(const Program& program);
 
+// Of the operands that a convolution (of either kind, in either direction) must read and write once
+// each, the kernel and bias gradients among them; 0 for every other op. What stands between
+// convolutions can be fused into them; this cannot be avoided while tensors exceed the caches.
+std::int64_t convolution_elements(const Program& program, const Op& op);
+
 struct ParameterCount {
   std::int64_t trainable = 0;
   std::int64_t moving_statistics = 0;

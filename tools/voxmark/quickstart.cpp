@@ -9,6 +9,7 @@
 
 #include "backends/registry.h"
 #include "benches/environment.h"
+#include "benches/interleave.h"
 #include "benches/interrupt.h"
 #include "benches/memory_room.h"
 #include "benches/progress.h"
@@ -33,6 +34,7 @@ constexpr Dims kImage{64, 64, 48};
 constexpr int kProcesses = 3;
 constexpr int kSteps = 3;
 constexpr int kWarmup = 1;
+constexpr std::uint64_t kOrderSeed = 1;
 
 std::string phantom_folder(const std::string& out) {
   std::string folder = out + "/data";
@@ -110,7 +112,8 @@ ExitCode quickstart(const QuickstartOptions& options) {
   std::filesystem::create_directories(options.out);
   const std::string data = options.data.empty() ? phantom_folder(options.out) : options.data;
   const int cpus = allowed_cpus();
-  const std::vector<CaseSpec> cases = quickstart_cases(data, image_within(data), cpus);
+  const std::vector<CaseSpec> listed = quickstart_cases(data, image_within(data), cpus);
+  const std::vector<CaseSpec> cases = interleave(listed, kOrderSeed);
   check_before_start(cases, cpus);
   fmt::print(stderr, "{} runs of a training step at {} on {} threads\n", cases.size(),
              to_string(cases.front().image), cpus);
@@ -118,13 +121,15 @@ ExitCode quickstart(const QuickstartOptions& options) {
   SweepOptions sweep;
   sweep.cases = cases;
   sweep.out = options.out + "/report.json";
+  sweep.measure_limits = true;
   sweep.runner.child.command = {"/proc/self/exe", "child"};
   sweep.details = {{"quickstart", true}, {"baseline", kPaperBaseline}};
   catch_interrupts();
   Progress progress(stderr, cases.size());
   const SweepResult result = run_sweep(sweep, progress);
 
-  const std::vector<CaseSummary> summaries = summarise(result.report.records);
+  const std::vector<CaseSummary> summaries =
+      summarise(in_listed_order(result.report.records, listed));
   fmt::print("\n{}\nReport: {}\n", render_text(case_table(summaries, kPaperBaseline)), sweep.out);
   if (result.code != ExitCode::interrupted && result.code != ExitCode::terminated) {
     print_conclusions(summaries, data, cpus);

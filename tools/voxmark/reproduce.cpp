@@ -5,6 +5,7 @@
 
 #include "base/atomic_file.h"
 #include "benches/environment.h"
+#include "benches/interleave.h"
 #include "benches/interrupt.h"
 #include "benches/peers.h"
 #include "benches/progress.h"
@@ -46,7 +47,7 @@ SweepResult measure(const Options& options) {
   const Suite suite = suite_of(options);
   const int cpus = allowed_cpus();
   SweepOptions sweep;
-  sweep.cases = expand(suite, cpus);
+  sweep.cases = interleave(expand(suite, cpus), suite.order_seed);
   check_before_start(sweep.cases, cpus);
   sweep.out = options.out;
   // A run that was stopped goes on; one that was not leaves no journal.

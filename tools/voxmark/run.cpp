@@ -6,11 +6,15 @@
 #include <set>
 #include <string>
 
+#include "benches/counters.h"
 #include "benches/environment.h"
+#include "benches/interleave.h"
 #include "benches/interrupt.h"
 #include "benches/progress.h"
 #include "benches/suite.h"
 #include "benches/sweep.h"
+#include "benches/thread_settings.h"
+#include "benches/topology.h"
 #include "results/case_table.h"
 #include "results/summary.h"
 #include "tools/voxmark/subcommand.h"
@@ -25,6 +29,11 @@ struct Options {
   bool dry_run = false;
   bool resume = false;
   bool no_cache = false;
+  bool no_limits = false;
+  std::string counters = "default";
+  std::string against;
+  ThreadSettings threads;
+  bool redact = false;
 };
 
 // Keys that take a list.
@@ -46,6 +55,11 @@ const std::map<std::string, std::string> kHelp = {
     {"steps", "timed steps per process"},
     {"warmup", "steps before them"},
     {"repeats", "processes per case, interleaved over the backends"},
+    {"precision_target", "more processes until the median is known to this fraction: 0.02"},
+    {"time_budget", "seconds after which --precision-target starts no more processes"},
+    {"max_repeats", "processes per case that --precision-target may reach"},
+    {"order_seed", "of the order in which cases are interleaved"},
+    {"taint_repeats", "how often a process that was disturbed is run again, at most"},
     {"memory_limit", "8GiB, 500MB: tensors are computed again to fit; what cannot is not started"},
     {"case_budget", "a case predicted to take more seconds is skipped"},
     {"timeout", "seconds without a message after which a case is ended"},
@@ -108,6 +122,8 @@ Json request_json(const Options& options, const Suite& suite, const std::string&
   return {{"suite", options.suite.empty() ? Json() : Json(options.suite)},
           {"flags", std::move(flags)},
           {"repeats", suite.repeats},
+          {"order_seed", suite.order_seed},
+          {"taint_repeats", suite.taint_repeats},
           {"baseline", baseline}};
 }
 
@@ -117,28 +133,54 @@ ExitCode run(const Options& options) {
   const std::vector<CaseSpec> cases = expand(suite, cpus);
   const std::string baseline = baseline_of(suite, cases);
   check_before_start(cases, cpus);
+  counter_groups(options.counters);
+  check(options.threads);
   if (options.dry_run) {
     print_cases(stdout, cases, suite.repeats);
     return ExitCode::done;
   }
   print_cases(stderr, cases, suite.repeats);
+  const Json machine = {{"cpu", {{"numa_nodes", topology().value("numa_nodes", Json()).size()}}},
+                        {"variables", performance_variables()}};
+  if (const auto warning = numa_warning(machine, options.threads)) {
+    fmt::print(stderr, "Warning: {}\n", *warning);
+  }
+  if (const std::string missing = missing_hardware_counters();
+      options.counters != "none" && !missing.empty()) {
+    fmt::print(stderr, "No hardware counters: {}\n", missing);
+  }
 
   SweepOptions sweep;
-  sweep.cases = cases;
+  sweep.cases = interleave(cases, suite.order_seed);
+  sweep.stopping = suite.stopping;
+  sweep.order_seed = suite.order_seed;
+  sweep.runner.taint_repeats = suite.taint_repeats;
   sweep.out = options.out;
   sweep.resume = options.resume;
+  sweep.measure_limits = !options.no_limits;
+  sweep.against = options.against;
+  sweep.redact = options.redact;
+  sweep.runner.child.environment = assignments(requested_variables(options.threads));
   if (options.no_cache) {
     sweep.cache_folder.clear();
   }
-  sweep.runner.child.command = {"/proc/self/exe", "child"};
+  sweep.runner.child.command = {"/proc/self/exe", "child", "--counters", options.counters};
   sweep.runner.child.patience_seconds = suite.timeout_seconds;
   sweep.runner.case_budget_seconds = suite.case_budget_seconds;
   sweep.details = request_json(options, suite, baseline);
+  sweep.details["thread_settings"] = to_json(options.threads);
   catch_interrupts();
   Progress progress(stderr, cases.size());
   const SweepResult result = run_sweep(sweep, progress);
 
-  fmt::print("{}", render_text(case_table(summarise(result.report.records), baseline)));
+  const std::vector<Record> records = in_listed_order(result.report.records, cases);
+  fmt::print("{}", render_text(case_table(summarise(records), baseline)));
+  if (!options.against.empty()) {
+    fmt::print("\n{}:\n{}", options.against,
+               render_text(case_table(summarise(in_listed_order(result.against.records, cases)),
+                                      baseline)));
+    fmt::print(stderr, "Compare {} with {}\n", against_path(options.out), options.out);
+  }
   fmt::print(stderr, "{} records of {} in {}\n", result.report.records.size(), cases.size(),
              options.out);
   return result.code;
@@ -160,6 +202,20 @@ void add_run(CLI::App& app, Action& action) {
   command->add_flag("--dry-run", options->dry_run, "list and count the cases, and stop");
   command->add_flag("--resume", options->resume, "go on where a stopped run with this --out ended");
   command->add_flag("--no-cache", options->no_cache, "verify anew what was verified before");
+  command
+      ->add_option("--counters", options->counters,
+                   "counted in steps of their own: default, none, or names of libpfm4")
+      ->capture_default_str();
+  command->add_option("--bind", options->threads.bind,
+                      "holds threads on cores, hardware threads or NUMA nodes: cores, threads, "
+                      "numa, none; default: as the environment says");
+  command->add_option("--profile", options->threads.profile,
+                      "paper: the white paper's settings, translated for libgomp");
+  command->add_flag("--redact", options->redact, "no host name and no folders in the report");
+  command->add_option("--against", options->against,
+                      "another build of voxmark, measured process by process beside this one");
+  command->add_flag("--no-limits", options->no_limits,
+                    "do not measure the machine's limits first (1.5 s per number of threads)");
   command->callback([&action, options] { action = [options] { return run(*options); }; });
 }
 

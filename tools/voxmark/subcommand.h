@@ -22,14 +22,18 @@ namespace voxmark {
 using Action = std::function<ExitCode()>;
 
 void add_child(CLI::App& app, Action& action);
+void add_doctor(CLI::App& app, Action& action);
 void add_inspect(CLI::App& app, Action& action);
+void add_limits(CLI::App& app, Action& action);
 void add_list(CLI::App& app, Action& action);
+void add_noise(CLI::App& app, Action& action);
 void add_phantom(CLI::App& app, Action& action);
 void add_plan(CLI::App& app, Action& action);
 void add_quickstart(CLI::App& app, Action& action);
 void add_reproduce(CLI::App& app, Action& action);
 void add_rerun(CLI::App& app, Action& action);
 void add_run(CLI::App& app, Action& action);
+void add_sysinfo(CLI::App& app, Action& action);
 void add_validate(CLI::App& app, Action& action);
 void add_verify(CLI::App& app, Action& action);
 

@@ -1,0 +1,209 @@
+#include "benches/counters.h"
+
+#include <gtest/gtest.h>
+#include <sys/mman.h>
+
+#include <barrier>
+#include <cerrno>
+#include <ctime>
+#include <filesystem>
+#include <fstream>
+#include <thread>
+
+#include "base/error.h"
+#include "benches/energy.h"
+#include "benches/testing/temporary_folder.h"
+
+namespace voxmark {
+namespace {
+
+TEST(CounterArithmetic, ACountIsADifference) {
+  const CounterReading during = difference({100, 50, 50}, {350, 150, 150});
+  EXPECT_EQ(counter_value(during).value, 250);
+  EXPECT_EQ(counter_value(during).running_fraction, 1);
+}
+
+TEST(CounterArithmetic, AMultiplexedCountIsScaledOrRefused) {
+  const CounterValue scaled = counter_value({950, 1000, 950});
+  EXPECT_DOUBLE_EQ(*scaled.value, 1000);
+  EXPECT_DOUBLE_EQ(scaled.running_fraction, 0.95);
+  const CounterValue refused = counter_value({500, 1000, 500});
+  EXPECT_FALSE(refused.value);
+  EXPECT_EQ(refused.reason, "ran 50% of the time, too little to scale from");
+}
+
+TEST(CounterArithmetic, WhatDidNotCountIsNotZero) {
+  EXPECT_FALSE(counter_value({0, 0, 0}).value);
+  EXPECT_FALSE(counter_value({0, 1000, 0}).value);
+  EXPECT_EQ(counter_value({0, 1000, 1000}).value, 0) << "counted, and found none";
+  EXPECT_TRUE(to_json(missing_counter("no PMU")).at("value").is_null());
+  EXPECT_EQ(to_json(missing_counter("no PMU")).at("reason"), "no PMU");
+}
+
+TEST(CounterArithmetic, DerivedFiguresSayWhatTheyCameFrom) {
+  CounterValues values;
+  values["cycles"] = {3e9, 1, ""};
+  values["instructions"] = {6e9, 1, ""};
+  values["task-clock"] = {2e9, 1, ""};  // nanoseconds
+  values["cache-misses"] = {1e6, 1, ""};
+  values["cache-references"] = missing_counter("no PMU");
+  const Json figures = derived_figures(values, 64e6);
+  EXPECT_EQ(figures.at("instructions_per_cycle").at("value"), 2.0);
+  EXPECT_EQ(figures.at("instructions_per_cycle").at("from"), Json({"instructions", "cycles"}));
+  EXPECT_EQ(figures.at("frequency_hz").at("value"), 1.5e9);
+  EXPECT_EQ(figures.at("bytes_per_flop").at("value"), 1.0);
+  EXPECT_TRUE(figures.at("cache_miss_fraction").at("value").is_null());
+  EXPECT_EQ(figures.at("cache_miss_fraction").at("reason"), "cache-references: no PMU");
+}
+
+TEST(CounterArithmetic, EnergyCountersStartAgain) {
+  EXPECT_DOUBLE_EQ(joules_between(1000000, 3500000, 100000000), 2.5);
+  EXPECT_DOUBLE_EQ(joules_between(99000000, 500000, 100000000), 1.5);
+}
+
+TEST(Counters, SayWhatToDoAboutAMissingPmu) {
+  EXPECT_NE(explain_open_error(ENOENT, "2").find("no PMU"), std::string::npos);
+  EXPECT_NE(explain_open_error(EOPNOTSUPP, "2").find("no PMU"), std::string::npos);
+  EXPECT_NE(explain_open_error(EACCES, "3").find("sysctl kernel.perf_event_paranoid"),
+            std::string::npos);
+  EXPECT_NE(explain_open_error(EPERM, "2").find("seccomp"), std::string::npos);
+}
+
+TEST(Counters, AreAValueOrAReason) {
+  for (const CounterGroup& group : counter_groups("default")) {
+    Counters counters(group);
+    counters.start();
+    for (const auto& [event, value] : counters.stop()) {
+      EXPECT_NE(value.value.has_value(), !value.reason.empty()) << event;
+    }
+  }
+}
+
+TEST(Counters, OfAnyNameThatLibpfm4Knows) {
+  EXPECT_TRUE(counter_groups("none").empty());
+  EXPECT_EQ(counter_groups("PERF_COUNT_SW_CPU_CLOCK,minor-faults").size(), 3U);
+  EXPECT_THROW(counter_groups("no-such-event"), Error);
+  EXPECT_THROW(counter_groups("minor-faults,"), Error);
+}
+
+double thread_seconds() {
+  timespec time = {};
+  clock_gettime(CLOCK_THREAD_CPUTIME_ID, &time);
+  return static_cast<double>(time.tv_sec) + 1e-9 * static_cast<double>(time.tv_nsec);
+}
+
+constexpr std::size_t kPages = 16384;  // 64 MiB
+constexpr std::size_t kPageBytes = 4096;
+
+// Fresh pages of 4 KiB, none of which is there yet.
+char* fresh_pages() {
+  void* pages = mmap(nullptr, kPages * kPageBytes, PROT_READ | PROT_WRITE,
+                     MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  EXPECT_NE(pages, MAP_FAILED);
+  madvise(pages, kPages * kPageBytes, MADV_NOHUGEPAGE);
+  return static_cast<char*>(pages);
+}
+
+// The path of the hardware's counters, proven by events that every machine has: threads that are
+// created after opening are counted, to the page.
+TEST(Counters, CountPageFaultsOfEveryThreadExactly) {
+  constexpr std::size_t kThreads = 4;
+  Counters counters({"page-faults"});
+  if (!counters.is_open()) {
+    GTEST_SKIP() << counters.stop().at("page-faults").reason;
+  }
+  char* pages = fresh_pages();
+  std::barrier together(kThreads + 1);
+  std::vector<std::thread> threads;
+  for (std::size_t thread = 0; thread < kThreads; ++thread) {
+    threads.emplace_back([&, thread] {
+      volatile char* page = pages;  // its own code and stack are there before counting starts
+      const auto touch = [&](std::size_t from, std::size_t to) {
+        for (std::size_t i = from; i < to; ++i) {
+          page[i * kPageBytes] = 1;
+        }
+      };
+      touch(0, 0);
+      together.arrive_and_wait();
+      together.arrive_and_wait();
+      touch(thread * kPages / kThreads, (thread + 1) * kPages / kThreads);
+      together.arrive_and_wait();
+      together.arrive_and_wait();
+    });
+  }
+  together.arrive_and_wait();
+  counters.start();
+  together.arrive_and_wait();
+  together.arrive_and_wait();
+  const CounterValues values = counters.stop();
+  together.arrive_and_wait();
+  for (std::thread& thread : threads) {
+    thread.join();
+  }
+  munmap(pages, kPages * kPageBytes);
+  EXPECT_EQ(values.at("page-faults").value, static_cast<double>(kPages));
+}
+
+TEST(Counters, TaskClockIsTheThreadsCpuTime) {
+  constexpr std::size_t kThreads = 3;
+  constexpr double kSecondsEach = 0.2;
+  Counters counters({"task-clock"});
+  if (!counters.is_open()) {
+    GTEST_SKIP() << counters.stop().at("task-clock").reason;
+  }
+  counters.start();
+  std::array<double, kThreads> seconds{};
+  std::vector<std::thread> threads;
+  for (double& own : seconds) {
+    threads.emplace_back([&own] {
+      while (thread_seconds() < kSecondsEach) {
+      }
+      own = thread_seconds();
+    });
+  }
+  const double before_waiting = thread_seconds();
+  for (std::thread& thread : threads) {
+    thread.join();
+  }
+  const double waiting = thread_seconds() - before_waiting;
+  const double counted = *counters.stop().at("task-clock").value * 1e-9;
+  double sum = waiting;
+  for (const double own : seconds) {
+    sum += own;
+  }
+  EXPECT_NEAR(counted, sum, 0.02 * sum);
+}
+
+TEST(Energy, AddsPackagesUpAndLeavesTheirPartsOut) {
+  const TemporaryFolder folder;
+  const auto write = [&](const std::string& zone, const std::string& file,
+                         const std::string& text) {
+    const std::filesystem::path path = folder.path() + "/sys/class/powercap/" + zone;
+    std::filesystem::create_directories(path);
+    std::ofstream(path / file) << text;
+  };
+  for (const std::string zone : {"intel-rapl:0", "intel-rapl:1", "intel-rapl:0:0"}) {
+    write(zone, "name", zone == "intel-rapl:0:0" ? "core\n" : "package-" + zone.substr(11) + "\n");
+    write(zone, "max_energy_range_uj", "1000000000\n");
+    write(zone, "energy_uj", "5000000\n");
+  }
+  EnergyMeter meter(folder.path());
+  meter.start();
+  write("intel-rapl:0", "energy_uj", "7000000\n");
+  write("intel-rapl:1", "energy_uj", "1000000\n");  // passed its range
+  write("intel-rapl:0:0", "energy_uj", "6000000\n");
+  const Json energy = meter.stop();
+  EXPECT_DOUBLE_EQ(energy.at("joules").get<double>(), 2 + 996);
+  EXPECT_DOUBLE_EQ(energy.at("domains").at("package-0").get<double>(), 2);
+}
+
+TEST(Energy, IsNullWithItsReasonWhereThereIsNone) {
+  const TemporaryFolder folder;
+  EnergyMeter meter(folder.path());
+  meter.start();
+  EXPECT_TRUE(meter.stop().at("joules").is_null());
+  EXPECT_FALSE(meter.stop().at("reason").get<std::string>().empty());
+}
+
+}  // namespace
+}  // namespace voxmark

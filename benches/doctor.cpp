@@ -1,0 +1,254 @@
+#include "benches/doctor.h"
+
+#include <fmt/format.h>
+
+#include <charconv>
+#include <chrono>
+#include <cstdint>
+
+#include "benches/counters.h"
+#include "benches/interference.h"
+#include "benches/memory_room.h"
+#include "benches/readings.h"
+
+namespace voxmark {
+namespace {
+
+// A fact's text, or nothing where it is null or not there.
+std::optional<std::string> text_of(const Json& environment, const char* section, const char* name) {
+  const Json& facts = environment.at(section);
+  if (!facts.contains(name) || facts.at(name).is_null()) {
+    return std::nullopt;
+  }
+  return facts.at(name).is_string() ? facts.at(name).get<std::string>() : dump_json(facts.at(name));
+}
+
+std::optional<double> number_of(const Json& environment, const char* section, const char* name) {
+  const Json& facts = environment.at(section);
+  return facts.contains(name) && facts.at(name).is_number()
+             ? std::optional(facts.at(name).get<double>())
+             : std::nullopt;
+}
+
+Diagnosis good(const std::string& subject, const std::string& found) {
+  return {subject, Health::good, found, "", ""};
+}
+
+Diagnosis untold(const std::string& subject, const std::string& why) {
+  return {subject, Health::unknown, why, "", ""};
+}
+
+Diagnosis counters(const Situation& situation) {
+  if (situation.missing_counters.empty()) {
+    return good("hardware counters", "there");
+  }
+  return {"hardware counters", Health::spoils, situation.missing_counters,
+          "no cycles, instructions or cache misses beside the times",
+          "on bare metal: sysctl kernel.perf_event_paranoid=1; in a virtual machine: its host must "
+          "pass a PMU on"};
+}
+
+Diagnosis paranoid(const Json& environment) {
+  const auto level = text_of(environment, "system", "perf_event_paranoid");
+  if (!level) {
+    return untold("perf_event_paranoid", "the kernel has no performance events");
+  }
+  int number = 0;
+  std::from_chars(level->data(), level->data() + level->size(), number);
+  if (number <= 1) {
+    return good("perf_event_paranoid", *level);
+  }
+  return {"perf_event_paranoid", Health::spoils, *level,
+          "users count no kernel code, and with 3 nothing at all",
+          "sysctl kernel.perf_event_paranoid=1"};
+}
+
+Diagnosis governor(const Json& environment) {
+  const auto found = text_of(environment, "cpu", "governor");
+  if (!found) {
+    return untold("governor", "no cpufreq here; in a virtual machine the host decides");
+  }
+  if (*found == "performance") {
+    return good("governor", *found);
+  }
+  return {"governor", Health::spoils, *found, "the clock frequency follows the load",
+          "cpupower frequency-set --governor performance"};
+}
+
+Diagnosis turbo(const Json& environment) {
+  if (const auto no_turbo = text_of(environment, "cpu", "no_turbo")) {
+    if (*no_turbo == "1") {
+      return good("turbo", "off");
+    }
+    return {"turbo", Health::spoils, "on",
+            "the clock frequency depends on heat and on how many cores work",
+            "echo 1 > /sys/devices/system/cpu/intel_pstate/no_turbo"};
+  }
+  if (const auto boost = text_of(environment, "cpu", "boost")) {
+    if (*boost == "0") {
+      return good("turbo", "off");
+    }
+    return {"turbo", Health::spoils, "on",
+            "the clock frequency depends on heat and on how many cores work",
+            "echo 0 > /sys/devices/system/cpu/cpufreq/boost"};
+  }
+  return untold("turbo", "neither intel_pstate nor cpufreq here");
+}
+
+// "always [madvise] never" -> "madvise".
+std::string chosen(const std::string& text) {
+  const std::size_t begin = text.find('[');
+  const std::size_t end = text.find(']');
+  return begin == std::string::npos || end == std::string::npos
+             ? text
+             : text.substr(begin + 1, end - begin - 1);
+}
+
+Diagnosis huge_pages(const Json& environment) {
+  const auto setting = text_of(environment, "memory", "transparent_hugepages");
+  if (!setting) {
+    return untold("transparent huge pages", "the kernel has none");
+  }
+  if (chosen(*setting) != "never") {
+    return good("transparent huge pages", chosen(*setting));
+  }
+  return {"transparent huge pages", Health::spoils, "never",
+          "a large arena costs a page fault per 4 KiB, and more TLB misses",
+          "echo madvise > /sys/kernel/mm/transparent_hugepage/enabled"};
+}
+
+Diagnosis hyperthreads(const Json& environment) {
+  const auto state = text_of(environment, "cpu", "smt");
+  if (!state) {
+    return untold("SMT", "the kernel does not tell");
+  }
+  if (*state != "on") {
+    return good("SMT", *state);
+  }
+  return {
+      "SMT", Health::spoils, "on",
+      "two threads on one core are counted as two, and take each other's units",
+      "run with --threads CORES --bind cores, or echo off > /sys/devices/system/cpu/smt/control"};
+}
+
+Diagnosis quota(const Json& environment, const Situation& situation) {
+  const auto found = number_of(environment, "system", "cpu_quota");
+  if (!found) {
+    return good("CPU quota", "none");
+  }
+  const double cpus = number_of(environment, "cpu", "allowed").value_or(0);
+  if (*found >= cpus && situation.throttled_fraction.value_or(0) == 0) {
+    return good("CPU quota", fmt::format("{:g} CPUs, {:g} allowed", *found, cpus));
+  }
+  return {"CPU quota", Health::spoils, fmt::format("{:g} CPUs for {:g} allowed ones", *found, cpus),
+          "threads stop in the middle of a step, all at once",
+          "raise cpu.max of the cgroup (docker: --cpus), or use fewer --threads"};
+}
+
+Diagnosis free_memory(const Json& environment) {
+  constexpr double kLeastFraction = 0.5;
+  const auto total = number_of(environment, "memory", "total_bytes");
+  const auto room = number_of(environment, "memory", "available_bytes");
+  if (!total || !room) {
+    return untold("free memory", "the kernel does not tell");
+  }
+  const std::string found = fmt::format("{} of {}", human_bytes(static_cast<std::int64_t>(*room)),
+                                        human_bytes(static_cast<std::int64_t>(*total)));
+  if (*room >= kLeastFraction * *total) {
+    return good("free memory", found);
+  }
+  return {"free memory", Health::spoils, found, "larger cases are infeasible, or page",
+          "end what holds it (ps aux --sort=-rss), or raise the cgroup's limit"};
+}
+
+Diagnosis load(const Json& environment) {
+  constexpr double kMostLoad = 0.5;
+  const auto averages = text_of(environment, "system", "load_average");
+  double last_minute = 0;
+  if (!averages ||
+      std::from_chars(averages->data(), averages->data() + averages->size(), last_minute).ec !=
+          std::errc()) {
+    return untold("load", "the kernel does not tell");
+  }
+  if (last_minute <= kMostLoad) {
+    return good("load", fmt::format("{:g} in the last minute", last_minute));
+  }
+  return {"load", Health::spoils, fmt::format("{:g} in the last minute", last_minute),
+          "other programs take CPU time, caches and memory bandwidth",
+          "end what runs (top), and wait a minute"};
+}
+
+Diagnosis steal(const Situation& situation) {
+  if (!situation.steal_fraction) {
+    return untold("steal", "cannot read /proc/stat");
+  }
+  const std::string found = fmt::format("{:.1f}%", 100 * *situation.steal_fraction);
+  if (*situation.steal_fraction <= kMaxStealFraction) {
+    return good("steal", found);
+  }
+  return {"steal", Health::spoils, found, "the hypervisor gives this machine's CPUs to others",
+          "take a machine with dedicated CPUs"};
+}
+
+Diagnosis waiting(const Situation& situation) {
+  if (!situation.run_delay_fraction) {
+    return untold("waiting for a CPU", "the kernel has no schedstat");
+  }
+  const std::string found = fmt::format("{:.1f}% of the time", 100 * *situation.run_delay_fraction);
+  if (*situation.run_delay_fraction <= kMaxRunDelayFraction) {
+    return good("waiting for a CPU", found);
+  }
+  return {"waiting for a CPU", Health::spoils, found, "other programs run on these CPUs",
+          "end them (top), or keep them off: taskset, cpuset cgroups"};
+}
+
+Diagnosis numa(const Json& environment) {
+  const double nodes = number_of(environment, "cpu", "numa_nodes").value_or(1);
+  if (nodes <= 1) {
+    return good("NUMA", "one node");
+  }
+  return {"NUMA", Health::spoils, fmt::format("{:g} nodes", nodes),
+          "threads that move between nodes leave their memory behind", "run with --bind cores"};
+}
+
+}  // namespace
+
+std::string to_string(Health health) {
+  switch (health) {
+    case Health::good:
+      return "good";
+    case Health::spoils:
+      return "spoils";
+    case Health::unknown:
+      return "unknown";
+  }
+  return "";
+}
+
+std::vector<Diagnosis> diagnose(const Json& environment, const Situation& situation) {
+  return {counters(situation),      paranoid(environment),
+          governor(environment),    turbo(environment),
+          huge_pages(environment),  hyperthreads(environment),
+          numa(environment),        quota(environment, situation),
+          free_memory(environment), load(environment),
+          steal(situation),         waiting(situation)};
+}
+
+Situation observe_situation(double seconds) {
+  ReadingsProbe probe;
+  probe.start();
+  const auto start = std::chrono::steady_clock::now();
+  double passed = 0;
+  while (passed < seconds) {
+    passed = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+  }
+  const Json readings = probe.stop();
+  const auto fraction = [&](const char* name) {
+    return readings.contains(name) ? std::optional(readings.at(name).get<double>() / passed)
+                                   : std::nullopt;
+  };
+  return {missing_hardware_counters(), fraction("steal_seconds"), fraction("throttled_seconds"),
+          fraction("run_delay_seconds")};
+}
+
+}  // namespace voxmark

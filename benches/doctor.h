@@ -1,0 +1,42 @@
+// What on this machine spoils a measurement, and the command that mends it. A pure function of
+// facts; benches/environment.h gathers them.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/json.h"
+
+namespace voxmark {
+
+enum class Health {
+  good,
+  spoils,   // figures measured here are off, or vary
+  unknown,  // this machine does not tell
+};
+std::string to_string(Health health);
+
+struct Diagnosis {
+  std::string subject;  // "governor"
+  Health health = Health::unknown;
+  std::string found;   // what it is
+  std::string effect;  // on a measurement; "" when good
+  std::string remedy;  // a command, or what else to do; "" when good
+};
+
+// What is asked beside the environment.
+struct Situation {
+  std::string missing_counters;              // benches/counters.h; "" where they work
+  std::optional<double> steal_fraction;      // of all CPUs' time, just now
+  std::optional<double> throttled_fraction;  // of the time, just now
+  std::optional<double> run_delay_fraction;  // that a busy thread waited for a CPU, just now
+};
+
+// `environment` as probe_environment() tells it.
+std::vector<Diagnosis> diagnose(const Json& environment, const Situation& situation);
+
+// Watches for `seconds` with one busy thread.
+Situation observe_situation(double seconds);
+
+}  // namespace voxmark

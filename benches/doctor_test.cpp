@@ -1,0 +1,143 @@
+#include "benches/doctor.h"
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+
+#include "benches/dimms.h"
+#include "benches/environment.h"
+#include "benches/topology.h"
+
+namespace voxmark {
+namespace {
+
+Json quiet_server() {
+  return {{"cpu",
+           {{"governor", "performance"},
+            {"no_turbo", "1"},
+            {"smt", "off"},
+            {"allowed", 80},
+            {"numa_nodes", 1}}},
+          {"memory",
+           {{"transparent_hugepages", "always [madvise] never"},
+            {"total_bytes", 1000},
+            {"available_bytes", 900}}},
+          {"system",
+           {{"perf_event_paranoid", "1"},
+            {"load_average", "0.05 0.1 0.2 1/300 4242"},
+            {"cpu_quota", nullptr}}}};
+}
+
+Situation undisturbed() { return {"", 0.0, 0.0, 0.001}; }
+
+std::vector<std::string> spoilt(const Json& environment, const Situation& situation) {
+  std::vector<std::string> subjects;
+  for (const Diagnosis& finding : diagnose(environment, situation)) {
+    if (finding.health == Health::spoils) {
+      EXPECT_FALSE(finding.effect.empty()) << finding.subject;
+      EXPECT_FALSE(finding.remedy.empty()) << finding.subject;
+      subjects.push_back(finding.subject);
+    }
+  }
+  return subjects;
+}
+
+TEST(Doctor, FindsNothingOnAQuietServer) {
+  EXPECT_TRUE(spoilt(quiet_server(), undisturbed()).empty());
+}
+
+TEST(Doctor, NamesEachThingThatSpoilsAMeasurement) {
+  const std::vector<std::pair<std::string, Json::json_pointer>> wrong = {
+      {"governor", Json::json_pointer("/cpu/governor")},
+      {"turbo", Json::json_pointer("/cpu/no_turbo")},
+      {"SMT", Json::json_pointer("/cpu/smt")},
+      {"NUMA", Json::json_pointer("/cpu/numa_nodes")},
+      {"transparent huge pages", Json::json_pointer("/memory/transparent_hugepages")},
+      {"free memory", Json::json_pointer("/memory/available_bytes")},
+      {"perf_event_paranoid", Json::json_pointer("/system/perf_event_paranoid")},
+      {"load", Json::json_pointer("/system/load_average")},
+      {"CPU quota", Json::json_pointer("/system/cpu_quota")}};
+  const std::map<std::string, Json> values = {{"governor", "powersave"},
+                                              {"turbo", "0"},
+                                              {"SMT", "on"},
+                                              {"NUMA", 2},
+                                              {"transparent huge pages", "always madvise [never]"},
+                                              {"free memory", 100},
+                                              {"perf_event_paranoid", "2"},
+                                              {"load", "7.5 0.1 0.2 1/300 4242"},
+                                              {"CPU quota", 1.5}};
+  for (const auto& [subject, place] : wrong) {
+    Json environment = quiet_server();
+    environment[place] = values.at(subject);
+    EXPECT_EQ(spoilt(environment, undisturbed()), std::vector<std::string>{subject});
+  }
+  Situation situation = undisturbed();
+  situation.missing_counters = "no PMU";
+  EXPECT_EQ(spoilt(quiet_server(), situation), std::vector<std::string>{"hardware counters"});
+  situation = undisturbed();
+  situation.steal_fraction = 0.2;
+  EXPECT_EQ(spoilt(quiet_server(), situation), std::vector<std::string>{"steal"});
+  situation = undisturbed();
+  situation.run_delay_fraction = 0.3;
+  EXPECT_EQ(spoilt(quiet_server(), situation), std::vector<std::string>{"waiting for a CPU"});
+}
+
+TEST(Doctor, WhatTheMachineDoesNotTellIsNoFault) {
+  Json environment = quiet_server();
+  environment["cpu"]["governor"] = nullptr;
+  environment["cpu"].erase("no_turbo");
+  EXPECT_TRUE(spoilt(environment, {"", std::nullopt, std::nullopt, std::nullopt}).empty());
+}
+
+TEST(Doctor, AnswersHereWhateverThisMachineIs) {
+  const auto findings = diagnose(probe_environment(), observe_situation(0.01));
+  EXPECT_EQ(findings.size(), 12U);
+}
+
+TEST(Topology, IsThatOfTheMachineThatHwlocIsTold) {
+  setenv("HWLOC_SYNTHETIC", "pack:2 [numa(memory=1073741824)] l3:1(size=33554432) core:4 pu:2", 1);
+  const Json shape = topology();
+  unsetenv("HWLOC_SYNTHETIC");
+  EXPECT_EQ(shape.at("packages"), 2);
+  EXPECT_EQ(shape.at("cores"), 8);
+  EXPECT_EQ(shape.at("hardware_threads"), 16);
+  ASSERT_EQ(shape.at("numa_nodes").size(), 2U);
+  EXPECT_EQ(shape.at("numa_nodes")[1].at("bytes"), 1073741824);
+  EXPECT_EQ(shape.at("numa_nodes")[1].at("cpus"), "8-15");
+  EXPECT_EQ(shape.at("caches").back(), Json({{"level", 3},
+                                             {"kind", "unified"},
+                                             {"bytes", 33554432},
+                                             {"count", 2},
+                                             {"hardware_threads_each", 8}}));
+}
+
+TEST(Topology, OfThisMachineHasCpus) { EXPECT_GE(topology().at("hardware_threads"), 1); }
+
+std::string entry(unsigned size, unsigned extended_mebibytes) {
+  std::string bytes(40, '\0');
+  const auto put = [&](std::size_t offset, unsigned value, std::size_t count) {
+    for (std::size_t i = 0; i < count; ++i) {
+      bytes[offset + i] = static_cast<char>(value >> (8 * i) & 0xFFU);
+    }
+  };
+  put(0, 17, 1);
+  put(0x0C, size, 2);
+  put(0x12, 0x1A, 1);
+  put(0x1C, extended_mebibytes, 4);
+  put(0x20, 2933, 2);
+  return bytes;
+}
+
+TEST(Dimms, AreReadFromTheFirmwaresEntries) {
+  EXPECT_EQ(parse_dimm(entry(16384, 0)), Json({{"bytes", std::int64_t{16} << 30},
+                                               {"type", "DDR4"},
+                                               {"mega_transfers_per_second", 2933}}));
+  EXPECT_EQ(parse_dimm(entry(0x7FFF, 131072))->at("bytes"), std::int64_t{128} << 30);
+  EXPECT_EQ(parse_dimm(entry(0x8400, 0))->at("bytes"), 1 << 20) << "in KiB";
+  EXPECT_FALSE(parse_dimm(entry(0, 0))) << "an empty slot";
+  EXPECT_FALSE(parse_dimm(""));
+  EXPECT_FALSE(parse_dimm(std::string(40, 'x')));
+}
+
+}  // namespace
+}  // namespace voxmark

@@ -1,0 +1,132 @@
+#include "benches/interference.h"
+
+#include <gtest/gtest.h>
+#include <sched.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <chrono>
+#include <csignal>
+#include <filesystem>
+#include <fstream>
+
+#include "benches/cgroup.h"
+#include "benches/readings.h"
+#include "benches/testing/temporary_folder.h"
+
+namespace voxmark {
+namespace {
+
+TEST(Readings, UnderstandTheKernelsFiles) {
+  EXPECT_DOUBLE_EQ(
+      *steal_seconds("cpu  65527 6817 12363 55725 1721 0 180 118 0 0\ncpu0 1 2\n", 100), 1.18);
+  EXPECT_FALSE(steal_seconds("", 100));
+  EXPECT_FALSE(steal_seconds("cpu  1 2 3\n", 100));
+  EXPECT_DOUBLE_EQ(*throttled_seconds("nr_periods 5\nnr_throttled 2\nthrottled_usec 1500000\n"),
+                   1.5);
+  EXPECT_DOUBLE_EQ(*throttled_seconds("nr_periods 5\nnr_throttled 2\nthrottled_time 2500000000\n"),
+                   2.5);
+  EXPECT_FALSE(throttled_seconds(""));
+  EXPECT_DOUBLE_EQ(
+      *pressure_seconds("some avg10=4.97 avg60=5.76 avg300=7.12 total=41766831\nfull avg10=0.00\n"),
+      41.766831);
+  EXPECT_FALSE(pressure_seconds(""));
+}
+
+TEST(Readings, SeeThreadsWaitForACpu) {
+  ReadingsProbe probe;
+  probe.start();
+  const Json readings = probe.stop();
+  const Json missing = probe.missing();
+  for (const char* name :
+       {"steal_seconds", "throttled_seconds", "cpu_pressure_seconds", "run_delay_seconds"}) {
+    EXPECT_NE(readings.contains(name), missing.contains(name)) << name;
+  }
+}
+
+TEST(Cgroup, FindsItsFilesInBothVersionsAndInAContainer) {
+  const auto file_with = [](const std::string& cgroup, const std::string& path) {
+    const TemporaryFolder root;
+    const auto write = [&](const std::string& where, const std::string& text) {
+      std::filesystem::create_directories(std::filesystem::path(root.path() + where).parent_path());
+      std::ofstream(root.path() + where) << text;
+    };
+    write("/proc/self/cgroup", cgroup);
+    write("/sys/fs/cgroup" + path, "x");
+    const std::string found = cgroup_file("cpu", "cpu.stat", root.path());
+    return found == root.path() + "/sys/fs/cgroup" + path;
+  };
+  EXPECT_TRUE(file_with("4:memory:/m\n3:cpu,cpuacct:/a/b\n", "/cpu/a/b/cpu.stat"));
+  EXPECT_TRUE(file_with("3:cpu:/gone\n", "/cpu/cpu.stat"));
+  EXPECT_TRUE(file_with("0::/a/b\n", "/a/b/cpu.stat"));
+  EXPECT_TRUE(file_with("0::/gone\n", "/cpu.stat"));
+  EXPECT_FALSE(file_with("0::/a\n", "/b/cpu.stat"));
+}
+
+TEST(Interference, IsSeenInAnyOfItsSigns) {
+  EXPECT_TRUE(taints(Json::object(), 1, 2).empty()) << "no evidence is no evidence of a fault";
+  EXPECT_TRUE(taints({{"steal_seconds", 0.0},
+                      {"throttled_seconds", 0.0},
+                      {"run_delay_seconds", 0.03},
+                      {"major_faults", 0}},
+                     1, 2)
+                  .empty());
+  for (const Json& sign : {Json{{"steal_seconds", 0.1}}, Json{{"throttled_seconds", 0.1}},
+                           Json{{"run_delay_seconds", 0.1}}, Json{{"major_faults", 1}}}) {
+    EXPECT_EQ(taints(sign, 1, 2).size(), 1U) << sign;
+  }
+  EXPECT_TRUE(taints({{"steal_seconds", 0.01}}, 0.01, 1).empty()) << "one tick: no resolution";
+}
+
+TEST(Interference, AThirdOfTheStepsMayBeDisturbed) {
+  EXPECT_FALSE(is_tainted(0, 5));
+  EXPECT_FALSE(is_tainted(1, 3));
+  EXPECT_TRUE(is_tainted(2, 5));
+  EXPECT_TRUE(is_tainted(1, 1));
+  EXPECT_FALSE(is_tainted(0, 0));
+}
+
+TEST(Interference, TheCanaryIsAPieceOfWork) { EXPECT_GT(canary_seconds(), 1e-4); }
+
+// A hog on the very CPU that we run on.
+TEST(Interference, ACpuHogTaintsWhatRunsBesideIt) {
+  cpu_set_t before;
+  ASSERT_EQ(sched_getaffinity(0, sizeof before, &before), 0);
+  std::size_t cpu = 0;
+  while (!CPU_ISSET(cpu, &before)) {
+    ++cpu;
+  }
+  cpu_set_t one;
+  CPU_ZERO(&one);
+  CPU_SET(cpu, &one);
+  ASSERT_EQ(sched_setaffinity(0, sizeof one, &one), 0);
+  const pid_t hog = fork();  // inherits the CPU
+  if (hog == 0) {
+    prctl(PR_SET_PDEATHSIG, SIGKILL);
+    volatile std::uint64_t count = 0;
+    while (true) {
+      count = count + 1;
+    }
+  }
+  ReadingsProbe probe;
+  const auto start = std::chrono::steady_clock::now();
+  probe.start();
+  volatile std::uint64_t count = 0;
+  double seconds = 0;
+  while (seconds < 0.3) {
+    count = count + 1;
+    seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+  }
+  const Json readings = probe.stop();
+  kill(hog, SIGKILL);
+  waitpid(hog, nullptr, 0);
+  sched_setaffinity(0, sizeof before, &before);
+  if (probe.missing().contains("run_delay_seconds")) {
+    GTEST_SKIP() << probe.missing().at("run_delay_seconds");
+  }
+  EXPECT_FALSE(taints(readings, seconds, 1).empty()) << readings;
+}
+
+}  // namespace
+}  // namespace voxmark

@@ -1,0 +1,147 @@
+#include "benches/machine_limits.h"
+
+#include <omp.h>
+#include <sys/mman.h>
+
+#include <algorithm>
+#include <cmath>
+#include <cstdint>
+#include <fstream>
+#include <optional>
+#include <span>
+
+#include "benches/limit_kernels.h"
+#include "benches/matmul_rate.h"
+#include "benches/memory_room.h"
+#include "benches/rounds.h"
+
+namespace voxmark {
+namespace {
+
+constexpr double kBudgetSeconds = 0.3;    // per rate
+constexpr std::int64_t kRounds = 200000;  // of multiply-adds: 2 ms, less than a scheduler's slice
+constexpr std::int64_t kCacheMultiple = 4;
+constexpr std::int64_t kLeastCacheBytes = std::int64_t{32} << 20;
+
+// The last cache of one CPU. Other CPUs' caches are others' unless threads reach them: with as many
+// threads as a server has, each array's part still exceeds its thread's share.
+std::int64_t last_cache_bytes() {
+  std::int64_t most = kLeastCacheBytes;
+  for (int index = 0; index < 8; ++index) {
+    std::int64_t kibibytes = 0;  // the file reads "32768K"
+    std::ifstream("/sys/devices/system/cpu/cpu0/cache/index" + std::to_string(index) + "/size") >>
+        kibibytes;
+    most = std::max(most, kibibytes << 10);
+  }
+  return most;
+}
+
+void add_rate(Json& limits, const std::string& name, double amount, const RoundSeconds& seconds) {
+  limits[name] = amount / seconds.best;
+  limits[name + "_median"] = amount / seconds.median;
+}
+
+void add_missing(Json& limits, const std::string& name, const std::string& reason) {
+  limits[name] = nullptr;
+  limits["reasons"][name] = reason;
+}
+
+void add_multiply_add(Json& limits, int threads) {
+  float sum = 0;
+  const RoundSeconds seconds = timed_rounds(kBudgetSeconds, [&] {
+    float all = 0;
+#pragma omp parallel num_threads(threads) reduction(+ : all)
+    all += multiply_add_rounds(kRounds);
+    sum += all;
+  });
+  const double flops = static_cast<double>(threads) * static_cast<double>(kRounds) *
+                       static_cast<double>(flops_per_round());
+  if (!std::isfinite(sum)) {
+    return add_missing(limits, "fp32_flops_per_second", "the kernel computed nonsense");
+  }
+  add_rate(limits, "fp32_flops_per_second", flops, seconds);
+  limits["fp32_isa"] = multiply_add_isa();
+}
+
+void add_matmul(Json& limits) {
+  const MatmulRate rate = bf16_matmul_rate(kBudgetSeconds);
+  if (!rate.seconds) {
+    return add_missing(limits, "bf16_flops_per_second", rate.reason);
+  }
+  add_rate(limits, "bf16_flops_per_second", rate.flops, *rate.seconds);
+  limits["bf16_implementation"] = rate.implementation;
+}
+
+// Fresh pages, so that each thread places its own part by touching it first.
+class Array {
+ public:
+  explicit Array(std::size_t count) : bytes_(count * sizeof(double)) {
+    void* mapped =
+        mmap(nullptr, bytes_, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    data_ = mapped == MAP_FAILED ? nullptr : static_cast<double*>(mapped);
+  }
+  ~Array() {
+    if (data_ != nullptr) {
+      munmap(data_, bytes_);
+    }
+  }
+  Array(const Array&) = delete;
+  Array& operator=(const Array&) = delete;
+
+  bool allocated() const { return data_ != nullptr; }
+  // The part of one thread of several.
+  std::span<double> part(int thread, int threads) const {
+    const std::size_t count = bytes_ / sizeof(double) / static_cast<std::size_t>(threads);
+    return {data_ + count * static_cast<std::size_t>(thread), count};
+  }
+
+ private:
+  std::size_t bytes_;
+  double* data_ = nullptr;
+};
+
+void add_triad(Json& limits, int threads) {
+  constexpr const char* kName = "triad_bytes_per_second";
+  const std::int64_t bytes = kCacheMultiple * last_cache_bytes();
+  if (const MemoryRoom room = memory_room(); 4 * bytes > room.bytes) {
+    return add_missing(limits, kName,
+                       "three arrays of " + human_bytes(bytes) + " do not fit the " +
+                           human_bytes(room.bytes) + " there are");
+  }
+  const auto count = static_cast<std::size_t>(bytes) / sizeof(double);
+  const Array to(count), from(count), other(count);
+  if (!to.allocated() || !from.allocated() || !other.allocated()) {
+    return add_missing(limits, kName, "no memory for three arrays of " + human_bytes(bytes));
+  }
+#pragma omp parallel num_threads(threads)
+  {
+    const int thread = omp_get_thread_num();
+    std::ranges::fill(to.part(thread, threads), 0.0);
+    std::ranges::fill(from.part(thread, threads), 1.0);
+    std::ranges::fill(other.part(thread, threads), 2.0);
+  }
+  const RoundSeconds seconds = timed_rounds(kBudgetSeconds, [&] {
+#pragma omp parallel num_threads(threads)
+    {
+      const int thread = omp_get_thread_num();
+      triad(to.part(thread, threads), from.part(thread, threads), other.part(thread, threads), 3.0);
+    }
+  });
+  const std::size_t part = count / static_cast<std::size_t>(threads);
+  const double moved = 3.0 * sizeof(double) * static_cast<double>(part) * threads;
+  add_rate(limits, kName, moved, seconds);
+  limits["triad_array_bytes"] = bytes;
+}
+
+}  // namespace
+
+Json machine_limits(int threads) {
+  omp_set_num_threads(threads);
+  Json limits = {{"threads", threads}};
+  add_multiply_add(limits, threads);
+  add_matmul(limits);
+  add_triad(limits, threads);
+  return limits;
+}
+
+}  // namespace voxmark

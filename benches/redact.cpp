@@ -1,0 +1,85 @@
+#include "benches/redact.h"
+
+#include <string_view>
+
+namespace voxmark {
+namespace {
+
+constexpr std::string_view kRedacted = "redacted";
+
+bool ends_word(char c) { return std::string_view(" \t\n'\"=,:;()<>").find(c) != std::string::npos; }
+
+// Every whole word `host`: a host named "a" must not eat the letter.
+std::string without_host(const std::string& text, const std::string& host) {
+  if (host.empty()) {
+    return text;
+  }
+  const auto is_name = [](char c) {
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-';
+  };
+  std::string result;
+  std::size_t begin = 0;
+  while (true) {
+    const std::size_t found = text.find(host, begin);
+    if (found == std::string::npos) {
+      return result + text.substr(begin);
+    }
+    const std::size_t end = found + host.size();
+    const bool whole =
+        (found == 0 || !is_name(text[found - 1])) && (end == text.size() || !is_name(text[end]));
+    result += text.substr(begin, found - begin);
+    result += whole ? std::string(kRedacted) : host;
+    begin = end;
+  }
+}
+
+}  // namespace
+
+std::string redact_paths(const std::string& text) {
+  std::string result;
+  std::size_t i = 0;
+  while (i < text.size()) {
+    // A path begins with a slash at the beginning of a word, and has a second component; "GB/s" and
+    // "and/or" are none.
+    if (text[i] != '/' || (i > 0 && !ends_word(text[i - 1]))) {
+      result += text[i++];
+      continue;
+    }
+    std::size_t end = i;
+    while (end < text.size() && !ends_word(text[end])) {
+      ++end;
+    }
+    std::string path = text.substr(i, end - i);
+    while (path.size() > 1 && path.back() == '/') {
+      path.pop_back();
+    }
+    result += path.substr(path.rfind('/') + 1);
+    i = end;
+  }
+  return result;
+}
+
+Json redacted(const Json& document, const std::string& host) {
+  if (document.is_string()) {
+    return without_host(redact_paths(document.get<std::string>()), host);
+  }
+  if (document.is_array()) {
+    Json result = Json::array();
+    for (const Json& part : document) {
+      result.push_back(redacted(part, host));
+    }
+    return result;
+  }
+  if (!document.is_object()) {
+    return document;
+  }
+  Json result = Json::object();
+  for (const auto& item : document.items()) {
+    result[item.key()] = item.key() == "host" && item.value().is_string()
+                             ? Json(kRedacted)
+                             : redacted(item.value(), host);
+  }
+  return result;
+}
+
+}  // namespace voxmark

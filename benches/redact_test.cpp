@@ -1,0 +1,31 @@
+#include "benches/redact.h"
+
+#include <gtest/gtest.h>
+
+namespace voxmark {
+namespace {
+
+TEST(Redact, CutsPathsToTheirFileNames) {
+  EXPECT_EQ(redact_paths("/home/jo/lib/libdnnl.so.2"), "libdnnl.so.2");
+  EXPECT_EQ(redact_paths("voxmark run --data '/home/jo/Task01' --out=/tmp/x.json"),
+            "voxmark run --data 'Task01' --out=x.json");
+  EXPECT_EQ(redact_paths("cannot read /sys/a/b: no such file"), "cannot read b: no such file");
+  EXPECT_EQ(redact_paths("12 GB/s and/or exec:/opt/peer/step.py --fast"),
+            "12 GB/s and/or exec:step.py --fast");
+  EXPECT_EQ(redact_paths("/home/jo/data/"), "data");
+}
+
+TEST(Redact, TakesTheHostOutWhereverItStands) {
+  const Json document = {{"system", {{"host", "node-7"}, {"kernel", "Linux 6.1"}}},
+                         {"reason", "node-7: disk of node-70 is full"},
+                         {"seconds", 0.5},
+                         {"libraries", {{{"path", "/opt/secret/libgomp.so.1"}}}}};
+  EXPECT_EQ(redacted(document, "node-7"),
+            Json({{"system", {{"host", "redacted"}, {"kernel", "Linux 6.1"}}},
+                  {"reason", "redacted: disk of node-70 is full"},
+                  {"seconds", 0.5},
+                  {"libraries", {{{"path", "libgomp.so.1"}}}}}));
+}
+
+}  // namespace
+}  // namespace voxmark

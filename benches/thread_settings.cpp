@@ -1,0 +1,96 @@
+#include "benches/thread_settings.h"
+
+#include <algorithm>
+#include <array>
+
+#include "base/error.h"
+
+namespace voxmark {
+namespace {
+
+const std::map<std::string, Variables> kBindings = {
+    {"cores", {{"OMP_PLACES", "cores"}, {"OMP_PROC_BIND", "close"}}},
+    {"threads", {{"OMP_PLACES", "threads"}, {"OMP_PROC_BIND", "close"}}},
+    {"numa", {{"OMP_PLACES", "numa_domains"}, {"OMP_PROC_BIND", "spread"}}},
+    {"none", {{"OMP_PROC_BIND", "false"}}}};
+
+// The white paper's own: Intel's runtime, which TensorFlow with DNNL was built on.
+const Variables kPaper = {{"KMP_AFFINITY", "granularity=thread,compact"}, {"KMP_BLOCKTIME", "1"}};
+// compact on hardware threads is "close" on places of one hardware thread. A block time of 1 ms is
+// about this many of libgomp's spins.
+const Variables kPaperForLibgomp = {
+    {"OMP_PLACES", "threads"}, {"OMP_PROC_BIND", "close"}, {"GOMP_SPINCOUNT", "300000"}};
+constexpr const char* kPaperNote =
+    "KMP_BLOCKTIME=1 is a time, GOMP_SPINCOUNT a count: equal only roughly";
+
+}  // namespace
+
+void check(const ThreadSettings& settings) {
+  if (!settings.bind.empty() && !kBindings.contains(settings.bind)) {
+    throw_bad_input("--bind {}: expected cores, threads, numa or none", settings.bind);
+  }
+  if (!settings.profile.empty() && settings.profile != "paper") {
+    throw_bad_input("--profile {}: expected paper", settings.profile);
+  }
+}
+
+RequestedVariables requested_variables(const ThreadSettings& settings) {
+  RequestedVariables variables;
+  if (settings.profile == "paper") {
+    variables = {kPaper, kPaperForLibgomp, kPaperNote};
+  }
+  if (!settings.bind.empty()) {  // the more special of both
+    for (const auto& [name, value] : kBindings.at(settings.bind)) {
+      variables.translated[name] = value;
+    }
+    if (settings.bind == "none") {
+      variables.translated.erase("OMP_PLACES");
+    }
+    variables.as_published.erase("KMP_AFFINITY");
+  }
+  return variables;
+}
+
+std::vector<std::string> assignments(const RequestedVariables& variables) {
+  std::vector<std::string> all;
+  for (const Variables* part : {&variables.as_published, &variables.translated}) {
+    for (const auto& [name, value] : *part) {
+      all.push_back(name + "=" + value);
+    }
+  }
+  return all;
+}
+
+Json to_json(const ThreadSettings& settings) {
+  const RequestedVariables variables = requested_variables(settings);
+  Json json = {{"bind", settings.bind.empty() ? "as the environment says" : settings.bind},
+               {"profile", settings.profile.empty() ? "none" : settings.profile},
+               {"requested", variables.as_published},
+               {"translated", variables.translated}};
+  if (!variables.note.empty()) {
+    json["note"] = variables.note;
+  }
+  return json;
+}
+
+std::optional<std::string> numa_warning(const Json& environment, const ThreadSettings& settings) {
+  const Json nodes = environment.at("cpu").value("numa_nodes", Json());
+  if (!nodes.is_number() || nodes.get<int>() <= 1 ||
+      (!settings.bind.empty() && settings.bind != "none") || !settings.profile.empty()) {
+    return std::nullopt;
+  }
+  constexpr std::array<const char*, 4> kHolding = {"OMP_PROC_BIND", "OMP_PLACES",
+                                                   "GOMP_CPU_AFFINITY", "KMP_AFFINITY"};
+  const Json& variables = environment.at("variables");
+  const bool held = settings.bind.empty() && std::ranges::any_of(kHolding, [&](const char* name) {
+                      return variables.contains(name) && variables.at(name) != "false";
+                    });
+  if (held) {
+    return std::nullopt;
+  }
+  return fmt::format(
+      "{} NUMA nodes, and nothing holds the threads where their memory is: --bind cores",
+      nodes.get<int>());
+}
+
+}  // namespace voxmark

@@ -1,0 +1,27 @@
+// How much the same case differs from process to process here, and so what a comparison can find.
+// Pure: benches/ measures.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <vector>
+
+namespace voxmark {
+
+struct NoiseFigures {
+  double between_processes = 0;  // standard deviation of the logarithms of processes' medians
+  double within_processes = 0;   // of a process's steps, the median over processes
+  // 95% of comparisons of the case with itself, half of the processes on each side, differ by less.
+  double noise_floor = 0;
+};
+
+// `processes`: step seconds of each, at least four processes of at least one step.
+// `seed`: of the random halves.
+NoiseFigures noise_figures(const std::vector<std::vector<double>>& processes, std::uint64_t seed);
+
+// The least slowdown, as a fraction, that a one-sided rank test of that many processes per side
+// finds with 95% power at a false alarm rate of 1%, when processes differ by `between_processes`.
+// Nothing where the test cannot reach 1% whatever the figures are: below five per side.
+std::optional<double> minimum_detectable_effect(double between_processes, int processes_per_side);
+
+}  // namespace voxmark

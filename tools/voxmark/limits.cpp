@@ -1,0 +1,80 @@
+// voxmark limits: what this machine can do at most, measured now.
+#include <fmt/format.h>
+
+#include <memory>
+
+#include "benches/environment.h"
+#include "benches/machine_limits.h"
+#include "benches/suite.h"
+#include "results/table.h"
+#include "tools/voxmark/subcommand.h"
+
+namespace voxmark {
+namespace {
+
+struct Options {
+  std::string threads;
+  bool json = false;
+};
+
+std::vector<int> thread_counts(const std::string& text) {
+  Suite suite;
+  if (text.empty()) {
+    return {allowed_cpus()};
+  }
+  set_key(suite, "threads", split_list(text, "--threads"), "--threads");
+  std::vector<int> counts;
+  for (const std::int64_t count : suite.grids.front().threads) {
+    counts.push_back(static_cast<int>(count));
+  }
+  return counts;
+}
+
+std::string rate_cell(const Json& limits, const std::string& name) {
+  if (limits.at(name).is_null()) {
+    return "- (" + limits.at("reasons").at(name).get<std::string>() + ")";
+  }
+  const double best = limits.at(name).get<double>();
+  const double median = limits.at(name + "_median").get<double>();
+  return fmt::format("{:.4g} (median {:.4g})", best * 1e-9, median * 1e-9);
+}
+
+ExitCode limits(const Options& options) {
+  Json all = Json::array();
+  for (const int threads : thread_counts(options.threads)) {
+    all.push_back(machine_limits(threads));
+  }
+  if (options.json) {
+    fmt::print("{}\n", dump_json({{"limits", all}}));
+    return ExitCode::done;
+  }
+  Table table{{{"threads", Align::right},
+               {"fp32 GFLOP/s", Align::left},
+               {"bf16 GFLOP/s", Align::left},
+               {"triad GB/s", Align::left}},
+              {}};
+  for (const Json& one : all) {
+    table.rows.push_back(
+        {fmt::format("{}", one.at("threads").get<int>()), rate_cell(one, "fp32_flops_per_second"),
+         rate_cell(one, "bf16_flops_per_second"), rate_cell(one, "triad_bytes_per_second")});
+  }
+  fmt::print("{}", render_text(table));
+  return ExitCode::done;
+}
+
+}  // namespace
+
+void add_limits(CLI::App& app, Action& action) {
+  auto options = std::make_shared<Options>();
+  CLI::App* command =
+      app.add_subcommand("limits",
+                         "Measures what this machine can do at most: multiply-adds in fp32 and "
+                         "bf16, memory bandwidth (triad).\n"
+                         "Example: voxmark limits --threads 1,2");
+  command->add_option("--threads", options->threads,
+                      "with commas; default: all CPUs of this process");
+  command->add_flag("--json", options->json, "one line of JSON");
+  command->callback([&action, options] { action = [options] { return limits(*options); }; });
+}
+
+}  // namespace voxmark
