@@ -10,7 +10,10 @@
 #include <csignal>
 #include <cstdlib>
 #include <filesystem>
+#include <memory>
+#include <utility>
 
+#include "backends/naive/naive.h"
 #include "backends/registry.h"
 #include "backends/verify.h"
 #include "training/checkpoint.h"
@@ -36,6 +39,37 @@ class Listener : public TrainingObserver {
 
  private:
   int stop_before_;
+};
+
+// naive, but no update changes anything: it cannot get better.
+class NeverUpdating : public Backend {
+ public:
+  std::string_view name() const override { return "never updating"; }
+  std::string_view description() const override { return "for a test"; }
+  std::optional<Unsupported> unsupported(const Program&, const CompileOptions&) const override {
+    return std::nullopt;
+  }
+  MemoryPlan plan(const Program& program, const CompileOptions& options) const override {
+    return naive_backend().plan(program, options);
+  }
+  std::unique_ptr<Executable> compile(const Program& program,
+                                      const CompileOptions& options) const override {
+    class Still : public Executable {
+     public:
+      explicit Still(std::unique_ptr<Executable> inner) : inner_(std::move(inner)) {}
+      void set(TensorId id, std::span<const double> values) override { inner_->set(id, values); }
+      void read(TensorId id, std::span<double> values) const override { inner_->read(id, values); }
+      void load(const Batch& batch) override { inner_->load(batch); }
+      StepResult run(StageObserver* observer) override { return inner_->run(observer); }
+      void update() override {}
+      std::span<const Stage> stages() const override { return inner_->stages(); }
+      const MemoryPlan& plan() const override { return inner_->plan(); }
+
+     private:
+      std::unique_ptr<Executable> inner_;
+    };
+    return std::make_unique<Still>(naive_backend().compile(program, options));
+  }
 };
 
 const Backend* backend_or_null(const std::string& name) { return find_backend(name).backend; }
@@ -171,8 +205,10 @@ TEST(Train, RefusesToResumeAnotherRun) {
 
 TEST(Train, StopsEarlyWithoutABetterValidationLoss) {
   TemporaryFolder folder;
-  // It computes nothing, so that no epoch is better than the first.
-  TrainingOptions options = small_options(folder.path("run"), "null");
+  // No epoch is better than the first.
+  const NeverUpdating backend;
+  TrainingOptions options = small_options(folder.path("run"), "naive");
+  options.backend = &backend;
   options.epochs = 50;
   options.patience = 2;
   const SubjectParts parts = parts_of(options);
