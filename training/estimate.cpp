@@ -45,6 +45,7 @@ Estimate estimate(const TrainingOptions& options, const SubjectParts& parts) {
   CompileOptions compile;
   compile.precision = options.precision;
   compile.threads = options.threads;
+  compile.memory_limit_bytes = options.memory_bytes;
   if (const auto unsupported = options.backend->unsupported(step, compile)) {
     throw Error(ExitCode::cannot_here,
                 fmt::format("{}: {}", options.backend->name(), unsupported->reason));

@@ -135,6 +135,7 @@ class Trainer {
     CompileOptions compile;
     compile.precision = options_.precision;
     compile.threads = options_.threads;
+    compile.memory_limit_bytes = options_.memory_bytes;  // backends may trade time for memory
     if (const auto unsupported = options_.backend->unsupported(program_, compile)) {
       throw Error(ExitCode::cannot_here,
                   fmt::format("{}: {}", options_.backend->name(), unsupported->reason));
