@@ -81,8 +81,14 @@ Verification verify_results(const StepResults& results, const Program& program,
 std::vector<double> training_losses(Executable& executable, const Program& program,
                                     const Weights& weights, const Batch& batch, int steps);
 
+// The losses of successive training steps against those of the reference, relative to the larger of
+// 1 and the reference's; the tolerance grows per step, because rounding noise grows with every
+// update.
+Verification check_losses(const std::vector<double>& losses, const std::vector<double>& reference,
+                          Precision precision);
+
 // Trains `executable` from `weights` for as many steps as there are `losses`, which it is to meet
-// with a tolerance that grows per step: rounding noise grows with every update.
+// as check_losses() has it.
 Verification check_training(Executable& executable, const Program& program, const Weights& weights,
                             const Batch& batch, const std::vector<double>& losses,
                             Precision precision);

@@ -5,7 +5,7 @@
 # ocl-icd-opencl-dev: libdnnl-dev's CMake configuration asks for OpenCL and only recommends it.
 readonly BUILD_PACKAGES=(cmake ninja-build g++ libdnnl-dev ocl-icd-opencl-dev libeigen3-dev
   libbenchmark-dev libpfm4-dev libhwloc-dev nlohmann-json3-dev libfmt-dev libcli11-dev
-  libvalijson-dev zlib1g-dev libssl-dev)
+  libvalijson-dev zlib1g-dev libssl-dev libpng-dev)
 # libomp-dev: the omp.h that clang-tidy reads. libclang-rt-14-dev: libFuzzer and TSan of clang.
 # chromium: opens the page that voxmark report writes.
 readonly TEST_PACKAGES=(libgtest-dev libgmock-dev clang clang-format clang-tidy libclang-rt-14-dev

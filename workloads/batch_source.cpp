@@ -2,10 +2,13 @@
 
 #include <algorithm>
 #include <memory>
+#include <utility>
+#include <vector>
 
 #include "base/error.h"
 #include "workloads/decathlon.h"
 #include "workloads/phantom.h"
+#include "workloads/resample.h"
 #include "workloads/shuffle.h"
 
 namespace voxmark {
@@ -13,14 +16,67 @@ namespace {
 
 constexpr std::uint64_t kOrderStreams = 2ULL << 56U;  // apart from every tensor's stream
 
-// The subject at `position` of an endless sequence that passes over all of them again and again.
+SubjectSource part_of(const SubjectSource& whole, std::vector<std::size_t> members) {
+  SubjectSource part = whole;
+  part.count = members.size();
+  part.load = [load = whole.load, members = std::move(members)](std::size_t subject,
+                                                                std::int64_t channels) {
+    return load(members.at(subject), channels);
+  };
+  return part;
+}
+
+SubjectParts split(const SubjectSource& whole, std::uint64_t seed) {
+  CaseSplit parts = split_cases(whole.count, seed);
+  return {part_of(whole, std::move(parts.training)), part_of(whole, std::move(parts.validation)),
+          part_of(whole, std::move(parts.test))};
+}
+
+SubjectSource drawn_subjects(std::size_t count, const Dims& dims, std::uint64_t seed) {
+  PhantomOptions options;
+  options.seed = seed;
+  options.subjects = count;
+  options.dims = dims;
+  return {count, kPhantomChannels, kPhantomClasses, [options](std::size_t subject, std::int64_t) {
+            return phantom_subject(options, subject);
+          }};
+}
+
+}  // namespace
+
+SubjectParts decathlon_parts(const std::string& folder, std::uint64_t seed) {
+  auto dataset = std::make_shared<const DecathlonDataset>(read_decathlon(folder));
+  SubjectSource whole;
+  whole.count = dataset->cases.size();
+  const std::size_t first = split_cases(whole.count, seed).training.front();
+  const NiftiHeader header = read_image_header(*dataset, first);
+  whole.channels = header.shape.size() == 4 ? header.shape[3] : 1;
+  whole.classes = static_cast<std::int64_t>(dataset->labels.size()) - 1;
+  whole.load = [dataset](std::size_t subject, std::int64_t channels) {
+    return read_subject(*dataset, subject, channels);
+  };
+  return split(whole, seed);
+}
+
+SubjectParts phantom_parts(std::size_t count, const Dims& dims, std::uint64_t seed) {
+  return split(drawn_subjects(count, dims, seed), seed);
+}
+
+SubjectSource phantom_subjects(const Dims& dims, std::uint64_t seed) {
+  return drawn_subjects(PhantomOptions{}.subjects, dims, seed);
+}
+
+SubjectSource decathlon_subjects(const std::string& folder, std::uint64_t seed) {
+  return decathlon_parts(folder, seed).training;
+}
+
 std::size_t subject_at(std::size_t count, std::uint64_t seed, std::uint64_t epoch,
                        std::uint64_t position) {
   const std::uint64_t pass = position / count;
   return shuffled(count, seed, kOrderStreams + (epoch << 24U) + pass)[position % count];
 }
 
-void check(const SubjectSource& source, const SampleShape& shape, std::int64_t images) {
+void check_source(const SubjectSource& source, const SampleShape& shape, std::int64_t images) {
   if (images < 1) throw_bad_input("data: batch of {}, expected at least 1", images);
   if (shape.input_channels < 1 || shape.input_channels > source.channels) {
     throw_bad_input("data: {} input channels asked for, expected 1 to {}", shape.input_channels,
@@ -32,47 +88,69 @@ void check(const SubjectSource& source, const SampleShape& shape, std::int64_t i
   }
 }
 
-}  // namespace
+namespace {
 
-SubjectSource phantom_subjects(const Dims& dims, std::uint64_t seed) {
-  PhantomOptions options;
-  options.seed = seed;
-  options.dims = dims;
-  return {
-      options.subjects, kPhantomChannels, kPhantomClasses,
-      [options](std::size_t subject, std::int64_t) { return phantom_subject(options, subject); }};
-}
-
-SubjectSource decathlon_subjects(const std::string& folder, std::uint64_t seed) {
-  auto dataset = std::make_shared<const DecathlonDataset>(read_decathlon(folder));
-  auto training = split_cases(dataset->cases.size(), seed).training;
-  const NiftiHeader first = read_image_header(*dataset, training.front());
-  SubjectSource source;
-  source.count = training.size();
-  source.channels = first.shape.size() == 4 ? first.shape[3] : 1;
-  source.classes = static_cast<std::int64_t>(dataset->labels.size()) - 1;
-  source.load = [dataset, training](std::size_t subject, std::int64_t channels) {
-    return read_subject(*dataset, training.at(subject), channels);
-  };
-  return source;
-}
-
-Batch make_batch(const SubjectSource& source, const SampleShape& shape, std::int64_t images,
-                 std::uint64_t seed, std::uint64_t epoch, std::uint64_t step) {
-  check(source, shape, images);
+// `sample_of(subject, position)` makes each sample of the batch.
+template <class SampleOf>
+Batch gather(const SubjectSource& source, const SampleShape& shape, std::int64_t images,
+             std::uint64_t seed, std::uint64_t epoch, std::uint64_t step,
+             const SampleOf& sample_of) {
+  check_source(source, shape, images);
   Batch batch{images, shape.dims, shape.input_channels, target_channels(shape), {}, {}};
   const auto voxels = static_cast<std::size_t>(images * shape.dims.voxels());
   batch.input.reserve(voxels * static_cast<std::size_t>(batch.input_channels));
   batch.target.reserve(voxels * static_cast<std::size_t>(batch.output_channels));
   const auto count = static_cast<std::uint64_t>(images);
   for (std::uint64_t i = 0; i < count; ++i) {
-    const std::size_t index = subject_at(source.count, seed, epoch, step * count + i);
-    const Subject subject = source.load(index, shape.input_channels);
-    const Sample sample = make_sample(subject, centre_offset(subject, shape), shape);
+    const std::uint64_t position = step * count + i;
+    const std::size_t index = subject_at(source.count, seed, epoch, position);
+    const Sample sample = sample_of(source.load(index, shape.input_channels), position);
     batch.input.insert(batch.input.end(), sample.input.begin(), sample.input.end());
     batch.target.insert(batch.target.end(), sample.target.begin(), sample.target.end());
   }
   return batch;
+}
+
+}  // namespace
+
+Batch make_batch(const SubjectSource& source, const SampleShape& shape, std::int64_t images,
+                 std::uint64_t seed, std::uint64_t epoch, std::uint64_t step) {
+  return gather(source, shape, images, seed, epoch, step,
+                [&](const Subject& subject, std::uint64_t) {
+                  return make_sample(subject, centre_offset(subject, shape), shape);
+                });
+}
+
+Sample training_sample(const Subject& original, const TrainingRecipe& recipe, std::uint64_t seed,
+                       std::uint64_t epoch, std::uint64_t position) {
+  const Subject smaller =
+      recipe.downsample > 1 ? downsampled(original, recipe.downsample) : Subject{};
+  const Subject& subject = recipe.downsample > 1 ? smaller : original;
+  const SampleShape& shape = recipe.shape;
+
+  Dims offset = centred(subject.dims, shape.dims);
+  if (recipe.augment || recipe.place == WindowPlace::anywhere) {
+    offset = draw_offset(subject.dims, shape.dims, recipe.place, seed, epoch, position);
+  }
+  std::vector<ChannelScale> scales;
+  if (recipe.place == WindowPlace::anywhere) {
+    scales = scale_of(subject, {}, subject.dims, shape.input_channels);
+  } else {
+    const Dims begin = {std::max<std::int64_t>(offset.d, 0), std::max<std::int64_t>(offset.h, 0),
+                        std::max<std::int64_t>(offset.w, 0)};
+    scales = scale_of(subject, begin, smaller_of(subject.dims, shape.dims), shape.input_channels);
+  }
+  Sample sample = cut_sample(subject, offset, shape, scales);
+  if (!recipe.augment) return sample;
+  return augment(sample, shape, draw_augmentation(shape.dims, seed, epoch, position));
+}
+
+Batch training_batch(const SubjectSource& source, const TrainingRecipe& recipe, std::int64_t images,
+                     std::uint64_t seed, std::uint64_t epoch, std::uint64_t step) {
+  return gather(source, recipe.shape, images, seed, epoch, step,
+                [&](const Subject& subject, std::uint64_t position) {
+                  return training_sample(subject, recipe, seed, epoch, position);
+                });
 }
 
 }  // namespace voxmark

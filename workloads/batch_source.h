@@ -7,12 +7,13 @@
 #include <functional>
 #include <string>
 
+#include "workloads/augment.h"
 #include "workloads/batch.h"
 #include "workloads/preprocess.h"
 
 namespace voxmark {
 
-// The training subjects of a data set. They are read or drawn when asked for, not held.
+// Subjects of a data set. They are read or drawn when asked for, not held.
 struct SubjectSource {
   std::size_t count = 0;
   std::int64_t channels = 1;  // that an image has
@@ -21,11 +22,32 @@ struct SubjectSource {
   std::function<Subject(std::size_t subject, std::int64_t channels)> load;
 };
 
+// A data set split for training, by the seed, in the proportions of split_cases(). Validation and
+// test may be empty.
+struct SubjectParts {
+  SubjectSource training;
+  SubjectSource validation;
+  SubjectSource test;
+};
+// Throws Error (bad_input) as read_decathlon() does.
+SubjectParts decathlon_parts(const std::string& folder, std::uint64_t seed);
+// `count` subjects of phantom.h, drawn at `dims`: those that write_phantom_dataset() would write.
+SubjectParts phantom_parts(std::size_t count, const Dims& dims, std::uint64_t seed);
+
 // Four subjects of phantom.h, drawn at `dims`: what write_phantom_dataset() would write.
 SubjectSource phantom_subjects(const Dims& dims, std::uint64_t seed);
 
 // The training part of a Decathlon folder, split by `seed`. Throws Error (bad_input).
 SubjectSource decathlon_subjects(const std::string& folder, std::uint64_t seed);
+
+// The subject at `position` of an epoch's endless sequence, which passes over all `count` subjects
+// again and again, each time in another order.
+std::size_t subject_at(std::size_t count, std::uint64_t seed, std::uint64_t epoch,
+                       std::uint64_t position);
+
+// Throws Error (bad_input) when the source has fewer channels than the shape asks for, or another
+// number of classes, or when there are no images.
+void check_source(const SubjectSource& source, const SampleShape& shape, std::int64_t images);
 
 // Batch `step` of `epoch`: every subject once, in an order of the epoch's own, then again in
 // another order. Crops lie in the middle. Throws Error (bad_input) when the source has fewer
@@ -33,5 +55,25 @@ SubjectSource decathlon_subjects(const std::string& folder, std::uint64_t seed);
 // is smaller than the crop.
 Batch make_batch(const SubjectSource& source, const SampleShape& shape, std::int64_t images,
                  std::uint64_t seed, std::uint64_t epoch, std::uint64_t step);
+
+// How a subject becomes what is trained on.
+struct TrainingRecipe {
+  SampleShape shape;
+  bool augment = true;          // offset, flips and quarter turns; else the middle, as it is
+  std::int64_t downsample = 1;  // edge of the boxes of voxels that become one, before all else
+  // near_middle: each window is scaled by its own voxels, as model.md has it. anywhere: tiles of a
+  // whole image, which is scaled once.
+  WindowPlace place = WindowPlace::near_middle;
+};
+
+// One sample: a pure function of subject, recipe, seed, epoch and position. Subjects smaller than
+// the window are padded by their edge voxels, and scaled without the padding.
+Sample training_sample(const Subject& subject, const TrainingRecipe& recipe, std::uint64_t seed,
+                       std::uint64_t epoch, std::uint64_t position);
+
+// Batch `step` of `epoch`, as make_batch() orders them. Throws Error (bad_input) as it does, but
+// for subjects smaller than the window.
+Batch training_batch(const SubjectSource& source, const TrainingRecipe& recipe, std::int64_t images,
+                     std::uint64_t seed, std::uint64_t epoch, std::uint64_t step);
 
 }  // namespace voxmark

@@ -1,8 +1,9 @@
 // From one subject's volumes to what the network is fed: crop, z-normalisation, targets, layout.
-// Knows nothing of files. An augmentation would choose the offset and reorder the result.
+// Knows nothing of files, nor of chance: augment.h draws offsets and reorders the result.
 #pragma once
 
 #include <cstdint>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -39,6 +40,30 @@ struct Sample {
 // Where a crop of `shape.dims` in the middle begins; the odd voxel is left at the end.
 // Throws Error (bad_input) when the subject is smaller than the crop, naming it and both dims.
 Dims centre_offset(const Subject& subject, const SampleShape& shape);
+
+// What makes a channel's mean 0 and its standard deviation 1: (value - mean) / deviation.
+struct ChannelScale {
+  double mean = 0;
+  double deviation = 0;  // of the population; 0: the channel is constant, and becomes all 0
+};
+
+// Of each of the first `channels` channels over the window of `dims` at `offset`, in double.
+// Throws Error (bad_input) when the window leaves the subject or a channel is missing.
+std::vector<ChannelScale> scale_of(const Subject& subject, const Dims& offset, const Dims& dims,
+                                   std::int64_t channels);
+
+// Where a window of `window` voxels in the middle of `volume` begins: negative along axes where the
+// window is the larger one. The odd voxel is left at the end.
+Dims centred(const Dims& volume, const Dims& window);
+
+// Axis by axis the smaller extent.
+Dims smaller_of(const Dims& a, const Dims& b);
+
+// Cuts a window out, which may reach beyond the subject: there its edge voxels, and their labels,
+// go on. One scale per input channel. Throws Error (bad_input) when a channel is missing, or for a
+// label that has no target channel.
+Sample cut_sample(const Subject& subject, const Dims& offset, const SampleShape& shape,
+                  std::span<const ChannelScale> scales);
 
 // Crops at `offset`, then normalises each channel of the crop to mean 0 and standard deviation 1
 // (of the population, in double); a constant channel becomes all 0. Throws Error (bad_input) when

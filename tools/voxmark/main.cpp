@@ -17,9 +17,9 @@ using AddSubcommand = void (*)(CLI::App& app, Action& action);
 
 // In the order in which --help shows them.
 const std::vector<AddSubcommand> kSubcommands = {
-    add_quickstart, add_reproduce, add_run,     add_rerun,  add_validate,
-    add_list,       add_inspect,   add_phantom, add_verify, add_plan,
-    add_limits,     add_sysinfo,   add_doctor,  add_noise,  add_child};
+    add_quickstart, add_reproduce, add_run,     add_rerun,  add_validate, add_list,
+    add_inspect,    add_phantom,   add_verify,  add_plan,   add_train,    add_predict,
+    add_tricks,     add_limits,    add_sysinfo, add_doctor, add_noise,    add_child};
 
 // One line, whatever the message was.
 void print_error(std::string message) {

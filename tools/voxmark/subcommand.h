@@ -29,11 +29,14 @@ void add_list(CLI::App& app, Action& action);
 void add_noise(CLI::App& app, Action& action);
 void add_phantom(CLI::App& app, Action& action);
 void add_plan(CLI::App& app, Action& action);
+void add_predict(CLI::App& app, Action& action);
 void add_quickstart(CLI::App& app, Action& action);
 void add_reproduce(CLI::App& app, Action& action);
 void add_rerun(CLI::App& app, Action& action);
 void add_run(CLI::App& app, Action& action);
 void add_sysinfo(CLI::App& app, Action& action);
+void add_train(CLI::App& app, Action& action);
+void add_tricks(CLI::App& app, Action& action);
 void add_validate(CLI::App& app, Action& action);
 void add_verify(CLI::App& app, Action& action);
 

@@ -1,0 +1,83 @@
+#include "results/training_report.h"
+
+#include <gtest/gtest.h>
+
+#include "base/error.h"
+
+namespace voxmark {
+namespace {
+
+Json example_scores(double loss) {
+  return {{"loss", loss},
+          {"accuracy", 0.75},
+          {"soft_dice", {0.5, 0.25}},
+          {"hard_dice", {0.625, 0.375}},
+          {"whole_dice", nullptr}};
+}
+
+Json example_training_report() {
+  const Json epoch = {{"epoch", 1},
+                      {"images", 10},
+                      {"seconds", 5.5},
+                      {"seconds_per_image", 0.55},
+                      {"waiting_seconds", 0.0},
+                      {"waiting_share", 0.0},
+                      {"validation_seconds", 1.5},
+                      {"training", example_scores(0.25)},
+                      {"validation", nullptr},
+                      {"best", true}};
+  return {{"schema", kTrainingSchemaName},
+          {"created", "2024-05-31T12:00:00Z"},
+          {"voxmark", Json::object()},
+          {"environment", Json::object()},
+          {"options",
+           {{"data", "phantom:8"},
+            {"backend", "eigen"},
+            {"precision", "fp32"},
+            {"threads", 2},
+            {"image", {16, 16, 16}},
+            {"batch", 1},
+            {"channels", 1},
+            {"classes", 2},
+            {"filters", 4},
+            {"seed", 1},
+            {"augment", true},
+            {"tile", false},
+            {"downsample", 1},
+            {"epochs", 1},
+            {"patience", 0}}},
+          {"cases", {{"training", 8}, {"validation", 0}, {"test", 0}}},
+          {"forecast", nullptr},
+          {"epochs", {epoch}},
+          {"best_epoch", 1},
+          {"end", "done"},
+          {"test", nullptr},
+          {"claims", nullptr},
+          {"memory", {{"planned_bytes", 1000}, {"peak_bytes", nullptr}}}};
+}
+
+TEST(TrainingReport, ExampleIsValid) {
+  EXPECT_NO_THROW(validate_training_report(example_training_report(), "example"));
+}
+
+TEST(TrainingReport, RefusesAnUnknownEndAndAShareAboveOne) {
+  Json report = example_training_report();
+  report["end"] = "tired";
+  EXPECT_THROW(validate_training_report(report, "example"), Error);
+  report = example_training_report();
+  report["epochs"][0]["waiting_share"] = 1.5;
+  EXPECT_THROW(validate_training_report(report, "example"), Error);
+}
+
+TEST(TrainingReport, CsvHasALinePerEpochAndGapsWhereNothingIsKnown) {
+  EXPECT_EQ(epochs_csv(example_training_report()),
+            "epoch,images,seconds,seconds_per_image,waiting_share,validation_seconds,"
+            "training_loss,training_accuracy,training_whole_dice,training_soft_dice_1,"
+            "training_soft_dice_2,training_hard_dice_1,training_hard_dice_2,"
+            "validation_loss,validation_accuracy,validation_whole_dice,validation_soft_dice_1,"
+            "validation_soft_dice_2,validation_hard_dice_1,validation_hard_dice_2\n"
+            "1,10,5.5,0.55,0.0,1.5,0.25,0.75,,0.5,0.25,0.625,0.375,,,,,,,\n");
+}
+
+}  // namespace
+}  // namespace voxmark

@@ -1,0 +1,217 @@
+// voxmark predict: labels of whole images by a trained model, as NIfTI in place, and pictures.
+#include <array>
+#include <cmath>
+#include <filesystem>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "benches/environment.h"
+#include "benches/process_status.h"
+#include "tools/voxmark/run_on.h"
+#include "tools/voxmark/subcommand.h"
+#include "training/checkpoint.h"
+#include "training/overlay.h"
+#include "training/predictor.h"
+#include "training/scores.h"
+#include "training/trainer.h"
+#include "workloads/decathlon.h"
+#include "workloads/nifti.h"
+#include "workloads/nifti_writer.h"
+
+namespace voxmark {
+namespace {
+
+namespace fs = std::filesystem;
+
+struct PredictFlags {
+  std::string checkpoint;
+  std::string image;
+  std::string data;
+  std::string part = "test";
+  std::string out = "voxmark-predictions";
+  std::string backend = "onednn";
+  std::string precision = "fp32";
+  std::string memory_limit;
+  int threads = allowed_cpus();
+  std::string tile;
+  bool overlays = false;
+  bool json = false;
+};
+
+// An image to predict, its grid, and the truth where there is one (subject.labels).
+struct Scan {
+  Subject subject;
+  Affine affine{};
+  bool has_truth = false;
+};
+
+Scan read_scan(const std::string& path, std::int64_t channels) {
+  NiftiImage image = read_nifti(path, channels);
+  Scan scan;
+  const std::vector<std::int64_t>& shape = image.header.shape;
+  scan.subject = {
+      path, {shape[0], shape[1], shape[2]}, image.channels, std::move(image.values), {}};
+  scan.subject.labels.resize(static_cast<std::size_t>(scan.subject.dims.voxels()));
+  scan.affine = image.header.affine;
+  return scan;
+}
+
+Scan read_case(const DecathlonDataset& dataset, std::size_t index, std::int64_t channels) {
+  return {read_subject(dataset, index, channels), read_image_header(dataset, index).affine, true};
+}
+
+std::vector<std::size_t> chosen_cases(const DecathlonDataset& dataset, const std::string& part,
+                                      std::uint64_t seed) {
+  const CaseSplit split = split_cases(dataset.cases.size(), seed);
+  if (part == "training") return split.training;
+  if (part == "validation") return split.validation;
+  if (part == "test") return split.test;
+  throw_bad_input("--part {}: expected training, validation or test", part);
+}
+
+// "hippocampus_001" of ".../hippocampus_001.nii.gz"
+std::string stem_of(const std::string& path) {
+  std::string name = fs::path(path).filename().string();
+  for (const char* ending : {".gz", ".nii"}) {
+    if (name.ends_with(ending)) name.resize(name.size() - std::string_view(ending).size());
+  }
+  return name;
+}
+
+std::array<double, 3> voxel_sizes(const Affine& affine) {
+  std::array<double, 3> sizes{};
+  for (std::size_t axis = 0; axis < 3; ++axis) {
+    sizes[axis] = std::hypot(affine[0][axis], affine[1][axis], affine[2][axis]);
+    if (!(sizes[axis] > 0)) sizes[axis] = 1;
+  }
+  return sizes;
+}
+
+class Predicting {
+ public:
+  Predicting(const PredictFlags& flags, const TrainingOptions& model, const Weights& weights)
+      : flags_(flags), predictor_(predictor_options_of(flags, model)) {
+    predictor_.set_weights(weights);
+  }
+
+  Json predict(const Scan& scan) {
+    const Subject& subject = scan.subject;
+    const std::vector<float> prediction = predictor_.predict(subject);
+    const auto labels = hard_labels(prediction, predictor_.channels(), subject.dims);
+    const std::string stem = (fs::path(flags_.out) / stem_of(subject.name)).string();
+    const Dims& dims = subject.dims;
+    write_nifti(stem + "_prediction.nii.gz", {{dims.d, dims.h, dims.w}, scan.affine},
+                std::span<const std::uint8_t>(labels));
+    if (flags_.overlays) {
+      const std::span<const std::uint8_t> truth =
+          scan.has_truth ? std::span<const std::uint8_t>(subject.labels)
+                         : std::span<const std::uint8_t>();
+      write_png(stem + "_overlay.png",
+                draw_overlay(subject, labels, truth, voxel_sizes(scan.affine)));
+    }
+    Json result = {{"image", subject.name},
+                   {"prediction", stem + "_prediction.nii.gz"},
+                   {"tiled_for_memory", predictor_.tiled_for_memory()},
+                   {"scores", nullptr}};
+    if (scan.has_truth) {
+      result["scores"] =
+          to_json(scores_of(prediction, predictor_.channels(), subject.dims, subject.labels));
+    }
+    return result;
+  }
+
+ private:
+  static PredictorOptions predictor_options_of(const PredictFlags& flags,
+                                               const TrainingOptions& model) {
+    PredictorOptions options = predictor_options(model, memory_bytes_of(flags.memory_limit));
+    options.backend = &learning_backend(flags.backend);
+    options.precision = parse_precision(flags.precision);
+    options.threads = flags.threads;
+    if (!flags.tile.empty()) {
+      options.tile = parse_dims(flags.tile);
+      for (const std::int64_t extent : {options.tile->d, options.tile->h, options.tile->w}) {
+        if (extent % kUnetDimsMultiple != 0) {
+          throw_bad_input("--tile {}: expected multiples of {}", flags.tile, kUnetDimsMultiple);
+        }
+      }
+    }
+    return options;
+  }
+
+  const PredictFlags& flags_;
+  Predictor predictor_;
+};
+
+void print_result(const Json& result) {
+  std::string dice;
+  if (!result["scores"].is_null()) {
+    const Scores scores = scores_from_json(result["scores"]);
+    dice = fmt::format(": Dice {:.4f}", fmt::join(scores.hard_dice, ", "));
+    if (scores.hard_dice.size() > 1) dice += fmt::format(", whole {:.4f}", *scores.whole_dice);
+  }
+  fmt::print("{}{}\n", result["prediction"].get<std::string>(), dice);
+}
+
+ExitCode predict(const PredictFlags& flags) {
+  if (flags.image.empty() == flags.data.empty()) {
+    throw_bad_input("--image or --data: expected one of the two");
+  }
+  check_threads(flags.threads);
+  const TrainingOptions model =
+      options_from_checkpoint(read_checkpoint_state(flags.checkpoint), flags.checkpoint);
+  const Program program = lower(unet3d(model.network), 1, model.image, Mode::training);
+  std::error_code error;
+  fs::create_directories(flags.out, error);
+  if (error) throw_bad_input("--out {}: cannot be made: {}", flags.out, error.message());
+
+  Predicting predicting(flags, model, load_weights(flags.checkpoint, program));
+  Json results = Json::array();
+  const auto add = [&](const Scan& scan) {
+    results.push_back(predicting.predict(scan));
+    if (!flags.json) print_result(results.back());
+  };
+  const std::int64_t channels = model.network.input_channels;
+  if (!flags.image.empty()) {
+    add(read_scan(flags.image, channels));
+  } else {
+    const DecathlonDataset dataset = read_decathlon(flags.data);
+    for (const std::size_t index : chosen_cases(dataset, flags.part, model.seed)) {
+      add(read_case(dataset, index, channels));
+    }
+  }
+  if (flags.json) fmt::print("{}\n", dump_json({{"predictions", results}}, 2));
+  return ExitCode::done;
+}
+
+}  // namespace
+
+void add_predict(CLI::App& app, Action& action) {
+  const auto flags = std::make_shared<PredictFlags>();
+  CLI::App* command =
+      app.add_subcommand("predict", "Labels whole images with a trained model, as NIfTI in place");
+  command->add_option("checkpoint", flags->checkpoint, "best.safetensors of a training run")
+      ->required();
+  command->add_option("--image", flags->image, "a scan, .nii or .nii.gz");
+  command->add_option("--data", flags->data, "or the cases of a Decathlon folder");
+  command
+      ->add_option("--part", flags->part, "of it, as training split it: training, validation, test")
+      ->capture_default_str();
+  command->add_option("--out", flags->out, "folder of labels and pictures")->capture_default_str();
+  command->add_flag("--overlays", flags->overlays,
+                    "a picture per case: prediction red, truth blue, agreement purple");
+  command->add_option("--tile", flags->tile,
+                      "overlapping tiles of these extents; default: the image in one piece, where "
+                      "the memory allows it");
+  command->add_option("--backend", flags->backend, "voxmark list backends")->capture_default_str();
+  command->add_option("--precision", flags->precision, "fp32, fp64 or bf16")->capture_default_str();
+  command->add_option("--threads", flags->threads, "of the backend")->capture_default_str();
+  command->add_option("--memory-limit", flags->memory_limit, "8GiB; default: what there is");
+  command->add_flag("--json", flags->json, "files and scores as JSON");
+  command->footer(
+      "Example: voxmark predict run/best.safetensors --data Task04_Hippocampus --overlays");
+  command->callback([&action, flags] { action = [flags] { return predict(*flags); }; });
+}
+
+}  // namespace voxmark

@@ -1,0 +1,38 @@
+#include "tools/voxmark/run_on.h"
+
+#include "backends/registry.h"
+#include "base/error.h"
+#include "benches/environment.h"
+#include "benches/memory_room.h"
+#include "benches/suite.h"
+
+namespace voxmark {
+
+const Backend& learning_backend(const std::string& name) {
+  const RegisteredBackend& entry = find_backend(name);
+  if (entry.backend == nullptr) {
+    throw Error(ExitCode::cannot_here, fmt::format("{}: not built: needs {}", name, entry.missing));
+  }
+  if (!entry.backend->computes()) {
+    throw_bad_input("--backend {}: computes nothing, so that it cannot learn", name);
+  }
+  return *entry.backend;
+}
+
+std::int64_t memory_bytes_of(const std::string& limit) {
+  return limit.empty() ? memory_room().bytes : parse_bytes(limit, "--memory-limit");
+}
+
+void check_threads(int threads) {
+  const int cpus = allowed_cpus();
+  if (threads < 1 || threads > cpus) {
+    throw_bad_input("--threads {}: this process may run on {} CPUs, expected 1 to {}", threads,
+                    cpus, cpus);
+  }
+}
+
+void check_at_least(const char* flag, std::int64_t value, std::int64_t least) {
+  if (value < least) throw_bad_input("{} {}: expected {} or more", flag, value, least);
+}
+
+}  // namespace voxmark

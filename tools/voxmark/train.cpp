@@ -1,0 +1,380 @@
+// voxmark train: from a data set to a trained model, its scores, and a report.
+#include <unistd.h>
+
+#include <algorithm>
+#include <chrono>
+#include <filesystem>
+#include <memory>
+#include <string>
+#include <utility>
+
+#include "base/atomic_file.h"
+#include "benches/build_info.h"
+#include "benches/environment.h"
+#include "benches/interrupt.h"
+#include "benches/memory_room.h"
+#include "benches/process_status.h"
+#include "benches/progress.h"
+#include "results/report.h"
+#include "results/training_report.h"
+#include "tools/voxmark/model_options.h"
+#include "tools/voxmark/run_on.h"
+#include "tools/voxmark/subcommand.h"
+#include "training/data.h"
+#include "training/estimate.h"
+#include "training/trainer.h"
+
+namespace voxmark {
+namespace {
+
+namespace fs = std::filesystem;
+
+struct TrainFlags {
+  std::string data;
+  ModelOptions model;
+  std::string backend = "onednn";
+  std::string precision = "fp32";
+  std::string memory_limit;
+  std::string out = "voxmark-training";
+  bool no_augment = false;
+  bool resume = false;
+  bool dry_run = false;
+  std::string preset;
+  TrainingOptions training;
+};
+
+TrainingOptions options_of(const TrainFlags& flags) {
+  lower_model(flags.model, Mode::training);  // says which flag does not make sense
+  TrainingOptions options = flags.training;
+  check_at_least("--epochs", options.epochs, 1);
+  check_at_least("--steps", options.steps_per_epoch, 0);
+  check_at_least("--patience", options.patience, 0);
+  check_at_least("--downsample", options.downsample, 1);
+  check_at_least("--readers", options.readers, 1);
+  check_threads(options.threads);
+  options.backend = &learning_backend(flags.backend);
+  options.precision = parse_precision(flags.precision);
+  options.image = parse_dims(flags.model.image);
+  options.batch = flags.model.batch;
+  options.network = flags.model.unet;
+  options.augment = !flags.no_augment;
+  options.folder = flags.out;
+  options.memory_bytes = memory_bytes_of(flags.memory_limit);
+  return options;
+}
+
+std::string file_in(const TrainFlags& flags, const char* name) {
+  return (fs::path(flags.out) / name).string();
+}
+
+void write_text(const std::string& path, const std::string& text) {
+  AtomicFile file(path);
+  file.write(text);
+  file.commit();
+}
+
+// Everything but what changes while the run goes on.
+Json report_frame(const TrainFlags& flags, const TrainingOptions& options,
+                  const SubjectParts& parts) {
+  Json shown = {{"data", flags.data},
+                {"backend", flags.backend},
+                {"precision", flags.precision},
+                {"threads", options.threads}};
+  shown.update(to_json(options));
+  shown["epochs"] = options.epochs;
+  shown["patience"] = options.patience;
+  shown["memory_limit_bytes"] = flags.memory_limit.empty() ? Json() : Json(options.memory_bytes);
+  return {{"schema", kTrainingSchemaName},
+          {"created", ""},
+          {"voxmark", program_facts(binary_sha256())},
+          {"environment", probe_environment()},
+          {"options", std::move(shown)},
+          {"cases",
+           {{"training", parts.training.count},
+            {"validation", parts.validation.count},
+            {"test", parts.test.count}}}};
+}
+
+Json test_json(const TrainingResult& result) {
+  if (result.test.empty()) return {};
+  Json cases = Json::array();
+  ScoreMean mean;
+  for (const TestCase& scored : result.test) {
+    cases.push_back({{"name", scored.name},
+                     {"dims", {scored.dims.d, scored.dims.h, scored.dims.w}},
+                     {"scores", to_json(scored.scores)}});
+    mean.add(scored.scores);
+  }
+  return {{"mean", to_json(mean.mean())},
+          {"cases", std::move(cases)},
+          {"tiled_for_memory", result.prediction_tiled}};
+}
+
+// What the white paper reports of its training run: 25 epochs on FLAIR scans.
+struct PaperFigure {
+  const char* name;
+  double value;
+};
+constexpr PaperFigure kPaperAccuracy = {"accuracy", 0.997};
+constexpr PaperFigure kPaperLoss = {"loss", 0.125};
+constexpr PaperFigure kPaperDice = {"Dice", 0.82};
+
+// The paper's model, images and epochs. Flags that are given stand.
+void apply_preset(const CLI::App& command, TrainFlags& flags) {
+  if (flags.preset.empty()) return;
+  if (flags.preset != "whitepaper") {
+    throw_bad_input("--preset {}: expected whitepaper", flags.preset);
+  }
+  const auto set = [&](const char* flag, auto& value, const auto& preset) {
+    if (command.count(flag) == 0) value = preset;
+  };
+  set("--image", flags.model.image, "240x240x144");
+  set("--batch", flags.model.batch, 16);
+  set("--epochs", flags.training.epochs, 25);
+}
+
+Json claims_of(const TrainFlags& flags, const TrainingResult& result) {
+  if (flags.preset.empty() || result.test.empty()) return {};
+  ScoreMean sum;
+  for (const TestCase& scored : result.test) sum.add(scored.scores);
+  const Scores mean = sum.mean();
+  Json claims = Json::array();
+  for (const auto& [figure, measured] :
+       {std::pair(kPaperAccuracy, mean.accuracy), std::pair(kPaperLoss, mean.loss),
+        std::pair(kPaperDice, mean.mean_hard_dice())}) {
+    claims.push_back({{"figure", figure.name}, {"paper", figure.value}, {"measured", measured}});
+  }
+  return claims;
+}
+
+// Before anything of the run's size is allocated. False: it does not fit.
+bool print_estimate(const TrainingOptions& options, const SubjectParts& parts) {
+  const Estimate guess = estimate(options, parts);
+  const bool fits = guess.step_bytes <= options.memory_bytes;
+  fmt::print(stderr,
+             "estimated from a small step: {:.3g} s per step of {} image(s) of {}, {} in all; a "
+             "step takes {} of memory: {} ({} there)\n",
+             guess.step_seconds, options.batch, to_string(options.image),
+             human_seconds(guess.total_seconds), human_bytes(guess.step_bytes),
+             fits ? "fits" : "does not fit", human_bytes(options.memory_bytes));
+  return fits;
+}
+
+// `end`: null while the run goes on.
+Json report_of(const TrainFlags& flags, const Json& frame, const TrainingResult& result,
+               const Json& end) {
+  Json report = frame;
+  report["created"] = iso_time(std::chrono::system_clock::now());
+  const Forecast& forecast = result.forecast;
+  report["forecast"] = forecast.step_seconds == 0 ? Json()
+                                                  : Json{{"step_seconds", forecast.step_seconds},
+                                                         {"epoch_seconds", forecast.epoch_seconds},
+                                                         {"total_seconds", forecast.total_seconds},
+                                                         {"planned_bytes", forecast.planned_bytes}};
+  report["epochs"] = Json::array();
+  for (const EpochRecord& epoch : result.epochs) report["epochs"].push_back(to_json(epoch));
+  report["best_epoch"] = result.best_epoch;
+  report["end"] = end;
+  report["test"] = test_json(result);
+  report["claims"] = claims_of(flags, result);
+  const auto peak = process_bytes(0, "VmHWM");
+  report["memory"] = {{"planned_bytes", forecast.planned_bytes},
+                      {"peak_bytes", peak ? Json(*peak) : Json()}};
+  return report;
+}
+
+std::string dice_text(const Scores& scores) {
+  std::string text = fmt::format("Dice {:.4f}", scores.mean_hard_dice());
+  if (scores.hard_dice.size() > 1) {
+    text += fmt::format(" ({:.3f})", fmt::join(scores.hard_dice, ", "));
+    if (scores.whole_dice) text += fmt::format(" whole {:.4f}", *scores.whole_dice);
+  }
+  return text;
+}
+
+std::string scores_text(const Scores& scores) {
+  double soft = 0;
+  for (const double value : scores.soft_dice) {
+    soft += value / static_cast<double>(scores.soft_dice.size());
+  }
+  return fmt::format("loss {:.4f} acc {:.4f} {} soft {:.4f}", scores.loss, scores.accuracy,
+                     dice_text(scores), soft);
+}
+
+// Prints lines, and keeps the report on the disk up to date.
+class TrainingScreen : public TrainingObserver {
+ public:
+  TrainingScreen(const TrainFlags& flags, const Json& frame)
+      : flags_(flags), frame_(frame), terminal_(isatty(STDERR_FILENO) == 1) {}
+
+  void forecast(const Forecast& forecast) override {
+    fmt::print(stderr,
+               "predicted: {:.3g} s per step, {} per epoch, {} in all; {} of memory planned\n",
+               forecast.step_seconds, human_seconds(forecast.epoch_seconds),
+               human_seconds(forecast.total_seconds), human_bytes(forecast.planned_bytes));
+  }
+
+  void step(int epoch, std::int64_t step, std::int64_t steps, double loss,
+            double seconds_left) override {
+    if (!terminal_) return;
+    fmt::print(stderr, "\r\033[Kepoch {} step {}/{}: loss {:.4f}; about {} left", epoch, step,
+               steps, loss, human_seconds(seconds_left));
+    std::fflush(stderr);
+  }
+
+  void epoch(const TrainingResult& so_far, double seconds_left) override {
+    const EpochRecord& record = so_far.epochs.back();
+    if (terminal_) fmt::print(stderr, "\r\033[K");
+    fmt::print("epoch {}: {:.1f} s, {:.3g} s/image, {:.1f}% waiting; training {}", record.epoch,
+               record.seconds, record.seconds_per_image(), 100 * record.waiting_share(),
+               scores_text(record.training));
+    if (record.validation) fmt::print("; validation {}", scores_text(*record.validation));
+    fmt::print("{}; about {} left\n", record.best ? " (best)" : "", human_seconds(seconds_left));
+    std::fflush(stdout);
+    write(so_far, Json());
+  }
+
+  void tested(const TestCase& scored, std::size_t number, std::size_t count) override {
+    fmt::print("test {}/{}: {} {}: {}\n", number, count, scored.name, to_string(scored.dims),
+               dice_text(scored.scores));
+  }
+
+  bool stop() override { return pending_interrupt() != 0; }
+
+  void write(const TrainingResult& result, const Json& end) const {
+    const Json report = report_of(flags_, frame_, result, end);
+    write_training_report(file_in(flags_, "training.json"), report);
+    write_text(file_in(flags_, "training.csv"), epochs_csv(report));
+  }
+
+ private:
+  const TrainFlags& flags_;
+  const Json& frame_;
+  bool terminal_;
+};
+
+void prepare_folder(const TrainFlags& flags) {
+  std::error_code error;
+  fs::create_directories(flags.out, error);
+  if (error || !fs::is_directory(flags.out)) {
+    throw_bad_input("--out {}: cannot be made: {}", flags.out, error.message());
+  }
+  const bool has_run = fs::exists(last_checkpoint(flags.out));
+  if (has_run && !flags.resume) {
+    throw_bad_input("--out {}: holds a run already; --resume goes on with it", flags.out);
+  }
+  if (!has_run && flags.resume) {
+    throw_bad_input("--resume: no {}", last_checkpoint(flags.out));
+  }
+}
+
+void print_end(const TrainingResult& result, const TrainFlags& flags) {
+  if (!result.test.empty()) {
+    ScoreMean mean;
+    for (const TestCase& scored : result.test) mean.add(scored.scores);
+    fmt::print("test, {} cases, weights of epoch {}: {}\n", result.test.size(), result.best_epoch,
+               scores_text(mean.mean()));
+  }
+  for (const Json& claim : claims_of(flags, result)) {
+    fmt::print("{}: the paper {}, here {:.4g}\n", claim["figure"].get<std::string>(),
+               claim["paper"].get<double>(), claim["measured"].get<double>());
+  }
+  fmt::print("{} after {} epochs; report in {}\n", to_string(result.end), result.epochs.size(),
+             file_in(flags, "training.json"));
+}
+
+ExitCode exit_code(TrainingEnd end) {
+  switch (end) {
+    case TrainingEnd::done:
+    case TrainingEnd::early_stop:
+      return ExitCode::done;
+    case TrainingEnd::interrupted:
+      return static_cast<ExitCode>(128 + pending_interrupt());
+    case TrainingEnd::diverged:
+      return ExitCode::answer_is_no;
+  }
+  throw_internal("training: no such end");
+}
+
+ExitCode run_training(const TrainFlags& flags) {
+  const TrainingOptions options = options_of(flags);
+  const SubjectParts parts = open_parts(flags.data, options.image, options.seed);
+  if (flags.dry_run || !flags.preset.empty()) {
+    const bool fits = print_estimate(options, parts);
+    if (!fits) return ExitCode::cannot_here;
+    if (flags.dry_run) return ExitCode::done;
+  }
+  prepare_folder(flags);
+  const Json frame = report_frame(flags, options, parts);
+  fmt::print(stderr, "{}: {} cases to train on, {} for validation, {} for the test\n", flags.data,
+             parts.training.count, parts.validation.count, parts.test.count);
+  catch_interrupts();
+  TrainingScreen screen(flags, frame);
+  const TrainingResult result = train(options, parts, flags.resume, screen);
+  screen.write(result, std::string(to_string(result.end)));
+  print_end(result, flags);
+  return exit_code(result.end);
+}
+
+}  // namespace
+
+void add_train(CLI::App& app, Action& action) {
+  const auto flags = std::make_shared<TrainFlags>();
+  flags->training.epochs = 25;
+  flags->training.threads = allowed_cpus();
+  CLI::App* command = app.add_subcommand("train", "Trains the model on a data set, and scores it");
+  command
+      ->add_option("--data", flags->data,
+                   "Decathlon folder, or phantom:N for N heads drawn when needed "
+                   "(phantom:N:240x240x155 at dims of their own)")
+      ->required();
+  add_model_options(*command, flags->model);
+  command->add_option("--epochs", flags->training.epochs, "at most")->capture_default_str();
+  command
+      ->add_option("--steps", flags->training.steps_per_epoch,
+                   "per epoch; 0: as many as see every training case once")
+      ->capture_default_str();
+  command->add_option("--patience", flags->training.patience,
+                      "stop after so many epochs without a better validation loss; 0: never");
+  command->add_option("--backend", flags->backend, "voxmark list backends")->capture_default_str();
+  command->add_option("--precision", flags->precision, "fp32, fp64 or bf16")->capture_default_str();
+  command->add_option("--threads", flags->training.threads, "of the backend")
+      ->capture_default_str();
+  command->add_option("--memory-limit", flags->memory_limit, "8GiB; default: what there is");
+  command->add_option("--seed", flags->training.seed, "of weights, split, order and augmentation")
+      ->capture_default_str();
+  command->add_flag("--no-augment", flags->no_augment, "windows in the middle, never turned");
+  command->add_flag("--tile", flags->training.tile,
+                    "windows of --image anywhere in the image; predictions are blended from "
+                    "overlapping tiles");
+  command
+      ->add_option("--downsample", flags->training.downsample,
+                   "average boxes of so many voxels per axis before anything else")
+      ->capture_default_str();
+  command->add_option("--readers", flags->training.readers, "threads that read ahead")
+      ->capture_default_str();
+  command
+      ->add_option("--checkpoint-seconds", flags->training.checkpoint_seconds,
+                   "between checkpoints within an epoch")
+      ->capture_default_str();
+  command->add_option("--out", flags->out, "folder: training.json, training.csv, checkpoints")
+      ->capture_default_str();
+  command->add_option("--preset", flags->preset,
+                      "whitepaper: the paper's images, batch and epochs; hours and memory are "
+                      "predicted first");
+  command->add_flag("--dry-run", flags->dry_run, "predict hours and memory, and stop");
+  command->add_flag("--resume", flags->resume, "go on from the folder's last checkpoint");
+  command->footer(
+      "Cases are split by the seed: 406/32/46 of 484 for training, validation, test. Images "
+      "smaller "
+      "than --image are padded by their own edges.\n"
+      "Example: voxmark train --data Task04_Hippocampus --image 48x64x48 --epochs 25 --out run");
+  command->callback([&action, flags, command] {
+    action = [flags, command] {
+      apply_preset(*command, *flags);
+      return run_training(*flags);
+    };
+  });
+}
+
+}  // namespace voxmark

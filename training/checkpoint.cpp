@@ -1,0 +1,71 @@
+#include "training/checkpoint.h"
+
+#include <deque>
+#include <vector>
+
+#include "base/error.h"
+#include "workloads/safetensors.h"
+
+namespace voxmark {
+namespace {
+
+constexpr const char* kFormatKey = "format";
+constexpr const char* kFormat = "voxmark checkpoint/1, Keras names and layouts";
+constexpr const char* kStateKey = "state";
+
+}  // namespace
+
+Weights read_weights(const Executable& executable, const Program& program) {
+  Weights weights;
+  for (std::size_t i = 0; i < program.tensors.size(); ++i) {
+    const TensorInfo& tensor = program.tensors[i];
+    if (!is_persistent(tensor.role)) continue;
+    std::vector<double>& values = weights[tensor.name];
+    values.resize(static_cast<std::size_t>(elements(tensor.shape)));
+    executable.read(static_cast<TensorId>(i), values);
+  }
+  return weights;
+}
+
+void set_weights(Executable& executable, const Program& program, const Weights& weights) {
+  for (std::size_t i = 0; i < program.tensors.size(); ++i) {
+    const TensorInfo& tensor = program.tensors[i];
+    if (is_persistent(tensor.role)) {
+      executable.set(static_cast<TensorId>(i), weights.at(tensor.name));
+    }
+  }
+}
+
+void save_checkpoint(const std::string& path, const Program& program, Precision precision,
+                     const Checkpoint& checkpoint) {
+  std::deque<std::vector<float>> floats;  // what the views point into
+  std::vector<TensorView> views;
+  for (const TensorInfo& tensor : program.tensors) {
+    if (!is_persistent(tensor.role)) continue;
+    const std::vector<double>& values = checkpoint.weights.at(tensor.name);
+    TensorView view{tensor.name, tensor.shape, std::span<const double>(values)};
+    if (precision != Precision::fp64) {
+      floats.emplace_back(values.begin(), values.end());
+      view.values = std::span<const float>(floats.back());
+    }
+    views.push_back(std::move(view));
+  }
+  write_safetensors(path, views, {{kFormatKey, kFormat}, {kStateKey, dump_json(checkpoint.state)}});
+}
+
+Json read_checkpoint_state(const std::string& path) {
+  const SafetensorsFile file(path);
+  const auto format = file.metadata().find(kFormatKey);
+  const auto state = file.metadata().find(kStateKey);
+  if (format == file.metadata().end() || state == file.metadata().end() ||
+      format->second != kFormat) {
+    throw_bad_input("{}: not a checkpoint: no \"{}\" in its metadata", path, kFormat);
+  }
+  return parse_json(state->second, path + ": state");
+}
+
+Checkpoint load_checkpoint(const std::string& path, const Program& program) {
+  return {voxmark::load_weights(path, program), read_checkpoint_state(path)};
+}
+
+}  // namespace voxmark

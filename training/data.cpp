@@ -1,0 +1,30 @@
+#include "training/data.h"
+
+#include <charconv>
+#include <string_view>
+
+#include "base/error.h"
+
+namespace voxmark {
+namespace {
+
+constexpr std::string_view kPhantom = "phantom:";
+constexpr std::size_t kMaxPhantoms = 1000000;  // an order of subjects is shuffled as a whole
+
+}  // namespace
+
+SubjectParts open_parts(const std::string& data, const Dims& image, std::uint64_t seed) {
+  if (!data.starts_with(kPhantom)) return decathlon_parts(data, seed);
+  const std::string_view text = std::string_view(data).substr(kPhantom.size());
+  const std::size_t colon = std::min(text.find(':'), text.size());
+  std::size_t count = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + colon, count);
+  if (error != std::errc() || end != text.data() + colon || count < 1 || count > kMaxPhantoms) {
+    throw_bad_input("--data {}: expected phantom:N with N from 1 to {}, or phantom:N:240x240x155",
+                    data, kMaxPhantoms);
+  }
+  const Dims dims = colon == text.size() ? image : parse_dims(std::string(text.substr(colon + 1)));
+  return phantom_parts(count, dims, seed);
+}
+
+}  // namespace voxmark

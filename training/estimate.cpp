@@ -1,0 +1,65 @@
+#include "training/estimate.h"
+
+#include <chrono>
+
+#include "base/error.h"
+#include "workloads/cost.h"
+#include "workloads/synthetic.h"
+#include "workloads/weights.h"
+
+namespace voxmark {
+namespace {
+
+using Clock = std::chrono::steady_clock;
+
+constexpr Dims kProbe{64, 64, 64};
+
+// Of the second step: the first one still finds cold caches.
+double seconds_per_flop(const TrainingOptions& options, const CompileOptions& compile) {
+  const Dims dims = smaller_of(kProbe, options.image);
+  const Program program = lower(unet3d(options.network), 1, dims, Mode::training);
+  const auto executable = options.backend->compile(program, compile);
+  const Weights weights = initial_weights(program, options.seed);
+  for (std::size_t i = 0; i < program.tensors.size(); ++i) {
+    const TensorInfo& tensor = program.tensors[i];
+    if (is_persistent(tensor.role)) {
+      executable->set(static_cast<TensorId>(i), weights.at(tensor.name));
+    }
+  }
+  executable->load(synthetic_batch(1, dims, options.network.input_channels, options.network.classes,
+                                   options.seed, 0));
+  executable->run();
+  const Clock::time_point start = Clock::now();
+  executable->run();
+  executable->update();
+  return std::chrono::duration<double>(Clock::now() - start).count() /
+         static_cast<double>(flops(program));
+}
+
+}  // namespace
+
+Estimate estimate(const TrainingOptions& options, const SubjectParts& parts) {
+  const Network network = unet3d(options.network);
+  const Program step = lower(network, options.batch, options.image, Mode::training);
+  const Program forward = lower(network, 1, options.image, Mode::inference);
+  CompileOptions compile;
+  compile.precision = options.precision;
+  compile.threads = options.threads;
+  compile.memory_limit_bytes = options.memory_bytes;
+  if (const auto unsupported = options.backend->unsupported(step, compile)) {
+    throw Error(ExitCode::cannot_here,
+                fmt::format("{}: {}", options.backend->name(), unsupported->reason));
+  }
+  Estimate result;
+  result.step_bytes = options.backend->plan(step, compile).total_bytes();
+  const double per_flop = seconds_per_flop(options, compile);
+  result.step_seconds = per_flop * static_cast<double>(flops(step));
+  const auto steps = static_cast<double>(steps_per_epoch(options, parts)) * options.epochs;
+  const auto scored = static_cast<double>(parts.validation.count) * options.epochs +
+                      static_cast<double>(parts.test.count);
+  result.total_seconds =
+      steps * result.step_seconds + scored * per_flop * static_cast<double>(flops(forward));
+  return result;
+}
+
+}  // namespace voxmark

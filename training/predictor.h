@@ -1,0 +1,70 @@
+// Predicts whole volumes with trained weights: scaled once, padded by their own edges to multiples
+// of 16, predicted in one piece or in overlapping tiles, and cut back.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <optional>
+#include <tuple>
+#include <vector>
+
+#include "backends/backend.h"
+#include "workloads/preprocess.h"
+#include "workloads/weights.h"
+
+namespace voxmark {
+
+struct PredictorOptions {
+  const Backend* backend = nullptr;
+  Precision precision = Precision::fp32;
+  int threads = 1;
+  UnetOptions network;
+  // Extents of the centred window whose mean and deviation scale the image: those that training
+  // fed, so that prediction sees intensities as training did. An image that is no larger is scaled
+  // as a whole. Nothing: always as a whole.
+  std::optional<Dims> scale_window;
+  std::int64_t downsample = 1;    // as in training; predictions are interpolated back
+  std::optional<Dims> tile;       // multiples of 16; nothing: the whole volume in one piece
+  Dims small_tile{64, 64, 64};    // where the volume in one piece would take more than
+  std::int64_t memory_bytes = 0;  // planned bytes
+};
+
+class Predictor {
+ public:
+  explicit Predictor(PredictorOptions options);
+
+  // Parameters and moving statistics of the network; others are ignored.
+  void set_weights(const Weights& weights);
+
+  // Probabilities (D, H, W, channels) in the subject's dims. Throws Error: cannot_here when not
+  // even a tile fits into the memory, bad_input when the subject has too few channels.
+  std::vector<float> predict(const Subject& subject);
+
+  std::int64_t channels() const { return output_channels(options_.network); }
+  // The largest plan among what was compiled so far.
+  std::int64_t planned_bytes() const { return planned_bytes_; }
+  // Whether a volume was too large for the memory and was cut into tiles that nobody asked for.
+  bool tiled_for_memory() const { return tiled_for_memory_; }
+
+ private:
+  struct Compiled {
+    Program program;
+    std::unique_ptr<Executable> executable;
+  };
+
+  Dims piece_for(const Dims& padded);
+  std::int64_t planned_bytes_of(const Dims& dims) const;
+  Compiled& compiled_for(const Dims& dims);
+  void load_weights_into(Compiled& compiled) const;
+  std::vector<float> predict_at_network_scale(const Subject& subject);
+
+  PredictorOptions options_;
+  Weights weights_;
+  std::map<std::tuple<std::int64_t, std::int64_t, std::int64_t>, Compiled> compiled_;
+  std::int64_t compiled_bytes_ = 0;
+  std::int64_t planned_bytes_ = 0;
+  bool tiled_for_memory_ = false;
+};
+
+}  // namespace voxmark
