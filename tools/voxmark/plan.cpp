@@ -246,14 +246,14 @@ void add_plan(CLI::App& app, Action& action) {
       ->capture_default_str();
   command->add_option("--threads", options->threads, "of the backend: scratchpads depend on it")
       ->capture_default_str();
-  command->add_option("--memory", options.memory,
+  command->add_option("--memory", options->memory,
                       "of the machine to plan for: 192GiB; default: what is free here");
-  command->add_option("--memory-limit", options.memory_limit,
+  command->add_option("--memory-limit", options->memory_limit,
                       "compute tensors again so that the step fits in this: 6GiB");
-  command->add_option("--fit", options.fit,
+  command->add_option("--fit", options->fit,
                       "the largest batch of the image, and the largest image of the batch, in this "
                       "much memory: 24GiB");
-  command->add_flag("--table", options.table, "the white paper's table 1 for this network");
+  command->add_flag("--table", options->table, "the white paper's table 1 for this network");
   command->add_flag("--json", options->json, "bytes by purpose as JSON");
   command->footer(
       "Exit code 0: it fits with one backend or more, 5: with none. Plans are exact for this\n"
