@@ -441,9 +441,9 @@ Verification check_losses(const std::vector<double>& losses, const std::vector<d
 Verification check_training(Executable& executable, const Program& program, const Weights& weights,
                             const Batch& batch, const std::vector<double>& losses,
                             Precision precision) {
-  return check_losses(training_losses(executable, program, weights, batch,
-                                      static_cast<int>(losses.size())),
-                      losses, precision);
+  return check_losses(
+      training_losses(executable, program, weights, batch, static_cast<int>(losses.size())), losses,
+      precision);
 }
 
 std::vector<double> training_losses(Executable& executable, const Program& program,

@@ -190,7 +190,7 @@ CASE = {
 
 
 def protocol_files() -> dict[str, bytes]:
-    request = {"protocol": "voxmark.child/1", "mode": "time", "case": CASE}
+    request = {"protocol": "voxmark.child/2", "mode": "time", "case": CASE}
     step = {
         "type": "step",
         "warmup": False,
