@@ -33,6 +33,9 @@ function(voxmark_library name)
   target_include_directories(voxmark_${name} PUBLIC ${PROJECT_SOURCE_DIR})
 endfunction()
 
+# Builds every test of label unit: all that ci/test runs under the sanitizers.
+add_custom_target(unit_tests)
+
 # voxmark_test(NAME SOURCES... LINKS... LABEL unit|conformance|cli): one GoogleTest program in CTest.
 function(voxmark_test name)
   if(NOT BUILD_TESTING)
@@ -44,6 +47,9 @@ function(voxmark_test name)
   endif()
   add_executable(${name} ${ARG_SOURCES})
   target_link_libraries(${name} PRIVATE ${ARG_LINKS} voxmark_options GTest::gtest_main)
+  if(ARG_LABEL STREQUAL "unit")
+    add_dependencies(unit_tests ${name})
+  endif()
   # Tests read data that is not part of the project, where it lies beside the checkout.
   target_compile_definitions(${name} PRIVATE VOXMARK_SOURCE_DIR="${PROJECT_SOURCE_DIR}")
   gtest_discover_tests(${name} TEST_PREFIX "${name}." DISCOVERY_TIMEOUT 120
