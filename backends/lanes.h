@@ -91,7 +91,8 @@ auto to_bf16(V lanes) {
   std::memcpy(&words, &lanes, sizeof words);
   const auto rounded = (words + 0x7FFF + ((words >> 16) & 1)) >> 16;
   const typename Types::Word not_a_number = typename Types::Word{} + 0x7FC0;
-  return __builtin_convertvector(lanes == lanes ? rounded : not_a_number, typename Types::Half);
+  const auto is_nan = (words & 0x7FFFFFFF) > 0x7F800000;
+  return __builtin_convertvector(is_nan ? not_a_number : rounded, typename Types::Half);
 }
 template <class V>
 void store(V lanes, Bf16* to) {

@@ -121,6 +121,7 @@ class Search {
 
   std::vector<Drop> drops_of(const std::vector<std::size_t>& chosen) const {
     std::vector<Drop> drops;
+    drops.reserve(chosen.size());
     for (const std::size_t index : chosen) {
       drops.push_back(candidates_[index]);
     }
