@@ -75,6 +75,7 @@ std::vector<std::vector<double>> seconds_of(const Report& report, std::uint64_t 
 
 double median_of_medians(const std::vector<std::vector<double>>& processes) {
   std::vector<double> medians;
+  medians.reserve(processes.size());
   for (const std::vector<double>& steps : processes) {
     medians.push_back(spread_of(steps).median);
   }
