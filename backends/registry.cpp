@@ -22,9 +22,9 @@ const std::vector<RegisteredBackend>& registered_backends() {
       {"eigen", nullptr, "libeigen3-dev"}, {"eigen-tensor", nullptr, "libeigen3-dev"},
 #endif
 #ifdef VOXMARK_WITH_ONEDNN
-      {"onednn", &onednn_backend(), ""},
+      {"onednn", &onednn_backend(), ""},   {"onednn-direct", &onednn_direct_backend(), ""},
 #else
-      {"onednn", nullptr, "libdnnl-dev"},
+      {"onednn", nullptr, "libdnnl-dev"},  {"onednn-direct", nullptr, "libdnnl-dev"},
 #endif
       {"example", &example_backend(), ""}, {"null", &null_backend(), ""},
   };

@@ -21,6 +21,12 @@ namespace voxmark::onednn {
 // Parameters that are not here are plain arrays in the program's layout.
 using ParameterFormats = std::map<TensorId, dnnl::memory::desc>;
 
+// Of 3x3x3 convolutions and their gradients.
+enum class Algorithm {
+  winograd,  // winograd.h's where it saves time, else oneDNN's
+  direct,    // oneDNN's
+};
+
 // What is known before any memory is.
 struct Context {
   const Program& program;
@@ -28,6 +34,7 @@ struct Context {
   ParameterFormats parameters;
   dnnl::engine engine{dnnl::engine::kind::cpu, 0};
   int threads = 1;
+  Algorithm algorithm = Algorithm::winograd;
 };
 
 // Where everything lies, once it does.

@@ -8,6 +8,7 @@
 #include "backends/onednn/one_channel.h"
 #include "backends/onednn/pointwise.h"
 #include "backends/onednn/primitives.h"
+#include "backends/onednn/winograd.h"
 
 namespace voxmark::onednn {
 namespace {
@@ -205,7 +206,9 @@ ParameterFormats choose_parameter_formats(const Context& context) {
     if (const auto* convolution = std::get_if<Convolution>(&op.kind)) {
       if (!is_pointwise(program, *convolution)) {
         result[convolution->kernel] =
-            context.formats[convolution->input].is_bf16
+            context.formats[convolution->input].is_bf16 ||
+                    runs_by_winograd(context, convolution->input, convolution->kernel,
+                                     convolution->output)
                 ? program_kernel_desc(program.tensor(convolution->kernel).shape)
                 : choose_forward(context, *convolution).primitive.weights_desc();
       }
@@ -215,6 +218,7 @@ ParameterFormats choose_parameter_formats(const Context& context) {
   for (const Op& op : program.ops) {
     const auto* weights = std::get_if<ConvolutionBackwardWeights>(&op.kind);
     if (weights != nullptr && context.formats[weights->input].is_bf16 &&
+        !runs_by_winograd(context, weights->input, weights->grad_kernel, weights->grad_output) &&
         type_of(context.formats[weights->grad_output]) == DataType::bf16) {
       bf16_gradients[weights->grad_kernel] =
           choose_backward_weights(context, *weights).primitive.diff_weights_desc();
@@ -232,6 +236,9 @@ ParameterFormats choose_parameter_formats(const Context& context) {
 }
 
 StageCode convolution_code(const Context& context, const Convolution& op) {
+  if (runs_by_winograd(context, op.input, op.kernel, op.output)) {
+    return winograd_code(context, op);
+  }
   const auto choice = choose_forward(context, op);
   const ConvolutionDescs own =
       describe(context.program, context.formats, op.input, op.kernel, op.output);
@@ -262,6 +269,9 @@ StageCode convolution_code(const Context& context, const Convolution& op) {
 }
 
 StageCode convolution_code(const Context& context, const ConvolutionBackwardData& op) {
+  if (runs_by_winograd(context, op.grad_input, op.kernel, op.grad_output)) {
+    return winograd_code(context, op);
+  }
   const ConvolutionDescs own =
       describe(context.program, context.formats, op.grad_input, op.kernel, op.grad_output);
   const auto choice =
@@ -294,6 +304,9 @@ StageCode convolution_code(const Context& context, const ConvolutionBackwardData
 }
 
 StageCode convolution_code(const Context& context, const ConvolutionBackwardWeights& op) {
+  if (runs_by_winograd(context, op.input, op.grad_kernel, op.grad_output)) {
+    return winograd_code(context, op);
+  }
   const ConvolutionDescs own =
       describe(context.program, context.formats, op.input, op.grad_kernel, op.grad_output);
   const Desc& stored = context.parameters.at(op.grad_kernel);

@@ -68,9 +68,11 @@ constexpr double kDefaultExtraTimeShare = 0.02;
 
 // Everything that compiling decides before it allocates.
 struct Blueprint {
-  Blueprint(const Program& program, const CompileOptions& options, std::int64_t block)
-      : formats(program, choose_layout(program, block), options.precision, options.readable),
-        context{program, formats, {}, dnnl::engine(dnnl::engine::kind::cpu, 0), options.threads} {
+  Blueprint(const Program& program, const CompileOptions& options, const Settings& settings)
+      : formats(program, choose_layout(program, settings.block), options.precision,
+                options.readable),
+        context{program,         formats,           {}, dnnl::engine(dnnl::engine::kind::cpu, 0),
+                options.threads, settings.algorithm} {
     context.parameters = choose_parameter_formats(context);
     prepare({0, kDefaultExtraTimeShare}, options.readable);
     if (!options.memory_limit_bytes) {
@@ -79,10 +81,10 @@ struct Blueprint {
     // Buffers do not always lie without gaps between them: aim lower until the arena fits.
     const std::int64_t limit = *options.memory_limit_bytes;
     std::int64_t goal = limit - fixed_bytes();
-    constexpr int kAttempts = 4;
+    constexpr int kAttempts = 4, kSmallestStep = 100;
     for (int i = 0; i < kAttempts && layout.arena_bytes > limit && goal > 0; ++i) {
       prepare({goal, kAnyTime}, options.readable);
-      goal -= std::max<std::int64_t>(layout.arena_bytes - limit, 0);
+      goal -= std::max(layout.arena_bytes - limit, goal / kSmallestStep);
     }
   }
 
@@ -136,10 +138,10 @@ struct Blueprint {
 
 class Compiled final : public Executable {
  public:
-  Compiled(const Program& program, const CompileOptions& options, std::int64_t block)
+  Compiled(const Program& program, const CompileOptions& options, const Settings& settings)
       : program_(program),
         threads_(options.threads),
-        blueprint_(program_, options, block),
+        blueprint_(program_, options, settings),
         stages_(blueprint_.described()),
         arena_(blueprint_.layout.arena_bytes, options.threads),
         memory_(memory_at(blueprint_.stages.size() - 1)) {
@@ -232,14 +234,14 @@ class Compiled final : public Executable {
 }  // namespace
 
 std::unique_ptr<Executable> compile(const Program& program, const CompileOptions& options,
-                                    std::int64_t block) {
+                                    const Settings& settings) {
   const ThreadCount count(options.threads);
-  return std::make_unique<Compiled>(program, options, block);
+  return std::make_unique<Compiled>(program, options, settings);
 }
 
-Preview preview(const Program& program, const CompileOptions& options, std::int64_t block) {
+Preview preview(const Program& program, const CompileOptions& options, const Settings& settings) {
   const ThreadCount count(options.threads);
-  const Blueprint blueprint(program, options, block);
+  const Blueprint blueprint(program, options, settings);
   return {blueprint.described(), blueprint.layout.plan};
 }
 

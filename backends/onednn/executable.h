@@ -6,19 +6,25 @@
 #include <vector>
 
 #include "backends/backend.h"
+#include "backends/onednn/code.h"
 
 namespace voxmark::onednn {
 
-// `block`: channels per panel where the network allows it, 8, 16, or 0 for ndhwc; compat.h tells
-// what the instruction set in use likes, the others work too.
+struct Settings {
+  // Channels per panel where the network allows it, 8, 16, or 0 for ndhwc; compat.h tells what the
+  // instruction set in use likes, the others work too.
+  std::int64_t block = 0;
+  Algorithm algorithm = Algorithm::winograd;
+};
+
 std::unique_ptr<Executable> compile(const Program& program, const CompileOptions& options,
-                                    std::int64_t block);
+                                    const Settings& settings);
 
 // What compile() would return, without allocating a tensor.
 struct Preview {
   std::vector<Stage> stages;
   MemoryPlan plan;
 };
-Preview preview(const Program& program, const CompileOptions& options, std::int64_t block);
+Preview preview(const Program& program, const CompileOptions& options, const Settings& settings);
 
 }  // namespace voxmark::onednn

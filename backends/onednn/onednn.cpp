@@ -9,10 +9,11 @@ namespace {
 
 class OnednnBackend final : public Backend {
  public:
-  std::string_view name() const override { return "onednn"; }
-  std::string_view description() const override {
-    return "oneDNN primitives made once, explicit layouts, own passes between them (fp32, bf16)";
-  }
+  OnednnBackend(std::string_view name, std::string_view description, onednn::Algorithm algorithm)
+      : name_(name), description_(description), algorithm_(algorithm) {}
+
+  std::string_view name() const override { return name_; }
+  std::string_view description() const override { return description_; }
 
   std::optional<Unsupported> unsupported(const Program& program,
                                          const CompileOptions& options) const override {
@@ -28,18 +29,18 @@ class OnednnBackend final : public Backend {
   }
 
   MemoryPlan plan(const Program& program, const CompileOptions& options) const override {
-    return onednn::preview(program, options, block(options.precision)).plan;
+    return onednn::preview(program, options, settings(options.precision)).plan;
   }
 
   std::unique_ptr<Executable> compile(const Program& program,
                                       const CompileOptions& options) const override {
-    return onednn::compile(program, options, block(options.precision));
+    return onednn::compile(program, options, settings(options.precision));
   }
 
  private:
-  static std::int64_t block(Precision precision) {
+  onednn::Settings settings(Precision precision) const {
     const onednn::IsaInUse isa = onednn::isa_in_use();
-    return precision == Precision::bf16 ? isa.bf16_block.value_or(0) : isa.block;
+    return {precision == Precision::bf16 ? isa.bf16_block.value_or(0) : isa.block, algorithm_};
   }
 
   static std::optional<Unsupported> unsupported_bf16(const Program& program) {
@@ -60,12 +61,25 @@ class OnednnBackend final : public Backend {
     }
     return std::nullopt;
   }
+
+  std::string_view name_, description_;
+  onednn::Algorithm algorithm_;
 };
 
 }  // namespace
 
 const Backend& onednn_backend() {
-  static const OnednnBackend backend;
+  static const OnednnBackend backend(
+      "onednn", "the fastest step: oneDNN, 3x3x3 convolutions by Winograd, own passes (fp32, bf16)",
+      onednn::Algorithm::winograd);
+  return backend;
+}
+
+const Backend& onednn_direct_backend() {
+  static const OnednnBackend backend(
+      "onednn-direct",
+      "the same with oneDNN's own convolutions, direct as in the paper (fp32, bf16)",
+      onednn::Algorithm::direct);
   return backend;
 }
 

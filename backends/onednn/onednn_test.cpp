@@ -9,6 +9,7 @@
 #include <cmath>
 #include <string>
 
+#include "backends/lanes.h"
 #include "backends/naive/naive.h"
 #include "backends/onednn/compat.h"
 #include "backends/onednn/executable.h"
@@ -25,7 +26,9 @@ constexpr int kThreads = 2;
 // The backend with a layout of the test's choice.
 class FixedLayout final : public Backend {
  public:
-  explicit FixedLayout(std::int64_t block) : block_(block) {}
+  explicit FixedLayout(std::int64_t block,
+                       onednn::Algorithm algorithm = onednn::Algorithm::winograd)
+      : settings_{block, algorithm} {}
   std::string_view name() const override { return "onednn, fixed layout"; }
   std::string_view description() const override { return name(); }
   std::optional<Unsupported> unsupported(const Program& program,
@@ -33,16 +36,19 @@ class FixedLayout final : public Backend {
     return onednn_backend().unsupported(program, options);
   }
   MemoryPlan plan(const Program& program, const CompileOptions& options) const override {
-    return onednn::preview(program, options, block_).plan;
+    return onednn::preview(program, options, settings_).plan;
   }
   std::unique_ptr<Executable> compile(const Program& program,
                                       const CompileOptions& options) const override {
-    return onednn::compile(program, options, block_);
+    return onednn::compile(program, options, settings_);
   }
 
  private:
-  std::int64_t block_;
+  onednn::Settings settings_;
 };
+
+constexpr onednn::Algorithm kAlgorithms[] = {onednn::Algorithm::winograd,
+                                             onednn::Algorithm::direct};
 
 struct Case {
   const char* name;
@@ -64,12 +70,16 @@ TEST_P(OnednnStep, IsThatOfTheReference) {
       synthetic_batch(c.images, c.dims, c.network.input_channels, c.network.classes, 7, 0);
   const StepReference reference = reference_step(program, weights, batch, kThreads);
   for (const std::int64_t block : c.blocks) {
-    SCOPED_TRACE("block " + std::to_string(block));
     ASSERT_EQ(onednn::choose_layout(program, block).block, block);
-    const Verification verification = verify_step(
-        FixedLayout(block), {Precision::fp32, kThreads, {}}, program, weights, batch, reference);
-    for (const TensorCheck& check : verification.checks) {
-      EXPECT_LE(check.error, check.tolerance) << check.tensor;
+    for (const onednn::Algorithm algorithm : kAlgorithms) {
+      SCOPED_TRACE("block " + std::to_string(block) +
+                   (algorithm == onednn::Algorithm::direct ? " direct" : ""));
+      const Verification verification =
+          verify_step(FixedLayout(block, algorithm), {Precision::fp32, kThreads, {}}, program,
+                      weights, batch, reference);
+      for (const TensorCheck& check : verification.checks) {
+        EXPECT_LE(check.error, check.tolerance) << check.tensor;
+      }
     }
   }
 }
@@ -111,6 +121,41 @@ TEST_F(OnednnNetwork, MayReadATensorThroughKernelsOfSeveralExtents) {
   const int both = builder.concat("both", wide, narrow);
   builder.sigmoid("prediction", builder.convolution("logits", both, 1, 1));
   expect_reference_step(std::move(builder).build(), 1, 1, 8, "nCdhw8c");
+}
+
+// Rows of one tile, rows of several blocks, blocks of several rows; more threads than blocks; odd
+// numbers of panels; sums over several slabs.
+TEST(OnednnWinograd, TakesImagesOfAnyEvenDims) {
+  for (const std::int64_t block : {8, 16}) {
+    for (const Dims dims : {Dims{2, 2, 2}, Dims{4, 2, 82}, Dims{2, 38, 4}, Dims{6, 10, 36}}) {
+      NetworkBuilder builder("even", 1);
+      // No batch norm: over so few voxels it makes errors larger.
+      const int first = builder.convolution("first", 0, block, 3);
+      const int wide = builder.convolution("wide", first, 3 * block, 3);
+      const int narrow = builder.convolution("narrow", wide, 2 * block, 3);
+      builder.sigmoid("prediction", builder.convolution("logits", narrow, 1, 1));
+      const Program program = lower(std::move(builder).build(), 2, dims, Mode::training);
+      const Weights weights = verification_weights(program, 3);
+      const Batch batch = synthetic_batch(2, dims, 1, 1, 3, 0);
+      const StepReference reference = reference_step(program, weights, batch, kThreads);
+      for (const int threads : {1, 3}) {
+        SCOPED_TRACE(to_string(dims) + " block " + std::to_string(block) + " threads " +
+                     std::to_string(threads));
+        const CompileOptions options{Precision::fp32, threads, {}};
+        const auto stages = onednn::preview(program, options, {block}).stages;
+        const auto is_winograd = [](const Stage& stage) {
+          return stage.implementation.rfind("winograd", 0) == 0;
+        };
+        constexpr int kThreePassesOfTwoLayers = 6;
+        EXPECT_EQ(std::count_if(stages.begin(), stages.end(), is_winograd),
+                  block <= passes::kNativeLanes ? kThreePassesOfTwoLayers : 0);
+        for (const TensorCheck& check :
+             verify_step(FixedLayout(block), options, program, weights, batch, reference).checks) {
+          EXPECT_LE(check.error, check.tolerance) << check.tensor;
+        }
+      }
+    }
+  }
 }
 
 TEST_F(OnednnNetwork, MayMakeLogitsByALargeKernel) {
@@ -177,15 +222,16 @@ TEST(OnednnImplementations, HaveNoReferenceLoopsFromTheSmallestToTheLargestImage
     for (const std::int64_t images : {1, 2, 4}) {
       SCOPED_TRACE(to_string(dims) + " batch " + std::to_string(images));
       const Program program = lower(unet3d({}), images, dims, Mode::training);
-      const onednn::Preview preview =
-          onednn::preview(program, {Precision::fp32, kThreads, {}}, block);
-      for (const Stage& stage : preview.stages) {
-        EXPECT_NE(stage.implementation.rfind("ref", 0), 0U)
-            << program.ops[static_cast<std::size_t>(stage.ops.front())].layer << " "
-            << op_name(program.ops[static_cast<std::size_t>(stage.ops.front())]);
-        if (std::min({dims.d, dims.h, dims.w}) >= 48) {
-          EXPECT_EQ(stage.implementation.find("gemm:jit"), std::string::npos)
-              << program.ops[static_cast<std::size_t>(stage.ops.front())].layer;
+      for (const onednn::Algorithm algorithm : kAlgorithms) {
+        for (const Stage& stage :
+             onednn::preview(program, {Precision::fp32, kThreads, {}}, {block, algorithm}).stages) {
+          EXPECT_NE(stage.implementation.rfind("ref", 0), 0U)
+              << program.ops[static_cast<std::size_t>(stage.ops.front())].layer << " "
+              << op_name(program.ops[static_cast<std::size_t>(stage.ops.front())]);
+          if (std::min({dims.d, dims.h, dims.w}) >= 48) {
+            EXPECT_EQ(stage.implementation.find("gemm:jit"), std::string::npos)
+                << program.ops[static_cast<std::size_t>(stage.ops.front())].layer;
+          }
         }
       }
     }
@@ -272,7 +318,7 @@ TEST(OnednnMemory, LimitsAreMetByComputingAgainWithTheSameBits) {
     const std::vector<double> expected = step_values(program, options, weights, batch);
     const std::int64_t transient =
         unlimited.bytes.at("activations") + unlimited.bytes.at("scratchpad");
-    for (const double share : {0.95, 0.88}) {
+    for (const double share : {0.95, 0.9}) {
       options.memory_limit_bytes =
           unlimited.total_bytes() -
           static_cast<std::int64_t>((1 - share) * static_cast<double>(transient));
@@ -312,9 +358,11 @@ class OnednnBf16 : public testing::TestWithParam<UnetOptions> {
 TEST_P(OnednnBf16, IsTheStepOfTheReference) {
   const Weights weights = verification_weights(program_, 3);
   const StepReference reference = reference_step(program_, weights, batch_, kThreads);
-  for (const std::int64_t block : {0, 16}) {
+  for (const auto& [block, algorithm] :
+       {std::pair(0, onednn::Algorithm::direct), std::pair(16, onednn::Algorithm::direct),
+        std::pair(16, onednn::Algorithm::winograd)}) {
     const Verification verification =
-        verify_step(FixedLayout(block), options_, program_, weights, batch_, reference);
+        verify_step(FixedLayout(block, algorithm), options_, program_, weights, batch_, reference);
     for (const TensorCheck& check : verification.checks) {
       EXPECT_LE(check.error, check.tolerance) << check.tensor << " block " << block;
     }
@@ -330,10 +378,11 @@ TEST_P(OnednnBf16, KeepsTheReferencesLossesOverTenSteps) {
 }
 
 TEST_P(OnednnBf16, NeedsHalfTheMemoryForActivations) {
+  const Program program = lower(unet3d(GetParam()), 1, {64, 64, 64}, Mode::training);
   const auto activations = [&](Precision precision) {
     CompileOptions options = options_;
     options.precision = precision;
-    return static_cast<double>(onednn_backend().plan(program_, options).bytes.at("activations"));
+    return static_cast<double>(onednn_backend().plan(program, options).bytes.at("activations"));
   };
   EXPECT_LT(activations(Precision::bf16), 0.55 * activations(Precision::fp32));
 }
