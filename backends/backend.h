@@ -32,7 +32,8 @@ struct CompileOptions {
   // after run(): they are kept to the end of the step, which costs memory.
   std::vector<TensorId> readable;
   // Bytes that the plan should not pass. A backend that can trade time for memory then computes
-  // tensors again instead of keeping them, as few as it needs; the plan tells what it reached.
+  // tensors again instead of keeping them, as few as it needs, none where everything fits; the plan
+  // tells what it reached. Without a limit it makes a trade of its own.
   std::optional<std::int64_t> memory_limit_bytes = std::nullopt;
 };
 

@@ -6,7 +6,7 @@
 //   Kernels(const Program&, const CompileOptions&);
 //   static std::int64_t scratch_bytes(const Program&, const CompileOptions&);
 //   void execute(const Convolution&, const Tensors<Scalar>&);   // one overload for every op
-//   std::string implementation(const Op&) const;           // for the report
+//   std::string implementation(const Program&, const Op&) const;  // for the report
 // and is called from one thread; its kernels may use `threads` threads inside.
 #pragma once
 
@@ -80,7 +80,7 @@ class Interpreter final : public Executable {
         kernels_(program_, options) {
     for (const ScheduledOp& scheduled : schedule_in_order(program_)) {
       const Op& op = program_.ops[static_cast<std::size_t>(scheduled.op)];
-      stages_.push_back({{scheduled.op}, kernels_.implementation(op), "ndhwc", ""});
+      stages_.push_back({{scheduled.op}, kernels_.implementation(program_, op), "ndhwc", ""});
     }
     flush_denormals(options.threads);
   }

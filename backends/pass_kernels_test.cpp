@@ -37,7 +37,7 @@ class PassesWithNaiveConvolutions : public PassKernels {
     convolutions_.execute(op, t);
     bias_gradient(op.grad_output, op.grad_bias, t);
   }
-  std::string implementation(const Op&) const { return "passes"; }
+  std::string implementation(const Program&, const Op&) const { return "passes"; }
 
  private:
   NaiveKernels<float> convolutions_;

@@ -56,8 +56,9 @@ CompileOptions compile_options(const CaseSpec& spec);
 // Throws Error (bad_input) when the data cannot be read or is smaller than the image asked for.
 Batch case_batch(const CaseSpec& spec);
 
-// The case at which the one that is timed is verified: at most 48 voxels per axis, from where on
-// oneDNN picks the implementations of all larger images, at most two images, synthetic data.
+// The case at which the one that is timed is verified: at most 48 voxels along D and H, from where
+// on oneDNN picks the implementations of all larger images, rows of 48 to 96 voxels that are cut as
+// the timed ones are, at most two images, synthetic data.
 CaseSpec verification_shape(const CaseSpec& spec);
 
 // The same for an external program, which runs more than one step: the second step's loss shows

@@ -414,6 +414,13 @@ std::int64_t convolution_scratch_bytes(const ConvolutionShape& shape, int thread
   return bytes;
 }
 
+const char* convolution_way(const ConvolutionShape& shape) {
+  return uses_rows(forward(shape)) ? "rows" : "im2col";
+}
+const char* backward_data_way(const ConvolutionShape& shape) {
+  return uses_rows(backward_data(shape)) ? "rows" : "im2col";
+}
+
 void convolve(const ConvolutionShape& shape, const float* input, const float* kernel,
               const float* bias, float* output, std::byte* scratch, int threads) {
   const Problem p = forward(shape);

@@ -34,6 +34,12 @@ void convolve_backward_data(const ConvolutionShape& shape, const float* grad_out
                             const float* kernel, float* grad_input, std::byte* scratch,
                             int threads);
 
+// How a shape is computed, for the report: "rows" packed once for all taps, "im2col", or "blocks" of
+// channels.
+const char* convolution_way(const ConvolutionShape& shape);
+const char* backward_data_way(const ConvolutionShape& shape);
+const char* backward_weights_way(const ConvolutionShape& shape);
+
 std::int64_t convolution_weights_scratch_bytes(const ConvolutionShape& shape, int threads);
 
 // grad_kernel (k0, k1, k2, in, out).

@@ -286,6 +286,10 @@ std::int64_t convolution_weights_scratch_bytes(const ConvolutionShape& shape, in
   return carver.bytes();
 }
 
+const char* backward_weights_way(const ConvolutionShape& shape) {
+  return uses_blocks(shape) ? "blocks" : "rows";
+}
+
 void convolve_backward_weights(const ConvolutionShape& shape, const float* input,
                                const float* grad_output, float* grad_kernel, std::byte* scratch,
                                int threads) {

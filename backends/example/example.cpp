@@ -13,7 +13,7 @@ class ExampleKernels : public NaiveKernels<float> {
   using NaiveKernels::execute;  // every op that is not overridden below
   using NaiveKernels::NaiveKernels;
 
-  std::string implementation(const Op& op) const {
+  std::string implementation(const Program&, const Op& op) const {
     return std::holds_alternative<Convolution>(op.kind) ? "example:rows" : "naive";
   }
 

@@ -23,7 +23,7 @@ class NaiveKernels {
       : batch_norm_(program.batch_norm), adam_(program.adam), threads_(options.threads) {}
 
   static std::int64_t scratch_bytes(const Program&, const CompileOptions&) { return 0; }
-  std::string implementation(const Op&) const { return "naive"; }
+  std::string implementation(const Program&, const Op&) const { return "naive"; }
 
   // ---- Convolutions ----
 

@@ -71,6 +71,21 @@ ConvolutionDescs in_layout(const ConvolutionDescs& descs, const Context& context
   return other;
 }
 
+// The same convolution on fp32 copies of source and destination.
+ConvolutionDescs in_float(const ConvolutionDescs& descs, const Context& context, TensorId source,
+                          TensorId kernel, TensorId destination) {
+  const auto copy = [&](TensorId id) {
+    const Shape& s = context.program.tensor(id).shape;
+    const Tag tag = tag_of(context.formats[id], context.formats.layout());
+    return Desc({s[0], s[4], s[1], s[2], s[3]}, kFloat, tag);
+  };
+  ConvolutionDescs other = descs;
+  other.source = copy(source);
+  other.destination = copy(destination);
+  other.weights = any_weights(context.program.tensor(kernel).shape, kFloat);
+  return other;
+}
+
 // A primitive descriptor and the layouts that it runs on.
 template <class PrimitiveDesc>
 struct Choice {
@@ -326,7 +341,12 @@ StageCode convolution_code(const Context& context, const ConvolutionBackwardWeig
       return blocked_weights_code(context, op);
     }
   }
-  const auto choice = choose(context, own, op.input, op.grad_output, make);
+  const TensorFormat& image = context.formats[op.input];
+  const bool is_wrong_in_bf16 =
+      kNarrowBf16WeightsAreWrong && image.is_bf16 && image.shape.w <= kNarrowImage;
+  const ConvolutionDescs used =
+      is_wrong_in_bf16 ? in_float(own, context, op.input, op.grad_kernel, op.grad_output) : own;
+  const auto choice = choose(context, used, op.input, op.grad_output, make);
   ScratchSpace scratch;
   const std::int64_t scratchpad = scratch.reserve(bytes_of(choice.primitive.scratchpad_desc()));
   const Reordering source(own.source, choice.descs.source, scratch);

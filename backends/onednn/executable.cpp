@@ -74,12 +74,13 @@ struct Blueprint {
         context{program,         formats,           {}, dnnl::engine(dnnl::engine::kind::cpu, 0),
                 options.threads, settings.algorithm} {
     context.parameters = choose_parameter_formats(context);
-    prepare({0, kDefaultExtraTimeShare}, options.readable);
     if (!options.memory_limit_bytes) {
+      prepare({0, kDefaultExtraTimeShare}, options.readable);
       return;
     }
     // Buffers do not always lie without gaps between them: aim lower until the arena fits.
     const std::int64_t limit = *options.memory_limit_bytes;
+    prepare({limit, kAnyTime}, options.readable);
     std::int64_t goal = limit - fixed_bytes();
     constexpr int kAttempts = 4, kSmallestStep = 100;
     for (int i = 0; i < kAttempts && layout.arena_bytes > limit && goal > 0; ++i) {

@@ -116,6 +116,29 @@ class Search {
     give_back(std::max(goal.transient_bytes, best_.peak()));
   }
 
+  // Undoes drops that the limit does not need, the dearest first.
+  void give_back(std::int64_t limit) {
+    for (bool is_changed = true; is_changed;) {
+      is_changed = false;
+      std::optional<Plan> cheapest;
+      for (std::size_t i = 0; i < best_.chosen.size(); ++i) {
+        std::vector<std::size_t> fewer = best_.chosen;
+        fewer.erase(fewer.begin() + static_cast<std::ptrdiff_t>(i));
+        Plan plan = evaluate(std::move(fewer));
+        const double now = cheapest ? cheapest->extra_time_share : best_.extra_time_share;
+        if (plan.peak() <= limit && plan.extra_time_share <= now) {
+          cheapest = std::move(plan);
+        }
+      }
+      if (cheapest) {
+        best_ = std::move(*cheapest);
+        is_changed = true;
+      }
+    }
+  }
+
+  std::int64_t peak() const { return best_.peak(); }
+  double extra_time_share() const { return best_.extra_time_share; }
   Schedule schedule() const {
     return schedule_with_drops(context_.program, drops_of(best_.chosen));
   }
@@ -160,7 +183,7 @@ class Search {
       plan.stage_bytes.push_back(alive + scratch_(stages[stage]));
     }
     plan.chosen = std::move(chosen);
-    plan.extra_time_share = extra_time_share(context_, schedule);
+    plan.extra_time_share = onednn::extra_time_share(context_, schedule);
     return plan;
   }
 
@@ -187,27 +210,6 @@ class Search {
     return best;
   }
 
-  // Undoes drops that the limit does not need, the dearest first.
-  void give_back(std::int64_t limit) {
-    for (bool is_changed = true; is_changed;) {
-      is_changed = false;
-      std::optional<Plan> cheapest;
-      for (std::size_t i = 0; i < best_.chosen.size(); ++i) {
-        std::vector<std::size_t> fewer = best_.chosen;
-        fewer.erase(fewer.begin() + static_cast<std::ptrdiff_t>(i));
-        Plan plan = evaluate(std::move(fewer));
-        const double now = cheapest ? cheapest->extra_time_share : best_.extra_time_share;
-        if (plan.peak() <= limit && plan.extra_time_share <= now) {
-          cheapest = std::move(plan);
-        }
-      }
-      if (cheapest) {
-        best_ = std::move(*cheapest);
-        is_changed = true;
-      }
-    }
-  }
-
   const Context& context_;
   const ScratchBytes& scratch_;
   std::span<const TensorId> readable_;
@@ -231,7 +233,16 @@ Schedule choose_schedule(const Context& context, const ScratchBytes& scratch,
                          const RecomputationGoal& goal, std::span<const TensorId> readable) {
   Search search(context, scratch, readable);
   search.descend(goal);
-  return search.schedule();
+  if (goal.transient_bytes == 0 || search.extra_time_share() == 0) {
+    return search.schedule();
+  }
+  // Dropping step by step may end dearer than giving back from the least memory there is.
+  Search from_below(context, scratch, readable);
+  from_below.descend({0, goal.extra_time_share});
+  from_below.give_back(goal.transient_bytes);
+  const bool is_better = from_below.peak() <= std::max(goal.transient_bytes, search.peak()) &&
+                         from_below.extra_time_share() < search.extra_time_share();
+  return is_better ? from_below.schedule() : search.schedule();
 }
 
 }  // namespace voxmark::onednn
