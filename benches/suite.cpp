@@ -224,6 +224,7 @@ std::vector<CaseSpec> workloads_of(const Grid& grid, int default_threads) {
 template <class Setters>
 std::vector<std::string> keys_of(const Setters& setters) {
   std::vector<std::string> keys;
+  keys.reserve(setters.size());
   for (const auto& [key, setter] : setters) {
     keys.push_back(key);
   }

@@ -38,10 +38,12 @@ struct Result {
   Precision precision = Precision::fp32;
   std::string reference;
   std::optional<std::string> skipped;  // why
+  std::optional<std::string> failed;   // why an external program computed nothing
   Verification verification;
 
-  bool verified() const { return !skipped && verification.passed(); }
-  bool mismatch() const { return !skipped && !verification.passed(); }
+  bool compared() const { return !skipped && !failed; }
+  bool verified() const { return compared() && verification.passed(); }
+  bool refused() const { return failed || (compared() && !verification.passed()); }
 };
 
 // In fp64 a reference file binds more than in fp32, so both run; naive in double against itself
@@ -103,6 +105,7 @@ Result verify_external(const std::string& name, Precision precision, const Verif
                 precision,
                 fmt::format("naive fp64, {} x {}", to_string(shape.image), shape.batch),
                 std::nullopt,
+                std::nullopt,
                 {}};
   if (answer.record.worst) {
     const TensorError& worst = *answer.record.worst;
@@ -111,7 +114,7 @@ Result verify_external(const std::string& name, Precision precision, const Verif
     if (answer.bad_input) {
       throw_bad_input("{}: {}", name, answer.reason);
     }
-    throw_internal("{}: {}", name, answer.reason);
+    result.failed = answer.reason;
   } else {
     result.skipped = answer.record.reason.value_or("does not verify");
   }
@@ -119,17 +122,19 @@ Result verify_external(const std::string& name, Precision precision, const Verif
 }
 
 void print_header() {
-  fmt::print("{:<13} {:<9} {:<9} {:<32} {:>9} {:>9}  {}\n", "backend", "precision", "verdict",
+  fmt::print("{:<17} {:<9} {:<9} {:<32} {:>9} {:>9}  {}\n", "backend", "precision", "verdict",
              "worst tensor", "error", "tolerance", "against");
 }
 
 void print_row(const Result& result) {
   const std::string precision = to_string(result.precision);
-  if (result.skipped) {
-    fmt::print("{:<13} {:<9} {:<9} {}\n", result.backend, precision, "skipped", *result.skipped);
+  if (!result.compared()) {
+    fmt::print("{:<17} {:<9} {:<9} {}\n", result.backend, precision,
+               result.skipped ? "skipped" : "FAILED",
+               result.skipped ? *result.skipped : *result.failed);
   } else {
     const TensorCheck& worst = result.verification.worst();
-    fmt::print("{:<13} {:<9} {:<9} {:<32} {:>9.2e} {:>9.2e}  {}\n", result.backend, precision,
+    fmt::print("{:<17} {:<9} {:<9} {:<32} {:>9.2e} {:>9.2e}  {}\n", result.backend, precision,
                result.verified() ? "verified" : "MISMATCH", worst.tensor, worst.error,
                worst.tolerance, result.reference);
   }
@@ -154,12 +159,15 @@ Json result_json(const Result& result) {
                {"precision", to_string(result.precision)},
                {"reference", result.reference},
                {"verdict", result.skipped      ? "skipped"
+                           : result.failed     ? "failed"
                            : result.verified() ? "verified"
                                                : "mismatch"},
-               {"reason", result.skipped ? Json(*result.skipped) : Json(nullptr)},
+               {"reason", result.skipped  ? Json(*result.skipped)
+                          : result.failed ? Json(*result.failed)
+                                          : Json(nullptr)},
                {"worst", nullptr},
                {"checks", Json::array()}};
-  if (!result.skipped) {
+  if (result.compared()) {
     json["worst"] = check_json(result.verification.worst());
     for (const TensorCheck& check : result.verification.checks) {
       json["checks"].push_back(check_json(check));
@@ -215,7 +223,7 @@ class Checker {
     if (is_external(name) && options_.references.empty()) {
       return verify_external(name, precision, options_);
     }
-    Result result{name, precision, reference, std::nullopt, {}};
+    Result result{name, precision, reference, std::nullopt, std::nullopt, {}};
     if (is_external(name)) {
       result.skipped = "an external program is verified against naive only";
       return result;
@@ -278,7 +286,7 @@ ExitCode verify(const VerifyOptions& options) {
     }
     fmt::print("{}\n", dump_json({{"results", rows}}, 2));
   }
-  if (std::any_of(results.begin(), results.end(), [](const Result& r) { return r.mismatch(); })) {
+  if (std::any_of(results.begin(), results.end(), [](const Result& r) { return r.refused(); })) {
     return ExitCode::answer_is_no;
   }
   const bool any_verified =
@@ -317,7 +325,8 @@ void add_verify(CLI::App& app, Action& action) {
   }
   command->add_flag("--json", options->json, "every tensor's error and tolerance as JSON");
   command->footer(
-      "Exit code 0: verified, 1: a mismatch, 5: nothing here could be verified.\n"
+      "Exit code 0: verified, 1: a mismatch or a program that fails, 5: nothing here could be "
+      "verified.\n"
       "Example: voxmark verify --backend eigen,onednn --image 64x64x48");
   command->callback([&action, options] { action = [options] { return verify(*options); }; });
 }
