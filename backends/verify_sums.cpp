@@ -61,7 +61,8 @@ std::vector<TensorCheck> check_sums(std::span<const ClassSums> found,
   const std::size_t per_sample =
       reference.prediction.size() / static_cast<std::size_t>(reference.images);
   const std::size_t channels = expected.size() / static_cast<std::size_t>(reference.images);
-  const double voxels = static_cast<double>(per_sample / channels);
+  const std::size_t voxel_count = per_sample / channels;
+  const auto voxels = static_cast<double>(voxel_count);
   double undecided = 0;
   for (std::size_t i = 0; i < expected.size(); ++i) {
     if (i % channels == 0) {
