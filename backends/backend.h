@@ -27,6 +27,8 @@ Precision parse_precision(const std::string& text);
 
 struct CompileOptions {
   Precision precision = Precision::fp32;
+  // The team computes with exactly as many threads: neither OMP_NUM_THREADS nor the number of CPUs
+  // changes it.
   int threads = 1;
   // Tensors besides parameters, optimizer state and parameter gradients that read() must reach
   // after run(): they are kept to the end of the step, which costs memory.
@@ -58,6 +60,7 @@ struct MemoryPlan {
 };
 
 // Per sample and output channel: what soft and hard Dice and accuracy are made of (DiceSums).
+// All six are accumulated in double, and verified; the counts among them are exact.
 struct ClassSums {
   double prediction_target = 0;  // sum p*t
   double prediction = 0;         // sum p
@@ -79,21 +82,28 @@ class StageObserver {
   virtual void stage(std::size_t index, double seconds) = 0;
 };
 
+// Called from one thread at a time, always the same. Every thread that computes flushes denormals
+// to zero and takes them as zero (flush_denormals in arena.h), so that no backend is slowed down
+// by numbers that another one drops.
 class Executable {
  public:
   virtual ~Executable() = default;
 
   // Persistent tensors (parameters, moving statistics, optimizer state), in the Program's layout.
-  // `values` has as many elements as the tensor. All start as zero.
+  // `values` has as many elements as the tensor. All start as zero. At any time: also between run()
+  // and update(), which then goes on from what was set.
   virtual void set(TensorId id, std::span<const double> values) = 0;
   // Persistent tensors, parameter gradients of the last run(), and what `readable` named.
   virtual void read(TensorId id, std::span<double> values) const = 0;
 
-  // Copies and reorders a batch in; timed apart from the step.
+  // Copies and reorders a batch in; timed apart from the step. It serves every run() until the next
+  // load().
   virtual void load(const Batch& batch) = 0;
-  // Forward, and backward in training mode; changes no persistent tensor.
+  // Forward, and backward in training mode; changes no persistent tensor. May be called again
+  // without update(): the second run() then gives the first one's bits.
   virtual StepResult run(StageObserver* observer = nullptr) = 0;
-  // Adam and moving statistics, exactly once per run(). Training programs only.
+  // Adam and moving statistics, by the gradients and statistics of the last run(): at most once
+  // after each. Training programs only.
   virtual void update() = 0;
 
   virtual std::span<const Stage> stages() const = 0;

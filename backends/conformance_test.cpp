@@ -3,6 +3,7 @@
 
 #include <fmt/format.h>
 #include <gtest/gtest.h>
+#include <xmmintrin.h>
 
 #include <algorithm>
 #include <functional>
@@ -138,6 +139,42 @@ TEST_P(Conformance, IsBitwiseRepeatable) {
   }
   EXPECT_EQ(losses[0], losses[1]);
   EXPECT_NE(losses[0][0], losses[0][2]);  // and it does train
+}
+
+// Nothing that a run leaves behind changes the next one, not by a bit.
+TEST_P(Conformance, RunsAgainWithTheSameBits) {
+  const Prepared& p = prepared(2);
+  const auto executable = backend().compile(p.program, {Precision::fp32, kThreads, {}});
+  for (const auto& [name, values] : p.weights) {
+    executable->set(p.program.find(name), values);
+  }
+  executable->load(p.batch);
+  std::vector<std::vector<double>> first;
+  for (int run = 0; run < 2; ++run) {
+    std::vector<std::vector<double>> found = {{executable->run().loss}};
+    for (std::size_t i = 0; i < p.program.tensors.size(); ++i) {
+      if (p.program.tensors[i].role == TensorRole::parameter_gradient) {
+        found.emplace_back(static_cast<std::size_t>(elements(p.program.tensors[i].shape)));
+        executable->read(static_cast<TensorId>(i), found.back());
+      }
+    }
+    if (run == 0) {
+      first = found;
+    }
+    EXPECT_EQ(found, first);
+  }
+}
+
+TEST_P(Conformance, FlushesDenormalsOnEveryThread) {
+  constexpr unsigned kFlushAndTakeAsZero = 0x8040;
+  int left = 0;
+#pragma omp parallel num_threads(kThreads)
+  _mm_setcsr(_mm_getcsr() & ~kFlushAndTakeAsZero);
+  const Prepared& p = prepared(0);
+  const auto executable = backend().compile(p.program, {Precision::fp32, kThreads, {}});
+#pragma omp parallel num_threads(kThreads) reduction(+ : left)
+  left += (_mm_getcsr() & kFlushAndTakeAsZero) == kFlushAndTakeAsZero ? 0 : 1;
+  EXPECT_EQ(left, 0);
 }
 
 TEST_P(Conformance, PlansWhatItAllocates) {
@@ -288,6 +325,35 @@ struct StaleBuffer : NaiveKernels<float> {
   }
 };
 
+// Accuracy's count; the loss, which no count enters, is right.
+struct CorrectCountsTheTumourOnly : NaiveKernels<float> {
+  using NaiveKernels::execute;
+  using NaiveKernels::NaiveKernels;
+  void execute(const DiceSums& op, const T& t) {
+    NaiveKernels::execute(op, t);
+    double* sums = t.reduction(op.sums);  // (N, C, kDiceSumCount)
+    for (std::int64_t i = 0; i < elements(t.shape(op.sums)); i += kDiceSumCount) {
+      sums[i + 5] = sums[i + 3];
+    }
+  }
+};
+
+struct HardFromAThirdOn : NaiveKernels<float> {
+  using NaiveKernels::execute;
+  using NaiveKernels::NaiveKernels;
+  void execute(const DiceSums& op, const T& t) {
+    NaiveKernels::execute(op, t);
+    const Volume all(t.shape(op.prediction));
+    const float* p = t.data(op.prediction);
+    double* sums = t.reduction(op.sums);
+    const std::int64_t voxels = all.d * all.h * all.w;
+    for (std::int64_t n = 0; n < all.n && all.c == 1; ++n) {
+      sums[n * kDiceSumCount + 4] = static_cast<double>(
+          std::count_if(p + n * voxels, p + (n + 1) * voxels, [](float x) { return x > 0.33F; }));
+    }
+  }
+};
+
 struct ZeroGradients : NaiveKernels<float> {
   using NaiveKernels::execute;
   using NaiveKernels::NaiveKernels;
@@ -330,8 +396,8 @@ class Mutation : public testing::Test {};
 using Mutations =
     testing::Types<FlippedSign, MissingMean, PaddingOffByOne, DroppedTransposedBiasGradient,
                    DroppedPredictionBiasGradient, UnbiasedVariance, UnbiasedMovingVariance,
-                   StaleBuffer, ZeroGradients, ForgottenReluMask, AdamWithoutBiasCorrection,
-                   NanLoss>;
+                   StaleBuffer, CorrectCountsTheTumourOnly, HardFromAThirdOn, ZeroGradients,
+                   ForgottenReluMask, AdamWithoutBiasCorrection, NanLoss>;
 TYPED_TEST_SUITE(Mutation, Mutations);
 
 TYPED_TEST(Mutation, IsCaught) {

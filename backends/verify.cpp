@@ -8,6 +8,8 @@
 #include "backends/interpreter.h"
 #include "backends/naive/kernels.h"
 #include "backends/naive/naive.h"
+#include "backends/relative_error.h"
+#include "backends/verify_sums.h"
 #include "base/error.h"
 #include "workloads/philox.h"
 #include "workloads/safetensors.h"
@@ -246,7 +248,10 @@ StepReference reference_step(const Program& program, const Weights& weights, con
   executable->load(batch);
 
   StepReference reference;
-  reference.loss = executable->run().loss;
+  reference.images = program.images;
+  StepResult result = executable->run();
+  reference.loss = result.loss;
+  reference.sums = std::move(result.sums);
   reference.prediction = read(*executable, program, program.prediction);
   for_each_tensor(program, TensorRole::parameter_gradient,
                   [&](TensorId id, const std::string& name) {
@@ -270,12 +275,20 @@ StepReference reference_step(const Program& program, const Weights& weights, con
 
 void save_reference(const std::string& path, const StepReference& reference) {
   const std::vector<double> loss = {reference.loss};
+  const std::vector<double> images = {static_cast<double>(reference.images)};
+  std::vector<double> sums;
+  for (const ClassSums& own : reference.sums) {
+    sums.insert(sums.end(), {own.prediction_target, own.prediction, own.target, own.target_hard,
+                             own.hard, own.correct});
+  }
   std::vector<TensorView> views;
   const auto add = [&](const std::string& name, const std::vector<double>& values) {
     views.push_back(
         {name, {static_cast<std::int64_t>(values.size())}, std::span<const double>(values)});
   };
   add("loss", loss);
+  add("images", images);
+  add("sums", sums);
   add("prediction", reference.prediction);
   for (const auto& [name, values] : reference.gradients) {
     add("gradients:" + name, values);
@@ -293,6 +306,12 @@ StepReference load_reference(const std::string& path) {
   const SafetensorsFile file(path);
   StepReference reference;
   reference.loss = file.read_doubles("loss").at(0);
+  reference.images = static_cast<std::int64_t>(file.read_doubles("images").at(0));
+  const std::vector<double> sums = file.read_doubles("sums");
+  for (std::size_t i = 0; i + kDiceSumCount <= sums.size(); i += kDiceSumCount) {
+    reference.sums.push_back(
+        {sums[i], sums[i + 1], sums[i + 2], sums[i + 3], sums[i + 4], sums[i + 5]});
+  }
   reference.prediction = file.read_doubles("prediction");
   for (const TensorEntry& entry : file.entries()) {
     const std::size_t colon = entry.name.find(':');
@@ -394,12 +413,11 @@ Verification verify_step(const Backend& backend, const CompileOptions& options,
   Verification verification;
   // Twice: a buffer that still holds the first run's values must not change the second's.
   executable->run();
-  const double loss = executable->run().loss;
-  const double loss_error =
-      std::abs(loss - reference.loss) / std::max(1.0, std::abs(reference.loss));
+  const StepResult result = executable->run();
   verification.checks.push_back(
-      {"loss", std::isnan(loss_error) ? std::numeric_limits<double>::infinity() : loss_error,
-       tolerance.loss});
+      {"loss", relative_error(result.loss, reference.loss), tolerance.loss});
+  const std::vector<TensorCheck> sums = check_sums(result.sums, reference, tolerance.prediction);
+  verification.checks.insert(verification.checks.end(), sums.begin(), sums.end());
   verification.checks.push_back(
       {"prediction",
        largest_error(read(*executable, program, program.prediction), reference.prediction,
@@ -426,11 +444,8 @@ Verification check_losses(const std::vector<double>& losses, const std::vector<d
   Verification verification;
   const Tolerances& tolerance = tolerances(precision);
   for (std::size_t step = 0; step < reference.size(); ++step) {
-    const double error =
-        std::abs(losses[step] - reference[step]) / std::max(1.0, std::abs(reference[step]));
     verification.checks.push_back(
-        {fmt::format("loss/step{}", step),
-         std::isnan(error) ? std::numeric_limits<double>::infinity() : error,
+        {fmt::format("loss/step{}", step), relative_error(losses[step], reference[step]),
          step == 0 ? tolerance.loss
                    : tolerance.updated_loss *
                          std::pow(tolerance.updated_loss_growth, static_cast<double>(step - 1))});
@@ -494,9 +509,7 @@ std::vector<double> first_update(const AdamSettings& adam, std::vector<double> p
 
 TensorCheck check_loss(std::size_t step, double found, double expected,
                        const Tolerances& tolerance) {
-  const double error = std::abs(found - expected) / std::max(1.0, std::abs(expected));
-  return {step == 0 ? "loss" : fmt::format("loss/step{}", step),
-          std::isnan(error) ? std::numeric_limits<double>::infinity() : error,
+  return {step == 0 ? "loss" : fmt::format("loss/step{}", step), relative_error(found, expected),
           step == 0 ? tolerance.loss
                     : tolerance.updated_loss *
                           std::pow(tolerance.updated_loss_growth, static_cast<double>(step - 1))};

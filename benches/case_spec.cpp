@@ -114,6 +114,15 @@ std::string shell_word(const std::string& word) {
   return quoted + "'";
 }
 
+SubjectSource subjects(const CaseSpec& spec) {
+  return spec.data == "phantom" ? phantom_subjects(spec.image, spec.seed)
+                                : decathlon_subjects(spec.data, spec.seed);
+}
+
+SampleShape sample_shape(const CaseSpec& spec) {
+  return {spec.image, spec.network.input_channels, spec.network.classes};
+}
+
 }  // namespace
 
 bool is_external(const std::string& backend) {
@@ -243,10 +252,13 @@ Batch case_batch(const CaseSpec& spec) {
     return synthetic_batch(spec.batch, spec.image, spec.network.input_channels,
                            spec.network.classes, spec.seed, 0);
   }
-  const SubjectSource source = spec.data == "phantom" ? phantom_subjects(spec.image, spec.seed)
-                                                      : decathlon_subjects(spec.data, spec.seed);
-  const SampleShape shape{spec.image, spec.network.input_channels, spec.network.classes};
-  return make_batch(source, shape, spec.batch, spec.seed, 0, 0);
+  return make_batch(subjects(spec), sample_shape(spec), spec.batch, spec.seed, 0, 0);
+}
+
+void check_data(const CaseSpec& spec) {
+  if (spec.data != "synthetic" && spec.data != "phantom") {
+    check_first_batch(subjects(spec), sample_shape(spec), spec.batch, spec.seed);
+  }
 }
 
 CaseSpec verification_shape(const CaseSpec& spec) {

@@ -3,6 +3,9 @@
 #include <fmt/format.h>
 #include <unistd.h>
 
+#include <csignal>
+
+#include "results/slow_kernels.h"
 #include "results/summary.h"
 
 namespace voxmark {
@@ -24,14 +27,44 @@ std::string figure(const Record& record) {
   return record.outcome == Outcome::ok ? median : median + " (" + outcome + ")";
 }
 
+std::string case_text(const CaseSpec& spec) {
+  return fmt::format("{}, process {}: ", describe(spec), spec.process);
+}
+
 }  // namespace
 
-Progress::Progress(std::FILE* stream, std::size_t cases)
-    : stream_(stream), terminal_(isatty(fileno(stream)) == 1), cases_(cases) {}
+Progress::Progress(std::FILE* stream, std::size_t cases, std::chrono::milliseconds heartbeat)
+    : stream_(stream), terminal_(isatty(fileno(stream)) == 1), cases_(cases) {
+  // Signals are for the thread that waits for children: it is to wake up by them.
+  sigset_t all, before;
+  sigfillset(&all);
+  pthread_sigmask(SIG_SETMASK, &all, &before);
+  heart_ = std::thread([this, heartbeat] { beat(heartbeat); });
+  pthread_sigmask(SIG_SETMASK, &before, nullptr);
+}
 
-void Progress::show(const CaseSpec& spec, const std::string& text, bool last) {
-  const std::string line = fmt::format("[{}/{}] {}, process {}: {}", finished_ + (last ? 0 : 1),
-                                       cases_, describe(spec), spec.process, text);
+Progress::~Progress() {
+  {
+    const std::lock_guard lock(mutex_);
+    stop_ = true;
+  }
+  stopped_.notify_one();
+  heart_.join();
+}
+
+void Progress::beat(std::chrono::milliseconds heartbeat) {
+  std::unique_lock lock(mutex_);
+  while (!stopped_.wait_for(lock, heartbeat, [this] { return stop_; })) {
+    const auto taken = std::chrono::steady_clock::now() - since_;
+    if (!under_way_.empty() && taken >= heartbeat) {
+      const double seconds = std::chrono::duration<double>(taken).count();
+      show(fmt::format("{}, {} so far", under_way_, human_seconds(seconds)), false);
+    }
+  }
+}
+
+void Progress::show(const std::string& text, bool last) {
+  const std::string line = fmt::format("[{}/{}] {}", finished_ + (last ? 0 : 1), cases_, text);
   if (terminal_) {
     fmt::print(stream_, "\r\033[K{}{}", line, last ? "\n" : "");
   } else {
@@ -40,36 +73,51 @@ void Progress::show(const CaseSpec& spec, const std::string& text, bool last) {
   std::fflush(stream_);
 }
 
+void Progress::begin(const CaseSpec& spec, const std::string& text) {
+  under_way_ = case_text(spec) + text;
+  since_ = std::chrono::steady_clock::now();
+  show(under_way_, false);
+}
+
 void Progress::verifying(const CaseSpec& spec) {
-  show(spec, "verifying against naive in double", false);
+  const std::lock_guard lock(mutex_);
+  begin(spec, "verifying against naive in double");
 }
 
 void Progress::timing(const CaseSpec& spec, std::optional<double> predicted_seconds) {
+  const std::lock_guard lock(mutex_);
   steps_ = 0;
   const std::string guess =
       predicted_seconds ? ", about " + human_seconds(*predicted_seconds) : std::string();
-  show(spec, fmt::format("{} + {} steps{}", spec.warmup, spec.steps, guess), false);
+  begin(spec, fmt::format("{} + {} steps{}", spec.warmup, spec.steps, guess));
 }
 
 void Progress::step(const CaseSpec& spec, const StepMessage& step) {
+  const std::lock_guard lock(mutex_);
   ++steps_;
+  under_way_ = case_text(spec) + fmt::format("step {} of {}: {:.4g} s", steps_,
+                                             spec.warmup + spec.steps, step.step_seconds);
   if (terminal_) {
-    show(
-        spec,
-        fmt::format("step {} of {}: {:.4g} s", steps_, spec.warmup + spec.steps, step.step_seconds),
-        false);
+    show(under_way_, false);
   }
 }
 
 void Progress::finished(const CaseSpec& spec, const Record& record,
                         std::optional<double> seconds_left) {
+  const std::lock_guard lock(mutex_);
   ++finished_;
+  under_way_.clear();
   std::string left;
   if (finished_ < cases_) {
     left =
         seconds_left ? "; about " + human_seconds(*seconds_left) + " left" : "; time left unknown";
   }
-  show(spec, figure(record) + left, true);
+  show(case_text(spec) + figure(record) + left, true);
+  const std::string slow = slow_kernels(record);
+  if (!slow.empty() && spec.process == 0) {
+    fmt::print(stream_, "Warning: {}: {}\n", describe(spec), slow);
+    std::fflush(stream_);
+  }
 }
 
 std::string human_seconds(double seconds) {

@@ -5,11 +5,13 @@
 
 #include <filesystem>
 #include <fstream>
+#include <sstream>
 
 #include "base/json.h"
 #include "benches/report_check.h"
 #include "benches/sweep.h"
 #include "benches/testing/temporary_folder.h"
+#include "results/case_table.h"
 
 namespace voxmark {
 namespace {
@@ -79,6 +81,8 @@ TEST_F(RunnerTest, MeasuresAVerifiedCase) {
   EXPECT_GT(record.samples[1].readings.at("user_seconds").get<double>(), 0);
   EXPECT_LT(record.samples[2].loss, record.samples[0].loss) << "training does not train";
   EXPECT_FALSE(record.stages.empty());
+  EXPECT_EQ(record.details.at("execution").at("flush_to_zero"), true);
+  EXPECT_EQ(record.details.at("execution").at("denormals_are_zero"), true);
   // The band: all that is allocated is touched, and beside it there are a few MiB of libraries' and
   // threads' state (measured: 1 to 6 MiB), none of them the harness's weights or norms.
   const MemoryRecord& memory = record.memory;
@@ -175,6 +179,36 @@ TEST_F(RunnerTest, SeesWhatAnExternalProgramComputesWrongly) {
     EXPECT_TRUE(record.samples.empty()) << fault;
   }
   EXPECT_EQ(run_one(faulty("zeros")).outcome, Outcome::invalid);
+}
+
+// From the numbers to what a person reads: the row stays, without a time and without a speed-up.
+TEST_F(RunnerTest, ADroppedBiasGradientLeavesNoSpeedUpInTheTable) {
+  for (const auto& [fault, tensor] :
+       {std::pair{"drops-transposed-bias-gradient", "gradient/transconvB/bias"},
+        {"drops-prediction-bias-gradient", "gradient/PredictionMask/bias"}}) {
+    const SweepResult result = run({small_case("naive"), faulty(fault)});
+    EXPECT_EQ(result.code, ExitCode::answer_is_no);
+    EXPECT_EQ(result.report.records[1].outcome, Outcome::invalid);
+    const std::vector<CaseSummary> cases = summarise(result.report.records);
+    ASSERT_EQ(cases.size(), 2U);
+    EXPECT_FALSE(speed_up(cases[0], cases[1]));
+    std::istringstream table(render_text(case_table(cases, "naive")));
+    std::string header, line, row;
+    std::getline(table, header);
+    while (std::getline(table, line)) {
+      row = line.find("faulty_child") == std::string::npos ? row : line;
+    }
+    EXPECT_NE(row.find(std::string("invalid: wrong numbers at 32x32x32: ") + tensor),
+              std::string::npos)
+        << row;
+    // Between the batch and the note there is no figure but the memory that was planned.
+    const std::string figures =
+        row.substr(header.find("step s"), header.find("planned") - header.find("step s"));
+    EXPECT_EQ(figures.find_first_of("0123456789"), std::string::npos) << row;
+    const std::size_t speed_up_column = header.find("fwd+bwd vs naive");
+    ASSERT_NE(speed_up_column, std::string::npos) << header;
+    EXPECT_EQ(row.substr(speed_up_column, 2), "- ") << row;
+  }
 }
 
 TEST_F(RunnerTest, AnExternalProgramIsNotAskedWhetherItIsRight) {

@@ -221,17 +221,50 @@ std::vector<CaseSpec> workloads_of(const Grid& grid, int default_threads) {
   return cases;
 }
 
+template <class Setters>
+std::vector<std::string> keys_of(const Setters& setters) {
+  std::vector<std::string> keys;
+  keys.reserve(setters.size());
+  for (const auto& [key, setter] : setters) {
+    keys.push_back(key);
+  }
+  return keys;
+}
+
+// Before the schema, which would not say what the key could have been.
+void check_keys(const Json& object, const std::vector<std::string>& known,
+                const std::string& place) {
+  if (!object.is_object()) {
+    return;  // the schema's complaint
+  }
+  for (const auto& item : object.items()) {
+    if (std::find(known.begin(), known.end(), item.key()) == known.end()) {
+      throw_bad_input("{}: key \"{}\" is unknown, expected one of: {}", place, item.key(),
+                      fmt::join(known, ", "));
+    }
+  }
+}
+
+void check_keys(const Json& json, const std::string& name) {
+  std::vector<std::string> known = keys_of(suite_setters());
+  known.insert(known.end(), {"schema", "description", "grids"});
+  check_keys(json, known, name);
+  if (!json.is_object() || !json.contains("grids") || !json.at("grids").is_array()) {
+    return;
+  }
+  std::size_t i = 0;
+  for (const Json& grid : json.at("grids")) {
+    check_keys(grid, keys_of(grid_setters()), fmt::format("{}: grids[{}]", name, i++));
+  }
+}
+
 }  // namespace
 
 const std::vector<std::string>& suite_keys() {
   static const std::vector<std::string> keys = [] {
-    std::vector<std::string> all;
-    for (const auto& [key, setter] : grid_setters()) {
-      all.push_back(key);
-    }
-    for (const auto& [key, setter] : suite_setters()) {
-      all.push_back(key);
-    }
+    std::vector<std::string> all = keys_of(grid_setters());
+    const std::vector<std::string> of_suite = keys_of(suite_setters());
+    all.insert(all.end(), of_suite.begin(), of_suite.end());
     return all;
   }();
   return keys;
@@ -251,6 +284,7 @@ void set_key(Suite& suite, const std::string& key, const Values& values, const s
 Suite read_suite(const std::string& path) { return suite_from_json(read_json_file(path), path); }
 
 Suite suite_from_json(const Json& json, const std::string& name) {
+  check_keys(json, name);
   JsonSchema(suite_schema_text()).check(json, name);
   Suite suite;
   suite.grids.clear();

@@ -119,7 +119,8 @@ TEST(Suite, RefusesAFileThatItsSchemaDoesNotAllow) {
   };
   EXPECT_EQ(fault(with_grid("{}")), "accepted");
   const std::vector<std::pair<std::string, std::string>> faults = {
-      {with_grid(R"({"bakend": ["naive"]})"), "bakend"},
+      {with_grid(R"({"bakend": ["naive"]})"),
+       "grids[0]: key \"bakend\" is unknown, expected one of: backend, batch, "},
       {with_grid(R"({"batch": [1], "batch": [2]})"), "batch"},
       {with_grid(R"({"batch": [0]})"), "batch"},
       {with_grid(R"({"batch": [-1]})"), "batch"},

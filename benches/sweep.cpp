@@ -20,7 +20,6 @@
 #include "benches/environment.h"
 #include "benches/interleave.h"
 #include "benches/redact.h"
-#include "workloads/batch_source.h"
 
 namespace voxmark {
 namespace {
@@ -237,8 +236,11 @@ void check_before_start(const std::vector<CaseSpec>& cases, int cpus) {
     if (spec.threads > cpus) {
       throw_bad_input("threads {}: this process may run on {} CPUs", spec.threads, cpus);
     }
-    if (spec.data != "synthetic" && spec.data != "phantom" && data.insert(spec.data).second) {
-      decathlon_subjects(spec.data, spec.seed);
+    const std::string batch =
+        fmt::format("{} {} {} {} {} {}", spec.data, spec.seed, to_string(spec.image), spec.batch,
+                    spec.network.input_channels, spec.network.classes);
+    if (data.insert(batch).second) {
+      check_data(spec);
     }
   }
 }

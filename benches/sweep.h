@@ -34,7 +34,7 @@ struct SweepResult {
 };
 
 // What can be known to be wrong before anything runs: an unknown backend, a data set that cannot be
-// read, more threads than CPUs to run them. Throws Error (bad_input).
+// read or is smaller than the image, more threads than CPUs to run them. Throws Error (bad_input).
 void check_before_start(const std::vector<CaseSpec>& cases, int cpus);
 
 // Runs the cases and writes the report, a partial one when an interrupt comes; the journal of a

@@ -77,6 +77,20 @@ std::optional<double> roofline_seconds(const Record& record) {
   return seconds->get<double>();
 }
 
+// What stands between two steps: all probes, and what is said of each step. Nothing where no record
+// tells.
+std::string harness_note(std::span<const Record* const> records) {
+  std::vector<double> seconds;
+  for (const Record* record : records) {
+    const Json probes = record->details.value("probes", Json::object());
+    const auto own = probes.find("harness_seconds_per_step");
+    if (own != probes.end() && own->is_number()) seconds.push_back(own->get<double>());
+  }
+  if (seconds.empty()) return "the harness alone";
+  return fmt::format("the harness alone: {:.3g} ms between two steps",
+                     1e3 * spread_of(std::move(seconds)).median);
+}
+
 CaseSummary summarise_case(std::span<const Record* const> records) {
   CaseSummary summary;
   summary.spec = without_process(records.front()->spec);
@@ -104,7 +118,7 @@ CaseSummary summarise_case(std::span<const Record* const> records) {
     return summary;
   }
   const Record& first = *timed.front();
-  if (first.outcome == Outcome::overhead) append_note(summary.note, "the harness alone");
+  if (first.outcome == Outcome::overhead) append_note(summary.note, harness_note(timed));
   if (first.verification && !first.verification->verified) {
     append_note(summary.note,
                 "not verified: " + first.verification->reason.value_or("no reason given"));

@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include "results/example_record.h"
+#include "results/slow_kernels.h"
 
 namespace voxmark {
 namespace {
@@ -104,6 +105,35 @@ TEST(Summary, SaysWhyThereIsNoFigure) {
   record.verification->verified = false;
   record.verification->reason = "too large for the reference";
   EXPECT_EQ(only_case({record}).note, "not verified: too large for the reference");
+}
+
+TEST(Summary, OfABackendThatComputesNothingTellsWhatTheHarnessCosts) {
+  std::vector<Record> records;
+  for (const double seconds : {2e-5, 5e-5, 3e-5}) {
+    records.push_back(example_record("null", static_cast<int>(records.size()), 1e-7));
+    records.back().outcome = Outcome::overhead;
+    records.back().reason = "computes nothing";
+    records.back().details["probes"] = {{"harness_seconds_per_step", seconds}};
+  }
+  EXPECT_EQ(only_case(records).note, "the harness alone: 0.03 ms between two steps");
+  for (Record& record : records) record.details.erase("probes");
+  EXPECT_EQ(only_case(records).note, "the harness alone");
+}
+
+TEST(SlowKernels, AreNamedWithTheirNumberAndAnOp) {
+  Record record = example_record("onednn", 0);
+  EXPECT_EQ(slow_kernels(record), "");
+  const StageRecord own = record.stages.front();
+  record.stages = {own, own, own, own};
+  record.stages[0].implementation = "transposed gemm loops";  // our own, and not slow
+  record.stages[1].implementation = "x64:gemm:jit";
+  record.stages[1].ops = {"encodeE_conv1/convolution"};
+  record.stages[2].implementation = "x64:gemm:jit";
+  record.stages[3].implementation = "ref:any";
+  EXPECT_EQ(
+      slow_kernels(record),
+      "slow kernels: 1 of 4 stages run by ref:any (first encodeA_conv0); 2 of 4 stages run by "
+      "x64:gemm:jit (first encodeE_conv1/convolution)");
 }
 
 TEST(SpeedUp, IsTheRatioOfMediansWithItsRange) {

@@ -19,9 +19,11 @@ constexpr std::uint64_t kOrderStreams = 2ULL << 56U;  // apart from every tensor
 SubjectSource part_of(const SubjectSource& whole, std::vector<std::size_t> members) {
   SubjectSource part = whole;
   part.count = members.size();
-  part.load = [load = whole.load, members = std::move(members)](std::size_t subject,
-                                                                std::int64_t channels) {
+  part.load = [load = whole.load, members](std::size_t subject, std::int64_t channels) {
     return load(members.at(subject), channels);
+  };
+  part.outline = [outline = whole.outline, members = std::move(members)](std::size_t subject) {
+    return outline(members.at(subject));
   };
   return part;
 }
@@ -37,9 +39,12 @@ SubjectSource drawn_subjects(std::size_t count, const Dims& dims, std::uint64_t 
   options.seed = seed;
   options.subjects = count;
   options.dims = dims;
-  return {count, kPhantomChannels, kPhantomClasses, [options](std::size_t subject, std::int64_t) {
-            return phantom_subject(options, subject);
-          }};
+  return {
+      count, kPhantomChannels, kPhantomClasses,
+      [options](std::size_t subject, std::int64_t) { return phantom_subject(options, subject); },
+      [dims](std::size_t subject) {
+        return Subject{fmt::format("phantom {}", subject), dims, kPhantomChannels, {}, {}};
+      }};
 }
 
 }  // namespace
@@ -55,6 +60,7 @@ SubjectParts decathlon_parts(const std::string& folder, std::uint64_t seed) {
   whole.load = [dataset](std::size_t subject, std::int64_t channels) {
     return read_subject(*dataset, subject, channels);
   };
+  whole.outline = [dataset](std::size_t subject) { return outline_subject(*dataset, subject); };
   return split(whole, seed);
 }
 
@@ -119,6 +125,17 @@ Batch make_batch(const SubjectSource& source, const SampleShape& shape, std::int
                 [&](const Subject& subject, std::uint64_t) {
                   return make_sample(subject, centre_offset(subject, shape), shape);
                 });
+}
+
+void check_first_batch(const SubjectSource& source, const SampleShape& shape, std::int64_t images,
+                       std::uint64_t seed) {
+  check_source(source, shape, images);
+  // Later positions meet the same subjects again.
+  const std::uint64_t distinct =
+      std::min(static_cast<std::uint64_t>(images), std::uint64_t{source.count});
+  for (std::uint64_t position = 0; position < distinct; ++position) {
+    centre_offset(source.outline(subject_at(source.count, seed, 0, position)), shape);
+  }
 }
 
 Sample training_sample(const Subject& original, const TrainingRecipe& recipe, std::uint64_t seed,

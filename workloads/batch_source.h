@@ -20,6 +20,8 @@ struct SubjectSource {
   std::int64_t classes = 1;   // labels besides background
   // Reads the first `channels` channels of subject 0..count-1.
   std::function<Subject(std::size_t subject, std::int64_t channels)> load;
+  // Name, dims and channels of a subject, without its voxels: of a file only the header is read.
+  std::function<Subject(std::size_t subject)> outline;
 };
 
 // A data set split for training, by the seed, in the proportions of split_cases(). Validation and
@@ -55,6 +57,10 @@ void check_source(const SubjectSource& source, const SampleShape& shape, std::in
 // is smaller than the crop.
 Batch make_batch(const SubjectSource& source, const SampleShape& shape, std::int64_t images,
                  std::uint64_t seed, std::uint64_t epoch, std::uint64_t step);
+
+// Throws Error (bad_input) as make_batch() of the first step would, as far as outlines tell.
+void check_first_batch(const SubjectSource& source, const SampleShape& shape, std::int64_t images,
+                       std::uint64_t seed);
 
 // How a subject becomes what is trained on.
 struct TrainingRecipe {

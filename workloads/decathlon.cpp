@@ -202,6 +202,15 @@ std::vector<std::uint8_t> read_labels(const DecathlonDataset& dataset, std::size
   return labels;
 }
 
+Subject outline_subject(const DecathlonDataset& dataset, std::size_t index) {
+  const NiftiHeader header = read_image_header(dataset, index);
+  Subject subject;
+  subject.name = file_of(dataset, dataset.cases.at(index).image);
+  subject.dims = spatial_dims(header);
+  subject.channels = header.shape.size() == 4 ? header.shape[3] : 1;
+  return subject;
+}
+
 Subject read_subject(const DecathlonDataset& dataset, std::size_t index, std::int64_t channels) {
   const NiftiHeader header = read_image_header(dataset, index);
   Subject subject;

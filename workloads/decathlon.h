@@ -36,6 +36,9 @@ DecathlonDataset read_decathlon(const std::string& folder);
 // the map (with one of them and their count).
 Subject read_subject(const DecathlonDataset& dataset, std::size_t index, std::int64_t channels = 0);
 
+// The case without its voxels: reads the image's header only.
+Subject outline_subject(const DecathlonDataset& dataset, std::size_t index);
+
 // The parts of the same case, for those that need one only.
 NiftiHeader read_image_header(const DecathlonDataset& dataset, std::size_t index);
 std::vector<std::uint8_t> read_labels(const DecathlonDataset& dataset, std::size_t index,

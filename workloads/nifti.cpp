@@ -71,7 +71,7 @@ NiftiReader::NiftiReader(const std::string& path) : bytes_(path), buffer_(kNifti
   buffer_.resize(kBlockBytes);
 }
 
-void NiftiReader::check_file_size() const {
+void NiftiReader::check_file_size() {
   const std::uint64_t file_bytes = bytes_.file_bytes();
   const std::uint64_t promised = header_.total_bytes();
   if (bytes_.compressed() ? promised / kMaxDeflateRatio > file_bytes : promised > file_bytes) {
@@ -82,9 +82,11 @@ void NiftiReader::check_file_size() const {
         to_string(header_.type), file_bytes,
         bytes_.compressed() ? " of gzip, which cannot unpack to that" : "");
   }
+  // As nibabel: padding that a writer left is no voxel. Behind a compressed image finish() refuses
+  // it, because it could unpack to anything.
   if (!bytes_.compressed() && promised < file_bytes) {
-    throw_bad_input("nifti: {}: {} bytes, expected {} by its header: {} bytes follow the voxels",
-                    bytes_.path(), file_bytes, promised, file_bytes - promised);
+    header_.warnings.push_back(
+        fmt::format("{} bytes follow the voxels: not read", file_bytes - promised));
   }
 }
 
@@ -149,7 +151,7 @@ void NiftiReader::skip(std::int64_t voxels) {
 void NiftiReader::finish() {
   skip_bytes(header_.total_bytes() - position_);
   std::array<std::byte, 1> one_more{};
-  if (bytes_.read(one_more) != 0) {
+  if (bytes_.compressed() && bytes_.read(one_more) != 0) {
     throw_bad_input("nifti: {}: more than the {} bytes that its header promises", bytes_.path(),
                     header_.total_bytes());
   }

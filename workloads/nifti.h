@@ -16,7 +16,8 @@ namespace voxmark {
 class NiftiReader {
  public:
   // Opens the file and reads its header and extensions. Throws Error (bad_input) on everything that
-  // parse_nifti_header() refuses, on bad extension sizes, and on a file too small or too large.
+  // parse_nifti_header() refuses, on bad extension sizes, and on a file too small. Bytes behind the
+  // voxels of a file that is not compressed are a warning in the header.
   explicit NiftiReader(const std::string& path);
 
   const NiftiHeader& header() const { return header_; }
@@ -34,7 +35,7 @@ class NiftiReader {
 
  private:
   void read_extensions();
-  void check_file_size() const;
+  void check_file_size();
   void read_exactly(std::span<std::byte> bytes);
   void skip_bytes(std::uint64_t count);
 

@@ -132,7 +132,6 @@ const std::vector<BadFile>& bad_headers() {
       {"one voxel more", [] { return with<std::int16_t>(good_image(), 42, 5); }, "promises 412"},
       {"the largest", [] { return with<std::int16_t>(good_image(), 42, 32767); }, "promises"},
       {"cut by a byte", [] { return good_image().substr(0, 399); }, "holds 399"},
-      {"a byte more", [] { return good_image() + "x"; }, "1 bytes follow the voxels"},
       {"inter", [] { return with(with(good_image(), 112, 2.0F), 116, kNan); }, "scl_inter = nan"},
       {"affine", [] { return with(good_image(), 284, kInfinity); }, "affine (sform) holds inf"},
       {"quaternion",
@@ -244,6 +243,18 @@ TEST(NiftiReader, ReadsASlopeThatIsNotFiniteAsUnscaledWithAWarning) {
     ASSERT_EQ(image.header.warnings.size(), 1U);
     EXPECT_NE(image.header.warnings[0].find("scl_slope"), std::string::npos);
   }
+}
+
+TEST(NiftiReader, ReadsPastNothingThatFollowsTheVoxelsAndWarns) {
+  const TemporaryFolder folder;
+  write_bytes(folder.path("a.nii"), good_image() + "padding");
+  const NiftiImage image = read_nifti(folder.path("a.nii"));
+  EXPECT_EQ(image.values.size(), 24U);
+  EXPECT_EQ(image.values[23], 23.0F);
+  ASSERT_EQ(image.header.warnings.size(), 1U);
+  EXPECT_EQ(image.header.warnings[0], "7 bytes follow the voxels: not read");
+  EXPECT_NE(refusal(gzip(good_image() + "padding"), "bad.nii.gz").find("more than the"),
+            std::string::npos);
 }
 
 TEST(NiftiReader, CountsVoxelsThatAreNotFiniteAndRefusesThemByDefault) {

@@ -115,10 +115,14 @@ TEST(MakeBatch, IsAPureFunctionOfSeedEpochAndStep) {
 
 // Records which subjects a batch asks for.
 SubjectSource recording(std::size_t count, std::vector<std::size_t>& asked) {
-  return {count, 1, 1, [&asked](std::size_t subject, std::int64_t) {
+  return {count,
+          1,
+          1,
+          [&asked](std::size_t subject, std::int64_t) {
             asked.push_back(subject);
             return Subject{"tiny", {1, 1, 1}, 1, {1.0F}, {0}};
-          }};
+          },
+          {}};
 }
 
 TEST(MakeBatch, TakesEverySubjectOncePerEpoch) {

@@ -1,5 +1,6 @@
 #include "workloads/weights.h"
 
+#include <algorithm>
 #include <bit>
 #include <cstring>
 
@@ -62,28 +63,20 @@ std::string sha256_hex(const Program& program, const Weights& weights) {
   return hash.hex();
 }
 
-void save_weights(const std::string& path, const Program& program, const Weights& weights) {
-  std::vector<std::vector<float>> values;  // what the views point into
-  std::vector<TensorView> views;
-  values.reserve(weights.size());
-  for (const TensorInfo& tensor : program.tensors) {
-    if (is_persistent(tensor.role)) {
-      values.push_back(to_float(weights.at(tensor.name)));
-      views.push_back({tensor.name, tensor.shape, std::span<const float>(values.back())});
-    }
-  }
-  write_safetensors(path, views, {{"format", "voxmark weights, Keras names and layouts"}});
-}
-
 Weights load_weights(const std::string& path, const Program& program, const std::string& prefix) {
   const SafetensorsFile file(path);
+  // Weights alone come without the optimizer's state; part of a state is a damaged file.
+  const bool has_state =
+      std::any_of(program.tensors.begin(), program.tensors.end(), [&](const TensorInfo& tensor) {
+        return tensor.role == TensorRole::optimizer_state && file.contains(prefix + tensor.name);
+      });
   Weights weights;
   for (const TensorInfo& tensor : program.tensors) {
     if (!is_persistent(tensor.role)) {
       continue;
     }
     const std::string name = prefix + tensor.name;
-    if (tensor.role == TensorRole::optimizer_state && !file.contains(name)) {
+    if (tensor.role == TensorRole::optimizer_state && !has_state) {
       weights[tensor.name].assign(static_cast<std::size_t>(elements(tensor.shape)), 0.0);
       continue;
     }

@@ -1,4 +1,4 @@
-// The persistent tensors of a program by name: initial values, and files of them.
+// The persistent tensors of a program by name: initial values, and those of a file.
 #pragma once
 
 #include <cstdint>
@@ -23,13 +23,10 @@ Weights initial_weights(const Program& program, std::uint64_t seed);
 // order.
 std::string sha256_hex(const Program& program, const Weights& weights);
 
-// safetensors in Keras's names and layouts, float32, atomically.
-void save_weights(const std::string& path, const Program& program, const Weights& weights);
-
-// Reads every persistent tensor of the program; missing optimizer state reads as zero. `prefix`
-// stands before the names in the file ("initial/" in reference runs). Throws Error (bad_input)
-// naming the file, the tensor, and the expected and found shapes when the file belongs to another
-// model.
+// Reads every persistent tensor of the program from safetensors in Keras's names and layouts;
+// optimizer state of which the file has nothing reads as zero. `prefix` stands before the names in
+// the file ("initial/" in reference runs). Throws Error (bad_input) naming the file, the tensor,
+// and the expected and found shapes when the file belongs to another model.
 Weights load_weights(const std::string& path, const Program& program,
                      const std::string& prefix = "");
 

@@ -9,6 +9,7 @@
 
 #include "benches/micro/isolated_layer.h"
 #include "benches/micro/micro_options.h"
+#include "benches/micro/rates.h"
 #include "workloads/cost.h"
 #include "workloads/synthetic.h"
 #include "workloads/weights.h"
@@ -51,22 +52,29 @@ CompiledLayer& compile_layer(const Backend& backend, const std::shared_ptr<Isola
       last.executable->set(program.find(name), values);
     }
     const std::int64_t channels = program.tensor(program.input).shape.back();
-    last.executable->load(synthetic_batch(program.images, program.dims, channels, 1, 1, 0));
+    const std::int64_t predicted = program.tensor(program.prediction).shape.back();
+    last.executable->load(synthetic_batch(program.images, program.dims, channels,
+                                          predicted == 1 ? 1 : predicted - 1, 1, 0));
     last.executable->run();  // first touch and lazy set-up
   }
   return last;
 }
 
-// Nominal traffic: every operand once. Values of 4 bytes in fp32, 8 in fp64.
-double bytes_moved(const Program& program, const Op& op, Precision precision) {
-  std::int64_t values = 0;
-  const Operands own = operands(op);
-  for (const std::vector<TensorId>& side : {own.reads, own.writes}) {
-    for (const TensorId id : side) {
-      values += elements(program.tensor(id).shape);
-    }
+// The update has no stages to be observed: timed as a whole.
+void time_update(benchmark::State& state, const Backend& backend,
+                 const std::shared_ptr<IsolatedLayer>& layer, const MicroOptions& options) {
+  Executable& executable = *compile_layer(backend, layer, options).executable;
+  double byte_count = 0;
+  for (const Op& op : layer->program.ops) {
+    byte_count +=
+        op.phase == Phase::update ? bytes_moved(layer->program, op, options.precision) : 0;
   }
-  return static_cast<double>(values) * (precision == Precision::fp64 ? 8.0 : 4.0);
+  IterationSeconds seconds(state);
+  for (auto _ : state) {
+    executable.run();  // once per update
+    seconds.time([&] { executable.update(); });
+  }
+  seconds.show_rate(0, byte_count, options.limits);
 }
 
 void time_op(benchmark::State& state, const Backend& backend,
@@ -81,6 +89,7 @@ void time_op(benchmark::State& state, const Backend& backend,
   std::size_t fused_ops = 0;
   double flop_count = 0;
   double byte_count = 0;
+  double convolution_bytes = 0;
   std::string label;
   for (std::size_t i = 0; i < executable.stages().size(); ++i) {
     const Stage& stage = executable.stages()[i];
@@ -94,6 +103,9 @@ void time_op(benchmark::State& state, const Backend& backend,
       const Op& fused = program.ops[static_cast<std::size_t>(id)];
       flop_count += static_cast<double>(flops(program, fused));
       byte_count += bytes_moved(program, fused, options.precision);
+      convolution_bytes +=
+          static_cast<double>(convolution_elements(program, fused) *
+                              value_bytes(TensorRole::activation, options.precision));
     }
   }
   if (stages.empty()) {
@@ -105,16 +117,12 @@ void time_op(benchmark::State& state, const Backend& backend,
   }
 
   StageSeconds observer(stages);
+  IterationSeconds seconds(state);
   for (auto _ : state) {
     benchmark::DoNotOptimize(executable.run(&observer).loss);
-    state.SetIterationTime(observer.take());
+    seconds.add(observer.take());
   }
-  const auto rate = benchmark::Counter::kIsIterationInvariantRate;
-  if (flop_count > 0) {
-    state.counters["FLOP/s"] = benchmark::Counter(flop_count, rate);
-  } else {
-    state.counters["bytes/s"] = benchmark::Counter(byte_count, rate);
-  }
+  seconds.show_rate(flop_count, flop_count > 0 ? convolution_bytes : byte_count, options.limits);
   state.SetLabel(label);
 }
 
@@ -126,11 +134,17 @@ void add_benchmarks(const MicroOptions& options) {
         for (const std::string& op : layer->ops) {
           const std::string name =
               fmt::format("{}/{}/{}/{}", backend->name(), layer->name, op, to_string(image));
-          benchmark::RegisterBenchmark(
-              name.c_str(),
-              [=](benchmark::State& state) { time_op(state, *backend, layer, op, options); })
-              ->UseManualTime()
-              ->Unit(benchmark::kMillisecond);
+          auto* registered = benchmark::RegisterBenchmark(
+                                 name.c_str(),
+                                 [=](benchmark::State& state) {
+                                   op == kUpdate ? time_update(state, *backend, layer, options)
+                                                 : time_op(state, *backend, layer, op, options);
+                                 })
+                                 ->UseManualTime()
+                                 ->Unit(benchmark::kMillisecond);
+          if (op == kUpdate || op == "dice_loss") {
+            registered->Iterations(kTinyPartIterations);
+          }
         }
       }
     }

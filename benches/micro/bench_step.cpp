@@ -8,6 +8,7 @@
 #include <memory>
 
 #include "benches/micro/micro_options.h"
+#include "benches/micro/rates.h"
 #include "workloads/cost.h"
 #include "workloads/synthetic.h"
 #include "workloads/weights.h"
@@ -41,6 +42,7 @@ class Step {
     return *executable_;
   }
   const Program& program() const { return program_; }
+  const MicroOptions& options() const { return options_; }
   Batch batch() const {
     return synthetic_batch(options_.batch, program_.dims, options_.unet.input_channels,
                            options_.unet.classes, 1, 0);
@@ -53,37 +55,51 @@ class Step {
   std::unique_ptr<Executable> executable_;
 };
 
-constexpr auto kRate = benchmark::Counter::kIsIterationInvariantRate;
-
 void time_forward_backward(benchmark::State& state, Step& step) {
   Executable& executable = step.executable();
+  IterationSeconds seconds(state);
   for (auto _ : state) {
-    benchmark::DoNotOptimize(executable.run().loss);
+    seconds.time([&] { benchmark::DoNotOptimize(executable.run().loss); });
   }
-  state.counters["FLOP/s"] = benchmark::Counter(static_cast<double>(flops(step.program())), kRate);
+  double bytes = 0;
+  for (const Op& op : step.program().ops) {
+    bytes += static_cast<double>(convolution_elements(step.program(), op) *
+                                 value_bytes(TensorRole::activation, step.options().precision));
+  }
+  seconds.show_rate(static_cast<double>(flops(step.program())), bytes, step.options().limits);
 }
 
 void time_update(benchmark::State& state, Step& step) {
   Executable& executable = step.executable();
+  IterationSeconds seconds(state);
   for (auto _ : state) {
-    state.PauseTiming();  // an update follows a run
-    executable.run();
-    state.ResumeTiming();
-    executable.update();
+    executable.run();  // an update follows a run
+    seconds.time([&] { executable.update(); });
   }
-  // Adam reads parameter, gradient, m and v, and writes all but the gradient: 7 values of fp32.
-  const double values = 7.0 * static_cast<double>(count_parameters(step.program()).trainable);
-  state.counters["bytes/s"] = benchmark::Counter(4.0 * values, kRate);
+  double bytes = 0;
+  for (const Op& op : step.program().ops) {
+    bytes +=
+        op.phase == Phase::update ? bytes_moved(step.program(), op, step.options().precision) : 0;
+  }
+  seconds.show_rate(0, bytes, step.options().limits);
 }
 
 void time_load(benchmark::State& state, Step& step) {
   Executable& executable = step.executable();
   const Batch batch = step.batch();
+  IterationSeconds seconds(state);
   for (auto _ : state) {
-    executable.load(batch);
+    seconds.time([&] { executable.load(batch); });
   }
-  const auto values = static_cast<double>(batch.input.size() + batch.target.size());
-  state.counters["bytes/s"] = benchmark::Counter(4.0 * values, kRate);
+  // The floats of the batch are read, and written as the backend keeps them.
+  const auto bytes = [&](TensorId id) {
+    const TensorInfo& tensor = step.program().tensor(id);
+    return elements(tensor.shape) * (static_cast<std::int64_t>(sizeof(float)) +
+                                     value_bytes(tensor.role, step.options().precision));
+  };
+  seconds.show_rate(0,
+                    static_cast<double>(bytes(step.program().input) + bytes(step.program().target)),
+                    step.options().limits);
 }
 
 void add_benchmarks(const MicroOptions& options) {
@@ -97,10 +113,14 @@ void add_benchmarks(const MicroOptions& options) {
       for (const auto& [part, time] : parts) {
         const std::string name =
             fmt::format("{}/{}/{}x{}", backend->name(), part, to_string(image), options.batch);
-        benchmark::RegisterBenchmark(
-            name.c_str(), [step, time = time](benchmark::State& state) { time(state, *step); })
-            ->UseRealTime()
-            ->Unit(benchmark::kMillisecond);
+        auto* registered =
+            benchmark::RegisterBenchmark(
+                name.c_str(), [step, time = time](benchmark::State& state) { time(state, *step); })
+                ->UseManualTime()
+                ->Unit(benchmark::kMillisecond);
+        if (time == time_update) {
+          registered->Iterations(kTinyPartIterations);
+        }
       }
     }
   }

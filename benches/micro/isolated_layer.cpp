@@ -6,7 +6,11 @@
 namespace voxmark {
 namespace {
 
-// Adds the layer after `from`; its index in `net`, or -1 for a layer that is not timed alone.
+bool is_prediction(const Layer& layer) {
+  return layer.kind == LayerKind::sigmoid || layer.kind == LayerKind::softmax;
+}
+
+// Adds the layer after `from`; its index in `net`, or -1 for the input.
 int add_layer(NetworkBuilder& net, const Layer& layer, const std::vector<int>& from) {
   switch (layer.kind) {
     case LayerKind::convolution:
@@ -19,15 +23,17 @@ int add_layer(NetworkBuilder& net, const Layer& layer, const std::vector<int>& f
       return net.transposed_convolution(layer.name, from[0], layer.channels);
     case LayerKind::concat:
       return net.concat(layer.name, from[0], from[1]);
-    case LayerKind::input:
     case LayerKind::sigmoid:
+      return net.sigmoid(layer.name, from[0]);
     case LayerKind::softmax:
+      return net.softmax(layer.name, from[0]);
+    case LayerKind::input:
       break;
   }
   return -1;
 }
 
-// The layer's small network; one without layers when the layer is not timed alone.
+// The layer's small network; one without layers for the input.
 Network surround(const Network& network, const Layer& layer) {
   const auto source = [&](std::size_t i) -> const Layer& {
     return network.layers[static_cast<std::size_t>(layer.inputs[i])];
@@ -45,7 +51,9 @@ Network surround(const Network& network, const Layer& layer) {
   if (tested < 0) {
     return {};
   }
-  net.sigmoid("prediction", net.convolution("head", tested, 1, 1));
+  if (!is_prediction(layer)) {
+    net.sigmoid("prediction", net.convolution("head", tested, 1, 1));
+  }
   return std::move(net).build();
 }
 
@@ -64,12 +72,25 @@ std::vector<IsolatedLayer> isolate_layers(const Network& network, std::int64_t i
     const Shape& shape = whole.tensor(whole.find(source.name)).shape;  // (N, D, H, W, C)
     IsolatedLayer own{
         layer.name, lower(small, images, {shape[1], shape[2], shape[3]}, Mode::training), {}};
+    IsolatedLayer loss{"loss", own.program, {}};
+    bool learns = false;
     for (const Op& op : own.program.ops) {
-      if (op.layer == layer.name && op.phase != Phase::update) {
+      if (op.layer == layer.name) {
         own.ops.push_back(op_name(op));
+      } else if (op.layer == loss.name) {
+        loss.ops.push_back(op_name(op));
       }
+      const auto* adam = std::get_if<Adam>(&op.kind);
+      learns = learns || (adam != nullptr &&
+                          own.program.tensor(adam->parameter).name.starts_with(layer.name + "/"));
+    }
+    if (learns) {
+      own.ops.emplace_back(kUpdate);
     }
     isolated.push_back(std::move(own));
+    if (is_prediction(layer)) {
+      isolated.push_back(std::move(loss));
+    }
   }
   return isolated;
 }

@@ -5,8 +5,16 @@
 #include <CLI/CLI.hpp>
 #include <algorithm>
 #include <cstdio>
+#include <fstream>
+#include <string_view>
 #include <thread>
+#include <utility>
 
+#ifdef VOXMARK_WITH_ONEDNN
+#include <dnnl.hpp>
+
+#include "backends/onednn/compat.h"
+#endif
 #include "backends/registry.h"
 #include "base/error.h"
 
@@ -23,7 +31,41 @@ void add_flags(CLI::App& app, MicroOptions& options, std::vector<std::string>& i
   app.add_option("--channels", options.unet.input_channels, "of an image")->capture_default_str();
   app.add_option("--classes", options.unet.classes, "besides background")->capture_default_str();
   app.add_option("--threads", options.threads, "of a backend")->capture_default_str();
-  app.add_option("--precision", precision, "fp32 or fp64")->capture_default_str();
+  app.add_option("--precision", precision, "fp32, fp64 or bf16")->capture_default_str();
+}
+
+std::string cpu_model() {
+  std::ifstream file("/proc/cpuinfo");
+  for (std::string line; std::getline(file, line);) {
+    if (const std::size_t colon = line.find(": ");
+        line.starts_with("model name") && colon != std::string::npos) {
+      return line.substr(colon + 2);
+    }
+  }
+  return "unknown";
+}
+
+// What decides a time beside the code: two outputs that differ in it are not to be compared.
+void add_context(const MicroOptions& options) {
+  benchmark::AddCustomContext("cpu_model", cpu_model());
+#ifdef VOXMARK_WITH_ONEDNN
+  const dnnl_version_t& version = *dnnl_version();
+  benchmark::AddCustomContext(
+      "isa", std::string(onednn::isa_in_use().name) + ", built for " VOXMARK_KERNEL_ARCH);
+  benchmark::AddCustomContext(
+      "library", fmt::format("oneDNN {}.{}.{}", version.major, version.minor, version.patch));
+#else
+  benchmark::AddCustomContext("isa", "built for " VOXMARK_KERNEL_ARCH);
+  benchmark::AddCustomContext("library", "none");
+#endif
+  benchmark::AddCustomContext("precision", to_string(options.precision));
+  for (const auto& [key, value] : {std::pair{"threads", std::int64_t{options.threads}},
+                                   {"batch", options.batch},
+                                   {"filters", options.unet.filters},
+                                   {"channels", options.unet.input_channels},
+                                   {"classes", options.unet.classes}}) {
+    benchmark::AddCustomContext(key, std::to_string(value));
+  }
 }
 
 int run(int argc, char** argv, const std::string& description,
@@ -33,7 +75,9 @@ int run(int argc, char** argv, const std::string& description,
   std::vector<std::string> images = {"64x64x64"};
   std::string precision = to_string(options.precision);
   CLI::App app(description);
+  bool no_limits = false;
   add_flags(app, options, images, precision);
+  app.add_flag("--no-limits", no_limits, "do not measure the machine's limits first");
   app.allow_extras();  // Google Benchmark's
   app.footer(
       "And the flags of Google Benchmark: --benchmark_list_tests, --benchmark_filter=REGEX,\n"
@@ -65,6 +109,13 @@ int run(int argc, char** argv, const std::string& description,
   if (count > 1) {
     throw_bad_input("{}: unknown argument", pointers[1]);
   }
+  const bool only_lists = std::any_of(pointers.begin(), pointers.end(), [](const char* argument) {
+    return std::string_view(argument).starts_with("--benchmark_list_tests");
+  });
+  if (!no_limits && !only_lists) {
+    options.limits = measure_limits(options.precision, options.threads);
+  }
+  add_context(options);
   add_benchmarks(options);
   benchmark::RunSpecifiedBenchmarks();
   benchmark::Shutdown();

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "backends/backend.h"
+#include "benches/micro/rates.h"
 #include "workloads/network.h"
 
 namespace voxmark {
@@ -18,6 +19,7 @@ struct MicroOptions {
   UnetOptions unet;
   int threads = 1;
   Precision precision = Precision::fp32;
+  Limits limits;  // of this machine
 
   CompileOptions compile() const { return {precision, threads, {}}; }
 };
@@ -25,8 +27,9 @@ struct MicroOptions {
 // Backends of this build that compute something and support the program.
 std::vector<const Backend*> timed_backends(const Program& program, const CompileOptions& options);
 
-// The main() of such a program: reads the flags, lets `add_benchmarks` register, runs what
-// --benchmark_filter chooses. Returns the exit code; errors are one line on stderr.
+// The main() of such a program: reads the flags, measures the machine's limits, lets
+// `add_benchmarks` register, runs what --benchmark_filter chooses. The output's context tells what
+// two runs must share to be compared. Returns the exit code; errors are one line on stderr.
 int run_benchmarks(int argc, char** argv, const std::string& description,
                    const std::function<void(const MicroOptions&)>& add_benchmarks);
 

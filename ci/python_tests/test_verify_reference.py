@@ -77,3 +77,98 @@ def test_a_wrong_loss_is_found_by_its_step(changed: Writer) -> None:
     assert status == 1
     wrong = [check["tensor"] for check in result["checks"] if not check["passed"]]
     assert wrong == ["loss/step2"]
+
+
+@pytest.mark.parametrize("name", ["final/encodeC_bn0/gamma", "prediction/inference"])
+def test_what_is_not_a_number_is_no_match(changed: Writer, name: str) -> None:
+    def spoil(tensors: Tensors, metadata: Metadata) -> None:
+        tensors[name].flat[0] = np.nan
+
+    status, result = verify(changed(spoil))
+    assert status == 1
+    wrong = [check for check in result["checks"] if not check["passed"]]
+    assert [check["tensor"] for check in wrong] == [name]
+    assert wrong[0]["error"] is None
+
+
+@pytest.mark.parametrize(
+    ("key", "step", "tensor"),
+    [
+        ("dice", 3, "dice/step3"),
+        ("soft_dice_step0", None, "soft_dice/step0"),
+        ("accuracy_step0", None, "accuracy/step0"),
+        ("inference_loss", None, "loss/inference"),
+    ],
+)
+def test_a_wrong_score_is_found_by_name(
+    changed: Writer, key: str, step: int | None, tensor: str
+) -> None:
+    def move(tensors: Tensors, metadata: Metadata) -> None:
+        reference = json.loads(metadata["reference"])
+        if step is None:
+            reference[key] += 1e-6
+        else:
+            reference[key][step] += 1e-6
+        metadata["reference"] = json.dumps(reference)
+
+    status, result = verify(changed(move))
+    assert status == 1
+    assert [check["tensor"] for check in result["checks"] if not check["passed"]] == [tensor]
+
+
+def refusal(path: Path) -> str:
+    """The only line that a run which makes no sense is answered with."""
+    done = subprocess.run(
+        [VOXMARK, *"verify --backend naive --reference".split(), path],
+        check=False,
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 64
+    assert done.stdout == ""
+    assert done.stderr.count("\n") == 1
+    assert "changed.safetensors" in done.stderr
+    return done.stderr
+
+
+def test_a_run_without_losses_is_refused(changed: Writer) -> None:
+    def clear(tensors: Tensors, metadata: Metadata) -> None:
+        reference = json.loads(metadata["reference"])
+        reference["loss"] = []
+        metadata["reference"] = json.dumps(reference)
+
+    assert "loss = []" in refusal(changed(clear))
+
+
+@pytest.mark.parametrize(
+    ("name", "shape"),
+    [
+        ("target", ()),
+        ("target", (2, 16, 16, 8, 1)),
+        ("input", (2, 16, 16, 8, 1)),
+        ("prediction/step0", (5,)),
+        ("prediction/inference", (5,)),
+        ("gradient/transconvC/bias", (1, 2)),
+        ("initial/encodeA_conv0/kernel", (3, 3, 3, 1, 8)),
+        ("final/encodeA_conv0/bias", ()),
+    ],
+)
+def test_a_tensor_of_another_shape_is_refused_by_name(
+    changed: Writer, name: str, shape: tuple[int, ...]
+) -> None:
+    def reshape(tensors: Tensors, metadata: Metadata) -> None:
+        tensors[name] = np.zeros(shape, tensors[name].dtype)
+
+    assert name in refusal(changed(reshape))
+
+
+def test_weights_of_another_model_are_refused(changed: Writer) -> None:
+    def widen(tensors: Tensors, metadata: Metadata) -> None:
+        reference = json.loads(metadata["reference"])
+        reference["filters"] = 8
+        metadata["reference"] = json.dumps(reference)
+
+    text = refusal(changed(widen))
+    assert (
+        "initial/encodeA_conv0/kernel has shape [3, 3, 3, 1, 4], expected [3, 3, 3, 1, 8]" in text
+    )

@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <cstdlib>
 #include <filesystem>
 #include <sstream>
 
@@ -118,6 +119,18 @@ TEST(Verify, PassesABackendThatIsRight) {
   EXPECT_EQ(results[1]["verdict"], "skipped");
 }
 
+TEST(Verify, TakesTheProgramsOfOthersToo) {
+  setenv("VOXMARK_PEERS", "/nonexistent", 1);
+  const CommandResult verified =
+      run_voxmark({"verify", "--backend", "naive,tensorflow-stock,exec:/bin/true", "--image", "16",
+                   "--filters", "2"});
+  unsetenv("VOXMARK_PEERS");
+  EXPECT_THAT(verified.out,
+              testing::ContainsRegex("tensorflow-stock +fp32 +skipped +not installed"));
+  EXPECT_THAT(verified.out, testing::ContainsRegex("exec:/bin/true +fp32 +FAILED +verification: "));
+  EXPECT_EQ(verified.status, 1) << verified.err;
+}
+
 TEST(Verify, SaysThatNothingCouldBeVerified) {
   const CommandResult verified =
       run_voxmark({"verify", "--backend", "null", "--image", "16", "--filters", "1"});
@@ -145,6 +158,34 @@ TEST(Plan, SaysThatAPetabyteDoesNotFit) {
       run_voxmark({"plan", "--backend", "naive", "--image", "960", "--batch", "1000"});
   EXPECT_EQ(planned.status, 5);
   EXPECT_THAT(planned.out, HasSubstr("does not fit"));
+}
+
+// ---- What a quickstart recommends works, as it stands ----
+
+TEST(Quickstart, EndsInACommandThatRuns) {
+  const TemporaryFolder folder;
+  setenv("XDG_CACHE_HOME", folder.file("cache").c_str(), 1);
+  const std::string set = folder.file("my set");
+  // Larger than what is measured first along one axis, smaller along the others.
+  ASSERT_EQ(run_voxmark({"phantom", set, "--cases", "2", "--image", "96x48x32"}).status, 0);
+  const CommandResult result =
+      run_voxmark({"quickstart", "--data", set, "--out", folder.file("out")});
+  ASSERT_EQ(result.status, 0) << result.err;
+  const std::size_t next = result.out.find("Next, ");
+  ASSERT_NE(next, std::string::npos) << result.out;
+  const std::string sentence = result.out.substr(next, result.out.find('\n', next) - next);
+  EXPECT_THAT(sentence, HasSubstr("--image 96x48x32 "));
+  // One step of it is enough to see that it runs.
+  const std::string command = sentence.substr(sentence.find(": ") + 2) +
+                              " --steps 1 --warmup 0 --no-limits --taint-repeats 0 --out '" +
+                              folder.file("next.json") + "' >/dev/null 2>&1";
+  EXPECT_EQ(std::system(command.c_str()), 0) << command;
+  const Json report = read_json_file(folder.file("next.json"));
+  EXPECT_EQ(report.at("records").size(), 10U);
+  for (const Json& record : report.at("records")) {
+    EXPECT_EQ(record.at("outcome"), "ok") << record.at("reason");
+  }
+  unsetenv("XDG_CACHE_HOME");
 }
 
 // ---- What is wrong is named in one line, and ends in exit code 64 ----
@@ -183,6 +224,9 @@ INSTANTIATE_TEST_SUITE_P(
         BadCommand{{"verify", "--backend", "nope"}, "nope"},
         BadCommand{{"verify", "--reference", "/nonexistent.safetensors"}, "/nonexistent"},
         BadCommand{{"verify", "--precision", "fp8"}, "fp8"},
+        BadCommand{{"verify", "--reference", "a.safetensors", "--image", "16"}, "--image"},
+        BadCommand{{"verify", "--backend", "exec:/no/such/program", "--image", "16"}, "/no/such"},
+        BadCommand{{"quickstart", "--out", "/dev/null/quickstart"}, "--out /dev/null/quickstart"},
         BadCommand{{"verify", "--threads", "0"}, "--threads 0"},
         BadCommand{{"plan", "--backend", "nope"}, "nope"}));
 

@@ -64,6 +64,8 @@ TEST_F(RunTest, EndsInATableAndAReportThatIsValid) {
   const CommandResult result = run({"--backend", "naive,null", "--repeats", "2"});
   EXPECT_EQ(result.status, 0) << result.err;
   EXPECT_THAT(result.out, AllOf(HasSubstr("naive"), HasSubstr("null"), HasSubstr("32x32x32")));
+  EXPECT_THAT(result.out, HasSubstr("the harness alone: "));
+  EXPECT_THAT(result.out, HasSubstr(" ms between two steps"));
   EXPECT_THAT(result.err, HasSubstr("[4/4]"));
   const Json report = read_json_file(report_);
   ASSERT_EQ(report.at("records").size(), 4U);
@@ -113,7 +115,7 @@ TEST_F(RunTest, WrongUseIsOneLineThatNamesTheThing) {
       {{"--baseline", "onednn", "--backend", "naive"}, "onednn"},
       {{"--data", folder_.path() + "/missing"}, "missing"},
       {{"--no-such-flag"}, "--no-such-flag"},
-      {{suite}, "bakend"},
+      {{suite}, "grids[0]: key \"bakend\" is unknown, expected one of: backend, "},
       {{folder_.path() + "/none.json"}, "none.json"},
       {{"--out", folder_.path() + "/no/folder/report.json"}, "folder"}};
   for (const auto& [arguments, named] : wrong) {
@@ -146,6 +148,105 @@ TEST_F(RunTest, AFailureInTheDataKeepsTheCasesThatFinished) {
   EXPECT_EQ(by_data.at("synthetic").at("outcome"), "overhead");
   EXPECT_EQ(by_data.at("phantom").at("outcome"), "failed");
   EXPECT_THAT(by_data.at("phantom").at("reason").get<std::string>(), HasSubstr("channels"));
+}
+
+TEST_F(RunTest, ImagesThatAreSmallerThanTheCropAreRefusedBeforeAnythingRuns) {
+  const std::string set = folder_.path() + "/set";
+  ASSERT_EQ(run_voxmark({"phantom", set, "--cases", "2", "--image", "32"}).status, 0);
+  for (const char* dry : {"--dry-run", "--no-cache"}) {
+    const CommandResult result = run_voxmark({"run", "--backend", "naive", "--image", "32,32x48x32",
+                                              "--data", set, "--out", report_, dry});
+    EXPECT_EQ(result.status, 64);
+    EXPECT_EQ(result.out, "");
+    EXPECT_THAT(result.err, AllOf(StartsWith("voxmark: "), HasSubstr("PHANTOM_00"),
+                                  HasSubstr("32x32x32"), HasSubstr("32x48x32")));
+    EXPECT_EQ(std::count(result.err.begin(), result.err.end(), '\n'), 1) << result.err;
+    EXPECT_FALSE(std::filesystem::exists(report_));
+  }
+}
+
+TEST_F(RunTest, ATruncatedImageCostsItsCaseAlone) {
+  const std::string set = folder_.path() + "/set";
+  ASSERT_EQ(run_voxmark({"phantom", set, "--cases", "1", "--image", "32"}).status, 0);
+  const std::string image = set + "/imagesTr/PHANTOM_000.nii.gz";
+  std::filesystem::resize_file(image, std::filesystem::file_size(image) - 8);
+  const CommandResult result = run({"--backend", "null", "--data", "synthetic," + set});
+  EXPECT_EQ(result.status, 64);
+  const Json report = read_json_file(report_);
+  ASSERT_EQ(report.at("records").size(), 2U);
+  for (const Json& record : report.at("records")) {
+    if (record.at("case").at("data") == "synthetic") {
+      EXPECT_EQ(record.at("outcome"), "overhead");
+    } else {
+      EXPECT_EQ(record.at("outcome"), "failed");
+      EXPECT_THAT(record.at("reason").get<std::string>(), HasSubstr("PHANTOM_000.nii.gz"));
+    }
+  }
+}
+
+// What a library's own variables would change behind our back is fixed, or in the record.
+class LibrarysVariables : public RunTest {
+ protected:
+  void SetUp() override {
+    RunTest::SetUp();
+    const Json backends = run_voxmark({"list", "backends", "--json"}).json().at("backends");
+    for (const Json& backend : backends) {
+      if (backend.at("name") == "onednn" && !backend.at("built")) {
+        GTEST_SKIP() << "onednn is not built";
+      }
+    }
+  }
+  void TearDown() override {
+    unsetenv("ONEDNN_DEFAULT_FPMATH_MODE");
+    unsetenv("ONEDNN_MAX_CPU_ISA");
+  }
+  // Sixteen filters: blocked layouts and the kernels of the paper's model.
+  Json record() {
+    result_ =
+        run_voxmark({"run", "--backend", "onednn", "--image", "32", "--steps", "2", "--warmup", "0",
+                     "--threads", "1", "--no-limits", "--taint-repeats", "0", "--out", report_});
+    EXPECT_EQ(result_.status, 0) << result_.err;
+    const Json report = read_json_file(report_);
+    return report.at("records").at(0);
+  }
+  CommandResult result_;
+};
+
+TEST_F(LibrarysVariables, DoNotLowerThePrecision) {
+  const Json plain = record();
+  setenv("ONEDNN_DEFAULT_FPMATH_MODE", "BF16", 1);
+  const Json with_variable = record();
+  for (std::size_t i = 0; i < 2; ++i) {
+    EXPECT_EQ(plain.at("samples").at(i).at("loss"), with_variable.at("samples").at(i).at("loss"));
+  }
+  EXPECT_EQ(plain.at("verification").at("worst").at("error"),
+            with_variable.at("verification").at("worst").at("error"));
+}
+
+TEST_F(LibrarysVariables, ThatLowerTheInstructionSetShowInTheStages) {
+  setenv("ONEDNN_MAX_CPU_ISA", "AVX2", 1);
+  const Json lowered = record();
+  std::set<std::string> sets;
+  std::string kernels;
+  for (const Json& stage : lowered.at("stages")) {
+    if (!stage.at("isa").get<std::string>().empty()) {
+      sets.insert(stage.at("isa").get<std::string>());
+    }
+    kernels += stage.at("implementation").get<std::string>() + " ";
+  }
+  EXPECT_EQ(sets, std::set<std::string>{"avx2"});
+  EXPECT_THAT(kernels, AllOf(HasSubstr("avx2"), testing::Not(HasSubstr("avx512"))));
+}
+
+TEST_F(LibrarysVariables, ThatLeaveSlowKernelsOnlyAreWarnedOf) {
+  setenv("ONEDNN_MAX_CPU_ISA", "SSE41", 1);
+  const Json lowered = record();
+  const Json& stages = lowered.at("stages");
+  ASSERT_TRUE(std::any_of(stages.begin(), stages.end(), [](const Json& stage) {
+    const std::string kernel = stage.at("implementation");
+    return kernel.starts_with("ref") || kernel.find("gemm:") != std::string::npos;
+  }));
+  EXPECT_THAT(result_.err, HasSubstr("Warning: onednn 32x32x32 batch 1 fp32: slow kernels: "));
 }
 
 TEST_F(RunTest, AFullDiskIsAnErrorAndNoReport) {

@@ -88,11 +88,12 @@ std::string largest_fit_sentence(const std::optional<Fit>& fit, const std::strin
       fit->plan.exact ? "" : " (estimated)");
 }
 
-std::string next_command_sentence(const std::string& program, const std::string& data) {
+std::string next_command_sentence(const std::string& program, const std::string& data,
+                                  const Dims& image) {
   return fmt::format(
-      "Next, the same with three processes per backend, for a spread to rely on: {} run --backend "
-      "{},{} --image 128x128x96 --data {} --repeats 3",
-      shell_word(program), kPaperBaseline, kPaperContender, shell_word(data));
+      "Next, the largest images of this data that fit, in five processes per backend, for an "
+      "interval to rely on: {} run --backend {},{} --image {} --data {} --repeats 5",
+      shell_word(program), kPaperBaseline, kPaperContender, to_string(image), shell_word(data));
 }
 
 }  // namespace voxmark

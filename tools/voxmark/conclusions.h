@@ -28,7 +28,9 @@ std::string speed_up_sentence(std::span<const CaseSummary> cases);
 std::string largest_fit_sentence(const std::optional<Fit>& fit, const std::string& backend,
                                  std::int64_t room_bytes);
 
-// What to measure next: both backends at a larger image, on the same data.
-std::string next_command_sentence(const std::string& program, const std::string& data);
+// What to measure next: both backends on the same data, at `image`. Folders are as the shell that
+// the command is pasted into sees them.
+std::string next_command_sentence(const std::string& program, const std::string& data,
+                                  const Dims& image);
 
 }  // namespace voxmark

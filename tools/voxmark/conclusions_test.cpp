@@ -39,9 +39,9 @@ TEST(LargestFitSentence, NamesImageBatchAndPlan) {
 }
 
 TEST(NextCommandSentence, CanBePastedIntoAShell) {
-  EXPECT_THAT(next_command_sentence("build/release/bin/voxmark", "it's here"),
+  EXPECT_THAT(next_command_sentence("build/release/bin/voxmark", "it's here", {96, 96, 80}),
               HasSubstr("build/release/bin/voxmark run --backend eigen-tensor,onednn --image "
-                        "128x128x96 --data 'it'\\''s here' --repeats 3"));
+                        "96x96x80 --data 'it'\\''s here' --repeats 5"));
 }
 
 }  // namespace

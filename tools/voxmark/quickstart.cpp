@@ -31,6 +31,8 @@ struct QuickstartOptions {
 
 // Large enough for oneDNN to pick the kernels of larger images, small enough for naive.
 constexpr Dims kImage{64, 64, 48};
+// What comes next: minutes on two cores.
+constexpr Dims kNextImage{128, 128, 96};
 constexpr int kProcesses = 3;
 constexpr int kSteps = 3;
 constexpr int kWarmup = 1;
@@ -49,10 +51,10 @@ std::string phantom_folder(const std::string& out) {
   return folder;
 }
 
-// kImage, or the largest multiple of 16 below it that lies in every image of the data set.
-Dims image_within(const std::string& folder) {
+// `largest`, or the largest multiple of 16 below it that lies in every image of the data set.
+Dims image_within(const std::string& folder, const Dims& largest) {
   const DecathlonDataset dataset = read_decathlon(folder);
-  std::array<std::int64_t, 3> extents = {kImage.d, kImage.h, kImage.w};
+  std::array<std::int64_t, 3> extents = {largest.d, largest.h, largest.w};
   for (std::size_t i = 0; i < dataset.cases.size(); ++i) {
     const NiftiHeader header = read_image_header(dataset, i);
     for (std::size_t axis = 0; axis < std::min<std::size_t>(3, header.shape.size()); ++axis) {
@@ -90,11 +92,25 @@ std::vector<CaseSpec> quickstart_cases(const std::string& data, const Dims& imag
   return cases;
 }
 
-std::string program_path() {
-  return std::filesystem::proximate(std::filesystem::read_symlink("/proc/self/exe"));
+// Short where it lies below the folder that the shell is in; never a bare word, which would be
+// looked up elsewhere.
+std::string seen_from_here(const std::filesystem::path& path) {
+  const std::string near = std::filesystem::proximate(path);
+  return near.starts_with("..") ? std::filesystem::absolute(path).string() : "./" + near;
 }
 
-void print_conclusions(const std::vector<CaseSummary>& cases, const std::string& data, int cpus) {
+// Whether both backends plan a step of the image into the memory.
+bool fits(const Dims& image, const CompileOptions& compile, std::int64_t room_bytes) {
+  const Program program = lower(unet3d({}), 1, image, Mode::training);
+  return std::ranges::all_of(std::array{kPaperBaseline, kPaperContender}, [&](const char* name) {
+    const Backend* backend = find_backend(name).backend;
+    return backend == nullptr || backend->unsupported(program, compile) ||
+           backend->plan(program, compile).total_bytes() <= room_bytes;
+  });
+}
+
+void print_conclusions(const std::vector<CaseSummary>& cases, const std::string& data,
+                       const Dims& measured, int cpus) {
   std::string planner = kPaperContender;
   if (find_backend(planner).backend == nullptr) {
     planner = "naive";
@@ -102,21 +118,29 @@ void print_conclusions(const std::vector<CaseSummary>& cases, const std::string&
   CompileOptions compile;
   compile.threads = cpus;
   const std::int64_t room_bytes = memory_room().bytes;
+  const Dims larger = image_within(data, kNextImage);
   const auto fit = largest_fit(*find_backend(planner).backend, compile, UnetOptions{}, room_bytes);
   fmt::print("\n{}\n{}\n{}\n", speed_up_sentence(cases),
              largest_fit_sentence(fit, planner, room_bytes),
-             next_command_sentence(program_path(), data));
+             next_command_sentence(seen_from_here(std::filesystem::read_symlink("/proc/self/exe")),
+                                   seen_from_here(data),
+                                   fits(larger, compile, room_bytes) ? larger : measured));
 }
 
 ExitCode quickstart(const QuickstartOptions& options) {
-  std::filesystem::create_directories(options.out);
+  std::error_code failure;
+  std::filesystem::create_directories(options.out, failure);
+  if (failure) {
+    throw_bad_input("--out {}: cannot be made a folder: {}", options.out, failure.message());
+  }
   const std::string data = options.data.empty() ? phantom_folder(options.out) : options.data;
   const int cpus = allowed_cpus();
-  const std::vector<CaseSpec> listed = quickstart_cases(data, image_within(data), cpus);
+  const Dims image = image_within(data, kImage);
+  const std::vector<CaseSpec> listed = quickstart_cases(data, image, cpus);
   const std::vector<CaseSpec> cases = interleave(listed, kOrderSeed);
   check_before_start(cases, cpus);
   fmt::print(stderr, "{} runs of a training step at {} on {} threads\n", cases.size(),
-             to_string(cases.front().image), cpus);
+             to_string(image), cpus);
 
   SweepOptions sweep;
   sweep.cases = cases;
@@ -132,7 +156,7 @@ ExitCode quickstart(const QuickstartOptions& options) {
       summarise(in_listed_order(result.report.records, listed));
   fmt::print("\n{}\nReport: {}\n", render_text(case_table(summaries, kPaperBaseline)), sweep.out);
   if (result.code != ExitCode::interrupted && result.code != ExitCode::terminated) {
-    print_conclusions(summaries, data, cpus);
+    print_conclusions(summaries, data, image, cpus);
   }
   return result.code;
 }

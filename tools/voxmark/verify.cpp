@@ -10,8 +10,10 @@
 #include <vector>
 
 #include "backends/registry.h"
+#include "base/error.h"
 #include "base/json.h"
 #include "benches/environment.h"
+#include "benches/verifier.h"
 #include "tools/voxmark/model_options.h"
 #include "tools/voxmark/subcommand.h"
 #include "workloads/synthetic.h"
@@ -36,10 +38,12 @@ struct Result {
   Precision precision = Precision::fp32;
   std::string reference;
   std::optional<std::string> skipped;  // why
+  std::optional<std::string> failed;   // why an external program computed nothing
   Verification verification;
 
-  bool verified() const { return !skipped && verification.passed(); }
-  bool mismatch() const { return !skipped && !verification.passed(); }
+  bool compared() const { return !skipped && !failed; }
+  bool verified() const { return compared() && verification.passed(); }
+  bool refused() const { return failed || (compared() && !verification.passed()); }
 };
 
 // In fp64 a reference file binds more than in fp32, so both run; naive in double against itself
@@ -54,13 +58,17 @@ std::vector<Precision> precisions(const VerifyOptions& options) {
   return {Precision::fp64, Precision::fp32};
 }
 
-std::vector<RegisteredBackend> chosen_backends(const VerifyOptions& options) {
-  if (options.backends.empty()) {
-    return registered_backends();
+std::vector<std::string> chosen_backends(const VerifyOptions& options) {
+  std::vector<std::string> chosen = options.backends;
+  if (chosen.empty()) {
+    for (const RegisteredBackend& entry : registered_backends()) {
+      chosen.push_back(entry.name);
+    }
   }
-  std::vector<RegisteredBackend> chosen;
-  for (const std::string& name : options.backends) {
-    chosen.push_back(find_backend(name));
+  for (const std::string& name : chosen) {
+    if (!is_external(name)) {
+      find_backend(name);
+    }
   }
   return chosen;
 }
@@ -79,18 +87,54 @@ std::optional<std::string> reason_to_skip(const RegisteredBackend& entry, const 
   return std::nullopt;
 }
 
+// A program of somebody else's, by what it writes: as `voxmark run` verifies it.
+Result verify_external(const std::string& name, Precision precision, const VerifyOptions& options) {
+  CaseSpec spec;
+  spec.backend = name;
+  spec.image = parse_dims(options.model.image);
+  spec.batch = options.model.batch;
+  spec.network = options.model.unet;
+  spec.precision = precision;
+  spec.threads = options.threads;
+  spec.seed = options.seed;
+  check(spec);
+  Verifier verifier({{"/proc/self/exe", "child"}, {}}, Json::object(), "");
+  const VerifierResult answer = verifier.verify(spec);
+  const CaseSpec shape = external_verification_shape(spec);
+  Result result{name,
+                precision,
+                fmt::format("naive fp64, {} x {}", to_string(shape.image), shape.batch),
+                std::nullopt,
+                std::nullopt,
+                {}};
+  if (answer.record.worst) {
+    const TensorError& worst = *answer.record.worst;
+    result.verification.checks = {{worst.tensor, worst.error, worst.tolerance}};
+  } else if (answer.fault) {
+    if (answer.bad_input) {
+      throw_bad_input("{}: {}", name, answer.reason);
+    }
+    result.failed = answer.reason;
+  } else {
+    result.skipped = answer.record.reason.value_or("does not verify");
+  }
+  return result;
+}
+
 void print_header() {
-  fmt::print("{:<13} {:<9} {:<9} {:<32} {:>9} {:>9}  {}\n", "backend", "precision", "verdict",
+  fmt::print("{:<17} {:<9} {:<9} {:<32} {:>9} {:>9}  {}\n", "backend", "precision", "verdict",
              "worst tensor", "error", "tolerance", "against");
 }
 
 void print_row(const Result& result) {
   const std::string precision = to_string(result.precision);
-  if (result.skipped) {
-    fmt::print("{:<13} {:<9} {:<9} {}\n", result.backend, precision, "skipped", *result.skipped);
+  if (!result.compared()) {
+    fmt::print("{:<17} {:<9} {:<9} {}\n", result.backend, precision,
+               result.skipped ? "skipped" : "FAILED",
+               result.skipped ? *result.skipped : *result.failed);
   } else {
     const TensorCheck& worst = result.verification.worst();
-    fmt::print("{:<13} {:<9} {:<9} {:<32} {:>9.2e} {:>9.2e}  {}\n", result.backend, precision,
+    fmt::print("{:<17} {:<9} {:<9} {:<32} {:>9.2e} {:>9.2e}  {}\n", result.backend, precision,
                result.verified() ? "verified" : "MISMATCH", worst.tensor, worst.error,
                worst.tolerance, result.reference);
   }
@@ -115,12 +159,15 @@ Json result_json(const Result& result) {
                {"precision", to_string(result.precision)},
                {"reference", result.reference},
                {"verdict", result.skipped      ? "skipped"
+                           : result.failed     ? "failed"
                            : result.verified() ? "verified"
                                                : "mismatch"},
-               {"reason", result.skipped ? Json(*result.skipped) : Json(nullptr)},
+               {"reason", result.skipped  ? Json(*result.skipped)
+                          : result.failed ? Json(*result.failed)
+                                          : Json(nullptr)},
                {"worst", nullptr},
                {"checks", Json::array()}};
-  if (!result.skipped) {
+  if (result.compared()) {
     json["worst"] = check_json(result.verification.worst());
     for (const TensorCheck& check : result.verification.checks) {
       json["checks"].push_back(check_json(check));
@@ -132,25 +179,26 @@ Json result_json(const Result& result) {
 class Checker {
  public:
   explicit Checker(const VerifyOptions& options)
-      : options_(options),
-        backends_(chosen_backends(options)),
-        precisions_(precisions(options)),
-        program_(lower_model(options.model, Mode::training)) {}
+      : options_(options), backends_(chosen_backends(options)), precisions_(precisions(options)) {}
 
   // One step on a synthetic batch against naive in double, and the losses of `steps` more.
   void against_naive() {
+    const Program program = lower_model(options_.model, Mode::training);
     const Batch batch =
-        synthetic_batch(program_.images, program_.dims, options_.model.unet.input_channels,
+        synthetic_batch(program.images, program.dims, options_.model.unet.input_channels,
                         options_.model.unet.classes, options_.seed, 0);
-    const Weights weights = verification_weights(program_, options_.seed);
-    const StepReference reference = reference_step(program_, weights, batch, options_.threads);
-    for_each_backend(fmt::format("naive fp64, {} x {}", to_string(program_.dims), program_.images),
-                     [&](const Backend& backend, const CompileOptions& compile) {
+    const Weights weights = verification_weights(program, options_.seed);
+    std::optional<StepReference> reference;  // which external programs do not need
+    for_each_backend(fmt::format("naive fp64, {} x {}", to_string(program.dims), program.images),
+                     program, [&](const Backend& backend, const CompileOptions& compile) {
+                       if (!reference) {
+                         reference = reference_step(program, weights, batch, options_.threads);
+                       }
                        Verification verification =
-                           verify_step(backend, compile, program_, weights, batch, reference);
+                           verify_step(backend, compile, program, weights, batch, *reference);
                        if (options_.steps > 0) {
                          const Verification losses = verify_losses(
-                             backend, compile, program_, initial_weights(program_, options_.seed),
+                             backend, compile, program, initial_weights(program, options_.seed),
                              batch, options_.steps);
                          verification.checks.insert(verification.checks.end(),
                                                     losses.checks.begin(), losses.checks.end());
@@ -160,24 +208,44 @@ class Checker {
   }
 
   void against_file(const std::string& path) {
-    for_each_backend(path, [&](const Backend& backend, const CompileOptions& compile) {
-      return verify_reference_run(backend, compile, path);
-    });
+    for_each_backend(path, reference_program(path),
+                     [&](const Backend& backend, const CompileOptions& compile) {
+                       return verify_reference_run(backend, compile, path);
+                     });
   }
 
   const std::vector<Result>& results() const { return results_; }
 
  private:
   template <class Verify>
-  void for_each_backend(const std::string& reference, Verify verify) {
-    for (const RegisteredBackend& entry : backends_) {
+  Result result_of(const std::string& name, Precision precision, const std::string& reference,
+                   const Program& program, Verify verify) {
+    if (is_external(name) && options_.references.empty()) {
+      return verify_external(name, precision, options_);
+    }
+    Result result{name, precision, reference, std::nullopt, std::nullopt, {}};
+    if (is_external(name)) {
+      result.skipped = "an external program is verified against naive only";
+      return result;
+    }
+    const RegisteredBackend& entry = find_backend(name);
+    const CompileOptions compile{precision, options_.threads, {}};
+    result.skipped = reason_to_skip(entry, program, compile);
+    if (!result.skipped) {
+      result.verification = verify(*entry.backend, compile);
+    }
+    if (!options_.references.empty() && precision != Precision::fp64) {
+      result.reference += fmt::format(" (gradients to {:.0f}% of their contributions)",
+                                      100 * kRecordedGradientTolerance);
+    }
+    return result;
+  }
+
+  template <class Verify>
+  void for_each_backend(const std::string& reference, const Program& program, Verify verify) {
+    for (const std::string& name : backends_) {
       for (const Precision precision : precisions_) {
-        const CompileOptions compile{precision, options_.threads, {}};
-        Result result{
-            entry.name, precision, reference, reason_to_skip(entry, program_, compile), {}};
-        if (!result.skipped) {
-          result.verification = verify(*entry.backend, compile);
-        }
+        Result result = result_of(name, precision, reference, program, verify);
         if (!options_.json) {
           if (results_.empty()) {
             print_header();
@@ -190,9 +258,8 @@ class Checker {
   }
 
   const VerifyOptions& options_;
-  std::vector<RegisteredBackend> backends_;
+  std::vector<std::string> backends_;
   std::vector<Precision> precisions_;
-  Program program_;
   std::vector<Result> results_;
 };
 
@@ -219,7 +286,7 @@ ExitCode verify(const VerifyOptions& options) {
     }
     fmt::print("{}\n", dump_json({{"results", rows}}, 2));
   }
-  if (std::any_of(results.begin(), results.end(), [](const Result& r) { return r.mismatch(); })) {
+  if (std::any_of(results.begin(), results.end(), [](const Result& r) { return r.refused(); })) {
     return ExitCode::answer_is_no;
   }
   const bool any_verified =
@@ -234,22 +301,32 @@ void add_verify(CLI::App& app, Action& action) {
   options->model.image = "48x48x48";  // from here on oneDNN picks the kernels of larger images
   CLI::App* command = app.add_subcommand(
       "verify", "Check every backend's step against naive in double, or against recorded runs");
-  command->add_option("--backend", options->backends, "names, with commas; all when left out")
+  command
+      ->add_option("--backend", options->backends,
+                   "names (voxmark list backends) or exec:PROGRAM, with commas; this build's when "
+                   "left out")
       ->delimiter(',');
-  command->add_option("--reference", options->references,
-                      "FILE.safetensors of a recorded run; may be given several times");
+  CLI::Option* reference =
+      command->add_option("--reference", options->references,
+                          "FILE.safetensors of a recorded run; may be given several times");
   add_model_options(*command, options->model);
   command->add_option("--precision", options->precision,
-                      "fp32 or fp64; when left out fp32, and both against recorded runs");
+                      "fp32, fp64 or bf16; when left out fp32, and fp64 too against recorded runs");
   command->add_option("--threads", options->threads, "of the backend")->capture_default_str();
   command
       ->add_option("--steps", options->steps,
                    "training steps whose losses are compared too; naive in double runs as many")
       ->capture_default_str();
   command->add_option("--seed", options->seed, "of weights and batch")->capture_default_str();
+  // What a recorded run says of itself.
+  for (const char* own :
+       {"--image", "--batch", "--filters", "--channels", "--classes", "--steps", "--seed"}) {
+    command->get_option(own)->excludes(reference);
+  }
   command->add_flag("--json", options->json, "every tensor's error and tolerance as JSON");
   command->footer(
-      "Exit code 0: verified, 1: a mismatch, 5: nothing here could be verified.\n"
+      "Exit code 0: verified, 1: a mismatch or a program that fails, 5: nothing here could be "
+      "verified.\n"
       "Example: voxmark verify --backend eigen,onednn --image 64x64x48");
   command->callback([&action, options] { action = [options] { return verify(*options); }; });
 }
