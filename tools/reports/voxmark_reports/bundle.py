@@ -68,7 +68,7 @@ def _pack(paths: list[Path], out: Path) -> ExitCode:
             name = f"again_{name}"
         contents[f"reports/{name}"] = path.read_bytes()
     first = PurePosixPath(next(iter(contents))).name
-    contents["report.schema.json"] = schema_path().read_bytes()
+    contents["report.schema.json"] = schema_path("report.schema.json").read_bytes()
     contents["README.txt"] = README.format(first=first).encode()
     with tempfile.TemporaryDirectory() as folder:
         sections = report_command.write_page(paths, Path(folder) / "report.html")
