@@ -237,8 +237,10 @@ def warnings(reports: Sequence[Report]) -> list[str]:
             found[f"{name}built from sources with uncommitted changes"] = None
         for change in report.details.get("environment_changes") or []:
             found[f"{name}changed while it ran: {differences.fact_text(change)}"] = None
-        for case in cases_of(report) if not report.op_level else []:
-            label = name + case.label()
+        cases = [] if report.op_level else cases_of(report)
+        shared = shared_members(cases)
+        for case in cases:
+            label = name + case.label(shared)
             if case.outcome == "ok":
                 verified = [record["verification"]["verified"] for record in case.measured]
                 if not all(verified):
