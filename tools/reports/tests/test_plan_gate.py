@@ -113,7 +113,7 @@ def test_the_script_fails_an_inflated_plan_and_a_lost_case(tmp_path: Path) -> No
     suite, limits = tmp_path / "suite.json", tmp_path / "limits.json"
 
     def run_script(*flags: str, backends: tuple[str, ...] = ("naive", "eigen")) -> Done:
-        grid = {"backend": backends, "image": [16], "filters": [2], "threads": [1], "steps": 1}
+        grid = {"backend": backends, "image": [32], "filters": [2], "threads": [1], "steps": 1}
         factory.write(suite, {"schema": "voxmark.suite/1", "grids": [{**grid, "warmup": 0}]})
         command = [script, *flags, "--suite", suite, "--limits", limits]
         done = subprocess.run(

@@ -126,7 +126,7 @@ def test_two_runs_have_figures_and_tables_of_their_own(two_runs: Path) -> None:
             assert f"training-{metric}-{own}.svg" in names
         assert {f"training-{own}.csv", f"training-{own}-test.csv"} <= names
     text = text_of(two_runs / "t.html")
-    assert "first/training.json: loss" in text and "second/training.json: loss" in text
+    assert "first: loss" in text and "second: loss" in text
 
 
 def test_a_run_shows_what_it_reached_case_by_case(two_runs: Path) -> None:
@@ -148,9 +148,9 @@ def test_a_run_shows_what_it_reached_case_by_case(two_runs: Path) -> None:
 
 def test_pictures_belong_to_the_run_whose_folder_they_lie_in(two_runs: Path) -> None:
     text = text_of(two_runs / "t.html")
-    caption = "first/training.json: hippocampus_101 (test split, hard Dice 0.850, 0.800)"
-    assert text.index("first/training.json: loss") < text.index(caption)
-    assert text.index(caption) < text.index("second/training.json: loss")
+    caption = "first: hippocampus_101 (test split, hard Dice 0.850, 0.800)"
+    assert text.index("first: loss") < text.index(caption)
+    assert text.index(caption) < text.index("second: loss")
     assert "elsewhere.png (of no run on this page)" in text
     page = (two_runs / "t.html").read_text()
     assert page.count('src="data:image/png;base64,') == 2

@@ -181,20 +181,25 @@ def timed_samples(record: dict[str, Any]) -> Iterator[dict[str, Any]]:
     return (sample for sample in record["samples"] if not sample["warmup"])
 
 
+def _events(record: dict[str, Any]) -> dict[str, Any]:
+    return record.get("details", {}).get("probes", {}).get("counters", {}).get("events", {})
+
+
+def _counted(event: Any) -> float | None:
+    found = event.get("value") if isinstance(event, dict) else None
+    return float(found) if number(found) else None
+
+
 def counters(record: dict[str, Any]) -> dict[str, float]:
     """Events of a counter pass, per step; those that could not be counted are left out."""
-    events = record.get("details", {}).get("probes", {}).get("counters", {}).get("events", {})
-    return {
-        name: float(event["value"])
-        for name, event in events.items()
-        if isinstance(event, dict) and number(event.get("value"))
-    }
+    counted = ((name, _counted(event)) for name, event in _events(record).items())
+    return {name: value for name, value in counted if value is not None}
 
 
 def process_value(record: dict[str, Any], metric: str) -> float | None:
     """A reading is named "readings.NAME", a counter "counters.NAME"."""
     if metric.startswith("counters."):
-        return counters(record).get(metric.removeprefix("counters."))
+        return _counted(_events(record).get(metric.removeprefix("counters.")))
     if metric == "compile_seconds":
         return record.get("compile_seconds")
     if metric.endswith("_bytes"):

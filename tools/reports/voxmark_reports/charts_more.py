@@ -23,7 +23,8 @@ def scaling_chart(rows: Sequence[dict[str, Any]]) -> Chart | None:
         for least in sorted(fewest)
         for threads in (least, most)
     ]
-    x = alt.X("threads:Q", title="threads", axis=alt.Axis(format="d", tickMinStep=1))
+    ticks = sorted({row["threads"] for row in rows})
+    x = alt.X("threads:Q", title="threads", axis=alt.Axis(format="d", values=ticks))
     y = alt.Y("speed_up:Q", title="times as fast as the fewest threads")
     line = (
         alt.Chart(data(rows))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
@@ -48,12 +49,16 @@ def schema_validator(name: str) -> Any:
 
 def read_json(path: Path) -> Any:
     """Raises ToolError naming the file."""
+    gc.disable()  # millions of values, none of them garbage: it would look at them again and again
     try:
         return orjson.loads(path.read_bytes())
     except OSError as error:
         raise ToolError(f"{clean(path)}: cannot be read: {error.strerror}") from error
     except orjson.JSONDecodeError as error:
         raise ToolError(f"{clean(path)}: expected a report, found no JSON: {error}") from error
+    finally:
+        gc.freeze()
+        gc.enable()
 
 
 def parse_report(content: Any, name: str) -> Report:

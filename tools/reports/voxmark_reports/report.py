@@ -74,7 +74,7 @@ class Inputs:
                 self.reports.append(read_report(path))
             else:
                 self._add_file(path)
-        names = short_names([run.path for run in self.runs])
+        names = short_names([run.called for run in self.runs])
         for run, name in zip(self.runs, names, strict=True):
             run.name = name
         self.loose_overlays = training.tie(list(dict.fromkeys(overlays)), self.runs)
@@ -241,13 +241,12 @@ def write_figures(folder: Path, sections: Sequence[Section]) -> None:
 
 
 def write_page(
-    paths: Sequence[Path],
+    inputs: Inputs,
     out: Path,
     title: str = TITLE,
     baseline: str | None = None,
     prices: cost.Costs | None = None,
 ) -> list[Section]:
-    inputs = Inputs(paths)
     sections = sections_of(inputs, baseline, prices)
     introduction = story.introduction_html(inputs.reports, fg.warnings(inputs.reports))
     write_file(out, page.page(clean(title), introduction, sections))
@@ -256,9 +255,8 @@ def write_page(
 
 def run(arguments: argparse.Namespace) -> ExitCode:
     prices = cost.read(arguments.cost) if arguments.cost else None
-    sections = write_page(
-        arguments.inputs, arguments.out, arguments.title, arguments.baseline, prices
-    )
+    inputs = Inputs(arguments.inputs)
+    sections = write_page(inputs, arguments.out, arguments.title, arguments.baseline, prices)
     if arguments.figures:
         write_figures(arguments.figures, sections)
     size = arguments.out.stat().st_size / 1e6

@@ -42,9 +42,14 @@ class Run:
     overlays: list[Path] = field(default_factory=list)
 
     @property
+    def called(self) -> Path:
+        """Its folder, as every run's file has the same name there."""
+        return self.path.resolve().parent if self.path.name == FILE else self.path
+
+    @property
     def file(self) -> str:
         """A part of file names."""
-        return file_name(self.name.removesuffix(".json").removesuffix("/training"))
+        return file_name(self.name.removesuffix(".json"))
 
 
 def is_run(content: Any) -> bool:
@@ -100,7 +105,7 @@ def _facts(run: Run) -> Table:
         "backend": f"{options['backend']}, {options['precision']}, {options['threads']} threads",
         "image and batch": f"{image}, batch {options['batch']}",
         "epochs": f"{len(epochs)} of {options['epochs']}; the run {_ENDS[content['end']]}",
-        "best epoch": content["best_epoch"] or "none yet",
+        "best epoch": str(content["best_epoch"] or "none yet"),
         "time, training and validation": seconds_text(taken),
         "forecast": seconds_text(forecast["total_seconds"]) if forecast else None,
         "memory planned": bytes_text(memory["planned_bytes"]),
@@ -193,7 +198,9 @@ def _curves(run: Run) -> list[Chart]:
         if not rows:
             continue
         colour = colour_of("curve", numbered(row["curve"] for row in rows))
-        x = alt.X("epoch:Q", axis=alt.Axis(format="d", tickMinStep=1))
+        numbers = [epoch["epoch"] for epoch in run.content["epochs"]]
+        ticks = numbers[:: max(1, len(numbers) // 10)]  # whole ones only
+        x = alt.X("epoch:Q", axis=alt.Axis(format="d", values=ticks))
         lines = (
             alt.Chart(data(rows))
             .mark_line(point=True)
