@@ -10,7 +10,7 @@ import pytest
 from browser import browser, visit  # noqa: F401
 from conftest import Tool
 from playwright.sync_api import Browser, Page
-from test_compare import op_level
+from test_compare_ops import op_level
 from test_history import History
 from test_report import HOSTILE, sweep, watched
 from test_training import run_folder
