@@ -37,7 +37,7 @@ class LineWriter {
   int descriptor_;
 };
 
-void answer(const Request& request, const std::string& counters, const Say& say) {
+void answer(const Request& request, const Extras& extras, const Say& say) {
   if (request.mode == ChildMode::check) {  // needs no backend
     return check_case(request, say);
   }
@@ -58,7 +58,7 @@ void answer(const Request& request, const std::string& counters, const Say& say)
     case ChildMode::verify:
       return verify_case(*entry.backend, request, say);
     case ChildMode::time:
-      return time_case(*entry.backend, request.spec, counters, say);
+      return time_case(*entry.backend, request.spec, extras, say);
     case ChildMode::check:
       break;  // done above
   }
@@ -73,13 +73,13 @@ ErrorKind kind_of(const Error& error) {
 
 }  // namespace
 
-void run_child(const std::string& counters) {
+void run_child(const Extras& extras) {
   const LineWriter writer;
   const Say say = [&writer](const Message& message) { writer(message); };
   std::string line;
   std::getline(std::cin, line);
   try {
-    answer(parse_request(line), counters, say);
+    answer(parse_request(line), extras, say);
   } catch (const Error& error) {
     say(ErrorMessage{kind_of(error), error.what()});
   } catch (const std::bad_alloc&) {

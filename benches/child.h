@@ -5,10 +5,15 @@
 
 namespace voxmark {
 
+// What is measured beside the timed steps, in steps of its own.
+struct Extras {
+  std::string counters = "default";  // as benches/counters.h reads it
+  int watched_steps = 1;             // stage by stage
+};
+
 // Reads the request from standard input and answers on standard output, as PROTOCOL.md says; what
 // libraries print on standard output goes to standard error instead. Returns after the end of its
-// input. `counters`: what is counted after the timed steps (benches/counters.h). Errors of the case
-// are answers; throws Error (internal) when the answer cannot be written.
-void run_child(const std::string& counters);
+// input. Errors of the case are answers; throws Error (internal) when the answer cannot be written.
+void run_child(const Extras& extras);
 
 }  // namespace voxmark

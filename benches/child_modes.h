@@ -5,6 +5,7 @@
 #include <string>
 
 #include "backends/backend.h"
+#include "benches/child.h"
 #include "benches/protocol.h"
 
 namespace voxmark {
@@ -21,9 +22,8 @@ void verify_case(const Backend& backend, const Request& request, const Say& say)
 // that verification_files() wrote for it, against the same reference.
 void check_case(const Request& request, const Say& say);
 
-// Warm-up and timed steps, then steps that are counted. The only function that times anything.
-// `counters` as benches/counters.h reads it.
-void time_case(const Backend& backend, const CaseSpec& spec, const std::string& counters,
-               const Say& say);
+// Warm-up and timed steps, then steps that are counted or watched stage by stage. The only function
+// that times anything.
+void time_case(const Backend& backend, const CaseSpec& spec, const Extras& extras, const Say& say);
 
 }  // namespace voxmark

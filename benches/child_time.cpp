@@ -17,6 +17,7 @@
 #include "benches/thread_placement.h"
 #include "workloads/cost.h"
 #include "workloads/weights.h"
+#include "workloads/work.h"
 
 namespace voxmark {
 namespace {
@@ -83,6 +84,7 @@ std::map<std::string, double> gradient_norms(const Program& program, const Execu
 Json stages_to_json(const Program& program, const Executable& executable) {
   Json stages = Json::array();
   for (const Stage& stage : executable.stages()) {
+    const Work work = work_of(program, stage.ops);
     Json ops = Json::array();
     for (const OpId id : stage.ops) {
       const Op& op = program.ops.at(static_cast<std::size_t>(id));
@@ -92,7 +94,9 @@ Json stages_to_json(const Program& program, const Executable& executable) {
                       {"implementation", stage.implementation},
                       {"layout", stage.layout},
                       {"isa", stage.isa},
-                      {"recomputed", stage.recomputed}});
+                      {"recomputed", stage.recomputed},
+                      {"kind", work.kind},
+                      {"direction", work.direction}});
   }
   return stages;
 }
@@ -129,6 +133,34 @@ double median(std::vector<double> values) {
   return *middle;
 }
 
+// Seconds of every stage in every step that is watched.
+class StageClock final : public StageObserver {
+ public:
+  explicit StageClock(std::size_t stages) : seconds_(stages) {}
+  void stage(std::size_t index, double seconds) override { seconds_.at(index).push_back(seconds); }
+
+  // Nothing for stages that run() leaves out: those of the update.
+  std::vector<std::optional<double>> medians() const {
+    std::vector<std::optional<double>> found;
+    for (const std::vector<double>& own : seconds_) {
+      found.push_back(own.empty() ? std::nullopt : std::optional(median(own)));
+    }
+    return found;
+  }
+
+ private:
+  std::vector<std::vector<double>> seconds_;
+};
+
+std::vector<std::optional<double>> watch(Executable& executable, int steps) {
+  StageClock clock(executable.stages().size());
+  for (int i = 0; i < steps; ++i) {
+    executable.run(&clock);
+    executable.update();
+  }
+  return clock.medians();
+}
+
 // Of the timed steps, loading their batches included.
 Json energy_per_image(Json energy, const CaseSpec& spec) {
   if (!energy.at("joules").is_null()) {
@@ -140,9 +172,8 @@ Json energy_per_image(Json energy, const CaseSpec& spec) {
 
 }  // namespace
 
-void time_case(const Backend& backend, const CaseSpec& spec, const std::string& counters,
-               const Say& say) {
-  CounterPasses passes(counters);  // before OpenMP's threads are created
+void time_case(const Backend& backend, const CaseSpec& spec, const Extras& extras, const Say& say) {
+  CounterPasses passes(extras.counters);  // before OpenMP's threads are created
   check_team(spec.threads);
   const Program program = training_program(spec);
   const Batch batch = case_batch(spec);
@@ -209,6 +240,7 @@ void time_case(const Backend& backend, const CaseSpec& spec, const std::string& 
         executable->update();
       },
       static_cast<double>(flops(program)));
+  done.stage_seconds = watch(*executable, extras.watched_steps);
   if (!harness_seconds.empty()) {
     done.probes["harness_seconds_per_step"] = median(harness_seconds);
   }

@@ -91,6 +91,7 @@ class Listener {
     expect(result_.ready && result_.steps.size() == all_steps(), "done");
     result_.peak_bytes = message.earlier_peak_bytes;
     result_.probes = message.probes;
+    result_.stage_seconds = message.stage_seconds;
     return true;
   }
 

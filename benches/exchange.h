@@ -33,8 +33,9 @@ struct Exchange {
   std::optional<ComputedMessage> computed;
   std::optional<ReadyMessage> ready;
   std::vector<StepMessage> steps;
-  std::optional<std::int64_t> peak_bytes;  // high-water mark of the process
-  Json probes = Json::object();            // of the process as a whole
+  std::optional<std::int64_t> peak_bytes;            // high-water mark of the process
+  Json probes = Json::object();                      // of the process as a whole
+  std::vector<std::optional<double>> stage_seconds;  // as DoneMessage has them
 };
 
 // `on_step` is told of each step as it comes. Throws Error (bad_input) when the program cannot be

@@ -95,12 +95,15 @@ class Fields {
 
   double number(const char* key) const { return number_from_json(at(key), key); }
 
-  double seconds(const char* key) const {
-    const double value = number(key);
-    if (!(value >= 0) || std::isinf(value)) {
-      wrong(key, "seconds", at(key));
+  double seconds(const char* key) const { return seconds(key, at(key)); }
+
+  // An array of seconds and nulls; none where the key is missing.
+  std::vector<std::optional<double>> seconds_or_nulls(const char* key) const {
+    std::vector<std::optional<double>> values;
+    for (const Json& value : array_or_empty(key)) {
+      values.push_back(value.is_null() ? std::nullopt : std::optional(seconds(key, value)));
     }
-    return value;
+    return values;
   }
 
   Json object_or_empty(const char* key) const {
@@ -134,6 +137,14 @@ class Fields {
   }
 
  private:
+  static double seconds(const char* key, const Json& json) {
+    const double value = number_from_json(json, key);
+    if (!(value >= 0) || std::isinf(value)) {
+      wrong(key, "seconds", json);
+    }
+    return value;
+  }
+
   static bool is_count(const Json& value) {
     constexpr std::uint64_t kMost = std::uint64_t{1} << 53;
     return value.is_number_unsigned() && value.get<std::uint64_t>() <= kMost;
@@ -250,9 +261,18 @@ StepMessage step_message(const Fields& fields) {
 }
 
 Json to_json(const DoneMessage& message) {
-  return {{"type", "done"},
-          {"earlier_peak_bytes", nullable(message.earlier_peak_bytes)},
-          {"probes", message.probes}};
+  Json json = {{"type", "done"},
+               {"earlier_peak_bytes", nullable(message.earlier_peak_bytes)},
+               {"probes", message.probes}};
+  for (const std::optional<double>& seconds : message.stage_seconds) {
+    json["stage_seconds"].push_back(seconds ? Json(*seconds) : Json());
+  }
+  return json;
+}
+
+DoneMessage done_message(const Fields& fields) {
+  return {fields.nullable_count("earlier_peak_bytes"), fields.object_or_empty("probes"),
+          fields.seconds_or_nulls("stage_seconds")};
 }
 
 Json to_json(const ErrorMessage& message) {
@@ -351,8 +371,7 @@ Message parse_message(const std::string& line) {
     return step_message(fields);
   }
   if (type == "done") {
-    return DoneMessage{fields.nullable_count("earlier_peak_bytes"),
-                       fields.object_or_empty("probes")};
+    return done_message(fields);
   }
   if (type == "error") {
     return ErrorMessage{value_of(kErrorKinds, fields.text("kind"), "kind"), fields.text("message")};

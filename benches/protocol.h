@@ -90,6 +90,8 @@ struct DoneMessage {
   // The high-water mark before the child reset it, so that its own preparations do not count.
   std::optional<std::int64_t> earlier_peak_bytes;
   Json probes = Json::object();  // of the process as a whole: counters, energy, threads
+  // Of each stage that `ready` named, in a step that was watched; nothing: not watched.
+  std::vector<std::optional<double>> stage_seconds;
 };
 
 enum class ErrorKind { bad_input, out_of_memory, internal };

@@ -49,7 +49,8 @@ TEST(Protocol, EveryMessageSurvivesItsLine) {
   expect_survives(ComputedMessage{0.25});
   expect_survives(ReadyMessage{1, 2, 0.5, "ab", "cd", Json::array(), {{"mxcsr", 40896}}});
   expect_survives(ReadyMessage{});
-  expect_survives(DoneMessage{5});
+  expect_survives(DoneMessage{5, Json::object(), {}});
+  expect_survives(DoneMessage{5, Json::object(), {0.25, std::nullopt, 0.0}});
   expect_survives(ErrorMessage{ErrorKind::out_of_memory, "no \"memory\"\nleft"});
 }
 

@@ -79,6 +79,8 @@ StageRecord to_stage(const Json& stage) {
   record.layout = stage.value("layout", "");
   record.isa = stage.value("isa", "");
   record.recomputed = stage.value("recomputed", false);
+  record.kind = stage.value("kind", "");
+  record.direction = stage.value("direction", "");
   return record;
 }
 
@@ -101,6 +103,16 @@ void keep_measurement(const CaseSpec& spec, const Exchange& timed, Record& recor
   record.details["execution"] = timed.ready->execution;
   for (const Json& stage : timed.ready->stages) {
     record.stages.push_back(to_stage(stage));
+  }
+  if (timed.stage_seconds.empty()) {
+    return;
+  }
+  if (timed.stage_seconds.size() != record.stages.size()) {
+    throw_bad_input("child protocol: stage_seconds: expected one per stage ({}), found {}",
+                    record.stages.size(), timed.stage_seconds.size());
+  }
+  for (std::size_t i = 0; i < record.stages.size(); ++i) {
+    record.stages[i].seconds = timed.stage_seconds[i];
   }
 }
 

@@ -80,9 +80,16 @@ TEST_F(RunnerTest, MeasuresAVerifiedCase) {
   EXPECT_GT(record.samples[1].times->step_seconds, 0);
   EXPECT_GT(record.samples[1].readings.at("user_seconds").get<double>(), 0);
   EXPECT_LT(record.samples[2].loss, record.samples[0].loss) << "training does not train";
-  EXPECT_FALSE(record.stages.empty());
   EXPECT_EQ(record.details.at("execution").at("flush_to_zero"), true);
   EXPECT_EQ(record.details.at("execution").at("denormals_are_zero"), true);
+  ASSERT_FALSE(record.stages.empty());
+  double stages = 0;
+  for (const StageRecord& stage : record.stages) {
+    EXPECT_EQ(stage.seconds.has_value(), stage.direction != "update") << stage.ops.front();
+    EXPECT_FALSE(stage.kind.empty());
+    stages += stage.seconds.value_or(0);
+  }
+  EXPECT_GT(stages, 0);
   // The band: all that is allocated is touched, and beside it there are a few MiB of libraries' and
   // threads' state (measured: 1 to 6 MiB), none of them the harness's weights or norms.
   const MemoryRecord& memory = record.memory;
@@ -215,6 +222,12 @@ TEST_F(RunnerTest, AnExternalProgramIsNotAskedWhetherItIsRight) {
   const Record record = run_one(faulty("verifies-itself"));
   EXPECT_EQ(record.outcome, Outcome::failed);
   EXPECT_EQ(*record.reason, "verification: child protocol: a \"verified\" that was not due");
+}
+
+TEST_F(RunnerTest, SecondsOfStagesThatThereAreNotFailTheCase) {
+  const Record record = run_one(faulty("stages-of-another"));
+  EXPECT_EQ(record.outcome, Outcome::failed);
+  EXPECT_EQ(*record.reason, "child protocol: stage_seconds: expected one per stage (0), found 2");
 }
 
 TEST_F(RunnerTest, AnExternalProgramMustLeaveEveryTensor) {

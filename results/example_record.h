@@ -27,7 +27,14 @@ inline Record example_record(const std::string& backend, int process, double ste
   record.samples = {{times(10 * step_seconds), 0.75, true, Json::object()},
                     {times(step_seconds), 0.5, false, {{"page_faults", 3}}},
                     {times(step_seconds), 0.25, false, {{"page_faults", 0}}}};
-  record.stages = {{{"encodeA_conv0", "encodeA_bn0"}, "jit:avx2", "nChw8c", "avx2", false}};
+  record.stages = {{{"encodeA_conv0", "encodeA_bn0"},
+                    "jit:avx2",
+                    "nChw8c",
+                    "avx2",
+                    false,
+                    "convolution",
+                    "forward",
+                    0.3 * step_seconds}};
   return record;
 }
 

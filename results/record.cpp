@@ -67,18 +67,29 @@ SampleRecord sample_from_json(const Json& json) {
   return sample;
 }
 
-Json stage_to_json(const StageRecord& stage) {
-  return {{"ops", stage.ops},
-          {"implementation", stage.implementation},
-          {"layout", stage.layout},
-          {"isa", stage.isa},
-          {"recomputed", stage.recomputed}};
+Json stage_to_json(const StageRecord& stage, bool with_times) {
+  Json json = {{"ops", stage.ops},
+               {"implementation", stage.implementation},
+               {"layout", stage.layout},
+               {"isa", stage.isa},
+               {"recomputed", stage.recomputed}};
+  if (!stage.kind.empty()) {
+    json["kind"] = stage.kind;
+    json["direction"] = stage.direction;
+  }
+  if (with_times && stage.seconds) json["seconds"] = *stage.seconds;
+  return json;
 }
 
 StageRecord stage_from_json(const Json& json) {
   return {json.at("ops").get<std::vector<std::string>>(),
-          json.at("implementation").get<std::string>(), json.at("layout").get<std::string>(),
-          json.at("isa").get<std::string>(), json.at("recomputed").get<bool>()};
+          json.at("implementation").get<std::string>(),
+          json.at("layout").get<std::string>(),
+          json.at("isa").get<std::string>(),
+          json.at("recomputed").get<bool>(),
+          json.value("kind", ""),
+          json.value("direction", ""),
+          optional_from_json<double>(json, "seconds")};
 }
 
 Json memory_to_json(const MemoryRecord& memory, const std::optional<std::string>& record_reason) {
@@ -160,7 +171,9 @@ Json to_json(const Record& record) {
     samples.push_back(sample_to_json(sample, with_times));
   }
   Json stages = Json::array();
-  for (const StageRecord& stage : record.stages) stages.push_back(stage_to_json(stage));
+  for (const StageRecord& stage : record.stages) {
+    stages.push_back(stage_to_json(stage, with_times));
+  }
   return {
       {"case", record.spec},
       {"outcome", to_string(record.outcome)},

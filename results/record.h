@@ -53,6 +53,11 @@ struct StageRecord {
   std::string layout;
   std::string isa;
   bool recomputed = false;
+  std::string kind;       // of work: "convolution"; "" where the child does not say
+  std::string direction;  // "forward", "backward_weights", ...; likewise
+  // In a step that was watched stage by stage, after the timed ones: no sample. Not written where
+  // the outcome publishes no times.
+  std::optional<double> seconds;
 };
 
 // Bytes; nothing where a figure could not be had.

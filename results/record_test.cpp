@@ -33,6 +33,7 @@ TEST(Record, PublishesTimesOnlyWithTheProof) {
     EXPECT_EQ(publishes_times(outcome), publishes);
     const Json json = to_json(record);
     EXPECT_EQ(dump_json(json["samples"]).find("seconds") != std::string::npos, publishes);
+    EXPECT_EQ(json["stages"][0].contains("seconds"), publishes);
     EXPECT_EQ(json["compile_seconds"].is_null(), !publishes);
     EXPECT_EQ(json["samples"][2]["loss"], 0.25);
   }

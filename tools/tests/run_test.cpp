@@ -458,6 +458,26 @@ TEST_F(RunTest, AnotherBuildIsMeasuredBesideThisOne) {
   EXPECT_EQ(run({"--backend", "null", "--against", "/bin/true"}).status, 64);
 }
 
+TEST_F(RunTest, AProfileSaysWhereTheStepGoes) {
+  const CommandResult result = run({"--backend", "naive,example", "--profile"});
+  ASSERT_EQ(result.status, 0) << result.err;
+  EXPECT_THAT(result.out, HasSubstr("Where the step goes, 32x32x32 batch 1 fp32 1 threads"));
+  EXPECT_THAT(result.out, testing::ContainsRegex("convolution +backward_weights +[0-9]"));
+  EXPECT_THAT(result.out, testing::ContainsRegex("update +update +[0-9]"));
+  const CommandResult without = run({"--backend", "naive"});
+  EXPECT_THAT(without.out, testing::Not(HasSubstr("Where the step goes")));
+  const Json stages = read_json_file(report_).at("records").at(0).at("stages");
+  EXPECT_TRUE(stages.at(0).at("seconds").is_number()) << "one step is always watched";
+}
+
+TEST_F(RunTest, AProfileIsOfStagesOrThePapersSettings) {
+  EXPECT_EQ(run({"--backend", "null", "--profile", "--profile", "paper"}).status, 0);
+  EXPECT_EQ(read_json_file(report_).at("details").at("thread_settings").at("profile"), "paper");
+  const CommandResult wrong = run({"--backend", "null", "--profile", "suite.json"});
+  EXPECT_EQ(wrong.status, 64);
+  EXPECT_THAT(wrong.err, HasSubstr("--profile suite.json: expected stages"));
+}
+
 TEST_F(RunTest, ARecordTellsWhatWasCountedAndWhereItRan) {
   const CommandResult result = run({"--backend", "naive", "--bind", "cores", "--counters",
                                     "minor-faults", "--profile", "paper"});

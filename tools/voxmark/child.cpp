@@ -14,11 +14,14 @@ void add_child(CLI::App& app, Action& action) {
       "Runs one case for a runner: request on standard input, messages on standard output.\n"
       "Example: echo '{\"protocol\":\"voxmark.child/1\",\"mode\":\"plan\",\"case\":{...}}' | "
       "voxmark child");
-  auto counters = std::make_shared<std::string>("default");
-  command->add_option("--counters", *counters, "default, none, or names of libpfm4 with commas");
-  command->callback([&action, counters] {
-    action = [counters] {
-      run_child(*counters);
+  auto extras = std::make_shared<Extras>();
+  command->add_option("--counters", extras->counters,
+                      "default, none, or names of libpfm4 with commas");
+  command->add_option("--watched-steps", extras->watched_steps, "stage by stage, after the others")
+      ->check(CLI::Range(0, 1000));
+  command->callback([&action, extras] {
+    action = [extras] {
+      run_child(*extras);
       return ExitCode::done;
     };
   });

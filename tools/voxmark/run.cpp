@@ -16,6 +16,7 @@
 #include "benches/thread_settings.h"
 #include "benches/topology.h"
 #include "results/case_table.h"
+#include "results/step_profile.h"
 #include "results/summary.h"
 #include "tools/voxmark/subcommand.h"
 
@@ -33,6 +34,7 @@ struct Options {
   std::string counters = "default";
   std::string against;
   ThreadSettings threads;
+  std::vector<std::string> profiles;  // "stages" or "": where the step goes; "paper": settings
   bool redact = false;
 };
 
@@ -64,6 +66,27 @@ const std::map<std::string, std::string> kHelp = {
     {"case_budget", "a case predicted to take more seconds is skipped"},
     {"timeout", "seconds without a message after which a case is ended"},
     {"baseline", "backend that speed-ups refer to; default: eigen-tensor, else the first"}};
+
+// Steps that --profile watches stage by stage in each process, and takes the medians of.
+constexpr const char* kWatchedSteps = "5";
+
+bool wants_stages(const Options& options) {
+  return std::any_of(options.profiles.begin(), options.profiles.end(),
+                     [](const std::string& name) { return name.empty() || name == "stages"; });
+}
+
+ThreadSettings thread_settings(const Options& options) {
+  ThreadSettings settings = options.threads;
+  for (const std::string& name : options.profiles) {
+    if (name == "paper") {
+      settings.profile = name;
+    } else if (!name.empty() && name != "stages") {
+      throw_bad_input("--profile {}: expected stages (or nothing) or paper", name);
+    }
+  }
+  check(settings);
+  return settings;
+}
 
 std::string flag_name(std::string key) {
   std::replace(key.begin(), key.end(), '_', '-');
@@ -134,7 +157,7 @@ ExitCode run(const Options& options) {
   const std::string baseline = baseline_of(suite, cases);
   check_before_start(cases, cpus);
   counter_groups(options.counters);
-  check(options.threads);
+  const ThreadSettings threads = thread_settings(options);
   if (options.dry_run) {
     print_cases(stdout, cases, suite.repeats);
     return ExitCode::done;
@@ -142,7 +165,7 @@ ExitCode run(const Options& options) {
   print_cases(stderr, cases, suite.repeats);
   const Json machine = {{"cpu", {{"numa_nodes", topology().value("numa_nodes", Json()).size()}}},
                         {"variables", performance_variables()}};
-  if (const auto warning = numa_warning(machine, options.threads)) {
+  if (const auto warning = numa_warning(machine, threads)) {
     fmt::print(stderr, "Warning: {}\n", *warning);
   }
   if (const std::string missing = missing_hardware_counters();
@@ -160,21 +183,28 @@ ExitCode run(const Options& options) {
   sweep.measure_limits = !options.no_limits;
   sweep.against = options.against;
   sweep.redact = options.redact;
-  sweep.runner.child.environment = assignments(requested_variables(options.threads));
+  sweep.runner.child.environment = assignments(requested_variables(threads));
   if (options.no_cache) {
     sweep.cache_folder.clear();
   }
   sweep.runner.child.command = {"/proc/self/exe", "child", "--counters", options.counters};
+  if (wants_stages(options)) {
+    sweep.runner.child.command.insert(sweep.runner.child.command.end(),
+                                      {"--watched-steps", kWatchedSteps});
+  }
   sweep.runner.child.patience_seconds = suite.timeout_seconds;
   sweep.runner.case_budget_seconds = suite.case_budget_seconds;
   sweep.details = request_json(options, suite, baseline);
-  sweep.details["thread_settings"] = to_json(options.threads);
+  sweep.details["thread_settings"] = to_json(threads);
   catch_interrupts();
   Progress progress(stderr, cases.size());
   const SweepResult result = run_sweep(sweep, progress);
 
   const std::vector<Record> records = in_listed_order(result.report.records, cases);
   fmt::print("{}", render_text(case_table(summarise(records), baseline)));
+  if (wants_stages(options)) {
+    fmt::print("\n{}", render_profiles(step_profiles(records)));
+  }
   if (!options.against.empty()) {
     fmt::print("\n{}:\n{}", options.against,
                render_text(case_table(summarise(in_listed_order(result.against.records, cases)),
@@ -209,8 +239,14 @@ void add_run(CLI::App& app, Action& action) {
   command->add_option("--bind", options->threads.bind,
                       "holds threads on cores, hardware threads or NUMA nodes: cores, threads, "
                       "numa, none; default: as the environment says");
-  command->add_option("--profile", options->threads.profile,
-                      "paper: the white paper's settings, translated for libgomp");
+  command
+      ->add_option(
+          "--profile", options->profiles,
+          "where the step goes, by kind of work and direction, from steps that are watched "
+          "stage by stage after the timed ones; \"--profile paper\": the white paper's "
+          "thread settings, translated for libgomp")
+      ->expected(0, 1)
+      ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll);
   command->add_flag("--redact", options->redact, "no host name and no folders in the report");
   command->add_option("--against", options->against,
                       "another build of voxmark, measured process by process beside this one");

@@ -34,6 +34,8 @@ STAGES = [
         "layout": "ndhwc",
         "isa": "avx512_core",
         "recomputed": False,
+        "kind": "convolution",
+        "direction": "forward",
     },
     {
         "ops": ["decodeA_conv1/convolution_backward_weights"],
@@ -41,8 +43,18 @@ STAGES = [
         "layout": "ndhwc",
         "isa": "avx512_core",
         "recomputed": False,
+        "kind": "convolution",
+        "direction": "backward_weights",
     },
 ]
+
+
+def stage(
+    kind: str, direction: str, seconds: float | None = None, recomputed: bool = False
+) -> dict[str, Any]:
+    """One that was watched, unless there are no seconds."""
+    own = {**STAGES[0], "kind": kind, "direction": direction, "recomputed": recomputed}
+    return own if seconds is None else {**own, "seconds": seconds}
 
 
 def record(

@@ -11,6 +11,7 @@ from pathlib import Path
 import factory
 import pytest
 from conftest import Tool
+from test_training import run_folder
 
 
 @pytest.fixture(scope="module")
@@ -41,6 +42,34 @@ def test_holds_all_there_is_to_share(bundle: Path) -> None:
         names = {name.removeprefix("mine/") for name in archive.getnames()}
     assert {"reports/my_report.json", "report.schema.json", "report.html", "README.txt",
             "SHA256SUMS", "figures/step-time.svg", "figures/results.csv"} <= names  # fmt: skip
+
+
+def test_takes_all_that_a_page_can_show(tool: Tool, tmp_path: Path) -> None:
+    for number in (1, 2):
+        content = factory.report(factory.processes([0.5 + 0.01 * number]))
+        factory.write(tmp_path / "state" / f"{number}.json", content)
+    report = factory.write(tmp_path / "a.json", factory.report(factory.processes([1.0, 1.1])))
+    run = run_folder(tmp_path / "hippocampus", ("hippocampus_101_overlay.png",))
+    costs = factory.write(
+        tmp_path / "costs.json", {"machines": [{"report": "a.json", "price": 1000}]}
+    )
+    done = tool(
+        "bundle", report, tmp_path / "state", run, "--cost", costs, "-o", tmp_path / "b.tar.gz"
+    )
+    assert done.returncode == 0, done.stderr
+    with tarfile.open(tmp_path / "b.tar.gz") as archive:
+        names = {name.removeprefix("b/") for name in archive.getnames()}
+    assert {
+        "reports/a.json",
+        "reports/state/1.json",
+        "reports/state/2.json",
+        "training/hippocampus/training.json",
+        "training/hippocampus/hippocampus_101_overlay.png",
+        "training.schema.json",
+        "cost.json",
+        "figures/cost.csv",
+    } <= names
+    assert tool("bundle", "--check", tmp_path / "b.tar.gz").returncode == 0
 
 
 def test_a_whole_bundle_passes_here_and_with_sha256sum(

@@ -10,8 +10,10 @@ import statistics
 from collections import Counter
 from pathlib import Path
 
+import factory
 import numpy as np
 import pytest
+from conftest import Tool
 from scipy import stats
 from voxmark_reports import verdicts
 from voxmark_reports.verdicts import Verdict
@@ -65,6 +67,50 @@ def test_taking_steps_for_samples_would_alarm_all_the_time() -> None:
 def test_a_doubled_time_is_found_in_this_noise_too() -> None:
     found = outcomes(np.array([statistics.median(steps) for steps in NOISE]), 20, change=1.0)
     assert found[Verdict.SLOWER] / PAIRS > 0.95, found
+
+
+def shrunk_noise(spread: float) -> np.ndarray:
+    """The recorded noise, outliers and all, as of a machine whose processes differ by so much."""
+    values = np.array([statistics.median(steps) for steps in NOISE])
+    return 1 + spread * (values - values.mean()) / values.std(ddof=1)
+
+
+@pytest.mark.parametrize(("count", "power"), [(5, 0.5), (10, 0.88), (20, 0.97)])
+def test_five_percent_are_found_in_the_recorded_noise_of_two(count: int, power: float) -> None:
+    """Its tails are heavier than the normal's, where 10 a side find +5% in 96 of 100."""
+    found = outcomes(shrunk_noise(0.02), count, change=0.05)
+    assert found[Verdict.SLOWER] / PAIRS > power, found
+    assert found[Verdict.FASTER] == 0, found
+
+
+def test_ten_percent_are_always_found_by_ten_processes() -> None:
+    assert outcomes(shrunk_noise(0.02), 10, change=0.1)[Verdict.SLOWER] == PAIRS
+
+
+def recorded_report(path: Path, processes: np.ndarray, factor: float = 1.0) -> Path:
+    """Of recorded processes, step by step."""
+    records = [
+        factory.record(process=position, step_seconds=[factor * step for step in NOISE[process]])
+        for position, process in enumerate(processes)
+    ]
+    return factory.write(path, factory.report(records))
+
+
+def test_files_of_recorded_processes_are_seldom_told_apart(tool: Tool, tmp_path: Path) -> None:
+    """Through the whole program: 40 A/A pairs of 10, and what each makes of a doubled time."""
+    random = np.random.default_rng(SEED)
+    codes: Counter[int] = Counter()
+    for _ in range(40):
+        drawn = random.permutation(len(NOISE))[:20]
+        base = recorded_report(tmp_path / "base.json", drawn[:10])
+        new = recorded_report(tmp_path / "new.json", drawn[10:])
+        codes[tool("compare", base, new, "--fail-on", "step_seconds").returncode] += 1
+    assert set(codes) <= {0, 1, 4}
+    assert codes[1] <= 2, codes  # at 1% each, 3 or more would happen once in 130 times
+    drawn = random.permutation(len(NOISE))[:40]
+    base = recorded_report(tmp_path / "base.json", drawn[:20])
+    new = recorded_report(tmp_path / "new.json", drawn[20:], factor=2.0)
+    assert tool("compare", base, new, "--fail-on", "step_seconds").returncode == 1
 
 
 def test_holm_keeps_a_hundred_cases_from_alarming_together() -> None:

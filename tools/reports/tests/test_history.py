@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sqlite3
+import xml.etree.ElementTree as ElementTree
 from pathlib import Path
 from typing import Any
 
@@ -83,6 +84,56 @@ def test_another_machine_is_a_visible_skip(history: History, environment: dict[s
     done = history("gate", history.file(environment=environment))
     assert done.returncode == 3
     assert done.stdout.startswith("SKIPPED")
+
+
+@pytest.mark.parametrize("form", ["json", "junit", "github", "markdown"])
+def test_a_skip_is_of_the_format_that_was_asked_for(history: History, form: str) -> None:
+    history("add", history.file(environment={"cpu": {"model_name": "Other"}}), "--accept")
+    done = history("gate", history.file(), "--format", form)
+    assert done.returncode == 3
+    if form == "json":
+        assert json.loads(done.stdout)["exit_code"] == 3
+    elif form == "junit":
+        assert ElementTree.fromstring(done.stdout).find("testcase/skipped") is not None
+    else:
+        assert "SKIPPED" in done.stdout
+
+
+def test_small_steps_do_not_hide_behind_each_other(history: History) -> None:
+    """Each is 2% slower than the one that passed before it: the third is 6% slower than what was
+    accepted."""
+    history("add", history.file(0.5), "--accept")
+    codes = [history("gate", history.file(0.5 * 1.02**i), "--add").returncode for i in (1, 2, 3)]
+    assert codes[0] == 0
+    assert 1 in codes[1:]
+
+
+def test_what_is_accepted_by_hand_is_the_anchor_from_then_on(history: History) -> None:
+    history("add", history.file(0.5), "--accept")
+    history("add", history.file(0.56), "--accept")  # somebody looked, and wants it so
+    assert history("gate", history.file(0.56)).returncode == 0
+
+
+def test_a_folder_is_a_state_too(history: History, tmp_path: Path) -> None:
+    for side, median in (("base", 0.5), ("same", 0.5), ("slower", 0.6)):
+        seconds = factory.noisy_seconds(8, median, 0.005, len(side))
+        for number, value in enumerate(seconds):
+            content = factory.report(factory.processes([value]))
+            factory.write(tmp_path / side / f"{number}.json", content)
+    assert history("add", tmp_path / "base", "--accept").returncode == 0
+    assert "there already" in history("add", tmp_path / "base").stdout
+    assert history("gate", tmp_path / "same").returncode == 0
+    assert history("gate", tmp_path / "slower").returncode == 1
+
+
+def test_uncommitted_changes_show_beside_the_commit(history: History) -> None:
+    program = {"version": "1", "commit": "a" * 40, "dirty": True, "binary_sha256": "c" * 64}
+    path = factory.write(
+        Path(history.file()).with_name("dirty.json"),
+        factory.report(factory.processes([0.5]), voxmark=program),
+    )
+    history("add", path)
+    assert f"{'a' * 12}-dirty" in history("list").stdout
 
 
 def test_the_same_machine_after_a_reboot_is_the_same(history: History) -> None:

@@ -6,6 +6,7 @@ import json
 import os
 import re
 import subprocess
+import tarfile
 from pathlib import Path
 
 import factory
@@ -16,11 +17,14 @@ GLIBC = ("linux-vdso", "ld-linux", "libc.so", "libm.so", "libdl.so", "librt.so",
 
 @pytest.fixture(scope="module")
 def moved(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Installed into one folder, then moved to another."""
+    """Packed by CPack, unpacked, and moved to another folder."""
     folder = tmp_path_factory.mktemp("package")
-    install = ["cmake", "--install", os.environ["VOXMARK_BUILD_DIR"], "--prefix", folder / "first"]
-    subprocess.run(install, check=True, capture_output=True)
-    (folder / "first").rename(folder / "a folder of another name")
+    pack = ["cpack", "-B", folder / "packed"]
+    subprocess.run(pack, cwd=os.environ["VOXMARK_BUILD_DIR"], check=True, capture_output=True)
+    (tarball,) = (folder / "packed").glob("voxmark-*.tar.gz")
+    with tarfile.open(tarball) as archive:
+        archive.extractall(folder)
+    (folder / tarball.name.removesuffix(".tar.gz")).rename(folder / "a folder of another name")
     return folder / "a folder of another name"
 
 
@@ -69,6 +73,8 @@ def test_its_tools_find_their_sources_and_say_what_they_lack(moved: Path, tmp_pa
     without = bare(moved / "bin" / "voxmark", "compare", report, report)
     assert without.returncode == 5
     assert "voxmark-setup-tools" in without.stderr
+    schemas = {path.name for path in moved.rglob("*.schema.json")}
+    assert schemas == {"report.schema.json", "training.schema.json"}
     python = Path(__file__).resolve().parents[3] / ".venv" / "bin" / "python"
     done = bare(moved / "bin" / "voxmark", "compare", report, report, VOXMARK_PYTHON=str(python))
     assert done.returncode == 0, done.stderr

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
 from pathlib import Path
 from typing import Any
 
@@ -58,6 +60,7 @@ def test_less_passes_and_shows(gate: Gate) -> None:
         {"flags_of_cpu": "fpu sse4_1 avx avx2 fma"},
         {"flags_of_cpu": AVX512 + " amx_bf16"},
         {"environment": {"variables": {"ONEDNN_MAX_CPU_ISA": "AVX2"}}},
+        {"environment": {"variables": {"ONEDNN_MAX_CPU_ISA": "AVX512_CORE_VNNI"}}},
         {"environment": {"libraries": [{"path": "/x/libdnnl.so.3.2", "sha256": "a" * 64}]}},
     ],
 )
@@ -80,8 +83,67 @@ def test_a_case_that_is_gone_is_no_pass(gate: Gate, tool: Tool) -> None:
     content = factory.report([record], environment={"cpu": {"flags": AVX512}})
     path = factory.write(gate.folder / "fewer.json", content)
     done = tool("plan-gate", path, "--limits", gate.limits)
-    assert done.returncode == 3
+    assert done.returncode == 1  # 3 is what a test harness shows as skipped
     assert "missing" in done.stdout
+
+
+def test_a_case_without_a_limit_is_said_aloud(gate: Gate, tool: Tool) -> None:
+    records = [factory.record(backend) for backend in ("onednn", "eigen", "naive")]
+    content = factory.report(records, environment={"cpu": {"flags": AVX512}})
+    path = factory.write(gate.folder / "more.json", content)
+    done = tool("plan-gate", path, "--limits", gate.limits)
+    assert done.returncode == 0
+    assert "NOTE: 1 cases have no limit, and pass unjudged: naive" in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("cap", "flags"), [("AVX512_CORE", AVX512), ("avx2", "fpu sse4_1 avx avx2 fma")]
+)
+def test_a_machine_held_to_less_is_of_that_kind(gate: Gate, cap: str, flags: str) -> None:
+    variables = {"variables": {"ONEDNN_MAX_CPU_ISA": cap}}
+    capped = {"flags_of_cpu": AVX512 + " amx_bf16", "environment": variables}
+    assert gate(1000, "--update", flags_of_cpu=flags).returncode == 0
+    assert gate(1000, **capped).returncode == 0
+    assert gate(1001, **capped).returncode == 1
+
+
+def test_the_script_fails_an_inflated_plan_and_a_lost_case(tmp_path: Path) -> None:
+    """From a real plan to the exit code of ci/plan_gate, with limits and a suite of our own."""
+    script = Path(__file__).resolve().parents[3] / "ci" / "plan_gate"
+    suite, limits = tmp_path / "suite.json", tmp_path / "limits.json"
+
+    def run_script(*flags: str, backends: tuple[str, ...] = ("naive", "eigen")) -> Done:
+        grid = {"backend": backends, "image": [32], "filters": [2], "threads": [1], "steps": 1}
+        factory.write(suite, {"schema": "voxmark.suite/1", "grids": [{**grid, "warmup": 0}]})
+        command = [script, *flags, "--suite", suite, "--limits", limits]
+        done = subprocess.run(
+            [*map(str, command), os.environ["VOXMARK_BINARY"]], capture_output=True, text=True
+        )
+        return Done(done.returncode, done.stdout, done.stderr)
+
+    def write_limits(machines: dict[str, dict[str, int]]) -> None:
+        factory.write(limits, {"schema": "voxmark.planned_bytes/1", "machines": machines})
+
+    write_limits({"another kind": {}})
+    skipped = run_script()
+    assert skipped.returncode == 3, skipped.stderr
+    assert "SKIPPED: no planned bytes of this kind of machine" in skipped.stdout
+    assert run_script("--update").returncode == 0
+    machines = json.loads(limits.read_text())["machines"]
+    (kind,) = (name for name in machines if name != "another kind")
+    assert kind.split(",")[0] in ("avx512", "avx2")
+    assert len(machines[kind]) == 2
+    assert run_script().returncode == 0
+
+    lost = run_script(backends=("naive",))
+    assert lost.returncode == 1
+    assert "missing" in lost.stdout
+    lowered = next(label for label in machines[kind] if label.startswith("eigen"))
+    machines[kind][lowered] -= 1
+    write_limits(machines)
+    grown = run_script()
+    assert grown.returncode == 1
+    assert "grown by 1" in grown.stdout
 
 
 @pytest.mark.parametrize("content", ["", "{}", '{"schema": "voxmark.planned_bytes/1"}'])

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import csv
 import io
+import itertools
 import json
 import re
 from html.parser import HTMLParser
@@ -14,8 +15,8 @@ from typing import Any
 import factory
 import pytest
 from conftest import Tool
+from voxmark_reports import charts_more, charts_where, reading, step_parts, tables
 from voxmark_reports import figures as fg
-from voxmark_reports import reading, tables
 
 HOSTILE = '</SCRIPT><img src=x onerror=alert(1)>"'
 STEP_SECONDS = {"eigen-tensor": 1.8, "eigen": 0.8, "onednn": 0.5}
@@ -95,7 +96,9 @@ def test_the_answer_stands_first(one_page: Path) -> None:
     answer = re.search(r"onednn trains (3\.\d+) times as fast as eigen-tensor at 64x64x64", text)
     assert answer and 3.4 < float(answer[1]) < 3.8
     assert "3.40x" in text  # the paper's
-    sure = re.search(r"95% interval is (\S+) to (\S+), from 6 against 6 processes", text)
+    sure = re.search(
+        r"95% interval is (\S+) to (\S+) times as fast, from 6 against 6 processes", text
+    )
     assert sure and float(sure[1]) < 3.6 < float(sure[2])
     assert "its convolutions run as onednn:kernel, those of eigen-tensor as eigen-tensor" in text
     assert text.index("onednn trains") < text.index("Results")
@@ -172,7 +175,7 @@ def figures_of(records: list[dict[str, Any]], **members: Any) -> list[fg.Figure]
 
 def test_parts_of_a_step_add_up_to_it() -> None:
     for figure in figures_of(sweep()):
-        parts = fg.parts_of_step(figure.case)
+        parts = step_parts.by_threads(figure.case)
         assert parts is not None
         assert sum(parts.values()) == pytest.approx(figure.step_seconds)
         share = parts["operating system (system time)"] / figure.step_seconds
@@ -186,7 +189,7 @@ def test_without_cpu_times_there_is_no_waterfall() -> None:
     for record in records:
         for sample in record["samples"]:
             sample["readings"] = {}
-    assert all(fg.parts_of_step(figure.case) is None for figure in figures_of(records))
+    assert all(step_parts.by_threads(figure.case) is None for figure in figures_of(records))
 
 
 def test_one_process_has_no_certainty(tool: Tool, tmp_path: Path) -> None:
@@ -217,6 +220,169 @@ def test_a_slower_rival_is_told_as_slower(tool: Tool, tmp_path: Path) -> None:
     assert "Nothing here is faster than eigen-tensor: onednn takes 2.00 times" in text_of(
         tmp_path / "a.html"
     )
+
+
+def answer_of(tool: Tool, folder: Path, onednn: list[float], base: list[float]) -> str:
+    """The page of two backends."""
+    records = [*factory.processes(base, "eigen-tensor"), *factory.processes(onednn, "onednn")]
+    path = factory.write(folder / "a.json", factory.report(records))
+    assert tool("report", path, "-o", folder / "a.html").returncode == 0
+    return text_of(folder / "a.html")
+
+
+def test_that_nothing_beats_the_baseline_can_be_sure_too(tool: Tool, tmp_path: Path) -> None:
+    text = answer_of(
+        tool, tmp_path, factory.noisy_seconds(10, 1.0, seed=1), factory.noisy_seconds(10, seed=2)
+    )
+    answer = re.search(r"onednn takes (\S+) times as long", text)
+    sure = re.search(r"interval is (\S+) to (\S+) times as long, from 10 against 10", text)
+    assert answer and sure
+    assert 1.9 < float(sure[1]) <= float(answer[1]) <= float(sure[2]) < 2.1
+    chance = re.search(r"Chance alone gives so much with p = (\S+)\.", text)
+    assert chance and float(chance[1]) < 0.01
+    assert "not settled" not in text
+
+
+def test_an_open_answer_says_how_many_processes_would_settle_it(tool: Tool, tmp_path: Path) -> None:
+    base, other = [0.48, 0.49, 0.50, 0.51, 0.52], [0.50, 0.51, 0.52, 0.53, 0.54]
+    text = answer_of(tool, tmp_path, other, base)
+    advice = re.search(r"That is not settled.*measure with --repeats (\d+)", text)
+    assert advice and int(advice[1]) > 5
+
+
+def test_a_slower_machine_is_told_with_its_certainty(tool: Tool, tmp_path: Path) -> None:
+    paths = [
+        factory.write(tmp_path / "a.json", factory.report(sweep())),
+        factory.write(
+            tmp_path / "b.json",
+            factory.report(sweep(2.0), environment={"cpu": {"model_name": "Other"}}),
+        ),
+    ]
+    assert tool("report", *paths, "-o", tmp_path / "x.html").returncode == 0
+    told = re.search(
+        r"b.json: onednn takes (\S+) times as long as a.json: onednn at 64x64x64"
+        r" \(95% interval: (\S+) to (\S+); p = (\S+)\)",
+        text_of(tmp_path / "x.html"),
+    )
+    assert told
+    assert float(told[2]) <= float(told[1]) == pytest.approx(2, rel=0.02)
+    assert float(told[1]) <= float(told[3]) < 2.1 and float(told[4]) < 0.01
+
+
+def rows_of(spec: Any) -> list[dict[str, Any]]:
+    """All rows that a chart shows, of every layer."""
+    if isinstance(spec, list):
+        return [row for part in spec for row in rows_of(part)]
+    if not isinstance(spec, dict):
+        return []
+    own = list(spec.get("data", {}).get("values", []))
+    return own + [row for part in spec.values() for row in rows_of(part)]
+
+
+# ---- Where the step goes ----
+
+
+def watched(backend: str, seconds: list[float], convolution: float) -> list[dict[str, Any]]:
+    """Processes with stages: forward and backward take 0.8 of the step, most of it convolutions.
+    The watched step is 10% slower than the timed ones."""
+    records = factory.processes(seconds, backend)
+    for record, step in zip(records, seconds, strict=True):
+        slow = 1.1 * 0.8 * step
+        record["stages"] = [
+            factory.stage("convolution", "forward", convolution * slow / 2),
+            factory.stage("convolution", "backward_weights", convolution * slow / 2),
+            factory.stage("batch norm and ReLU", "forward", (1 - convolution) * slow * 0.75),
+            factory.stage("batch norm and ReLU", "forward", (1 - convolution) * slow * 0.25, True),
+            factory.stage("update", "update"),
+        ]
+    return records
+
+
+def test_parts_by_work_add_up_to_the_timed_step() -> None:
+    (figure,) = figures_of(watched("onednn", [0.9, 1.0, 1.1], 0.5))
+    work = step_parts.by_work(figure.case)
+    assert work
+    assert work.watched == pytest.approx(1.1)
+    assert work.parts == pytest.approx(
+        {
+            "convolution, forward": 0.2,
+            "convolution, backward weights": 0.2,
+            "batch norm and ReLU, forward": 0.3,
+            "batch norm and ReLU, recomputed": 0.1,
+            "update": 0.2,
+        }
+    )
+    assert all(step_parts.by_work(f.case) is None for f in figures_of(sweep()))
+
+
+def test_the_waterfall_leads_from_one_backend_to_another_by_work(
+    tool: Tool, tmp_path: Path
+) -> None:
+    records = [*watched("eigen-tensor", [2.0] * 6, 0.5), *watched("onednn", [1.0] * 6, 0.25)]
+    base, other = figures_of(records)
+    chart = charts_where.waterfall_chart(base, other)
+    assert chart
+    rows = rows_of(chart.spec)
+    assert [row["what"] for row in rows] == [
+        "eigen-tensor",
+        "convolution, forward",  # 0.4 to 0.1 s
+        "convolution, backward weights",
+        "update",  # 0.4 to 0.2 s
+        "batch norm and ReLU, forward",
+        "batch norm and ReLU, recomputed",
+        "onednn",
+    ]
+    levels = [0.0, *(row["to"] for row in rows)]
+    assert levels[1:-1] == pytest.approx([2.0, 1.7, 1.4, 1.2, 1.05, 1.0])
+    for before, row in itertools.pairwise(rows[:-1]):
+        assert row["from"] == pytest.approx(before["to"])
+    path = factory.write(tmp_path / "a.json", factory.report(records))
+    folder = tmp_path / "figures"
+    done = tool("report", path, "-o", tmp_path / "a.html", "--figures", folder)
+    assert done.returncode == 0, done.stderr
+    text = text_of(tmp_path / "a.html")
+    assert "By kind of work" in text
+    assert "differ by +10.0% from the timed" in text
+    assert re.search(r"of the 1\.000 s saved per step, 30% is convolution, forward", text)
+    (eigen, onednn) = csv.DictReader((folder / "work.csv").open())
+    assert float(eigen["convolution, forward"]) == pytest.approx(0.4)
+    assert float(onednn["batch norm and ReLU, recomputed"]) == pytest.approx(0.15)
+
+
+def test_where_one_tells_no_stages_the_threads_must_do(tool: Tool, tmp_path: Path) -> None:
+    records = [r for r in sweep() if r["case"]["image"] == [64] * 3]
+    records += watched("example", [1.0] * 6, 0.5)
+    path = factory.write(tmp_path / "a.json", factory.report(records))
+    assert tool("report", path, "-o", tmp_path / "a.html").returncode == 0
+    text = text_of(tmp_path / "a.html")
+    assert "not both of them tell the seconds of their stages" in text
+    assert "No stages were watched of eigen-tensor, eigen, onednn" in text
+
+
+def test_a_chart_of_many_cases_keeps_the_headlines_and_says_what_it_leaves_out(
+    tool: Tool, tmp_path: Path
+) -> None:
+    records = []
+    for size in range(1, 51):  # the largest last
+        for backend, seconds in (("eigen-tensor", 2.0), ("onednn", 1.0), ("eigen", 1.5)):
+            records += factory.processes([size * seconds] * 2, backend, image=[16 * size] * 3)
+    path = factory.write(tmp_path / "a.json", factory.report(records))
+    assert tool("report", path, "-o", tmp_path / "a.html").returncode == 0
+    text = text_of(tmp_path / "a.html")
+    assert "onednn trains 2.00 times as fast as eigen-tensor at 800x800x800" in text
+    assert "The 60 largest of 100 cases are shown; the tables have all." in text
+    chart = spec_of(tmp_path / "a.html", "speed-up")
+    labels = {row.get("label") for row in rows_of(chart)} - {None}
+    assert len(labels) == 60
+    assert "onednn 800x800x800" in labels and "onednn 16x16x16" not in labels
+
+
+def spec_of(page: Path, chart: str) -> dict[str, Any]:
+    found = re.search(
+        rf'data-chart="{chart}".*?<script type="application/json">(.*?)</script>', page.read_text()
+    )
+    assert found
+    return json.loads(found[1])
 
 
 def test_warnings_stand_on_top(tool: Tool, tmp_path: Path) -> None:
@@ -327,45 +493,15 @@ def test_threads_scale_against_the_fewest() -> None:
     assert [row["efficiency"] for row in rows] == pytest.approx([1, 1 / 1.2, 0.625])
 
 
-def test_training_runs_and_overlays_are_shown(tool: Tool, tmp_path: Path) -> None:
-    def scores(value: float) -> dict[str, Any]:
-        return {
-            "loss": value,
-            "accuracy": 0.9,
-            "soft_dice": [0.7],
-            "hard_dice": [0.8],
-            "whole_dice": None,
-        }
-
-    epochs = [
-        {
-            "epoch": number,
-            "images": 4,
-            "seconds": 1.0,
-            "seconds_per_image": 0.25,
-            "waiting_seconds": 0.0,
-            "waiting_share": 0.0,
-            "validation_seconds": 0.5,
-            "best": True,
-            "training": scores(1 / number),
-            "validation": scores(1.1 / number) if number > 1 else None,
-        }
-        for number in (1, 2, 3)
+def test_the_ideal_line_starts_at_the_fewest_threads() -> None:
+    records = [
+        *factory.processes([1.0] * 3, threads=4),
+        *factory.processes([0.5] * 3, threads=8),
     ]
-    run = factory.write(tmp_path / "run.json", {"schema": "voxmark.training/1", "epochs": epochs})
-    report = factory.write(tmp_path / "a.json", factory.report(sweep()))
-    folder = tmp_path / "figures"
-    assert tool("report", report, "-o", tmp_path / "a.html", "--figures", folder).returncode == 0
-    overlay = folder / "step-time.png"
-    done = tool("report", run, overlay, "-o", tmp_path / "b.html", "--figures", folder)
-    assert done.returncode == 0, done.stderr
-    assert (folder / "training-loss.svg").exists() and (folder / "training-hard-dice.svg").exists()
-    page = (tmp_path / "b.html").read_text()
-    assert 'src="data:image/png;base64,' in page
-    (tmp_path / "bad.png").write_text("<svg>")
-    assert tool("report", tmp_path / "bad.png", "-o", tmp_path / "c.html").returncode == 64
-    broken = factory.write(tmp_path / "r.json", {"schema": "voxmark.training/1"})
-    assert tool("report", broken, "-o", tmp_path / "c.html").returncode == 64
+    chart = charts_more.scaling_chart(fg.thread_scaling(figures_of(records)))
+    assert chart
+    ideal = [row for row in rows_of(chart.spec) if "fewest" in row]
+    assert [(row["threads"], row["speed_up"]) for row in ideal] == [(4, 1.0), (8, 2.0)]
 
 
 def test_op_level_results_have_a_section(tool: Tool, tmp_path: Path) -> None:

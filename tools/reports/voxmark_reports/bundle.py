@@ -12,11 +12,12 @@ import tarfile
 import tempfile
 from pathlib import Path, PurePosixPath
 
+from voxmark_reports import cost
 from voxmark_reports import report as report_command
 from voxmark_reports.errors import ExitCode, ToolError
 from voxmark_reports.files import write_file
-from voxmark_reports.reading import read_report, schema_path
-from voxmark_reports.text import clean
+from voxmark_reports.reading import schema_path
+from voxmark_reports.text import clean, file_name
 
 EXAMPLE = """\
 Example: voxmark bundle report.json -o bundle.tar.gz
@@ -32,17 +33,21 @@ Reports of voxmark, a benchmark of a 3D U-Net training step on CPU servers.
 
 report.html          all of it on one page; opens without a network
 reports/             what was measured, as JSON
-report.schema.json   the format of it
+training/            training runs, and pictures of what they predict, where there are any
+*.schema.json        the formats of both
 figures/             every figure as SVG and PNG, every table as CSV
 SHA256SUMS           sha256sum -c SHA256SUMS
 
 The checksums prove integrity, not authenticity. To check a figure, measure it again:
-voxmark rerun reports/{first} --case 0
+voxmark rerun {first} --case 0
 """
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("reports", nargs="*", type=Path, metavar="REPORT")
+    parser.add_argument(
+        "reports", nargs="*", type=Path, metavar="REPORT", help="whatever voxmark report takes"
+    )
+    parser.add_argument("--cost", type=Path, metavar="FILE", help="as of voxmark report")
     parser.add_argument("-o", "--out", type=Path, default=Path("bundle.tar.gz"), metavar="FILE")
     parser.add_argument("--check", type=Path, metavar="BUNDLE", help="whether a bundle is whole")
 
@@ -54,24 +59,39 @@ def run(arguments: argparse.Namespace) -> ExitCode:
         return _check(arguments.check)
     if not arguments.reports:
         raise ToolError("bundle: expected at least one report")
-    return _pack(arguments.reports, arguments.out)
+    return _pack(arguments.reports, arguments.cost, arguments.out)
 
 
-def _pack(paths: list[Path], out: Path) -> ExitCode:
+def _pack(paths: list[Path], cost_file: Path | None, out: Path) -> ExitCode:
+    inputs = report_command.Inputs(paths)  # only what is a report or a run goes in
     contents: dict[str, bytes] = {}
-    for path in paths:
-        if path.is_dir():
-            raise ToolError(f"{clean(path)}: expected a report, found a folder")
-        read_report(path)  # only what is a report goes in
+
+    def add(folder: str, path: Path) -> None:
+        """Under its own name, which must not collide with another file's."""
         name = re.sub(r"[^\w.-]", "_", path.name)
-        while f"reports/{name}" in contents:
+        while f"{folder}/{name}" in contents:
             name = f"again_{name}"
-        contents[f"reports/{name}"] = path.read_bytes()
-    first = PurePosixPath(next(iter(contents))).name
-    contents["report.schema.json"] = schema_path().read_bytes()
+        contents[f"{folder}/{name}"] = path.read_bytes()
+
+    for report in inputs.reports:
+        folder = "reports" if len(report.paths) == 1 else f"reports/{file_name(report.name)}"
+        for path in report.paths:
+            add(folder, path)
+    for run in inputs.runs:
+        for path in (run.path, *run.overlays):
+            add(f"training/{run.file}", path)
+    for path in inputs.loose_overlays:
+        add("training", path)
+    prices = cost.read(cost_file) if cost_file else None
+    if cost_file:
+        contents["cost.json"] = cost_file.read_bytes()
+    first = next((name for name in contents if name.startswith("reports/")), "reports/REPORT")
+    for schema in ("report.schema.json", "training.schema.json"):
+        contents[schema] = schema_path(schema).read_bytes()
     contents["README.txt"] = README.format(first=first).encode()
     with tempfile.TemporaryDirectory() as folder:
-        sections = report_command.write_page(paths, Path(folder) / "report.html")
+        page = Path(folder) / "report.html"
+        sections = report_command.write_page(inputs, page, prices=prices)
         report_command.write_figures(Path(folder) / "figures", sections)
         for file in sorted(Path(folder).rglob("*.*")):
             contents[file.relative_to(folder).as_posix()] = file.read_bytes()

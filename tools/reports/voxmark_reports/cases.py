@@ -6,12 +6,14 @@ from __future__ import annotations
 import statistics
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import orjson
 
-from voxmark_reports.reading import Report
 from voxmark_reports.text import clean, image_text
+
+if TYPE_CHECKING:
+    from voxmark_reports.reading import Report
 
 MEASURED = ("ok", "overhead")
 # Wrong or no numbers where there should be some. The others were never promised.
@@ -54,6 +56,7 @@ KNOWN_METRICS = [
     Metric("op_seconds", "seconds"),
     Metric("peak_bytes", "bytes"),
     Metric("planned_bytes", "bytes", exact=True),
+    Metric("allocated_bytes", "bytes", exact=True),
     Metric("compile_seconds", "seconds"),
 ]
 
@@ -103,15 +106,14 @@ class Case:
         return depth * height * width * self.spec["batch"]
 
     def label(self, leave_out: frozenset[str] = frozenset()) -> str:
-        if "op" in self.spec:
-            return clean(self.spec["op"])
-        return f"{self.backend} {self.workload(leave_out)}"
+        what = clean(self.spec["op"]) if "op" in self.spec else self.backend
+        return f"{what} {self.workload(leave_out)}".strip()
 
     def workload(self, leave_out: frozenset[str] = frozenset()) -> str:
-        """The case without its backend: "64x64x64 batch 1 fp32 2 threads ..."."""
+        """The case without its backend or op: "64x64x64 batch 1 fp32 2 threads ..."."""
         parts = []
         for name, value in self.spec.items():
-            if name not in leave_out and name not in _NOT_IDENTITY and name != "backend":
+            if name not in leave_out | _NOT_IDENTITY | {"backend", "op"}:
                 text = image_text(value) if name == "image" else clean(value)
                 parts.append(_WORDING.get(name, f"{name} {{}}").format(text))
         return " ".join(parts)
@@ -179,20 +181,25 @@ def timed_samples(record: dict[str, Any]) -> Iterator[dict[str, Any]]:
     return (sample for sample in record["samples"] if not sample["warmup"])
 
 
+def _events(record: dict[str, Any]) -> dict[str, Any]:
+    return record.get("details", {}).get("probes", {}).get("counters", {}).get("events", {})
+
+
+def _counted(event: Any) -> float | None:
+    found = event.get("value") if isinstance(event, dict) else None
+    return float(found) if number(found) else None
+
+
 def counters(record: dict[str, Any]) -> dict[str, float]:
     """Events of a counter pass, per step; those that could not be counted are left out."""
-    events = record.get("details", {}).get("probes", {}).get("counters", {}).get("events", {})
-    return {
-        name: float(event["value"])
-        for name, event in events.items()
-        if isinstance(event, dict) and number(event.get("value"))
-    }
+    counted = ((name, _counted(event)) for name, event in _events(record).items())
+    return {name: value for name, value in counted if value is not None}
 
 
 def process_value(record: dict[str, Any], metric: str) -> float | None:
     """A reading is named "readings.NAME", a counter "counters.NAME"."""
     if metric.startswith("counters."):
-        return counters(record).get(metric.removeprefix("counters."))
+        return _counted(_events(record).get(metric.removeprefix("counters.")))
     if metric == "compile_seconds":
         return record.get("compile_seconds")
     if metric.endswith("_bytes"):
@@ -217,12 +224,14 @@ def cases_of(report: Report) -> list[Case]:
 
 
 def shared_members(cases: Sequence[Case]) -> frozenset[str]:
-    """Of their specifications, what is the same in all of them; never the image or the batch."""
+    """Of their specifications, what is the same in all of them; never what is measured, and of a
+    step never the image or the batch."""
     names = {name for case in cases for name in case.spec}
+    never = {"op"} if "op" in names else {"backend", "image", "batch"}
     first = cases[0].spec if cases else {}
     return frozenset(
         name
-        for name in names - {"backend", "image", "batch"}
+        for name in names - never
         if all(case.spec.get(name) == first.get(name) for case in cases)
     )
 

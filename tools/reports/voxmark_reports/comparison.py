@@ -17,16 +17,20 @@ DEFAULT_FAIL_ON = ("step_seconds", "op_seconds", "peak_bytes", "planned_bytes")
 
 @dataclass
 class Options:
-    # Metric → relative change from which it is a regression; None: the margin.
+    # Metric → how much more of it is allowed, relative; None: what is not the same is a regression.
     fail_on: dict[str, float | None] = field(default_factory=lambda: dict.fromkeys(DEFAULT_FAIL_ON))
     noise_floor: float = 0.0  # relative; of this machine, from A/A runs
     ignore: frozenset[str] = frozenset()  # "machine", or members of a case
 
-    def margin(self, metric: Metric) -> float:
+    def allowed(self, metric: Metric) -> float | None:
         own = self.fail_on.get(metric.name)
-        if own is None:
-            own = 0.0 if metric.exact else verdicts.MARGIN
-        return own if metric.exact else max(own, self.noise_floor)
+        return own if own is None or metric.exact else max(own, self.noise_floor)
+
+    def margin(self, metric: Metric) -> float:
+        """Closer than that is the same. Who allows less than that wants to know of less."""
+        allowed = self.allowed(metric)
+        usual = max(verdicts.MARGIN, self.noise_floor)
+        return usual if allowed is None else min(usual, allowed)
 
 
 @dataclass
@@ -192,14 +196,35 @@ def _decide(rows: list[Row], options: Options) -> None:
         for row in family:
             for found in row.judgements:
                 if found.base_values:  # else refused: its verdict stands
-                    verdicts.decide(found, options.margin(row.metric), questions)
+                    margin = options.margin(row.metric)
+                    verdicts.decide(found, margin, questions, options.allowed(row.metric))
                     if row.decides:
-                        verdicts.settle(found, options.margin(row.metric), questions)
+                        verdicts.settle(found, margin, questions)
 
 
-def repeats_command(row: Row, found: Judgement) -> str | None:
-    """The command that settles an inconclusive row, for both states of what is compared."""
-    if found.processes_needed is None or "reproduce" not in row.case.records[0]:
+# Processes per side that are worth a first try, where nothing is known of the noise.
+USUAL_PROCESSES = 10
+
+
+@dataclass
+class Remedy:
+    """What turns an open answer into a verdict, for both states of what is compared."""
+
+    command: str  # without how often
+    total: int  # processes per side
+    more: int  # of them, those that there are not yet
+
+
+def remedy(row: Row, found: Judgement) -> Remedy | None:
+    """None where no reasonable number of processes would do, or the report names no command."""
+    command = row.case.records[0].get("reproduce")
+    counts = (len(found.base_values), len(found.new_values))
+    if found.noisy:
+        total = more = max(USUAL_PROCESSES, *counts)  # those that there are do not count
+    elif min(counts) == 1 and found.processes_needed is None:
+        total, more = USUAL_PROCESSES, USUAL_PROCESSES - min(counts)
+    elif found.processes_needed is not None:
+        total, more = found.processes_needed, max(1, found.processes_needed - min(counts))
+    else:
         return None
-    command = clean(row.case.records[0]["reproduce"])
-    return f"{command} --repeats {found.processes_needed}"
+    return Remedy(clean(command), total, more) if command else None

@@ -11,14 +11,19 @@ from typing import Any
 import orjson
 
 from voxmark_reports.cases import cases_of, shared_members
-from voxmark_reports.comparison import Comparison, Row, repeats_command
+from voxmark_reports.comparison import Comparison, Remedy, Row, remedy
 from voxmark_reports.console import print_line, print_table
+from voxmark_reports.errors import ExitCode
 from voxmark_reports.text import change_text, clean, quantity_text
 from voxmark_reports.verdicts import Judgement, Verdict
 
 FORMATS = ("table", "markdown", "json", "junit", "github")
 MOST_LINES = 12  # of differences of one kind; the rest is counted, and stands in the JSON
 MOST_ROWS = 120  # of a table for people
+SETTLING = (
+    "What would settle the inconclusive ones, for the base and the new state; then compare folders"
+    " with all files of a state"
+)
 _URGENCY = (
     Verdict.SLOWER,
     Verdict.NOT_COMPARABLE,
@@ -51,11 +56,38 @@ def write(result: Comparison, form: str, every_metric: bool) -> None:
         print_comparison(result, every_metric)
 
 
+def write_skip(name: str, reason: str, form: str) -> None:
+    """Where there is nothing to compare with; in every format, and never as a pass."""
+    code = ExitCode.NOT_COMPARABLE
+    if form == "json":
+        content = {
+            "schema": "voxmark.comparison/1",
+            "base": None,
+            "new": [name],
+            "exit_code": int(code),
+            "summary": f"SKIPPED: {reason}",
+            "rows": [],
+        }
+        print(orjson.dumps(content, option=orjson.OPT_INDENT_2).decode())
+    elif form == "junit":
+        suite = ElementTree.Element("testsuite", name="voxmark compare", tests="1", skipped="1")
+        test = ElementTree.SubElement(suite, "testcase", classname=name, name="comparison")
+        ElementTree.SubElement(test, "skipped", message=reason)
+        print(ElementTree.tostring(suite, encoding="unicode", xml_declaration=True))
+    elif form == "github":
+        print(_command("warning", "SKIPPED", reason))
+    else:
+        print(f"SKIPPED: {reason}")
+
+
 def verdict_text(row: Row, found: Judgement) -> str:
     less, more = row.metric.words
     if found.broken:
         return "broken"
-    return {Verdict.FASTER: less, Verdict.SLOWER: more}.get(found.verdict, str(found.verdict))
+    text = {Verdict.FASTER: less, Verdict.SLOWER: more}.get(found.verdict, str(found.verdict))
+    if found.is_allowed and found.verdict in (Verdict.SLOWER, Verdict.INCONCLUSIVE):
+        text += f", within {100 * (found.allowed or 0.0):.3g}%"
+    return text
 
 
 def change_with_interval(found: Judgement) -> str:
@@ -84,7 +116,7 @@ def shared_text(result: Comparison) -> str:
     cases = cases_of(result.base)
     shared = shared_members(cases)
     everything = {"backend", "image", "batch", *cases[0].spec}
-    return "" if "op" in cases[0].spec else cases[0].workload(frozenset(everything - shared))
+    return cases[0].workload(frozenset(everything - shared))
 
 
 def difference_lines(result: Comparison) -> list[str]:
@@ -131,26 +163,36 @@ def shown_rows(result: Comparison, every_metric: bool) -> list[Row]:
 
 
 def settling_lines(result: Comparison) -> list[str]:
-    """What would turn inconclusive answers into verdicts: a command per case."""
-    commands: dict[str, None] = {}
+    """What would turn open answers into verdicts: a command per case, for either state."""
+    open_answers = [
+        (row, found)
+        for row in result.rows
+        for found in (row.judgements if row.decides else [])
+        if found.code == ExitCode.INCONCLUSIVE
+    ]
+    remedies: dict[str, Remedy] = {}  # of one command the longest
     hopeless = []
-    for row in result.rows:
-        for found in row.judgements if row.decides else []:
-            if found.verdict != Verdict.INCONCLUSIVE or found.noisy:
-                continue
-            if command := repeats_command(row, found):
-                commands[command] = None
-            elif found.processes_needed is None and len(found.base_values) > 1:
-                hopeless.append(f"{row.label}, {row.metric.name}")
-    # Of commands that differ in their number only, the largest is enough.
-    best: dict[str, int] = {}
-    for command in commands:
-        stem, _, number = command.rpartition(" ")
-        best[stem] = max(best.get(stem, 0), int(number))
-    lines = [f"{stem} {number}" for stem, number in best.items()]
-    if any(len(f.base_values) == 1 for row in result.rows for f in row.judgements if row.decides):
-        lines.append("one process says nothing of the noise: measure with --repeats 10")
-    return lines + [f"{what}: more than 100 processes would be needed" for what in hopeless]
+    for row, found in open_answers:
+        own = remedy(row, found)
+        if own is None:
+            hopeless.append(f"{row.label}, {row.metric.name}")
+        elif own.command not in remedies or own.total > remedies[own.command].total:
+            remedies[own.command] = own
+    lines = [_settling_line(own, result.base.op_level) for own in remedies.values()]
+    if any(found.noisy for _, found in open_answers):
+        lines.insert(0, "voxmark doctor  # what disturbs this machine, and what mends it")
+    return lines + [f"# {what}: more than 100 processes would be needed" for what in hopeless]
+
+
+def _settling_line(own: Remedy, op_level: bool) -> str:
+    """A shell's line. The new file goes into a folder with the one that there is: that is one state
+    of more processes."""
+    note = f"  # {own.more} more, {own.total} a side in all"
+    if op_level:
+        return (
+            f"for i in $(seq {own.more}); do {own.command} --benchmark_out=more-$i.json; done{note}"
+        )
+    return f"{own.command} --repeats {own.more} --out more.json{note}"
 
 
 # ---- Tables ----
@@ -195,9 +237,13 @@ def _matrix_cells(row: Row) -> list[str]:
         base = row.case.median(row.metric.name)
     cells.append(quantity_text(base, row.metric.unit))
     for found in row.judgements:
-        word = verdict_text(row, found)
-        change = "" if found.ratio is None else change_text(found.ratio) + " "
-        cells.append(change + word)
+        parts = [change_with_interval(found)] if found.ratio is not None else []
+        if found.adjusted_p is not None:
+            parts.append(f"p {found.adjusted_p:.2g}")
+        if found.detectable is not None:
+            parts.append(f"detectable {100 * found.detectable:.1f}%")
+        text = verdict_text(row, found) + (f": {found.reason}" if found.reason else "")
+        cells.append("; ".join([text, *parts]))
     return cells
 
 
@@ -238,7 +284,7 @@ def print_comparison(result: Comparison, every_metric: bool) -> None:
         print_line(f"{MOST_ROWS} of {len(result.rows)} rows; --all or --format json has all")
     settling = settling_lines(result)
     if settling:
-        print_line("What would settle the inconclusive ones, for the base and the new state:")
+        print_line(f"{SETTLING}:")
         for line in _shortened(settling):
             print_line(f"  {line}")
     print_line(summary(result), "bold")
@@ -259,20 +305,17 @@ def _markdown_cell(text: str) -> str:
 
 
 def as_markdown(result: Comparison, every_metric: bool) -> str:
-    lines = [f"**{_markdown_cell(summary(result))}**", ""]
+    lines = []
+    for title, own in _sections(result):
+        lines += [f"{_markdown_cell(title)}:", ""]
+        lines += [*(f"- {_markdown_cell(line)}" for line in own), ""]
+    lines += [f"**{_markdown_cell(summary(result))}**", ""]
     headings, rows = _table_content(result, every_metric)
     lines.append("| " + " | ".join(_markdown_cell(clean(heading)) for heading in headings) + " |")
     lines.append("|" + " --- |" * len(headings))
     lines += ["| " + " | ".join(_markdown_cell(cell) for cell in row) + " |" for row in rows]
-    for title, own in _sections(result):
-        lines += [
-            "",
-            f"{_markdown_cell(title)}:",
-            "",
-            *(f"- {_markdown_cell(line)}" for line in own),
-        ]
     if settling := settling_lines(result):
-        lines += ["", "What would settle the inconclusive ones:", "", "```sh"]
+        lines += ["", f"{SETTLING}:", "", "```sh"]
         lines += [line.replace("```", "") for line in settling] + ["```"]
     return "\n".join(lines) + "\n"
 
@@ -285,6 +328,8 @@ def _judgement_json(found: Judgement, report: str) -> dict[str, Any]:
         "report": report,
         "verdict": str(found.verdict),
         "broken": found.broken,
+        "exit_code": int(found.code),
+        "allowed": found.allowed,
         "reason": found.reason or None,
         "base": found.base,
         "new": found.new,
@@ -349,6 +394,11 @@ def as_junit(result: Comparison) -> str:
     """Regressions fail, what cannot be told is an error: neither is a pass."""
     suite = ElementTree.Element("testsuite", name="voxmark compare")
     counts = {"tests": 0, "failures": 0, "errors": 0}
+    if sections := _sections(result):
+        properties = ElementTree.SubElement(suite, "properties")
+        for title, lines in sections:
+            for line in lines:
+                ElementTree.SubElement(properties, "property", name=title, value=line)
     for row in result.rows:
         for report, found in zip(result.news, row.judgements, strict=True):
             if not row.decides:
@@ -356,10 +406,10 @@ def as_junit(result: Comparison) -> str:
             name = f"{row.label} {row.metric.name}"
             test = ElementTree.SubElement(suite, "testcase", classname=report.name, name=name)
             counts["tests"] += 1
-            if found.verdict == Verdict.SLOWER or found.broken:
+            if found.code == ExitCode.ANSWER_IS_NO:
                 counts["failures"] += 1
                 ElementTree.SubElement(test, "failure", message=_message(row, found))
-            elif found.verdict in (Verdict.INCONCLUSIVE, Verdict.NOT_COMPARABLE):
+            elif found.code != ExitCode.DONE:
                 counts["errors"] += 1
                 ElementTree.SubElement(test, "error", message=_message(row, found))
             else:
@@ -375,22 +425,25 @@ def _command_value(text: str) -> str:
     return text
 
 
+def _command(level: str, title: str, message: str) -> str:
+    title = title.replace(":", " ").replace(",", " ")
+    return f"::{level} title={_command_value(title)}::{_command_value(message)}"
+
+
 def as_github(result: Comparison) -> str:
-    """Workflow commands, which GitHub shows beside the change."""
-    lines = []
-    levels = {
-        Verdict.SLOWER: "error",
-        Verdict.INCONCLUSIVE: "warning",
-        Verdict.NOT_COMPARABLE: "warning",
-        Verdict.FASTER: "notice",
-    }
+    """Workflow commands, which GitHub shows beside the change; what differs comes first."""
+    lines = [
+        _command("notice", title, "\n".join(_shortened(own))) for title, own in _sections(result)
+    ]
     for row in result.rows:
         for found in row.judgements if row.decides else []:
-            level = "error" if found.broken else levels.get(found.verdict)
-            if level:
-                title = row.label.replace(":", " ").replace(",", " ")
-                lines.append(
-                    f"::{level} title={_command_value(title)}"
-                    f"::{_command_value(_message(row, found))}"
-                )
+            if found.code == ExitCode.ANSWER_IS_NO:
+                level = "error"
+            elif found.code != ExitCode.DONE:
+                level = "warning"
+            elif found.verdict != Verdict.SAME:
+                level = "notice"
+            else:
+                continue
+            lines.append(_command(level, row.label, _message(row, found)))
     return "\n".join([*lines, summary(result)]) + "\n"

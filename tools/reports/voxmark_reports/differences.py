@@ -6,13 +6,15 @@ import hashlib
 from collections import Counter
 from dataclasses import dataclass
 from pathlib import PurePath
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import orjson
 
 from voxmark_reports.cases import Case
-from voxmark_reports.reading import Report
 from voxmark_reports.text import clean
+
+if TYPE_CHECKING:
+    from voxmark_reports.reading import Report
 
 # What changes from minute to minute, or is measured anew each time, is no difference.
 _VOLATILE = (
@@ -25,6 +27,7 @@ _VOLATILE = (
 _RANKED = (
     "cpu.model_name",
     "cpu.flags",
+    "cpu.isa",
     "cpu.allowed",
     "cpu.online",
     "cpu.sockets",
@@ -41,6 +44,7 @@ _RANKED = (
     "memory.transparent_hugepages",
     "variables",
     "libraries",
+    "bench",
     "voxmark",
     "build",
     "limits",
@@ -54,6 +58,8 @@ _RANKED = (
 )
 # Without the same of these, seconds are seconds of something else.
 _MACHINE = ("cpu.model_name", "cpu.allowed", "cpu.online", "cpu.sockets", "cpu.flags")
+# Where a report does not tell its CPU's name, these must do: op-level files of other programs.
+_NAMELESS = ("system.host", "cpu.caches")
 ISA_CAPS = ("variables.ONEDNN_MAX_CPU_ISA", "variables.DNNL_MAX_CPU_ISA")
 _FPMATH = ("variables.ONEDNN_DEFAULT_FPMATH_MODE", "variables.DNNL_DEFAULT_FPMATH_MODE")
 # The part of the CPU's flags that kernels are chosen by.
@@ -129,6 +135,11 @@ def _blocking(name: str, reports: list[Report]) -> str | None:
         return "another instruction set" if len(isas) > 1 else None
     if name in _MACHINE:
         return "another machine"
+    if name == "cpu.isa":
+        return "another instruction set"
+    nameless = any(not r.environment.get("cpu", {}).get("model_name") for r in reports)
+    if name in _NAMELESS and nameless:
+        return "maybe another machine: no report names its CPU"
     if name in ISA_CAPS:
         return "another instruction set"
     return "another precision of the kernels" if name in _FPMATH else None
@@ -154,8 +165,11 @@ def environment_differences(reports: list[Report]) -> list[Difference]:
 def machine_fingerprint(report: Report) -> str:
     """The same for two reports exactly where nothing of the machine keeps them apart."""
     known = facts(report)
-    identity = {name: known.get(name) for name in _MACHINE if name != "cpu.flags"}
-    identity["isa"] = isa_flags(report)
+    names = [name for name in _MACHINE if name != "cpu.flags"]
+    if not known.get("cpu.model_name"):
+        names += _NAMELESS
+    identity = {name: known.get(name) for name in names}
+    identity["isa"] = isa_flags(report) or known.get("cpu.isa")
     identity["caps"] = [known.get(name) for name in (*ISA_CAPS, *_FPMATH)]
     identity["memory_gib"] = round((known.get("memory.total_bytes") or 0) / 2**30)
     text = orjson.dumps(identity, option=orjson.OPT_SORT_KEYS)
@@ -165,7 +179,8 @@ def machine_fingerprint(report: Report) -> str:
 def machine_name(report: Report) -> str:
     """ "AMD EPYC, 2 CPUs": for people; not unique."""
     cpu = report.environment.get("cpu", {})
-    return clean(f"{cpu.get('model_name') or 'unknown CPU'}, {cpu.get('allowed') or '?'} CPUs")
+    count = cpu.get("allowed") or cpu.get("online") or "?"
+    return clean(f"{cpu.get('model_name') or 'unknown CPU'}, {count} CPUs")
 
 
 def host_name(report: Report) -> str:

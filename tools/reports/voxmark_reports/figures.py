@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from voxmark_reports import differences, inference
+from voxmark_reports import differences, inference, verdicts
 from voxmark_reports.cases import (
     Case,
     cases_of,
@@ -62,11 +62,29 @@ class SpeedUp:
     other: Figure
     factor: float
     interval: tuple[float, float] | None
-    p_value: float  # that `other` is no faster; one-sided rank test
+    p_value: float  # that chance alone gives so much in the direction that was seen; one-sided
+    processes_needed: int | None  # per side, to settle the direction, if it is as it was seen
 
     @property
     def is_sure(self) -> bool:
-        return self.p_value < 0.01
+        return self.p_value < verdicts.ALPHA
+
+    @property
+    def is_faster(self) -> bool:
+        return self.factor >= 1
+
+    @property
+    def times(self) -> float:
+        """As fast, or as long: 1 or more."""
+        return self.factor if self.is_faster else 1 / self.factor
+
+    @property
+    def times_interval(self) -> tuple[float, float] | None:
+        """Of `times`, in its direction."""
+        if self.interval is None or self.is_faster:
+            return self.interval
+        low, high = self.interval
+        return 1 / high, 1 / low
 
 
 def median_interval(values: Sequence[float]) -> tuple[float, float] | None:
@@ -143,12 +161,18 @@ def speed_up(base: Figure, other: Figure) -> SpeedUp:
     before = base.case.values("forward_backward_seconds")
     after = other.case.values("forward_backward_seconds")
     several = len(before) > 1 and len(after) > 1
+    factor = base.forward_backward_seconds / other.forward_backward_seconds
+    p_slower, p_faster = inference.rank_test(before, after)
+    spread = inference.relative_spread(before, after)
     return SpeedUp(
         base,
         other,
-        base.forward_backward_seconds / other.forward_backward_seconds,
+        factor,
         inference.ratio_interval(after, before) if several else None,
-        inference.rank_test(before, after)[1],
+        p_faster if factor >= 1 else p_slower,
+        None
+        if spread is None
+        else inference.processes_to_settle(spread, 1 / factor - 1, 0.0, verdicts.ALPHA),
     )
 
 
@@ -188,50 +212,7 @@ def headline(found: Sequence[SpeedUp]) -> SpeedUp | None:
     return max(found, key=lambda s: (s.other.voxels, s.factor), default=None)
 
 
-# ---- Where a step goes ----
-
-
-def parts_of_step(case: Case) -> dict[str, float] | None:
-    """Wall seconds per step by what the threads did, from the kernel's accounts; they add up to the
-    step. None where the report has no CPU times.
-
-    "kernels" is user time, "operating system" is system time (page faults, mostly), each over the
-    threads; "waiting" is what is left: threads without work, or without a CPU.
-    """
-    threads = case.spec.get("threads", 1)
-    processes = []
-    for record in case.measured:
-        samples = list(timed_samples(record))
-        if not all(
-            number(sample["readings"].get(name)) for sample in samples for name in _CPU_TIMES
-        ):
-            return None
-        processes.append([_parts_of_sample(sample, threads) for sample in samples])
-    if not processes:
-        return None
-    names = processes[0][0].keys()
-    parts = {
-        name: statistics.median(statistics.mean(s[name] for s in samples) for samples in processes)
-        for name in names
-    }
-    # Medians of parts do not add up to the median of the whole: scale them, so that they do.
-    total, step = sum(parts.values()), case.median("step_seconds")
-    return {name: value * step / total for name, value in parts.items()} if total and step else None
-
-
-_CPU_TIMES = ("user_seconds", "system_seconds")
-
-
-def _parts_of_sample(sample: dict[str, Any], threads: int) -> dict[str, float]:
-    wall = sample["step_seconds"]
-    user, system = (sample["readings"][name] / threads for name in _CPU_TIMES)
-    busy = user + system
-    scale = wall / busy if busy > wall else 1.0  # the accounts count in ticks
-    return {
-        "kernels (user time)": user * scale,
-        "operating system (system time)": system * scale,
-        "threads waiting": max(0.0, wall - busy),
-    }
+# ---- Why ----
 
 
 def main_implementations(case: Case) -> str:
@@ -256,8 +237,10 @@ def warnings(reports: Sequence[Report]) -> list[str]:
             found[f"{name}built from sources with uncommitted changes"] = None
         for change in report.details.get("environment_changes") or []:
             found[f"{name}changed while it ran: {differences.fact_text(change)}"] = None
-        for case in cases_of(report) if not report.op_level else []:
-            label = name + case.label()
+        cases = [] if report.op_level else cases_of(report)
+        shared = shared_members(cases)
+        for case in cases:
+            label = name + case.label(shared)
             if case.outcome == "ok":
                 verified = [record["verification"]["verified"] for record in case.measured]
                 if not all(verified):

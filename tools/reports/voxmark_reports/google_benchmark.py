@@ -1,11 +1,16 @@
 """Google Benchmark's JSON as records: one per benchmark, one process per file.
 
+What voxmark's own benches add to the context (AddCustomContext) tells machine and workload apart;
+other programs' files have only what Google Benchmark writes.
+
 Its repetitions are steps of one process: they share its memory layout and its luck, so that only
 several files (a folder of them) can be compared.
 """
 
 from __future__ import annotations
 
+import re
+import shlex
 from collections import defaultdict
 from typing import Any
 
@@ -14,6 +19,15 @@ from voxmark_reports.text import clean
 
 _SECONDS = {"ns": 1e-9, "us": 1e-6, "ms": 1e-3, "s": 1.0}
 _RATES = ("FLOP/s", "bytes/s")
+# Of the context, what makes it another case: named as in a report's cases.
+_CASE = {
+    "threads": "threads",
+    "precision": "precision",
+    "batch": "batch",
+    "filters": "filters",
+    "channels": "input_channels",
+    "classes": "classes",
+}
 
 
 def is_output(content: Any) -> bool:
@@ -48,23 +62,68 @@ def to_report(content: dict[str, Any], name: str) -> dict[str, Any]:
             labels[own] = str(run.get("label", ""))
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise ToolError(f"{name}: Google Benchmark's JSON without {clean(error)}") from error
-    records = [_record(own, labels[own], runs, None) for own, runs in samples.items()]
-    records += [_record(own, "", [], why) for own, why in failures.items() if own not in samples]
-    cpu = {"online": context.get("num_cpus"), "mhz": context.get("mhz_per_cpu")}
+    workload = {own: _value(context[key]) for key, own in _CASE.items() if key in context}
+    program = str(context.get("executable") or "bench_ops")
+    records = [
+        _record(own, workload, labels[own], runs, None, program) for own, runs in samples.items()
+    ]
+    records += [
+        _record(own, workload, "", [], why, program)
+        for own, why in failures.items()
+        if own not in samples
+    ]
     return {
         "created": str(context.get("date", "")),
-        "environment": {"cpu": cpu, "system": {"host": context.get("host_name")}},
+        "environment": _environment(context),
         "records": records,
     }
 
 
+def _command(op: str, workload: dict[str, Any], program: str) -> str:
+    """What measures this op again, in one process."""
+    own = {value: key for key, value in _CASE.items()}
+    flags = [f"--{own[name]}={value}" for name, value in workload.items()]
+    image = op.rpartition("/")[2]
+    if workload and re.fullmatch(r"\d+x\d+x\d+", image):
+        flags.append(f"--image={image}")
+    flags.append(f"--benchmark_filter={shlex.quote(f'^{re.escape(op)}')}")
+    return clean(" ".join([shlex.quote(program), *flags]))
+
+
+def _value(text: Any) -> Any:
+    """A custom context holds texts only."""
+    return int(text) if isinstance(text, str) and text.isdecimal() else text
+
+
+def _environment(context: dict[str, Any]) -> dict[str, Any]:
+    model = context.get("cpu_model")
+    cpu = {
+        "model_name": None if model == "unknown" else model,
+        "isa": context.get("isa"),
+        "online": context.get("num_cpus"),
+        "mhz": context.get("mhz_per_cpu"),
+        "caches": context.get("caches"),
+    }
+    bench = {
+        "library": context.get("library"),
+        "benchmark_build": context.get("library_build_type"),
+    }
+    return {"cpu": cpu, "system": {"host": context.get("host_name")}, "bench": bench}
+
+
 def _record(
-    name: str, label: str, samples: list[dict[str, Any]], failure: str | None
+    name: str,
+    workload: dict[str, Any],
+    label: str,
+    samples: list[dict[str, Any]],
+    failure: str | None,
+    program: str,
 ) -> dict[str, Any]:
     implementation, _, layout = label.partition(" ")
     stage = {"ops": [name], "implementation": implementation, "layout": layout, "isa": ""}
     return {
-        "case": {"op": name, "process": 0},
+        "case": {"op": name, **workload, "process": 0},
+        "reproduce": _command(name, workload, program),
         "outcome": "failed" if failure else "ok",
         "reason": failure,
         "samples": samples,

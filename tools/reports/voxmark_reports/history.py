@@ -12,7 +12,7 @@ from voxmark_reports import compare, comparison, comparison_formats, page, trend
 from voxmark_reports.console import print_table
 from voxmark_reports.errors import ExitCode, ToolError
 from voxmark_reports.files import write_file
-from voxmark_reports.history_store import State, open_store
+from voxmark_reports.history_store import Acceptance, State, open_store
 from voxmark_reports.reading import read_report, unique_names
 from voxmark_reports.text import clean
 
@@ -21,9 +21,16 @@ Example: voxmark history add report.json --accept
          voxmark history gate new.json --add
          voxmark history trend -o trend.html
 
-The gate compares with the last accepted state of the same machine; its exit codes are those of
-voxmark compare, and 3 where there is no such state."""
+The gate compares with the last accepted state of the same machine and with the last one that was
+accepted by hand (add --accept), and tells the worse. Its exit codes are those of voxmark compare,
+and 3 where there is no such state. A folder of reports is one state."""
 
+_SEVERITY = (
+    ExitCode.DONE,
+    ExitCode.INCONCLUSIVE,
+    ExitCode.NOT_COMPARABLE,
+    ExitCode.ANSWER_IS_NO,
+)
 DEFAULT_FILE = "voxmark-history.sqlite"
 
 
@@ -73,18 +80,20 @@ def run(arguments: argparse.Namespace) -> ExitCode:
 
 
 def _add(arguments: argparse.Namespace) -> ExitCode:
-    reports = [(path, read_report(path)) for path in arguments.reports if not _refuse_folder(path)]
+    reports = [(path, read_report(path)) for path in arguments.reports]
+    acceptance = Acceptance.BY_HAND if arguments.accept else Acceptance.NONE
     with open_store(arguments.db, create=True) as store:
         for path, report in reports:
-            new = store.add(report, path.read_bytes(), arguments.commit, arguments.accept)
+            new = store.add(report, arguments.commit, acceptance)
             print(f"{clean(path)}: {'added' if new else 'was there already'}")
     return ExitCode.DONE
 
 
-def _refuse_folder(path: Path) -> bool:
-    if path.is_dir():
-        raise ToolError(f"{clean(path)}: expected a report, found a folder")
-    return False
+_ACCEPTED = {
+    Acceptance.NONE: "no",
+    Acceptance.BY_HAND: "yes",
+    Acceptance.BY_GATE: "by the gate",
+}
 
 
 def _list(arguments: argparse.Namespace) -> ExitCode:
@@ -106,7 +115,7 @@ def _list(arguments: argparse.Namespace) -> ExitCode:
                 f"{clean(state.machine)} [{state.fingerprint[:8]}]",
                 clean(state.host),
                 str(cases),
-                "yes" if state.accepted else "no",
+                _ACCEPTED[state.acceptance],
             ]
             for state, cases in rows
         ],
@@ -145,22 +154,28 @@ def _trend(arguments: argparse.Namespace) -> ExitCode:
 
 def _gate(arguments: argparse.Namespace) -> ExitCode:
     options = compare.judging_options(arguments)
-    _refuse_folder(arguments.report)
     report = read_report(arguments.report)
     unique_names([report])
     with open_store(arguments.db, create=arguments.add) as store:
-        base = store.last_accepted(report)
-        if base is None:
-            print(
-                "SKIPPED: no accepted state of this machine with a case in common; accept one with:"
-                f" voxmark history add {clean(arguments.report)} --accept"
-            )
-            code = ExitCode.NOT_COMPARABLE
-        else:
-            result = comparison.compare(store.report(base), [report], options)
+        # The last state, and the last that somebody accepted by hand: steps too small to be seen
+        # one by one add up against that.
+        bases = [store.last_accepted(report), store.last_accepted(report, by_hand=True)]
+        states = {state.number: state for state in bases if state}
+        results = [
+            comparison.compare(store.report(state), [report], options) for state in states.values()
+        ]
+        if results:
+            result = max(results, key=lambda r: _SEVERITY.index(r.exit_code))  # the first of equals
             comparison_formats.write(result, arguments.format, every_metric=False)
             code = result.exit_code
+        else:
+            reason = (
+                "no accepted state of this machine with a case in common; accept one with:"
+                f" voxmark history add {clean(arguments.report)} --accept"
+            )
+            comparison_formats.write_skip(report.name, reason, arguments.format)
+            code = ExitCode.NOT_COMPARABLE
         if arguments.add:
             passed = code == ExitCode.DONE
-            store.add(report, arguments.report.read_bytes(), None, accepted=passed)
+            store.add(report, None, Acceptance.BY_GATE if passed else Acceptance.NONE)
     return code

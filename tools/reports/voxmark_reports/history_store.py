@@ -8,6 +8,7 @@ import zlib
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from enum import IntEnum
 from pathlib import Path
 from typing import Any
 
@@ -29,7 +30,7 @@ CREATE TABLE state (
   fingerprint TEXT NOT NULL,        -- of the machine
   machine TEXT NOT NULL,            -- for people
   host TEXT NOT NULL,
-  accepted INTEGER NOT NULL,        -- a later report may be gated against it
+  accepted INTEGER NOT NULL,        -- a later report may be gated against it: see Acceptance
   content BLOB NOT NULL             -- the report, JSON under zlib
 );
 CREATE TABLE figure (
@@ -42,6 +43,15 @@ CREATE TABLE figure (
 );
 CREATE INDEX figure_of_case ON figure(case_key, metric);
 """
+MERGED = "voxmark.history.folder/1"  # content of a folder: its files as one report
+
+
+class Acceptance(IntEnum):
+    NONE = 0
+    BY_HAND = 1
+    BY_GATE = 2  # it passed: small steps may hide behind each other, so it is no anchor
+
+
 METRICS = ("step_seconds", "forward_backward_seconds", "peak_bytes", "planned_bytes")
 
 
@@ -55,7 +65,11 @@ class State:
     fingerprint: str
     machine: str
     host: str
-    accepted: bool
+    acceptance: Acceptance
+
+    @property
+    def accepted(self) -> bool:
+        return self.acceptance != Acceptance.NONE
 
 
 @dataclass
@@ -84,23 +98,25 @@ class Store:
     def __init__(self, connection: sqlite3.Connection) -> None:
         self._connection = connection
 
-    def add(self, report: Report, content: bytes, commit: str | None, accepted: bool) -> bool:
-        """False when it is there already; `accepted` is then only ever switched on."""
+    def add(self, report: Report, commit: str | None, acceptance: Acceptance) -> bool:
+        """False when it is there already; `acceptance` is then only ever switched on."""
+        content = _content(report)
         digest = hashlib.sha256(content).hexdigest()
         with self._connection as connection:
             known = connection.execute("SELECT id FROM state WHERE sha256 = ?", [digest]).fetchone()
             if known:
-                if accepted:
-                    connection.execute("UPDATE state SET accepted = 1 WHERE id = ?", known)
+                if acceptance:
+                    update = "UPDATE state SET accepted = ? WHERE id = ?"
+                    connection.execute(update, [int(acceptance), *known])
                 return False
             row = (
                 digest,
                 report.created,
-                commit or report.program.get("commit"),
+                commit or _commit(report),
                 differences.machine_fingerprint(report),
                 differences.machine_name(report),
                 differences.host_name(report),
-                int(accepted),
+                int(acceptance),
                 zlib.compress(content),
             )
             cursor = connection.execute(
@@ -120,7 +136,7 @@ class Store:
             "SELECT id, created, commit_id, fingerprint, machine, host, accepted FROM state"
             " ORDER BY created, id"
         )
-        return [State(*row[:6], bool(row[6])) for row in rows]
+        return [State(*row[:6], Acceptance(row[6])) for row in rows]
 
     def case_count(self, state: State) -> int:
         query = "SELECT COUNT(DISTINCT case_key) FROM figure WHERE state = ?"
@@ -129,14 +145,18 @@ class Store:
     def report(self, state: State) -> Report:
         row = self._connection.execute("SELECT content FROM state WHERE id = ?", [state.number])
         name = f"history {state.number} ({(state.commit or 'unknown commit')[:12]})"
-        return parse_report(orjson.loads(zlib.decompress(row.fetchone()[0])), name)
+        content = orjson.loads(zlib.decompress(row.fetchone()[0]))
+        if isinstance(content, dict) and content.get("schema") == MERGED:
+            return Report(name=name, **content["report"])
+        return parse_report(content, name)
 
-    def last_accepted(self, report: Report) -> State | None:
-        """Of the same machine, with a case in common; the latest."""
+    def last_accepted(self, report: Report, by_hand: bool = False) -> State | None:
+        """Of the same machine, with a case in common; the latest, or the latest anchor."""
         keys = {case.key() for case in cases_of(report)}
         fingerprint = differences.machine_fingerprint(report)
         for state in reversed(self.states()):
-            if state.accepted and state.fingerprint == fingerprint:
+            wanted = state.acceptance == Acceptance.BY_HAND if by_hand else state.accepted
+            if wanted and state.fingerprint == fingerprint:
                 rows = self._connection.execute(
                     "SELECT DISTINCT case_key FROM figure WHERE state = ?", [state.number]
                 )
@@ -162,6 +182,19 @@ class Store:
                 )
                 own.points.append(Point(state, median, processes))
         return list(found.values())
+
+
+def _content(report: Report) -> bytes:
+    if len(report.paths) == 1:
+        return report.paths[0].read_bytes()
+    names = ("created", "program", "environment", "limits", "details", "records", "op_level")
+    merged = {name: getattr(report, name) for name in names}
+    return orjson.dumps({"schema": MERGED, "report": merged}, option=orjson.OPT_SORT_KEYS)
+
+
+def _commit(report: Report) -> str | None:
+    commit = report.program.get("commit")
+    return f"{commit}-dirty" if commit and report.program.get("dirty") else commit
 
 
 def _figures(number: int | None, report: Report) -> Iterator[tuple[Any, ...]]:

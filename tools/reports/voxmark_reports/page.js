@@ -1,4 +1,5 @@
-// Draws the charts one after another, so that the page can be read at once, and again for print.
+// Draws the charts one after another, so that the page can be read at once. Printed, they are scaled
+// by page.css.
 "use strict";
 (async () => {
   const options = {

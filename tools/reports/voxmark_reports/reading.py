@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
@@ -10,7 +11,7 @@ from typing import Any
 import jsonschema_rs
 import orjson
 
-from voxmark_reports import google_benchmark
+from voxmark_reports import differences, google_benchmark
 from voxmark_reports.errors import ExitCode, ToolError
 from voxmark_reports.text import clean
 
@@ -32,28 +33,32 @@ class Report:
     op_level: bool = False  # came from Google Benchmark
 
 
-@cache
-def schema_path() -> Path:
+def schema_path(name: str) -> Path:
     """Beside the package where it is installed, in results/ where it is not."""
     here = Path(__file__).resolve().parent
-    for path in (here / "report.schema.json", here.parents[2] / "results" / "report.schema.json"):
+    for path in (here / name, here.parents[2] / "results" / name):
         if path.is_file():
             return path
-    raise ToolError("report.schema.json is missing from the installation", ExitCode.INTERNAL)
+    raise ToolError(f"{name} is missing from the installation", ExitCode.INTERNAL)
 
 
 @cache
-def _validator() -> Any:
-    return jsonschema_rs.validator_for(orjson.loads(schema_path().read_bytes()))
+def schema_validator(name: str) -> Any:
+    return jsonschema_rs.validator_for(orjson.loads(schema_path(name).read_bytes()))
 
 
-def _read_json(path: Path) -> Any:
+def read_json(path: Path) -> Any:
+    """Raises ToolError naming the file."""
+    gc.disable()  # millions of values, none of them garbage: it would look at them again and again
     try:
         return orjson.loads(path.read_bytes())
     except OSError as error:
         raise ToolError(f"{clean(path)}: cannot be read: {error.strerror}") from error
     except orjson.JSONDecodeError as error:
         raise ToolError(f"{clean(path)}: expected a report, found no JSON: {error}") from error
+    finally:
+        gc.freeze()
+        gc.enable()
 
 
 def parse_report(content: Any, name: str) -> Report:
@@ -74,7 +79,7 @@ def parse_report(content: Any, name: str) -> Report:
             ExitCode.NOT_COMPARABLE,
         )
     try:
-        _validator().validate(content)
+        schema_validator("report.schema.json").validate(content)
     except jsonschema_rs.ValidationError as error:
         place = "/".join(str(part) for part in error.instance_path) or "the report"
         message = clean(error.message)
@@ -99,16 +104,41 @@ def read_report(path: Path) -> Report:
         merged = merge_reports(parts, clean(path.name or path))
         merged.paths = [file for part in parts for file in part.paths]
         return merged
-    report = parse_report(_read_json(path), clean(path))
+    report = parse_report(read_json(path), clean(path))
     report.paths = [path]
     return report
 
 
+# Of what differs between reports of one folder, what makes it two states. Who measures many times
+# changes none of these; the rest (load, clock, host name in a container) may differ.
+_STATE = ("variables.", "libraries.", "voxmark.binary_sha256", "build.", "bench.")
+
+
+def _check_one_state(parts: list[Report], name: str) -> None:
+    """Raises ToolError (not comparable) where a folder mixes machines, builds or settings."""
+    if len({part.op_level for part in parts}) > 1:
+        raise ToolError(f"{name}: reports and op-level JSON in one folder are not one state")
+    for found in differences.environment_differences(parts):
+        if found.blocks or found.name.startswith(_STATE):
+            values = dict(zip(found.values, parts, strict=True))  # a part that has each
+            told = ", ".join(f"{value[:60]} in {part.name}" for value, part in values.items())
+            raise ToolError(
+                f"{name}: a folder is one state of one machine, but {clean(found.name)} is {told};"
+                " give each state a folder of its own",
+                ExitCode.NOT_COMPARABLE,
+            )
+
+
 def merge_reports(parts: list[Report], name: str) -> Report:
-    """Processes are numbered on, so that those of different files stay apart."""
+    """Processes are numbered on, so that those of different files stay apart. Raises ToolError
+    where the parts are not of one state."""
+    _check_one_state(parts, name)
     first = parts[0]
     merged = Report(name, first.created, first.program, first.environment, first.limits)
-    merged.details, merged.op_level = first.details, first.op_level
+    merged.details, merged.op_level = dict(first.details), first.op_level
+    changes = [c for part in parts for c in part.details.get("environment_changes") or []]
+    if changes:
+        merged.details["environment_changes"] = changes
     offset = 0
     for part in parts:
         highest = 0
@@ -121,12 +151,20 @@ def merge_reports(parts: list[Report], name: str) -> Report:
     return merged
 
 
-def unique_names(reports: list[Report]) -> None:
-    """Shortens names to what tells the reports apart: the last parts of their paths."""
-    paths = [report.paths[0] if len(report.paths) == 1 else Path(report.name) for report in reports]
+def short_names(paths: list[Path]) -> list[str]:
+    """What tells the paths apart: their last parts, or a number where nothing does."""
     for length in range(1, 4):
         short = ["/".join(path.parts[-length:]).replace("//", "/") for path in paths]
         if len(set(short)) == len(short):
             break
-    for position, (report, name) in enumerate(zip(reports, short, strict=True)):
-        report.name = clean(name if short.count(name) == 1 else f"{name} ({position + 1})")
+    return [
+        clean(name if short.count(name) == 1 else f"{name} ({position + 1})")
+        for position, name in enumerate(short)
+    ]
+
+
+def unique_names(reports: list[Report]) -> None:
+    """Shortens names to what tells the reports apart."""
+    paths = [report.paths[0] if len(report.paths) == 1 else Path(report.name) for report in reports]
+    for report, name in zip(reports, short_names(paths), strict=True):
+        report.name = name

@@ -5,26 +5,43 @@ from __future__ import annotations
 import argparse
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import orjson
 import vl_convert
 
-from voxmark_reports import charts, cost, page, story, tables
+from voxmark_reports import (
+    charts,
+    charts_more,
+    charts_where,
+    cost,
+    page,
+    step_parts,
+    story,
+    tables,
+    training,
+)
 from voxmark_reports import figures as fg
 from voxmark_reports.errors import ExitCode, ToolError
 from voxmark_reports.files import make_folder, write_file
 from voxmark_reports.page import Section, paragraph
-from voxmark_reports.reading import Report, read_report, unique_names
+from voxmark_reports.reading import (
+    Report,
+    parse_report,
+    read_json,
+    read_report,
+    short_names,
+    unique_names,
+)
 from voxmark_reports.text import clean
 
 EXAMPLE = """\
 Example: voxmark report report.json -o report.html --figures figures
 
-Takes reports, training runs, op-level JSON of Google Benchmark, and PNG overlays."""
+Takes reports, folders of reports of one state, training runs (training.json, or its folder with
+the pictures that voxmark predict --overlays left there), op-level JSON of Google Benchmark, and PNG
+overlays, which go to the run in whose folder they lie, or to the only one."""
 
 TITLE = "voxmark: a 3D U-Net training step"
-TRAINING_SCHEMA = "voxmark.training/1"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -45,42 +62,43 @@ class Inputs:
 
     def __init__(self, paths: Sequence[Path]) -> None:
         self.reports: list[Report] = []
-        self.training: dict[str, dict[str, Any]] = {}
-        self.overlays: list[Path] = []
+        self.runs: list[training.Run] = []
+        overlays: list[Path] = []
         for path in paths:
             if path.suffix.lower() == ".png":
-                self._add_overlay(path)
-            elif (run := _training_run(path)) is not None:
-                self.training[clean(path)] = run
-            else:
+                overlays.append(_checked_png(path))
+            elif path.is_dir() and (path / training.FILE).is_file():
+                self._add_file(path / training.FILE)
+                overlays += map(_checked_png, training.find_overlays(path))
+            elif path.is_dir():
                 self.reports.append(read_report(path))
+            else:
+                self._add_file(path)
+        names = short_names([run.called for run in self.runs])
+        for run, name in zip(self.runs, names, strict=True):
+            run.name = name
+        self.loose_overlays = training.tie(list(dict.fromkeys(overlays)), self.runs)
         if self.reports:
             unique_names(self.reports)
 
-    def _add_overlay(self, path: Path) -> None:
-        try:
-            head = path.open("rb").read(8)
-        except OSError as error:
-            raise ToolError(f"{clean(path)}: cannot be read: {error.strerror}") from error
-        if head != b"\x89PNG\r\n\x1a\n":
-            raise ToolError(f"{clean(path)}: expected a PNG image by its name, found none")
-        self.overlays.append(path)
+    def _add_file(self, path: Path) -> None:
+        content = read_json(path)
+        if training.is_run(content):
+            self.runs.append(training.parse_run(content, path))
+            return
+        report = parse_report(content, clean(path))
+        report.paths = [path]
+        self.reports.append(report)
 
 
-def _training_run(path: Path) -> dict[str, Any] | None:
-    """None for anything else: read_report() will say what is wrong with it."""
+def _checked_png(path: Path) -> Path:
     try:
-        content = orjson.loads(path.read_bytes()) if path.is_file() else None
-    except (OSError, orjson.JSONDecodeError):
-        return None
-    if not isinstance(content, dict) or content.get("schema") != TRAINING_SCHEMA:
-        return None
-    try:
-        charts.training_charts("", content["epochs"])
-        tables.training_table("", content)
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
-        raise ToolError(f"{clean(path)}: a training report without {clean(error)}") from error
-    return content
+        head = path.open("rb").read(8)
+    except OSError as error:
+        raise ToolError(f"{clean(path)}: cannot be read: {error.strerror}") from error
+    if head != b"\x89PNG\r\n\x1a\n":
+        raise ToolError(f"{clean(path)}: expected a PNG image by its name, found none")
+    return path
 
 
 # ---- Sections, in the order of the page ----
@@ -106,7 +124,7 @@ def sections_of(inputs: Inputs, baseline: str | None, prices: cost.Costs | None)
         _counters(figures),
         _interference(inputs.reports, figures),
         _ops(inputs.reports),
-        _training(inputs),
+        training.section(inputs.runs, inputs.loose_overlays),
         _environment(inputs.reports),
     ]
 
@@ -136,7 +154,7 @@ def _machines(
         section.add(tables.differences_table(machines), tables.machines_table(found))
     section.add(cost.table(reports, figures, prices))
     scaling = fg.thread_scaling(figures)
-    section.add(charts.scaling_chart(scaling), tables.scaling_table(scaling))
+    section.add(charts_more.scaling_chart(scaling), tables.scaling_table(scaling))
     return section
 
 
@@ -165,11 +183,15 @@ def _roofline(figures: Sequence[fg.Figure]) -> Section:
 def _where(figures: Sequence[fg.Figure], top: fg.SpeedUp | None) -> Section:
     section = Section("where", "Where the step goes")
     if top:
-        chart = charts.waterfall_chart(top.base, top.other)
+        chart = charts_where.waterfall_chart(top.base, top.other)
         if chart is None:
-            section.add(paragraph("These reports have no CPU times per step to tell it from."))
+            section.add(paragraph("These reports tell neither stages nor CPU times of both steps."))
         section.add(chart)
-    section.add(charts.cpu_chart(figures))
+        section.add(*charts_where.other_waterfalls(figures, top))
+    section.add(charts_where.work_chart(figures), tables.work_table(figures))
+    for line in step_parts.watching_notes([figure.case for figure in figures]):
+        section.add(paragraph(line, "dim"))
+    section.add(charts_where.cpu_chart(figures))
     return section
 
 
@@ -183,24 +205,14 @@ def _counters(figures: Sequence[fg.Figure]) -> Section:
 
 def _interference(reports: Sequence[Report], figures: Sequence[fg.Figure]) -> Section:
     section = Section("interference", "Interference")
-    section.add(charts.interference_chart(fg.relative_steps(reports, figures), figures))
+    section.add(charts_where.interference_chart(fg.relative_steps(reports, figures), figures))
     return section
 
 
 def _ops(reports: Sequence[Report]) -> Section:
     section = Section("ops", "Single ops")
     rows = tables.op_rows(reports)
-    section.add(charts.op_chart(rows), tables.op_table(rows))
-    return section
-
-
-def _training(inputs: Inputs) -> Section:
-    section = Section("training", "Training")
-    for name, run in inputs.training.items():
-        own = Path(name).name
-        section.add(*charts.training_charts(own, run["epochs"]), tables.training_table(own, run))
-    for path in inputs.overlays:
-        section.add(page.image_html(path, clean(path.name)))
+    section.add(charts_more.op_chart(rows), tables.op_table(rows))
     return section
 
 
@@ -229,13 +241,12 @@ def write_figures(folder: Path, sections: Sequence[Section]) -> None:
 
 
 def write_page(
-    paths: Sequence[Path],
+    inputs: Inputs,
     out: Path,
     title: str = TITLE,
     baseline: str | None = None,
     prices: cost.Costs | None = None,
 ) -> list[Section]:
-    inputs = Inputs(paths)
     sections = sections_of(inputs, baseline, prices)
     introduction = story.introduction_html(inputs.reports, fg.warnings(inputs.reports))
     write_file(out, page.page(clean(title), introduction, sections))
@@ -244,9 +255,8 @@ def write_page(
 
 def run(arguments: argparse.Namespace) -> ExitCode:
     prices = cost.read(arguments.cost) if arguments.cost else None
-    sections = write_page(
-        arguments.inputs, arguments.out, arguments.title, arguments.baseline, prices
-    )
+    inputs = Inputs(arguments.inputs)
+    sections = write_page(inputs, arguments.out, arguments.title, arguments.baseline, prices)
     if arguments.figures:
         write_figures(arguments.figures, sections)
     size = arguments.out.stat().st_size / 1e6

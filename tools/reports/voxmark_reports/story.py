@@ -5,7 +5,7 @@ from __future__ import annotations
 import html
 from collections.abc import Sequence
 
-from voxmark_reports import differences
+from voxmark_reports import differences, step_parts, verdicts
 from voxmark_reports import figures as fg
 from voxmark_reports.figures import SpeedUp
 from voxmark_reports.page import paragraph
@@ -17,39 +17,46 @@ def factor_text(factor: float) -> str:
     return f"{significant(factor, 3)}x"
 
 
-def interval_text(found: SpeedUp) -> str:
-    if not found.interval:
+def interval_text(interval: tuple[float, float] | None) -> str:
+    if not interval:
         return "no interval"
-    return f"{significant(found.interval[0], 3)} to {significant(found.interval[1], 3)}"
+    return f"{significant(interval[0], 3)} to {significant(interval[1], 3)}"
 
 
 def answer(found: SpeedUp) -> str:
     """Which, and by how much."""
     other, base = found.other, found.base
-    if found.factor < 1:
+    if not found.is_faster:
         return (
             f"Nothing here is faster than {base.series}: {other.series} takes"
-            f" {significant(1 / found.factor, 3)} times as long per step at {other.image}."
+            f" {significant(found.times, 3)} times as long per step at {other.image}."
         )
     return (
-        f"{other.series} trains {significant(found.factor, 3)} times as fast as {base.series}"
+        f"{other.series} trains {significant(found.times, 3)} times as fast as {base.series}"
         f" at {other.image}."
     )
 
 
 def certainty(found: SpeedUp) -> str:
+    """How sure that direction and size are."""
     counts = f"{found.base.processes} against {found.other.processes} processes"
     if not found.interval:
         return (
             f"How sure: not at all yet. With {counts} nothing is known of the noise; measure with"
             " --repeats 10."
         )
-    text = f"How sure: the 95% interval is {interval_text(found)}, from {counts}."
+    word = "fast" if found.is_faster else "long"
+    text = (
+        f"How sure: the 95% interval is {interval_text(found.times_interval)} times as {word},"
+        f" from {counts}."
+    )
     if found.is_sure:
         return text + f" Chance alone gives so much with p = {found.p_value:.2g}."
+    needed = found.processes_needed
+    advice = f"measure with --repeats {needed}" if needed else "no 100 processes would settle it"
     return text + (
         f" That is not settled: chance alone could give so much (p = {found.p_value:.2g}, below"
-        " 0.01 is wanted); measure with --repeats 10."
+        f" {verdicts.ALPHA} is wanted); {advice}."
     )
 
 
@@ -67,16 +74,30 @@ def reasons(found: SpeedUp) -> str:
         )
     if other.roofline_share is not None:
         said.append(f"that is {percent(other.roofline_share)} of what this machine allows")
-    parts_before, parts_after = fg.parts_of_step(base.case), fg.parts_of_step(other.case)
-    saved = base.step_seconds - other.step_seconds
-    if parts_before and parts_after and saved > 0:
-        gains = {name: parts_before[name] - parts_after[name] for name in parts_before}
-        name = max(gains, key=lambda part: gains[part])
-        said.append(
-            f"of the {seconds_text(saved)} saved per step, {percent(min(1.0, gains[name] / saved))}"
-            f" is {name}"
-        )
+    if change := _largest_change(found):
+        said.append(change)
     return "Why: " + "; ".join(said) + "." if said else ""
+
+
+def _largest_change(found: SpeedUp) -> str:
+    """Which part of the step decides, by kind of work where that was watched."""
+    other, base = found.other, found.base
+    before, after = step_parts.of_both(base.case, other.case)
+    saved = base.step_seconds - other.step_seconds
+    if not saved:
+        return ""
+    gains = {
+        name: (before.get(name, 0.0) - after.get(name, 0.0)) / saved
+        for name in dict.fromkeys([*before, *after])
+    }
+    if not gains:
+        return ""
+    name = max(gains, key=lambda part: gains[part])
+    word = "saved" if saved > 0 else "lost"
+    return (
+        f"of the {seconds_text(abs(saved))} {word} per step, {percent(min(1.0, gains[name]))} is"
+        f" {name}"
+    )
 
 
 def headline_html(found: SpeedUp | None) -> str:
@@ -85,7 +106,10 @@ def headline_html(found: SpeedUp | None) -> str:
         return f'<div class="headline">{paragraph(text, "answer")}</div>'
     other, base = found.other, found.base
     cards = [
-        (factor_text(found.factor), f"measured, forward and backward ({interval_text(found)})"),
+        (
+            factor_text(found.factor),
+            f"measured, forward and backward ({interval_text(found.interval)})",
+        ),
         (factor_text(fg.PAPER_SPEED_UP), "the white paper's, TensorFlow with oneDNN over stock"),
         (seconds_text(other.step_seconds), f"per step, {other.series}"),
         (seconds_text(base.step_seconds), f"per step, {base.series}"),
@@ -115,11 +139,14 @@ def machines_html(found: Sequence[SpeedUp]) -> str:
     sentences = []
     for s in found:
         if s.other.voxels == largest:
-            word = f"{significant(s.factor, 3)} times as fast as"
+            times = significant(s.times, 3)
+            word = (
+                f"is {times} times as fast as" if s.is_faster else f"takes {times} times as long as"
+            )
             sure = "" if s.is_sure else "; not settled"
             sentences.append(
-                f"{s.other.series} is {word} {s.base.series} at {s.other.image}"
-                f" (95% interval: {interval_text(s)}; p = {s.p_value:.2g}{sure})."
+                f"{s.other.series} {word} {s.base.series} at {s.other.image}"
+                f" (95% interval: {interval_text(s.times_interval)}; p = {s.p_value:.2g}{sure})."
             )
     return "".join(paragraph(sentence) for sentence in sentences)
 
@@ -129,7 +156,8 @@ def introduction_html(reports: Sequence[Report], warnings: Sequence[str]) -> str
     for report in reports:
         host = f"host {differences.host_name(report)}, {clean(report.created)}"
         if report.op_level:
-            lines.append(f"{report.name}: single ops, {host}")
+            machine = differences.machine_name(report)
+            lines.append(f"{report.name}: single ops, {machine}, {host}")
             continue
         commit = clean(report.program.get("commit") or "commit?")[:12]
         program = f"voxmark {clean(report.program.get('version'))} ({commit})"

@@ -4,16 +4,22 @@ from __future__ import annotations
 
 import csv
 import io
-import statistics
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from voxmark_reports import differences
+from voxmark_reports import differences, step_parts
 from voxmark_reports.cases import cases_of, number, shared_members
 from voxmark_reports.figures import Figure, SpeedUp
 from voxmark_reports.reading import Report
-from voxmark_reports.text import bytes_text, clean, percent, seconds_text, significant
+from voxmark_reports.text import (
+    bytes_text,
+    clean,
+    file_name,
+    percent,
+    seconds_text,
+    significant,
+)
 
 
 @dataclass
@@ -70,6 +76,7 @@ def results_table(
             ("flops_per_second", "GFLOP/s"),
             ("roofline_share", "of roofline"),
             ("planned_bytes", "planned"),
+            ("allocated_bytes", "allocated"),
             ("peak_bytes", "peak"),
             ("speed_up", "speed-up"),
             ("speed_up_low", "low"),
@@ -82,6 +89,7 @@ def results_table(
             "flops_per_second": lambda value: significant(value / 1e9, 3),
             "roofline_share": percent,
             "planned_bytes": bytes_text,
+            "allocated_bytes": bytes_text,
             "peak_bytes": bytes_text,
             "speed_up": lambda value: f"{significant(value, 3)}x",
         },
@@ -100,6 +108,7 @@ def results_table(
                 "outcome": case.outcome,
                 "note": case.reason,
                 "planned_bytes": case.median("planned_bytes"),
+                "allocated_bytes": case.median("allocated_bytes"),
                 "peak_bytes": case.median("peak_bytes"),
                 "processes": len(case.measured),
             }
@@ -120,6 +129,24 @@ def results_table(
                         row["speed_up_low"], row["speed_up_high"] = speed_up.interval
             table.rows.append(row)
     return table
+
+
+def work_table(figures: Sequence[Figure]) -> Table:
+    """Seconds of a step by kind of work and direction; the longest part of all first."""
+    longest: dict[str, float] = {}
+    rows = []
+    for figure in figures:
+        work = step_parts.by_work(figure.case)
+        if work is None:
+            continue
+        for name, seconds in work.parts.items():
+            longest[name] = max(longest.get(name, 0.0), seconds / figure.step_seconds)
+        label = f"{figure.series} {figure.image}"
+        rows.append({"case": label, "step_seconds": figure.step_seconds, **work.parts})
+    parts = sorted(longest, key=lambda name: -longest[name])
+    columns = [("case", "case"), ("step_seconds", "s/step"), *((name, name) for name in parts)]
+    shown = dict.fromkeys(["step_seconds", *parts], seconds_text)
+    return Table("work", "Seconds of a step by kind of work", columns, rows, shown)
 
 
 def memory_table(figures: Sequence[Figure]) -> Table:
@@ -186,7 +213,7 @@ def environment_table(report: Report) -> Table:
                 reasons.append(
                     {"name": f"{section}.{name}", "value": f"not known: {clean(reason)}"}
                 )
-    name = "environment-" + "".join(c if c.isalnum() else "-" for c in report.name)
+    name = f"environment-{file_name(report.name)}"
     return Table(
         name,
         f"Environment of {report.name}",
@@ -238,14 +265,17 @@ def scaling_table(rows: list[dict[str, Any]]) -> Table:
 def op_rows(reports: Sequence[Report]) -> list[dict[str, Any]]:
     """Google Benchmark's names are BACKEND/LAYER/OP/IMAGE; others are taken whole."""
     rows = []
-    for report in reports:
-        for case in cases_of(report) if report.op_level else []:
+    op_level = [report for report in reports if report.op_level]
+    shared = shared_members([case for report in op_level for case in cases_of(report)])
+    for report in op_level:
+        for case in cases_of(report):
             seconds = case.median("op_seconds")
             if seconds is None:
                 continue
-            backend, _, op = case.label().partition("/")
+            backend, _, op = clean(case.spec["op"]).partition("/")
             if not op:
-                backend, op = report.name, case.label()
+                backend, op = report.name, backend
+            op = f"{op} {case.workload(shared)}".strip()
             stage = next((s for record in case.measured for s in record["stages"]), {})
             implementation = f"{stage.get('implementation', '')} {stage.get('layout', '')}"
             rates = [case.median(f"readings.{name}") for name in ("FLOP/s", "bytes/s")]
@@ -273,22 +303,3 @@ def op_table(rows: list[dict[str, Any]]) -> Table:
         ("implementation", "implementation"),
     ]
     return Table("ops", "Single ops", columns, rows)
-
-
-def training_table(name: str, run: dict[str, Any]) -> Table:
-    rows = []
-    for epoch in run["epochs"]:
-        row = {
-            k: epoch[k]
-            for k in ("epoch", "images", "seconds", "seconds_per_image", "waiting_share")
-        }
-        for split in ("training", "validation"):
-            scores = epoch.get(split) or {}
-            for metric in ("loss", "accuracy", "whole_dice"):
-                row[f"{split}_{metric}"] = scores.get(metric)
-            dice = scores.get("hard_dice")
-            row[f"{split}_hard_dice"] = statistics.fmean(dice) if dice else None
-        rows.append(row)
-    columns = [(key, key.replace("_", " ")) for key in (rows[0] if rows else {"epoch": 0})]
-    file = "training-" + "".join(c if c.isalnum() else "-" for c in name)
-    return Table(file, f"Epochs of {name}", columns, rows, {"waiting_share": percent})

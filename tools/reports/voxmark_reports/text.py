@@ -65,5 +65,10 @@ def percent(share: float) -> str:
     return f"{significant(100 * share, 2)}%"
 
 
+def file_name(text: str) -> str:
+    """What may stand in a file's name: letters, digits and "-"."""
+    return "".join(c if c.isascii() and c.isalnum() else "-" for c in text)
+
+
 def image_text(image: list[int]) -> str:
     return "x".join(str(extent) for extent in image)

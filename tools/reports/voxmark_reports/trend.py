@@ -31,7 +31,9 @@ def unit_of(metric: str) -> str:
 
 
 def commit_text(commit: str | None) -> str:
-    return clean(commit or "unknown")[:12]
+    """Shortened, but for the word that it had uncommitted changes."""
+    head, dash, rest = clean(commit or "unknown").partition("-")
+    return head[:12] + dash + rest[:12]
 
 
 def changes_table(found: Found) -> Table:

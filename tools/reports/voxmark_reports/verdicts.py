@@ -12,6 +12,8 @@ from voxmark_reports.errors import ExitCode
 
 ALPHA = 0.01  # one-sided, after Holm's correction
 MARGIN = 0.03  # closer than that is the same, as far as anybody should care
+# Per side: with fewer no difference whatsoever is significant.
+LEAST_PROCESSES = next(n for n in range(1, 100) if inference.smallest_p(n, n) < ALPHA)
 
 
 class Verdict(StrEnum):
@@ -40,6 +42,8 @@ class Judgement:
     detectable: float | None = None  # the smallest relative change that could have been found
     processes_needed: int | None = None  # per side, to settle it
     broken: bool = False  # measured before, wrong or dead now: counts as a regression
+    allowed: float | None = None  # relative; so much slower is no regression, as the user said
+    is_allowed: bool = False  # surely no slower than that
 
     @property
     def base(self) -> float | None:
@@ -48,6 +52,24 @@ class Judgement:
     @property
     def new(self) -> float | None:
         return statistics.median(self.new_values) if self.new_values else None
+
+    @property
+    def change(self) -> float:
+        return 0.0 if self.ratio is None else self.ratio - 1
+
+    @property
+    def code(self) -> ExitCode:
+        """What it says to whom it decides for."""
+        if self.broken:
+            return ExitCode.ANSWER_IS_NO
+        if self.verdict == Verdict.NOT_COMPARABLE:
+            return ExitCode.NOT_COMPARABLE
+        if self.is_allowed or self.verdict in (Verdict.SAME, Verdict.FASTER):
+            return ExitCode.DONE
+        if self.verdict == Verdict.INCONCLUSIVE:
+            return ExitCode.INCONCLUSIVE
+        maybe_allowed = self.ratio is not None and self.change < (self.allowed or 0.0)
+        return ExitCode.INCONCLUSIVE if maybe_allowed else ExitCode.ANSWER_IS_NO
 
 
 def measure(base: Sequence[float], new: Sequence[float], exact: bool = False) -> Judgement:
@@ -65,14 +87,19 @@ def measure(base: Sequence[float], new: Sequence[float], exact: bool = False) ->
     return found
 
 
-def decide(found: Judgement, margin: float, questions: int) -> None:
-    """The verdict, given the corrected p value, the margin and how many were asked together."""
+def decide(found: Judgement, margin: float, questions: int, allowed: float | None = None) -> None:
+    """The verdict, given the corrected p value and how many were asked together.
+
+    `margin`: closer than that is the same. `allowed`: how much slower the user lets pass; it
+    decides what the verdict means for the exit code, and never makes the same of what is slower.
+    """
     base, new = found.base_values, found.new_values
-    change = 0.0 if found.ratio is None else found.ratio - 1
-    appeared = found.ratio is None and found.base != found.new  # from nothing to something
+    found.allowed = allowed
+    appeared = found.ratio is None and base != new  # from nothing to something
     if found.exact:
-        beyond = appeared or abs(change) > margin
-        found.verdict = _direction(found) if beyond else Verdict.SAME
+        differs = appeared or found.change != 0
+        found.verdict = _direction(found) if differs else Verdict.SAME
+        found.is_allowed = not appeared and found.change <= (allowed or 0.0)
         return
 
     alpha = ALPHA / questions
@@ -84,25 +111,29 @@ def decide(found: Judgement, margin: float, questions: int) -> None:
         return
     if inference.smallest_p(len(base), len(new)) >= ALPHA:
         found.reason = f"{len(base)} against {len(new)} processes can never be significant"
-    elif _surely_within(found, margin) or found.base == found.new == 0:
-        found.verdict = Verdict.SAME
         return
+    if allowed is not None and found.interval is not None:
+        found.is_allowed = found.interval[1] - 1 <= allowed
+    if _surely_within(found, margin) or found.base == found.new == 0:
+        found.verdict = Verdict.SAME
     elif found.adjusted_p is None or found.adjusted_p >= ALPHA:
         found.reason = "the noise hides what there may be"
-    elif appeared or abs(change) >= margin:
+    elif appeared or abs(found.change) >= margin:
         found.verdict = _direction(found)
-        return
     else:
         found.reason = f"there is a change, but maybe one within {100 * margin:.3g}%"
+    if found.code == ExitCode.INCONCLUSIVE and found.verdict == Verdict.SLOWER:
+        found.reason = f"maybe by more than the {100 * (allowed or 0.0):.3g}% that are allowed"
 
 
 def settle(found: Judgement, margin: float, questions: int) -> None:
-    """How many processes an inconclusive one would take."""
+    """How many processes it would take where the answer is open."""
     spread = inference.relative_spread(found.base_values, found.new_values)
-    if found.verdict == Verdict.INCONCLUSIVE and spread is not None and found.ratio is not None:
-        found.processes_needed = inference.processes_to_settle(
-            spread, found.ratio - 1, margin, ALPHA / questions
+    if found.code == ExitCode.INCONCLUSIVE and spread is not None and found.ratio is not None:
+        needed = inference.processes_to_settle(
+            spread, found.change, max(margin, found.allowed or 0.0), ALPHA / questions
         )
+        found.processes_needed = needed and max(needed, LEAST_PROCESSES)
 
 
 def _surely_within(found: Judgement, margin: float) -> bool:
@@ -129,9 +160,9 @@ def exit_code(deciding: Sequence[Judgement]) -> ExitCode:
 
     Nothing compared is never a pass.
     """
-    verdicts = {found.verdict for found in deciding}
-    if Verdict.SLOWER in verdicts or any(found.broken for found in deciding):
+    codes = {found.code for found in deciding}
+    if ExitCode.ANSWER_IS_NO in codes:
         return ExitCode.ANSWER_IS_NO
-    if Verdict.NOT_COMPARABLE in verdicts or not verdicts:
+    if ExitCode.NOT_COMPARABLE in codes or not codes:
         return ExitCode.NOT_COMPARABLE
-    return ExitCode.INCONCLUSIVE if Verdict.INCONCLUSIVE in verdicts else ExitCode.DONE
+    return ExitCode.INCONCLUSIVE if ExitCode.INCONCLUSIVE in codes else ExitCode.DONE
