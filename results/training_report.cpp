@@ -27,8 +27,8 @@ void add_scores(const Json& scores, const std::string& part, std::size_t labels,
 
 Columns columns_of(const Json& epoch) {
   Columns columns;
-  for (const char* key :
-       {"epoch", "images", "seconds", "seconds_per_image", "waiting_share", "validation_seconds"}) {
+  for (const char* key : {"epoch", "best", "images", "seconds", "seconds_per_image",
+                          "waiting_seconds", "waiting_share", "validation_seconds"}) {
     columns.emplace_back(key, epoch.at(key));
   }
   const std::size_t labels = epoch.at("training").at("hard_dice").size();
@@ -74,6 +74,17 @@ std::string epochs_csv(const Json& report) {
     }
     if (text.empty()) text = fmt::format("{}\n", fmt::join(names, ","));
     text += fmt::format("{}\n", fmt::join(values, ","));
+  }
+  return text;
+}
+
+std::string steps_csv(const Json& report) {
+  std::string text = "epoch,step,loss\n";
+  for (const Json& epoch : report.at("epochs")) {
+    int step = 0;
+    for (const Json& loss : epoch.at("step_losses")) {
+      text += fmt::format("{},{},{}\n", epoch.at("epoch").get<int>(), ++step, dump_json(loss));
+    }
   }
   return text;
 }

@@ -27,4 +27,7 @@ void write_training_report(const std::string& path, const Json& report);
 // validation_hard_dice_1, ...; empty where there is no value.
 std::string epochs_csv(const Json& report);
 
+// Lines of epoch, step (from 1) and loss.
+std::string steps_csv(const Json& report);
+
 }  // namespace voxmark
