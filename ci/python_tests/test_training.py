@@ -139,6 +139,9 @@ def test_interrupted_it_leaves_a_report_and_goes_on(tmp_path: Path) -> None:
     assert losses(train(out, resume=True)) == losses(expected)
 
 
+STEPS = 20
+
+
 def tolerance(step: int) -> float:
     """Of a loss in fp32, relative to 1: that of voxmark verify, and at most what was ever seen."""
     return 1e-6 if step == 0 else min(1e-3 * 1.4 ** (step - 1), 0.01)
@@ -148,6 +151,10 @@ def expect_close(found: list[float], expected: list[float], scale: float = 1) ->
     assert len(found) == len(expected)
     for step, (ours, theirs) in enumerate(zip(found, expected, strict=True)):
         assert abs(ours - theirs) <= scale * tolerance(step) * max(1, abs(theirs)), step
+
+
+def worst(found: list[float], expected: list[float]) -> float:
+    return max(abs(ours - theirs) for ours, theirs in zip(found, expected, strict=True))
 
 
 def interpreter(framework: str) -> Path:
@@ -171,37 +178,36 @@ def losses_of(framework: str, weights: Path, batches: Path) -> list[float]:
     return json.loads(done.stdout)["losses"]
 
 
-# The first 20 steps from the same weights, over the same batches in the same order, against a
-# backend of voxmark's in double. At 48 voxels and 16 filters oneDNN takes the kernels that it takes
-# at larger images too.
+# The first 20 steps from the same weights, over the same batches in the same order. Against naive in
+# double where that is quick; at 48 voxels and 16 filters, where oneDNN takes the kernels that it
+# takes at larger images too, against eigen, which is off by its own rounding.
 @pytest.mark.parametrize(
-    ("shape", "reference"),
+    ("shape", "reference", "precision", "scale"),
     [
-        ({"image": 16, "filters": 4, "batch": 2}, "naive"),
-        ({"image": 48, "filters": 16, "batch": 1, "data": "phantom:16:64x56x48"}, "naive"),
+        ({"image": 16, "filters": 4}, "naive", "fp64", 1),
+        ({"image": 48, "filters": 16, "data": "phantom:16:64x56x48"}, "eigen", "fp32", 2),
     ],
-    ids=["small", "real kernels"],
+    ids=["small", "kernels of large images"],
 )
 def test_the_first_steps_are_those_of_keras(
-    shape: dict[str, Any], reference: str, tmp_path: Path
+    shape: dict[str, Any], reference: str, precision: str, scale: float, tmp_path: Path
 ) -> None:
     interpreter("keras")
-    steps = 20 if shape["image"] == 16 else 6
-    common = {**shape, "steps": steps, "epochs": 1, "threads": 2}
-    expected = losses(
-        train(
-            tmp_path / "reference",
-            backend=reference,
-            precision="fp64",
-            export_batches=steps,
-            **common,
-        )
+    common = {**shape, "batch": 1, "steps": STEPS, "epochs": 1, "threads": 2}
+    report = train(
+        tmp_path / "reference",
+        backend=reference,
+        precision=precision,
+        export_batches=STEPS,
+        **common,
     )
-    assert len(expected) == steps
-    for backend in ("eigen", "onednn"):
-        expect_close(losses(train(tmp_path / backend, backend=backend, **common)), expected)
+    expected = losses(report)
+    assert len(expected) == STEPS
+    for backend in {"eigen", "onednn"} - {reference}:
+        found = losses(train(tmp_path / backend, backend=backend, **common))
+        expect_close(found, expected, scale)
     batches = tmp_path / "reference" / "batches"
-    expect_close(losses_of("keras", batches / "start.safetensors", batches), expected)
+    expect_close(losses_of("keras", batches / "start.safetensors", batches), expected, scale)
 
 
 @pytest.mark.parametrize("framework", ["keras", "pytorch"])
@@ -225,7 +231,10 @@ def test_others_go_on_from_a_checkpoint(framework: str, tmp_path: Path) -> None:
     }
     save_file(tensors, fresh)
     other = losses_of(framework, fresh, out / "batches")
-    assert max(abs(a - b) for a, b in zip(other, expected, strict=True)) > 2 * tolerance(7)
+    assert worst(other, expected) > 10 * worst(found, expected), (
+        worst(other, expected),
+        worst(found, expected),
+    )
 
 
 def test_predictions_lie_in_place_on_an_oblique_grid(tmp_path: Path) -> None:
