@@ -15,6 +15,7 @@
 #include "benches/memory_room.h"
 #include "benches/process_status.h"
 #include "benches/progress.h"
+#include "results/claims.h"
 #include "results/report.h"
 #include "results/training_report.h"
 #include "tools/voxmark/model_options.h"
@@ -159,6 +160,7 @@ Json report_of(const Json& frame, const TrainingResult& result, const Json& end)
   report["best_epoch"] = result.best_epoch;
   report["end"] = end;
   report["test"] = test_json(result);
+  report["claims"] = paper_figures(report, whitepaper_claims().claims);
   const auto peak = process_bytes(0, "VmHWM");
   report["memory"] = {{"planned_bytes", forecast.planned_bytes},
                       {"peak_bytes", peak ? Json(*peak) : Json()}};
@@ -267,6 +269,10 @@ void print_end(const TrainingResult& result, const TrainFlags& flags) {
     for (const TestCase& scored : result.test) mean.add(scored.scores);
     fmt::print("test, {} cases, weights of epoch {}: {}\n", result.test.size(), result.best_epoch,
                scores_text(mean.mean()));
+  }
+  if (!flags.preset.empty()) {
+    fmt::print("voxmark reproduce --training {} judges it by the paper\n",
+               file_in(flags, "training.json"));
   }
   fmt::print("{} after {} epochs; report in {}\n", to_string(result.end), result.epochs.size(),
              file_in(flags, "training.json"));
