@@ -27,8 +27,8 @@ void add_scores(const Json& scores, const std::string& part, std::size_t labels,
 
 Columns columns_of(const Json& epoch) {
   Columns columns;
-  for (const char* key :
-       {"epoch", "images", "seconds", "seconds_per_image", "waiting_share", "validation_seconds"}) {
+  for (const char* key : {"epoch", "best", "images", "seconds", "seconds_per_image",
+                          "waiting_seconds", "waiting_share", "validation_seconds"}) {
     columns.emplace_back(key, epoch.at(key));
   }
   const std::size_t labels = epoch.at("training").at("hard_dice").size();
@@ -62,6 +62,40 @@ void write_training_report(const std::string& path, const Json& report) {
   file.commit();
 }
 
+Json paper_figures(const Json& report, const Json& claims) {
+  constexpr int kCases = 484;
+  constexpr std::size_t kEpochs = 25;
+  const Json& options = report.at("options");
+  const Json papers = {{"preset", "whitepaper"},
+                       {"image", {240, 240, 144}},
+                       {"batch", 16},
+                       {"channels", 1},
+                       {"classes", 1},
+                       {"filters", 16},
+                       {"tile", false},
+                       {"downsample", 1}};
+  for (const auto& [key, value] : papers.items()) {
+    if (options.at(key) != value) return {};
+  }
+  int cases = 0;
+  for (const Json& count : report.at("cases")) cases += count.get<int>();
+  const bool finished = report.at("end") == "done" && report.at("epochs").size() >= kEpochs &&
+                        !report.at("test").is_null();
+  if (report.at("data").at("kind") != "decathlon" || cases != kCases || !finished) return {};
+
+  const Json& mean = report.at("test").at("mean");
+  Json figures = Json::array();
+  for (const Json& claim : claims) {
+    if (claim.at("kind") != "training") continue;
+    const auto quantity = claim.at("quantity").get<std::string>();
+    const Json& measured = mean.at(quantity);
+    figures.push_back({{"figure", claim.at("id")},
+                       {"paper", claim.at("value")},
+                       {"measured", measured.is_array() ? measured.at(0) : measured}});
+  }
+  return figures;
+}
+
 std::string epochs_csv(const Json& report) {
   std::string text;
   for (const Json& epoch : report.at("epochs")) {
@@ -74,6 +108,17 @@ std::string epochs_csv(const Json& report) {
     }
     if (text.empty()) text = fmt::format("{}\n", fmt::join(names, ","));
     text += fmt::format("{}\n", fmt::join(values, ","));
+  }
+  return text;
+}
+
+std::string steps_csv(const Json& report) {
+  std::string text = "epoch,step,loss\n";
+  for (const Json& epoch : report.at("epochs")) {
+    int step = 0;
+    for (const Json& loss : epoch.at("step_losses")) {
+      text += fmt::format("{},{},{}\n", epoch.at("epoch").get<int>(), ++step, dump_json(loss));
+    }
   }
   return text;
 }

@@ -23,8 +23,16 @@ Json read_training_report(const std::string& path);
 // writing fails or the report would break its own schema.
 void write_training_report(const std::string& path, const Json& report);
 
+// The figures of a paper (claims of kind "training": id, quantity of the scores, value) beside the
+// mean of the test split. Null unless the run is the white paper's: 484 cases of a Decathlon
+// folder, the preset with nothing changed, all epochs, tested.
+Json paper_figures(const Json& report, const Json& claims);
+
 // A header line, then a line per epoch: epoch, images, seconds, ..., training_loss, ...,
 // validation_hard_dice_1, ...; empty where there is no value.
 std::string epochs_csv(const Json& report);
+
+// Lines of epoch, step (from 1) and loss.
+std::string steps_csv(const Json& report);
 
 }  // namespace voxmark

@@ -13,8 +13,11 @@ constexpr std::size_t kMaxPhantoms = 1000000;  // an order of subjects is shuffl
 
 }  // namespace
 
-SubjectParts open_parts(const std::string& data, const Dims& image, std::uint64_t seed) {
-  if (!data.starts_with(kPhantom)) return decathlon_parts(data, seed);
+bool is_phantom(const std::string& data) { return data.starts_with(kPhantom); }
+
+SubjectParts open_parts(const std::string& data, const Dims& image, std::uint64_t seed,
+                        bool whole_images) {
+  if (!is_phantom(data)) return decathlon_parts(data, seed);
   const std::string_view text = std::string_view(data).substr(kPhantom.size());
   const std::size_t colon = std::min(text.find(':'), text.size());
   std::size_t count = 0;
@@ -22,6 +25,11 @@ SubjectParts open_parts(const std::string& data, const Dims& image, std::uint64_
   if (error != std::errc() || end != text.data() + colon || count < 1 || count > kMaxPhantoms) {
     throw_bad_input("--data {}: expected phantom:N with N from 1 to {}, or phantom:N:240x240x155",
                     data, kMaxPhantoms);
+  }
+  if (colon == text.size() && !whole_images) {
+    throw_bad_input(
+        "--data {}: whole images of which extents? --tile and --downsample need {}:240x240x155",
+        data, data);
   }
   const Dims dims = colon == text.size() ? image : parse_dims(std::string(text.substr(colon + 1)));
   return phantom_parts(count, dims, seed);

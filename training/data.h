@@ -9,7 +9,11 @@ namespace voxmark {
 
 // A Decathlon folder, or "phantom:N" (N cases drawn when asked for, at `image` dims), or
 // "phantom:N:240x240x155" (at dims of their own). Split by the seed, which also draws phantoms.
-// Throws Error (bad_input).
-SubjectParts open_parts(const std::string& data, const Dims& image, std::uint64_t seed);
+// `whole_images`: that `image` is as large as the images are; false for tiles and down-sampled
+// images, of which phantoms must have dims of their own. Throws Error (bad_input).
+SubjectParts open_parts(const std::string& data, const Dims& image, std::uint64_t seed,
+                        bool whole_images = true);
+
+bool is_phantom(const std::string& data);
 
 }  // namespace voxmark

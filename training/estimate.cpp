@@ -3,7 +3,11 @@
 #include <chrono>
 
 #include "base/error.h"
+#include "training/host_memory.h"
+#include "training/predictor.h"
+#include "training/tiles.h"
 #include "workloads/cost.h"
+#include "workloads/resample.h"
 #include "workloads/synthetic.h"
 #include "workloads/weights.h"
 
@@ -41,24 +45,32 @@ double seconds_per_flop(const TrainingOptions& options, const CompileOptions& co
 Estimate estimate(const TrainingOptions& options, const SubjectParts& parts) {
   const Network network = unet3d(options.network);
   const Program step = lower(network, options.batch, options.image, Mode::training);
-  const Program forward = lower(network, 1, options.image, Mode::inference);
-  CompileOptions compile;
-  compile.precision = options.precision;
-  compile.threads = options.threads;
-  compile.memory_limit_bytes = options.memory_bytes;
+  const CompileOptions compile = step_options(options, bytes_beside_step(options, step, parts));
   if (const auto unsupported = options.backend->unsupported(step, compile)) {
     throw Error(ExitCode::cannot_here,
                 fmt::format("{}: {}", options.backend->name(), unsupported->reason));
   }
   Estimate result;
-  result.step_bytes = options.backend->plan(step, compile).total_bytes();
+  const std::int64_t step_bytes = options.backend->plan(step, compile).total_bytes();
+  const std::int64_t host_bytes = host_memory(options, step, parts).total();
+  result.fits = step_bytes <= *compile.memory_limit_bytes;
+
+  const Dims volume =
+      padded_to_multiple(downsampled(parts.training.dims, options.downsample), kUnetDimsMultiple);
+  Predictor predictor(predictor_options(options, options.memory_bytes - step_bytes - host_bytes));
+  const Dims piece = result.fits ? predictor.piece_for(volume) : smaller_of(options.image, volume);
+  result.tiled = predictor.tiled_for_memory();
+  result.bytes = step_bytes + host_bytes + predictor.planned_bytes_of(piece);
+
   const double per_flop = seconds_per_flop(options, compile);
   result.step_seconds = per_flop * static_cast<double>(flops(step));
+  const Program forward = lower(network, 1, piece, Mode::inference);
+  const double case_seconds = per_flop * static_cast<double>(flops(forward)) *
+                              static_cast<double>(tile_offsets(volume, piece).size());
   const auto steps = static_cast<double>(steps_per_epoch(options, parts)) * options.epochs;
   const auto scored = static_cast<double>(parts.validation.count) * options.epochs +
                       static_cast<double>(parts.test.count);
-  result.total_seconds =
-      steps * result.step_seconds + scored * per_flop * static_cast<double>(flops(forward));
+  result.total_seconds = steps * result.step_seconds + scored * case_seconds;
   return result;
 }
 

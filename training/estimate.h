@@ -8,14 +8,16 @@
 namespace voxmark {
 
 struct Estimate {
-  std::int64_t step_bytes = 0;  // planned, for a training step
+  std::int64_t bytes = 0;  // planned: a step, a prediction, and what host_memory.h counts
+  bool fits = false;       // into options.memory_bytes
+  bool tiled = false;      // whole images do not: predictions will be blended from tiles
   double step_seconds = 0;
   double total_seconds = 0;  // of all epochs' steps and of validation and test
 };
 
-// The plan is the backend's own. Seconds are those of one small step (64 voxels per axis at most,
-// one image), scaled by nominal FLOPs: a guess, since larger images may run at another speed.
-// Scoring counts as a forward pass over each case, as if it had the dims of `options.image`.
+// The plans are the backend's own, with the dims of the data set's first image. Seconds are those
+// of one small step (64 voxels per axis at most, one image), scaled by nominal FLOPs: a guess,
+// since larger images may run at another speed. Scoring counts as a forward pass over each case.
 // Throws Error (cannot_here) when the backend cannot run the program.
 Estimate estimate(const TrainingOptions& options, const SubjectParts& parts);
 

@@ -2,29 +2,25 @@
 // prediction is, blue where only the truth is, purple where they agree, on the grey scan.
 #pragma once
 
-#include <array>
 #include <cstdint>
 #include <span>
 #include <string>
-#include <vector>
 
+#include "training/caption.h"
+#include "workloads/nifti_header.h"
 #include "workloads/preprocess.h"
 
 namespace voxmark {
 
-struct Picture {
-  std::int64_t width = 0;
-  std::int64_t height = 0;
-  std::vector<std::uint8_t> rgb;  // rows from the top, (height, width, 3)
-};
-
-// Axial, coronal and sagittal slices beside each other, each through the most labelled voxels of
-// truth and prediction together (the middle where there are none). Patient's superior and anterior
-// are up, if x, y, z point right, front and up, as NIfTI has them; `voxel_size` in any unit sets
-// the aspect. `truth` may be empty. Labels lie in NIfTI's order.
+// A row of slices: axial, coronal and sagittal beside each other, each through the most labelled
+// voxels of truth and prediction together (the middle where there are none), with captions and a
+// legend. Whatever way `affine` turns the voxels, the patient's front and top are up and the right
+// hand is on the right ("R"), by the axes that lie nearest; its columns' lengths set the aspect.
+// `classes` > 1: a row for any label against any, then one per label. `truth` may be empty. Labels
+// lie in NIfTI's order.
 Picture draw_overlay(const Subject& subject, std::span<const std::uint8_t> prediction,
-                     std::span<const std::uint8_t> truth,
-                     const std::array<double, 3>& voxel_size = {1, 1, 1});
+                     std::span<const std::uint8_t> truth, const Affine& affine,
+                     std::int64_t classes = 1);
 
 // Throws Error: bad_input when the file cannot be created, internal when writing fails.
 void write_png(const std::string& path, const Picture& picture);

@@ -82,6 +82,53 @@ TEST(Predictor, PadsByTheEdgesAndCutsBack) {
   }
 }
 
+// Tiles along one axis, each predicted by itself here: the weights along the others cancel.
+TEST(Predictor, BlendsTilesByTheirWeights) {
+  PredictorOptions options = small_options();
+  options.tile = Dims{16, 16, 16};
+  const Subject subject = drawn({32, 16, 16});
+  Predictor predictor(options);
+  const Weights weights = weights_of(options);
+  predictor.set_weights(weights);
+  const std::vector<float> found = predictor.predict(subject);
+
+  const Program program = lower(unet3d(options.network), 1, {16, 16, 16}, Mode::inference);
+  CompileOptions compile;
+  compile.readable = {program.prediction};
+  const auto executable = naive_backend().compile(program, compile);
+  for (std::size_t i = 0; i < program.tensors.size(); ++i) {
+    const TensorInfo& tensor = program.tensors[i];
+    if (is_persistent(tensor.role)) {
+      executable->set(static_cast<TensorId>(i), weights.at(tensor.name));
+    }
+  }
+  constexpr std::size_t kPlane = 16 * 16;
+  std::vector<double> sums(32 * kPlane);
+  std::vector<double> shares(32 * kPlane);
+  const auto scales = scale_of(subject, {}, subject.dims, 1);  // the whole image is scaled once
+  for (const std::size_t begin : {0U, 8U, 16U}) {
+    Sample sample =
+        cut_sample(subject, {static_cast<std::int64_t>(begin), 0, 0}, {{16, 16, 16}, 1, 1}, scales);
+    executable->load({1, {16, 16, 16}, 1, 1, std::move(sample.input), std::move(sample.target)});
+    executable->run();
+    std::vector<double> prediction(16 * kPlane);
+    executable->read(program.prediction, prediction);
+    for (std::size_t d = 0; d < 16; ++d) {
+      const double weight = static_cast<double>(std::min(d + 1, 16 - d));
+      for (std::size_t i = 0; i < kPlane; ++i) {
+        sums[(begin + d) * kPlane + i] += weight * prediction[d * kPlane + i];
+        shares[(begin + d) * kPlane + i] += weight;
+      }
+    }
+  }
+  double largest_change = 0;
+  for (std::size_t i = 0; i < found.size(); ++i) {
+    ASSERT_NEAR(static_cast<double>(found[i]), sums[i] / shares[i], 1e-6) << i;
+    largest_change = std::max(largest_change, std::abs(sums[i] / shares[i] - sums[0] / shares[0]));
+  }
+  EXPECT_GT(largest_change, 0.01);  // not all the same, which any weights would blend to
+}
+
 TEST(Predictor, TilesWhatDoesNotFitAndSaysSo) {
   PredictorOptions options = small_options();
   const Subject subject = drawn({48, 32, 32});

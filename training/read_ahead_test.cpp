@@ -7,6 +7,7 @@
 #include <thread>
 
 #include "base/error.h"
+#include "workloads/batch.h"
 
 namespace voxmark {
 namespace {
@@ -18,7 +19,7 @@ Batch numbered(std::uint64_t index) {
 }
 
 TEST(ReadAhead, HandsOutInOrderWhateverIsReadyFirst) {
-  ReadAhead batches(
+  ReadAhead<Batch> batches(
       [](std::uint64_t index) {
         std::this_thread::sleep_for(std::chrono::milliseconds(index % 3 == 0 ? 5 : 0));
         return numbered(index);
@@ -29,7 +30,7 @@ TEST(ReadAhead, HandsOutInOrderWhateverIsReadyFirst) {
 
 TEST(ReadAhead, HoldsNoMoreThanItsDepth) {
   std::atomic<std::uint64_t> begun{0};
-  ReadAhead batches(
+  ReadAhead<Batch> batches(
       [&](std::uint64_t index) {
         ++begun;
         return numbered(index);
@@ -42,7 +43,7 @@ TEST(ReadAhead, HoldsNoMoreThanItsDepth) {
 }
 
 TEST(ReadAhead, PassesOnWhatWentWrongWhereItBelongs) {
-  ReadAhead batches(
+  ReadAhead<Batch> batches(
       [](std::uint64_t index) {
         if (index == 2) throw_bad_input("case 2 cannot be read");
         return numbered(index);
@@ -55,7 +56,7 @@ TEST(ReadAhead, PassesOnWhatWentWrongWhereItBelongs) {
 }
 
 TEST(ReadAhead, StopsWithBatchesLeft) {
-  ReadAhead batches(numbered, 0, 1000000, 2, 2);
+  ReadAhead<Batch> batches(numbered, 0, 1000000, 2, 2);
   EXPECT_EQ(batches.next().images, 0);
 }
 

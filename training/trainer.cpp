@@ -4,13 +4,16 @@
 #include <chrono>
 #include <cmath>
 #include <filesystem>
-#include <limits>
 #include <memory>
+#include <optional>
+#include <span>
 
 #include "base/error.h"
 #include "training/checkpoint.h"
+#include "training/host_memory.h"
 #include "training/predictor.h"
 #include "training/read_ahead.h"
+#include "workloads/safetensors.h"
 
 namespace voxmark {
 namespace {
@@ -21,81 +24,31 @@ double seconds_since(Clock::time_point start) {
   return std::chrono::duration<double>(Clock::now() - start).count();
 }
 
-constexpr int kBatchesAhead = 3;  // beyond the readers' own: decoding times vary
-
-TrainingRecipe recipe_of(const TrainingOptions& options) {
-  TrainingRecipe recipe;
-  recipe.shape = {options.image, options.network.input_channels, options.network.classes};
-  recipe.augment = options.augment;
-  recipe.downsample = options.downsample;
-  recipe.place = options.tile ? WindowPlace::anywhere : WindowPlace::near_middle;
-  return recipe;
+std::string case_name(const std::string& subject_name) {
+  return std::filesystem::path(subject_name).filename().string();
 }
 
-// Where a run stands: all that a checkpoint keeps beside the tensors.
-struct Position {
-  int epoch = 0;          // in work, from 0
-  std::int64_t step = 0;  // of it: the next one
-  ScoreMean scores;       // of its steps so far
-  double seconds = 0;     // and their times
-  double waiting_seconds = 0;
-  std::vector<EpochRecord> epochs;  // finished
-  double best_loss = std::numeric_limits<double>::infinity();
-  int best_epoch = 0;  // from 1; 0: none yet
-};
-
-EpochRecord record_from_json(const Json& json) {
-  EpochRecord record;
-  record.epoch = json.at("epoch").get<int>();
-  record.images = json.at("images").get<std::int64_t>();
-  record.seconds = json.at("seconds").get<double>();
-  record.waiting_seconds = json.at("waiting_seconds").get<double>();
-  record.validation_seconds = json.at("validation_seconds").get<double>();
-  record.training = scores_from_json(json.at("training"));
-  if (!json.at("validation").is_null()) record.validation = scores_from_json(json["validation"]);
-  record.best = json.at("best").get<bool>();
-  return record;
-}
-
-Json to_json(const Position& position) {
-  Json epochs = Json::array();
-  for (const EpochRecord& record : position.epochs) epochs.push_back(voxmark::to_json(record));
-  return {{"epoch", position.epoch},
-          {"step", position.step},
-          {"scores", position.scores.state()},
-          {"seconds", position.seconds},
-          {"waiting_seconds", position.waiting_seconds},
-          {"epochs", std::move(epochs)},
-          {"best_loss", number_to_json(position.best_loss)},
-          {"best_epoch", position.best_epoch}};
-}
-
-Position position_from_json(const Json& json, const std::string& name) {
-  Position position;
-  position.epoch = json.at("epoch").get<int>();
-  position.step = json.at("step").get<std::int64_t>();
-  position.scores = ScoreMean::from_state(json.at("scores"));
-  position.seconds = json.at("seconds").get<double>();
-  position.waiting_seconds = json.at("waiting_seconds").get<double>();
-  for (const Json& record : json.at("epochs")) position.epochs.push_back(record_from_json(record));
-  position.best_loss = number_from_json(json.at("best_loss"), name);
-  position.best_epoch = json.at("best_epoch").get<int>();
-  return position;
-}
-
-// Options that decide what is learnt; a resumed run must have the same. `epochs` and `patience` may
-// change, and so may what computes: backend, precision, threads (the losses then differ slightly).
-void check_same_options(const Json& wanted, const Json& found, const std::string& name) {
-  for (const auto& [key, value] : wanted.items()) {
-    if (!found.contains(key) || found.at(key) != value) {
-      throw_bad_input("--resume {}: made with {} {}, expected {}", name, key,
-                      found.contains(key) ? dump_json(found.at(key)) : "unknown", dump_json(value));
+// What a process that was killed left of a checkpoint in the making.
+void remove_unfinished(const std::string& checkpoint) {
+  const std::filesystem::path path(checkpoint);
+  std::error_code error;
+  for (const auto& entry : std::filesystem::directory_iterator(path.parent_path(), error)) {
+    const std::string name = entry.path().filename().string();
+    if (name.starts_with(path.filename().string() + ".") && name.ends_with(".part")) {
+      std::filesystem::remove(entry.path(), error);
     }
   }
 }
 
-std::string case_name(const std::string& subject_name) {
-  return std::filesystem::path(subject_name).filename().string();
+void write_batch(const std::string& path, const Batch& batch) {
+  const auto shape = [&](std::int64_t channels) {
+    return std::vector<std::int64_t>{batch.images, batch.dims.d, batch.dims.h, batch.dims.w,
+                                     channels};
+  };
+  const std::vector<TensorView> views = {
+      {"input", shape(batch.input_channels), std::span<const float>(batch.input)},
+      {"target", shape(batch.output_channels), std::span<const float>(batch.target)}};
+  write_safetensors(path, views, {});
 }
 
 class Trainer {
@@ -105,16 +58,16 @@ class Trainer {
         parts_(parts),
         observer_(observer),
         recipe_(recipe_of(options)),
-        program_(lower(unet3d(options.network), options.batch, options.image, Mode::training)) {
+        program_(lower(unet3d(options.network), options.batch, options.image, Mode::training)),
+        steps_(voxmark::steps_per_epoch(options, parts)) {
     check_source(parts.training, recipe_.shape, options.batch);
-    steps_ = voxmark::steps_per_epoch(options, parts);
-    compile();
   }
 
   TrainingResult run(bool resume) {
     start(resume);
     TrainingEnd end = TrainingEnd::done;
     if (!finished()) {
+      export_batches();
       measure_forecast();
       end = train_epochs();
     }
@@ -123,7 +76,10 @@ class Trainer {
     result.end = end;
     if (end == TrainingEnd::done || end == TrainingEnd::early_stop) {
       result.test = score_test();
-      if (result.test.size() < parts_.test.count) result.end = TrainingEnd::interrupted;
+      if (result.test.size() < parts_.test.count) {  // some of the cases tell nothing
+        result.test.clear();
+        result.end = TrainingEnd::interrupted;
+      }
     }
     result.prediction_tiled = predictor_->tiled_for_memory();
     result.forecast.planned_bytes = planned_bytes();
@@ -131,40 +87,63 @@ class Trainer {
   }
 
  private:
-  void compile() {
-    CompileOptions compile;
-    compile.precision = options_.precision;
-    compile.threads = options_.threads;
-    compile.memory_limit_bytes = options_.memory_bytes;  // backends may trade time for memory
+  void start(bool resume) {
+    std::optional<Weights> weights;
+    std::int64_t memory_bytes = options_.memory_bytes;
+    if (resume) {
+      const std::string path = last_checkpoint(options_.folder);
+      Checkpoint checkpoint = load_checkpoint(path, program_);
+      for (const std::string& difference :
+           check_resumable(options_, parts_.facts, checkpoint.state, path)) {
+        observer_.warning(difference + ": the losses will differ slightly");
+      }
+      if (!checkpoint.state.contains("position")) throw_bad_input("{}: has no position", path);
+      position_ = position_from_json(checkpoint.state["position"], path);
+      weights = std::move(checkpoint.weights);
+      if (position_.memory_bytes > memory_bytes) {
+        observer_.warning(fmt::format(
+            "--resume {}: had {} bytes of memory, now {}: images that fitted may be predicted in "
+            "tiles, with slightly other scores",
+            path, position_.memory_bytes, memory_bytes));
+      }
+      // With more memory, too, what was tiled stays tiled.
+      memory_bytes = std::min(memory_bytes, position_.memory_bytes);
+    }
+    position_.memory_bytes = memory_bytes;
+    for (const std::string& path :
+         {last_checkpoint(options_.folder), best_checkpoint(options_.folder)}) {
+      remove_unfinished(path);
+    }
+    compile(memory_bytes);
+    set_weights(*executable_, program_,
+                weights ? *weights : initial_weights(program_, options_.seed));
+  }
+
+  void compile(std::int64_t memory_bytes) {
+    TrainingOptions options = options_;
+    options.memory_bytes = memory_bytes;
+    host_bytes_ = host_memory(options, program_, parts_).total();
+    const CompileOptions compile =
+        step_options(options, bytes_beside_step(options, program_, parts_));
     if (const auto unsupported = options_.backend->unsupported(program_, compile)) {
       throw Error(ExitCode::cannot_here,
                   fmt::format("{}: {}", options_.backend->name(), unsupported->reason));
     }
     const std::int64_t planned = options_.backend->plan(program_, compile).total_bytes();
-    if (planned > options_.memory_bytes) {
+    if (planned > *compile.memory_limit_bytes) {
       throw Error(ExitCode::cannot_here,
-                  fmt::format("{}: a step takes {} bytes, expected at most {}",
-                              options_.backend->name(), planned, options_.memory_bytes));
+                  fmt::format("{}: a step takes {} bytes, expected at most {}: {} less {} for "
+                              "batches, images and predictions",
+                              options_.backend->name(), planned, *compile.memory_limit_bytes,
+                              memory_bytes, memory_bytes - *compile.memory_limit_bytes));
     }
     executable_ = options_.backend->compile(program_, compile);
-    predictor_ =
-        std::make_unique<Predictor>(predictor_options(options_, options_.memory_bytes - planned));
+    predictor_ = std::make_unique<Predictor>(
+        predictor_options(options_, memory_bytes - planned - host_bytes_));
   }
 
   std::int64_t planned_bytes() const {
-    return executable_->plan().total_bytes() + predictor_->planned_bytes();
-  }
-
-  void start(bool resume) {
-    if (!resume) {
-      set_weights(*executable_, program_, initial_weights(program_, options_.seed));
-      return;
-    }
-    const std::string path = last_checkpoint(options_.folder);
-    const Checkpoint checkpoint = load_checkpoint(path, program_);
-    check_same_options(voxmark::to_json(options_), checkpoint.state.at("options"), path);
-    position_ = position_from_json(checkpoint.state.at("position"), path);
-    set_weights(*executable_, program_, checkpoint.weights);
+    return executable_->plan().total_bytes() + predictor_->planned_bytes() + host_bytes_;
   }
 
   bool stopped_early() const {
@@ -179,10 +158,27 @@ class Trainer {
     return training_batch(parts_.training, recipe_, options_.batch, options_.seed, index / steps,
                           index % steps);
   }
+  std::uint64_t next_batch() const {
+    return static_cast<std::uint64_t>(position_.epoch) * static_cast<std::uint64_t>(steps_) +
+           static_cast<std::uint64_t>(position_.step);
+  }
+
+  void export_batches() {
+    if (options_.exported_batches == 0) return;
+    const std::filesystem::path folder(batches_folder(options_.folder));
+    std::error_code error;
+    std::filesystem::create_directories(folder, error);
+    if (error) throw_bad_input("{}: cannot be made: {}", folder.string(), error.message());
+    save((folder / "start.safetensors").string());
+    for (std::int64_t i = 0; i < options_.exported_batches; ++i) {
+      write_batch((folder / fmt::format("step_{:05}.safetensors", i)).string(),
+                  batch(next_batch() + static_cast<std::uint64_t>(i)));
+    }
+  }
 
   // A run() changes no persistent tensor, so that a step can be timed before it counts.
   void measure_forecast() {
-    executable_->load(batch(0));
+    executable_->load(batch(next_batch()));
     executable_->run();
     Clock::time_point start = Clock::now();
     executable_->run();
@@ -216,11 +212,9 @@ class Trainer {
 
   TrainingEnd train_epochs() {
     const auto steps = static_cast<std::uint64_t>(steps_);
-    const auto first = static_cast<std::uint64_t>(position_.epoch) * steps +
-                       static_cast<std::uint64_t>(position_.step);
-    ReadAhead batches([this](std::uint64_t index) { return batch(index); }, first,
-                      static_cast<std::uint64_t>(options_.epochs) * steps, options_.readers,
-                      options_.readers + kBatchesAhead);
+    ReadAhead<Batch> batches([this](std::uint64_t index) { return batch(index); }, next_batch(),
+                             static_cast<std::uint64_t>(options_.epochs) * steps, options_.readers,
+                             batches_ahead(options_));
     last_saved_ = Clock::now();
     while (!finished()) {
       while (position_.step < steps_) {
@@ -229,18 +223,18 @@ class Trainer {
           return TrainingEnd::interrupted;
         }
         if (!step(batches)) return TrainingEnd::diverged;
-        if (seconds_since(last_saved_) > options_.checkpoint_seconds && position_.step < steps_) {
+        if (seconds_since(last_saved_) > options_.checkpoint_seconds) {
           save(last_checkpoint(options_.folder));
         }
       }
-      finish_epoch();
+      if (const auto end = finish_epoch()) return *end;
       observer_.epoch(result_so_far(), seconds_left());
     }
     return TrainingEnd::done;
   }
 
   // False when the loss is no number: the step is not made.
-  bool step(ReadAhead& batches) {
+  bool step(ReadAhead<Batch>& batches) {
     const Clock::time_point start = Clock::now();
     const Batch batch = batches.next();
     const double waited = seconds_since(start);
@@ -251,6 +245,7 @@ class Trainer {
     Scores scores = scores_of(result.sums, options_.batch, options_.image.voxels());
     scores.loss = result.loss;
     position_.scores.add(scores);
+    position_.step_losses.push_back(result.loss);
     const double seconds = seconds_since(start);
     position_.seconds += seconds;
     position_.waiting_seconds += waited;
@@ -260,59 +255,79 @@ class Trainer {
     return true;
   }
 
-  void finish_epoch() {
+  // Validation, record and checkpoints. How the run ends, where it cannot go on: an epoch whose
+  // weights are no numbers leaves the checkpoint before it.
+  std::optional<TrainingEnd> finish_epoch() {
     EpochRecord record;
     record.epoch = position_.epoch + 1;
     record.images = steps_ * options_.batch;
     record.seconds = position_.seconds;
     record.waiting_seconds = position_.waiting_seconds;
     record.training = position_.scores.mean();
-    const Clock::time_point start = Clock::now();
-    record.validation = validate();
-    record.validation_seconds = seconds_since(start);
-    if (record.validation) validation_seconds_ = record.validation_seconds;
-
+    record.step_losses = position_.step_losses;
+    if (parts_.validation.count > 0) {
+      const Clock::time_point start = Clock::now();
+      predictor_->set_weights(read_weights(*executable_, program_));
+      ScoreMean mean;
+      record.validation_waiting_seconds =
+          score_cases(parts_.validation, [&](const TestCase& scored) { mean.add(scored.scores); });
+      if (mean.count() < static_cast<std::int64_t>(parts_.validation.count)) {
+        save(last_checkpoint(options_.folder));  // goes on with this validation
+        return TrainingEnd::interrupted;
+      }
+      record.validation = mean.mean();
+      record.validation_seconds = seconds_since(start);
+      validation_seconds_ = record.validation_seconds;
+    }
     const double loss = record.validation ? record.validation->loss : record.training.loss;
+    if (!std::isfinite(loss)) return TrainingEnd::diverged;
     record.best = loss < position_.best_loss;
     if (record.best) {
       position_.best_loss = loss;
       position_.best_epoch = record.epoch;
     }
-    position_.epochs.push_back(record);
+    position_.epochs.push_back(std::move(record));
     ++position_.epoch;
     position_.step = 0;
     position_.scores = {};
+    position_.step_losses.clear();
     position_.seconds = 0;
     position_.waiting_seconds = 0;
     // In this order: were the run to end between the two, it would go on before this epoch.
-    if (record.best) save(best_checkpoint(options_.folder));
+    if (position_.epochs.back().best) save(best_checkpoint(options_.folder));
     save(last_checkpoint(options_.folder));
+    return std::nullopt;
   }
 
-  std::optional<Scores> validate() {
-    if (parts_.validation.count == 0) return std::nullopt;
-    predictor_->set_weights(read_weights(*executable_, program_));
-    ScoreMean mean;
-    for (std::size_t i = 0; i < parts_.validation.count; ++i) {
-      mean.add(score(parts_.validation.load(i, recipe_.shape.input_channels)));
+  // Predicts and scores the cases of a part with the predictor's weights, images read ahead, until
+  // it is asked to stop. Returns the seconds that it waited for images.
+  template <class Visit>
+  double score_cases(const SubjectSource& part, const Visit& visit) {
+    ReadAhead<Subject> subjects(
+        [&](std::uint64_t index) {
+          return part.load(static_cast<std::size_t>(index), recipe_.shape.input_channels);
+        },
+        0, part.count, options_.readers, images_ahead(options_));
+    double waited = 0;
+    for (std::size_t i = 0; i < part.count && !observer_.stop(); ++i) {
+      const Clock::time_point start = Clock::now();
+      const Subject subject = subjects.next();
+      waited += seconds_since(start);
+      visit(TestCase{case_name(subject.name), subject.dims,
+                     scores_of(predictor_->predict(subject), predictor_->channels(), subject.dims,
+                               subject.labels)});
     }
-    return mean.mean();
-  }
-
-  Scores score(const Subject& subject) {
-    return scores_of(predictor_->predict(subject), predictor_->channels(), subject.dims,
-                     subject.labels);
+    return waited;
   }
 
   std::vector<TestCase> score_test() {
     std::vector<TestCase> cases;
     if (parts_.test.count == 0) return cases;
     predictor_->set_weights(load_weights(best_checkpoint(options_.folder), program_));
-    for (std::size_t i = 0; i < parts_.test.count && !observer_.stop(); ++i) {
-      const Subject subject = parts_.test.load(i, recipe_.shape.input_channels);
-      cases.push_back({case_name(subject.name), subject.dims, score(subject)});
-      observer_.tested(cases.back(), i + 1, parts_.test.count);
-    }
+    score_cases(parts_.test, [&](const TestCase& scored) {
+      cases.push_back(scored);
+      observer_.tested(scored, cases.size(), parts_.test.count);
+    });
     return cases;
   }
 
@@ -325,7 +340,10 @@ class Trainer {
   }
 
   void save(const std::string& path) {
-    const Json state = {{"options", voxmark::to_json(options_)}, {"position", to_json(position_)}};
+    const Json state = {{"options", to_json(options_)},
+                        {"data", parts_.facts.identity},
+                        {"computing", computing_json(options_)},
+                        {"position", to_json(position_)}};
     save_checkpoint(path, program_, options_.precision,
                     {read_weights(*executable_, program_), state});
     last_saved_ = Clock::now();
@@ -337,6 +355,7 @@ class Trainer {
   TrainingRecipe recipe_;
   Program program_;
   std::int64_t steps_ = 0;  // per epoch
+  std::int64_t host_bytes_ = 0;
   std::unique_ptr<Executable> executable_;
   std::unique_ptr<Predictor> predictor_;
   Position position_;
@@ -346,13 +365,6 @@ class Trainer {
   double test_seconds_ = 0;
   Clock::time_point last_saved_;
 };
-
-const Json& member(const Json& json, const char* key, const std::string& name) {
-  if (!json.is_object() || !json.contains(key)) {
-    throw_bad_input("{}: state has no \"{}\"", name, key);
-  }
-  return json.at(key);
-}
 
 }  // namespace
 
@@ -378,80 +390,13 @@ std::string best_checkpoint(const std::string& folder) {
   return (std::filesystem::path(folder) / "best.safetensors").string();
 }
 
-std::int64_t steps_per_epoch(const TrainingOptions& options, const SubjectParts& parts) {
-  if (options.steps_per_epoch > 0) return options.steps_per_epoch;
-  const auto cases = static_cast<std::int64_t>(parts.training.count);
-  return (cases + options.batch - 1) / options.batch;
+std::string batches_folder(const std::string& folder) {
+  return (std::filesystem::path(folder) / "batches").string();
 }
 
 TrainingResult train(const TrainingOptions& options, const SubjectParts& parts, bool resume,
                      TrainingObserver& observer) {
   return Trainer(options, parts, observer).run(resume);
-}
-
-Json to_json(const TrainingOptions& options) {
-  return {{"image", {options.image.d, options.image.h, options.image.w}},
-          {"batch", options.batch},
-          {"channels", options.network.input_channels},
-          {"classes", options.network.classes},
-          {"filters", options.network.filters},
-          {"seed", options.seed},
-          {"augment", options.augment},
-          {"tile", options.tile},
-          {"downsample", options.downsample},
-          {"steps_per_epoch", options.steps_per_epoch}};
-}
-
-TrainingOptions options_from_checkpoint(const Json& state, const std::string& name) {
-  const Json& json = member(state, "options", name);
-  TrainingOptions options;
-  try {
-    const Json& image = member(json, "image", name);
-    options.image = {image.at(0).get<std::int64_t>(), image.at(1).get<std::int64_t>(),
-                     image.at(2).get<std::int64_t>()};
-    options.batch = member(json, "batch", name).get<std::int64_t>();
-    options.network.input_channels = member(json, "channels", name).get<std::int64_t>();
-    options.network.classes = member(json, "classes", name).get<std::int64_t>();
-    options.network.filters = member(json, "filters", name).get<std::int64_t>();
-    options.seed = member(json, "seed", name).get<std::uint64_t>();
-    options.augment = member(json, "augment", name).get<bool>();
-    options.tile = member(json, "tile", name).get<bool>();
-    options.downsample = member(json, "downsample", name).get<std::int64_t>();
-    options.steps_per_epoch = member(json, "steps_per_epoch", name).get<std::int64_t>();
-  } catch (const Json::exception& error) {
-    throw_bad_input("{}: options: {}", name, error.what());
-  }
-  return options;
-}
-
-Json to_json(const EpochRecord& record) {
-  return {{"epoch", record.epoch},
-          {"images", record.images},
-          {"seconds", record.seconds},
-          {"seconds_per_image", record.seconds_per_image()},
-          {"waiting_seconds", record.waiting_seconds},
-          {"waiting_share", record.waiting_share()},
-          {"validation_seconds", record.validation_seconds},
-          {"training", to_json(record.training)},
-          {"validation", record.validation ? to_json(*record.validation) : Json()},
-          {"best", record.best}};
-}
-
-PredictorOptions predictor_options(const TrainingOptions& options, std::int64_t memory_bytes) {
-  PredictorOptions predictor;
-  predictor.backend = options.backend;
-  predictor.precision = options.precision;
-  predictor.threads = options.threads;
-  predictor.network = options.network;
-  predictor.downsample = options.downsample;
-  predictor.small_tile = options.image;
-  predictor.memory_bytes = memory_bytes;
-  if (options.tile) {
-    predictor.tile = options.image;
-  } else {
-    predictor.scale_window = options.image;
-  }
-  return predictor;
 }
 
 }  // namespace voxmark

@@ -2,15 +2,17 @@
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
-#include <omp.h>
 #include <sys/resource.h>
-#include <sys/wait.h>
-#include <unistd.h>
 
+#include <chrono>
+#include <cmath>
+#include <condition_variable>
 #include <csignal>
-#include <cstdlib>
 #include <filesystem>
 #include <memory>
+#include <mutex>
+#include <optional>
+#include <thread>
 #include <utility>
 
 #include "backends/naive/naive.h"
@@ -18,32 +20,42 @@
 #include "backends/verify.h"
 #include "training/checkpoint.h"
 #include "training/data.h"
+#include "training/host_memory.h"
 #include "training/predictor.h"
 #include "workloads/test_files.h"
 
 namespace voxmark {
 namespace {
 
-// Remembers every loss; stops before step `stop_before` of the process, when that is set.
+// Remembers every loss; stops before step `stop_before` of the process, when that is set, and not
+// before so many epochs are done.
 class Listener : public TrainingObserver {
  public:
-  explicit Listener(int stop_before = -1) : stop_before_(stop_before) {}
+  explicit Listener(int stop_before = -1, int epochs_before = 0)
+      : stop_before_(stop_before), epochs_before_(epochs_before) {}
   void step(int, std::int64_t, std::int64_t, double loss, double) override {
     losses.push_back(loss);
   }
   void epoch(const TrainingResult&, double) override { ++epochs; }
-  bool stop() override { return static_cast<int>(losses.size()) == stop_before_; }
+  void warning(const std::string& text) override { warnings.push_back(text); }
+  bool stop() override {
+    return static_cast<int>(losses.size()) == stop_before_ && epochs >= epochs_before_;
+  }
 
   std::vector<double> losses;
+  std::vector<std::string> warnings;
   int epochs = 0;
 
  private:
   int stop_before_;
+  int epochs_before_;
 };
 
-// naive, but no update changes anything: it cannot get better.
+// naive, but no update changes anything: it cannot get better. Or each turns the last parameter
+// into NaN.
 class NeverUpdating : public Backend {
  public:
+  explicit NeverUpdating(bool poisonous = false) : poisonous_(poisonous) {}
   std::string_view name() const override { return "never updating"; }
   std::string_view description() const override { return "for a test"; }
   std::optional<Unsupported> unsupported(const Program&, const CompileOptions&) const override {
@@ -56,20 +68,36 @@ class NeverUpdating : public Backend {
                                       const CompileOptions& options) const override {
     class Still : public Executable {
      public:
-      explicit Still(std::unique_ptr<Executable> inner) : inner_(std::move(inner)) {}
+      Still(std::unique_ptr<Executable> inner,
+            std::optional<std::pair<TensorId, std::size_t>> poison)
+          : inner_(std::move(inner)), poison_(poison) {}
       void set(TensorId id, std::span<const double> values) override { inner_->set(id, values); }
       void read(TensorId id, std::span<double> values) const override { inner_->read(id, values); }
       void load(const Batch& batch) override { inner_->load(batch); }
       StepResult run(StageObserver* observer) override { return inner_->run(observer); }
-      void update() override {}
+      void update() override {
+        if (!poison_) return;
+        const std::vector<double> values(poison_->second, std::nan(""));
+        inner_->set(poison_->first, values);
+      }
       std::span<const Stage> stages() const override { return inner_->stages(); }
       const MemoryPlan& plan() const override { return inner_->plan(); }
 
      private:
       std::unique_ptr<Executable> inner_;
+      std::optional<std::pair<TensorId, std::size_t>> poison_;
     };
-    return std::make_unique<Still>(naive_backend().compile(program, options));
+    std::optional<std::pair<TensorId, std::size_t>> poison;
+    for (std::size_t i = 0; poisonous_ && i < program.tensors.size(); ++i) {
+      if (program.tensors[i].role != TensorRole::parameter) continue;
+      poison = std::pair(static_cast<TensorId>(i),
+                         static_cast<std::size_t>(elements(program.tensors[i].shape)));
+    }
+    return std::make_unique<Still>(naive_backend().compile(program, options), poison);
   }
+
+ private:
+  bool poisonous_;
 };
 
 const Backend* backend_or_null(const std::string& name) { return find_backend(name).backend; }
@@ -111,7 +139,7 @@ TEST_P(EveryBackend, ResumedRunHasTheLossesOfAnUninterruptedOneBitByBit) {
   ASSERT_EQ(whole.losses.size(), 8U);
   EXPECT_EQ(expected.end, TrainingEnd::done);
 
-  // Stopped within the first epoch, after it, and within the second.
+  // Stopped within the first epoch, in its validation, and within the second.
   for (const int stop : {2, 4, 7}) {
     options = small_options(folder.path("stopped" + std::to_string(stop)), GetParam());
     Listener before(stop);
@@ -135,43 +163,11 @@ TEST_P(EveryBackend, ResumedRunHasTheLossesOfAnUninterruptedOneBitByBit) {
 INSTANTIATE_TEST_SUITE_P(Backends, EveryBackend, testing::Values("naive", "eigen", "onednn"),
                          [](const auto& backend) { return backend.param; });
 
-TEST(Train, KilledAtAnyMomentLeavesACheckpointToGoOnFrom) {
-  TemporaryFolder folder;
-  TrainingOptions options = small_options(folder.path("whole"), "naive");
-  options.checkpoint_seconds = 0;  // after every step
-  const SubjectParts parts = parts_of(options);
-  Listener whole;
-  train(options, parts, false, whole);
-
-  options.folder = folder.path("killed");
-  std::filesystem::create_directories(options.folder);
-  const pid_t child = fork();
-  if (child == 0) {
-    class Suicidal : public TrainingObserver {
-      void step(int, std::int64_t step, std::int64_t, double, double) override {
-        if (step == 3) raise(SIGKILL);  // before that step's checkpoint
-      }
-    } suicidal;
-    options.threads = 1;  // OpenMP's threads do not survive a fork
-    omp_set_num_threads(1);
-    train(options, parts, false, suicidal);
-    _exit(0);
-  }
-  int status = 0;
-  waitpid(child, &status, 0);
-  ASSERT_TRUE(WIFSIGNALED(status));
-  const Json state = read_checkpoint_state(last_checkpoint(options.folder));
-  EXPECT_EQ(state["position"]["step"], 2);
-  Listener after;
-  train(options, parts, true, after);
-  EXPECT_EQ(after.losses.size(), 6U);
-}
-
 TEST(Train, AFullDiskLeavesTheLastGoodCheckpoint) {
   TemporaryFolder folder;
   TrainingOptions options = small_options(folder.path("run"), "naive");
   const SubjectParts parts = parts_of(options);
-  Listener first(4);
+  Listener first(5);  // within the second epoch
   train(options, parts, false, first);
   const std::string before = read_bytes(last_checkpoint(options.folder));
 
@@ -184,7 +180,7 @@ TEST(Train, AFullDiskLeavesTheLastGoodCheckpoint) {
   Listener second;
   EXPECT_THROW(train(options, parts, true, second), Error);
   setrlimit(RLIMIT_FSIZE, &limit);
-  EXPECT_EQ(second.losses.size(), 4U);
+  EXPECT_EQ(second.losses.size(), 3U);
   EXPECT_EQ(read_bytes(last_checkpoint(options.folder)), before);
   Listener third;
   train(options, parts, true, third);
@@ -199,8 +195,40 @@ TEST(Train, RefusesToResumeAnotherRun) {
   Listener listener;
   train(options, parts, false, listener);
   options.batch = 2;
-  const std::string refusal = refusal_of([&] { train(options, parts, true, listener); });
-  EXPECT_THAT(refusal, testing::HasSubstr("batch 4, expected 2"));
+  EXPECT_THAT(refusal_of([&] { train(options, parts, true, listener); }),
+              testing::HasSubstr("batch 4, expected 2"));
+  options.batch = 4;
+  const SubjectParts others = open_parts("phantom:17:32x32x32", options.image, options.seed);
+  EXPECT_THAT(refusal_of([&] { train(options, others, true, listener); }),
+              testing::HasSubstr("made with other data"));
+}
+
+TEST(Train, WarnsWhenSomethingElseComputesTheRest) {
+  TemporaryFolder folder;
+  TrainingOptions options = small_options(folder.path("run"), "naive");
+  options.epochs = 1;
+  const SubjectParts parts = parts_of(options);
+  Listener listener;
+  train(options, parts, false, listener);
+  EXPECT_TRUE(listener.warnings.empty());
+  options.epochs = 2;
+  options.threads = 1;
+  options.memory_bytes /= 2;
+  train(options, parts, true, listener);
+  ASSERT_EQ(listener.warnings.size(), 2U);
+  EXPECT_THAT(listener.warnings[0], testing::HasSubstr("threads 2, goes on with 1"));
+  EXPECT_THAT(listener.warnings[1], testing::HasSubstr("bytes of memory"));
+}
+
+TEST(Train, RemovesWhatAKilledRunLeftOfACheckpoint) {
+  TemporaryFolder folder;
+  const TrainingOptions options = small_options(folder.path("run"), "naive");
+  write_bytes(folder.path("run/last.safetensors.4711.part"), "half");
+  write_bytes(folder.path("run/notes.4711.part"), "not ours");
+  Listener listener(1);
+  train(options, parts_of(options), false, listener);
+  EXPECT_FALSE(std::filesystem::exists(folder.path("run/last.safetensors.4711.part")));
+  EXPECT_TRUE(std::filesystem::exists(folder.path("run/notes.4711.part")));
 }
 
 TEST(Train, StopsEarlyWithoutABetterValidationLoss) {
@@ -223,6 +251,199 @@ TEST(Train, StopsEarlyWithoutABetterValidationLoss) {
   EXPECT_EQ(train(options, parts, true, nothing).end, TrainingEnd::early_stop);
   EXPECT_TRUE(nothing.losses.empty());
 }
+
+TEST(HostMemory, CountsWhatIsReadAheadAndGrowsWithIt) {
+  TemporaryFolder folder;
+  TrainingOptions options = small_options(folder.path("run"), "naive");
+  const SubjectParts parts = parts_of(options);
+  const auto memory_of = [&] {
+    return host_memory(options,
+                       lower(unet3d(options.network), options.batch, options.image, Mode::training),
+                       parts);
+  };
+  const HostMemory before = memory_of();
+  // Two readers, three ahead and one in use; image and target in float32.
+  EXPECT_EQ(before.batches, std::int64_t{2 + 3 + 1} * 4 * 16 * 16 * 16 * 2 * 4);
+  EXPECT_GT(before.images, std::int64_t{2 + 3} * 32 * 32 * 32 * 5);  // and what reading takes
+  options.readers = 4;
+  EXPECT_GT(memory_of().batches, before.batches);
+  EXPECT_GT(memory_of().images, before.images);
+  options.network.filters = 4;
+  EXPECT_GT(memory_of().weights, 3 * before.weights);
+  EXPECT_EQ(memory_of().prediction, before.prediction);
+}
+
+TEST(Train, EndsWhenWeightsAreNoNumbersAndKeepsTheCheckpointBefore) {
+  const NeverUpdating backend(true);
+  for (const std::int64_t steps : {1, 3}) {  // found in validation, found in the next step
+    TemporaryFolder folder;
+    TrainingOptions options = small_options(folder.path("run"), "naive");
+    options.backend = &backend;
+    options.steps_per_epoch = steps;
+    options.checkpoint_seconds = 1e9;
+    const SubjectParts parts = parts_of(options);
+    Listener listener;
+    const TrainingResult result = train(options, parts, false, listener);
+    EXPECT_EQ(result.end, TrainingEnd::diverged);
+    EXPECT_EQ(listener.losses.size(), 1U);
+    EXPECT_TRUE(result.epochs.empty());
+    EXPECT_TRUE(result.test.empty());
+    EXPECT_FALSE(std::filesystem::exists(last_checkpoint(options.folder)));
+  }
+}
+
+// Asked to stop while it scores cases: the validation is done again, then the run goes on.
+TEST(Train, HeedsAnInterruptWhileItScores) {
+  TemporaryFolder folder;
+  TrainingOptions options = small_options(folder.path("whole"), "naive");
+  const SubjectParts parts = parts_of(options);
+  Listener whole;
+  const TrainingResult expected = train(options, parts, false, whole);
+
+  options = small_options(folder.path("stopped"), "naive");
+  Listener in_validation(4);
+  EXPECT_EQ(train(options, parts, false, in_validation).end, TrainingEnd::interrupted);
+  EXPECT_EQ(in_validation.epochs, 0);
+  const Json state = read_checkpoint_state(last_checkpoint(options.folder));
+  EXPECT_EQ(state["position"]["step"], 4);
+  Listener in_test(8 - 4, 2);  // after both epochs
+  const TrainingResult untested = train(options, parts, true, in_test);
+  EXPECT_EQ(untested.end, TrainingEnd::interrupted);
+  EXPECT_EQ(untested.epochs.size(), 2U);
+  EXPECT_TRUE(untested.test.empty());
+  Listener rest;
+  const TrainingResult found = train(options, parts, true, rest);
+  EXPECT_TRUE(rest.losses.empty());
+  EXPECT_EQ(found.end, TrainingEnd::done);
+  ASSERT_EQ(found.epochs.size(), 2U);
+  for (std::size_t i = 0; i < 2; ++i) {
+    EXPECT_EQ(found.epochs[i].step_losses, expected.epochs[i].step_losses);
+    EXPECT_EQ(to_json(*found.epochs[i].validation), to_json(*expected.epochs[i].validation));
+  }
+  ASSERT_EQ(found.test.size(), 1U);
+  EXPECT_EQ(to_json(found.test[0].scores), to_json(expected.test[0].scores));
+}
+
+// Every subject comes 20 ms after the step before it was made, so that each step waits about that.
+TEST(Train, CountsTheTimeThatItWaitsForBatches) {
+  constexpr double kDelaySeconds = 0.02;
+  constexpr int kSteps = 8;
+  TemporaryFolder folder;
+  TrainingOptions options = small_options(folder.path("run"), "naive");
+  options.batch = 1;
+  options.epochs = 1;
+  options.steps_per_epoch = kSteps;
+  options.readers = 1;
+  SubjectParts parts = parts_of(options);
+  parts.validation.count = 0;
+  parts.test.count = 0;
+
+  struct Gate : TrainingObserver {
+    void forecast(const Forecast&) override { allow(2); }
+    void step(int, std::int64_t step, std::int64_t, double, double) override {
+      allow(static_cast<int>(step) + 2);
+    }
+    void allow(int count) {
+      const std::lock_guard lock(mutex);
+      allowed = count;
+      changed.notify_all();
+    }
+    std::mutex mutex;
+    std::condition_variable changed;
+    int allowed = 1;  // the forecast's own batch
+    int made = 0;
+  } gate;
+  const auto load = parts.training.load;
+  parts.training.load = [&](std::size_t subject, std::int64_t channels) {
+    {
+      std::unique_lock lock(gate.mutex);
+      gate.changed.wait(lock, [&] { return gate.made < gate.allowed; });
+      ++gate.made;
+    }
+    std::this_thread::sleep_for(std::chrono::duration<double>(kDelaySeconds));
+    return load(subject, channels);
+  };
+  const TrainingResult result = train(options, parts, false, gate);
+  const EpochRecord& epoch = result.epochs.at(0);
+  // Half of it: the first was counted before the epoch, a step may come a little late.
+  EXPECT_GT(epoch.waiting_seconds, kDelaySeconds * kSteps / 2);
+  EXPECT_LE(epoch.waiting_seconds, epoch.seconds);
+  EXPECT_GT(epoch.waiting_share(), 0);
+}
+
+TEST(Train, CountsTheTimeThatValidationWaitsForImages) {
+  constexpr double kDelaySeconds = 0.1;
+  TemporaryFolder folder;
+  TrainingOptions options = small_options(folder.path("run"), "naive");
+  options.epochs = 1;
+  SubjectParts parts = parts_of(options);
+  const auto load = parts.validation.load;
+  parts.validation.load = [&](std::size_t subject, std::int64_t channels) {
+    std::this_thread::sleep_for(std::chrono::duration<double>(kDelaySeconds));
+    return load(subject, channels);
+  };
+  Listener listener;
+  const EpochRecord epoch = train(options, parts, false, listener).epochs.at(0);
+  EXPECT_GT(epoch.validation_waiting_seconds, kDelaySeconds / 2);
+  EXPECT_LE(epoch.validation_waiting_seconds, epoch.validation_seconds);
+}
+
+// Ways to train that are options of the same loop: each learns, resumes bit by bit, and is scored.
+struct Variant {
+  std::string name;
+  std::string backend = "naive";
+  std::int64_t classes = 1;
+  bool tile = false;
+  std::int64_t downsample = 1;
+  Precision precision = Precision::fp32;
+};
+
+class EveryVariant : public testing::TestWithParam<Variant> {};
+
+TEST_P(EveryVariant, LearnsResumesAndIsScored) {
+  TemporaryFolder folder;
+  TrainingOptions options = small_options(folder.path("whole"), GetParam().backend);
+  if (options.backend == nullptr) GTEST_SKIP() << GetParam().backend << " is not built";
+  options.network.classes = GetParam().classes;
+  options.tile = GetParam().tile;
+  options.downsample = GetParam().downsample;
+  options.precision = GetParam().precision;
+  options.network.filters = 4;
+  options.epochs = 3;
+  const SubjectParts parts = parts_of(options);
+  Listener whole;
+  TrainingResult expected;
+  try {
+    expected = train(options, parts, false, whole);
+  } catch (const Error& error) {
+    if (error.code() != ExitCode::cannot_here) throw;
+    GTEST_SKIP() << error.what();  // no bf16 on this CPU
+  }
+  EXPECT_LT(expected.epochs.back().training.loss, expected.epochs.front().training.loss);
+  ASSERT_EQ(expected.test.size(), 1U);
+  const Scores& scores = expected.test[0].scores;
+  EXPECT_EQ(scores.hard_dice.size(), static_cast<std::size_t>(GetParam().classes));
+  EXPECT_EQ(expected.test[0].dims, (Dims{32, 32, 32}));  // scored at full resolution
+  EXPECT_FALSE(expected.prediction_tiled);               // nobody lacked memory
+
+  options.folder = folder.path("stopped");
+  std::filesystem::create_directories(options.folder);
+  Listener before(6);
+  EXPECT_EQ(train(options, parts, false, before).end, TrainingEnd::interrupted);
+  Listener after;
+  const TrainingResult resumed = train(options, parts, true, after);
+  std::vector<double> losses = before.losses;
+  losses.insert(losses.end(), after.losses.begin(), after.losses.end());
+  EXPECT_EQ(losses, whole.losses);
+  EXPECT_EQ(to_json(resumed.test.at(0).scores), to_json(scores));
+}
+
+INSTANTIATE_TEST_SUITE_P(Variants, EveryVariant,
+                         testing::Values(Variant{"classes", "naive", 3},
+                                         Variant{"tile", "naive", 1, true},
+                                         Variant{"downsample", "naive", 1, false, 2},
+                                         Variant{"bf16", "onednn", 1, false, 1, Precision::bf16}),
+                         [](const auto& variant) { return variant.param.name; });
 
 TEST(Train, RefusesWhatDoesNotFitIntoTheMemory) {
   TemporaryFolder folder;

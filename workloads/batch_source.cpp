@@ -1,11 +1,15 @@
 #include "workloads/batch_source.h"
 
 #include <algorithm>
+#include <filesystem>
 #include <memory>
+#include <span>
+#include <string>
 #include <utility>
 #include <vector>
 
 #include "base/error.h"
+#include "base/sha256.h"
 #include "workloads/decathlon.h"
 #include "workloads/phantom.h"
 #include "workloads/resample.h"
@@ -16,22 +20,25 @@ namespace {
 
 constexpr std::uint64_t kOrderStreams = 2ULL << 56U;  // apart from every tensor's stream
 
-SubjectSource part_of(const SubjectSource& whole, std::vector<std::size_t> members) {
+SubjectSource part_of(const SubjectSource& whole, const std::vector<std::size_t>& members) {
   SubjectSource part = whole;
   part.count = members.size();
   part.load = [load = whole.load, members](std::size_t subject, std::int64_t channels) {
     return load(members.at(subject), channels);
   };
-  part.outline = [outline = whole.outline, members = std::move(members)](std::size_t subject) {
+  part.outline = [outline = whole.outline, members](std::size_t subject) {
     return outline(members.at(subject));
+  };
+  part.affine = [affine = whole.affine, members](std::size_t subject) {
+    return affine(members.at(subject));
   };
   return part;
 }
 
-SubjectParts split(const SubjectSource& whole, std::uint64_t seed) {
-  CaseSplit parts = split_cases(whole.count, seed);
-  return {part_of(whole, std::move(parts.training)), part_of(whole, std::move(parts.validation)),
-          part_of(whole, std::move(parts.test))};
+SubjectParts split(DataFacts facts, const SubjectSource& whole, std::uint64_t seed) {
+  const CaseSplit parts = split_cases(whole.count, seed);
+  return {std::move(facts), part_of(whole, parts.training), part_of(whole, parts.validation),
+          part_of(whole, parts.test)};
 }
 
 SubjectSource drawn_subjects(std::size_t count, const Dims& dims, std::uint64_t seed) {
@@ -39,12 +46,32 @@ SubjectSource drawn_subjects(std::size_t count, const Dims& dims, std::uint64_t 
   options.seed = seed;
   options.subjects = count;
   options.dims = dims;
-  return {
-      count, kPhantomChannels, kPhantomClasses,
-      [options](std::size_t subject, std::int64_t) { return phantom_subject(options, subject); },
-      [dims](std::size_t subject) {
-        return Subject{fmt::format("phantom {}", subject), dims, kPhantomChannels, {}, {}};
-      }};
+  return {count,
+          kPhantomChannels,
+          kPhantomClasses,
+          [options](std::size_t subject, std::int64_t channels) {
+            return phantom_subject(options, subject, channels);
+          },
+          [dims](std::size_t subject) {
+            return Subject{fmt::format("phantom {}", subject), dims, kPhantomChannels, {}, {}};
+          },
+          [dims](std::size_t) { return phantom_affine(dims); },
+          dims};
+}
+
+// By the files' names and sizes: those of compressed files differ wherever their voxels do.
+std::string identity_of(const DecathlonDataset& dataset) {
+  Sha256 hash;
+  const auto add = [&](const std::string& file) {
+    const auto bytes = std::filesystem::file_size(std::filesystem::path(dataset.folder) / file);
+    const std::string line = fmt::format("{} {}\n", file, bytes);
+    hash.update(std::as_bytes(std::span(line)));
+  };
+  for (const DecathlonCase& one : dataset.cases) {
+    add(one.image);
+    add(one.label);
+  }
+  return hash.hex();
 }
 
 }  // namespace
@@ -56,16 +83,21 @@ SubjectParts decathlon_parts(const std::string& folder, std::uint64_t seed) {
   const std::size_t first = split_cases(whole.count, seed).training.front();
   const NiftiHeader header = read_image_header(*dataset, first);
   whole.channels = header.shape.size() == 4 ? header.shape[3] : 1;
+  whole.dims = {header.shape[0], header.shape[1], header.shape[2]};
   whole.classes = static_cast<std::int64_t>(dataset->labels.size()) - 1;
   whole.load = [dataset](std::size_t subject, std::int64_t channels) {
     return read_subject(*dataset, subject, channels);
   };
   whole.outline = [dataset](std::size_t subject) { return outline_subject(*dataset, subject); };
-  return split(whole, seed);
+  whole.affine = [dataset](std::size_t subject) {
+    return read_image_header(*dataset, subject).affine;
+  };
+  return split({"decathlon", dataset->name, identity_of(*dataset)}, whole, seed);
 }
 
 SubjectParts phantom_parts(std::size_t count, const Dims& dims, std::uint64_t seed) {
-  return split(drawn_subjects(count, dims, seed), seed);
+  const std::string identity = fmt::format("{} of {}, seed {}", count, to_string(dims), seed);
+  return split({"phantom", "voxmark phantom", identity}, drawn_subjects(count, dims, seed), seed);
 }
 
 SubjectSource phantom_subjects(const Dims& dims, std::uint64_t seed) {

@@ -9,6 +9,7 @@
 
 #include "workloads/augment.h"
 #include "workloads/batch.h"
+#include "workloads/nifti_header.h"
 #include "workloads/preprocess.h"
 
 namespace voxmark {
@@ -22,11 +23,21 @@ struct SubjectSource {
   std::function<Subject(std::size_t subject, std::int64_t channels)> load;
   // Name, dims and channels of a subject, without its voxels: of a file only the header is read.
   std::function<Subject(std::size_t subject)> outline;
+  std::function<Affine(std::size_t subject)> affine{};  // of its grid
+  Dims dims{};                                          // of one of them: others may differ
+};
+
+// What a data set is, so that a run does not go on with another one.
+struct DataFacts {
+  std::string kind;      // "decathlon" or "phantom"
+  std::string name;      // as dataset.json has it
+  std::string identity;  // the same wherever the folder lies; another for other files
 };
 
 // A data set split for training, by the seed, in the proportions of split_cases(). Validation and
 // test may be empty.
 struct SubjectParts {
+  DataFacts facts;
   SubjectSource training;
   SubjectSource validation;
   SubjectSource test;
@@ -34,6 +45,7 @@ struct SubjectParts {
 // Throws Error (bad_input) as read_decathlon() does.
 SubjectParts decathlon_parts(const std::string& folder, std::uint64_t seed);
 // `count` subjects of phantom.h, drawn at `dims`: those that write_phantom_dataset() would write.
+// The seed draws them, and splits them.
 SubjectParts phantom_parts(std::size_t count, const Dims& dims, std::uint64_t seed);
 
 // Four subjects of phantom.h, drawn at `dims`: what write_phantom_dataset() would write.

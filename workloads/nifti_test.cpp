@@ -399,9 +399,29 @@ TEST(NiftiWriter, SaysWhatCannotBeWritten) {
   EXPECT_NE(write("/nonexistent/a.nii.gz").find("No such file"), std::string::npos);
   if (std::filesystem::exists("/dev/full")) {
     const TemporaryFolder folder;
-    std::filesystem::create_symlink("/dev/full", folder.path("a.nii"));
-    EXPECT_NE(write(folder.path("a.nii")).find("No space left"), std::string::npos);
+    for (const char* name : {"a.nii", "a.nii.gz"}) {
+      std::filesystem::remove(folder.path(name));
+      std::filesystem::create_symlink("/dev/full", folder.path(name));
+      try {
+        write_nifti(folder.path(name), {{4}, {}}, std::span<const float>(values));
+        ADD_FAILURE() << "wrote to a full disk";
+      } catch (const Error& error) {
+        EXPECT_EQ(error.code(), ExitCode::internal);
+        EXPECT_NE(std::string(error.what()).find("No space left"), std::string::npos);
+      }
+    }
   }
+}
+
+TEST(NiftiWriter, LeavesNothingBesideTheFile) {
+  const TemporaryFolder folder;
+  const std::vector<float> values = {1, 2, 3, 4};
+  write_nifti(folder.path("a.nii.gz"), {{4}, {}}, std::span<const float>(values));
+  int files = 0;
+  for (const auto& entry : std::filesystem::directory_iterator(folder.path(""))) {
+    files += entry.is_regular_file() ? 1 : 0;
+  }
+  EXPECT_EQ(files, 1);
 }
 
 }  // namespace

@@ -5,12 +5,10 @@
 #include <algorithm>
 #include <array>
 #include <bit>
-#include <cerrno>
 #include <cmath>
-#include <cstdio>
 #include <cstring>
-#include <string_view>
 
+#include "base/atomic_file.h"
 #include "base/error.h"
 
 namespace voxmark {
@@ -59,20 +57,49 @@ HeaderBytes make_header(const NiftiGrid& grid, NiftiType type) {
   return header;
 }
 
-// Level 1: a phantom's noise does not compress further, only slower. T: no compression at all.
-constexpr const char* kCompressed = "wb1";
-constexpr const char* kPlain = "wbT";
+constexpr int kLevel = 1;  // a phantom's noise does not compress further, only slower
 
-void write_all(gzFile file, std::span<const std::byte> bytes, const std::string& path) {
-  constexpr std::size_t kBlock = std::size_t{1} << 24U;  // gzwrite counts in int
-  for (std::size_t done = 0; done < bytes.size();) {
-    const std::size_t count = std::min(kBlock, bytes.size() - done);
-    if (gzwrite(file, bytes.data() + done, static_cast<unsigned>(count)) <= 0) {
-      throw_bad_input("nifti: {}: cannot write: {}", path, describe_errno(errno));
+// Compresses what is written, as one member of a gzip file, into an atomic one.
+class GzipWriter {
+ public:
+  explicit GzipWriter(AtomicFile& file) : file_(file), block_(std::size_t{1} << 18U) {
+    constexpr int kGzip = 16 + MAX_WBITS;
+    constexpr int kMemory = 8;
+    if (deflateInit2(&stream_, kLevel, Z_DEFLATED, kGzip, kMemory, Z_DEFAULT_STRATEGY) != Z_OK) {
+      throw_internal("zlib: {}", stream_.msg == nullptr ? "cannot start" : stream_.msg);
     }
-    done += count;
   }
-}
+  ~GzipWriter() { deflateEnd(&stream_); }
+  GzipWriter(const GzipWriter&) = delete;
+  GzipWriter& operator=(const GzipWriter&) = delete;
+
+  void write(std::span<const std::byte> bytes) {
+    constexpr std::size_t kPiece = std::size_t{1} << 24U;  // zlib counts in unsigned int
+    for (std::size_t done = 0; done < bytes.size(); done += kPiece) {
+      const auto piece = bytes.subspan(done, std::min(kPiece, bytes.size() - done));
+      std::vector<Bytef> input(piece.size());  // zlib takes no pointer to const
+      std::memcpy(input.data(), piece.data(), piece.size());
+      stream_.next_in = input.data();
+      stream_.avail_in = static_cast<uInt>(input.size());
+      drain(Z_NO_FLUSH);
+    }
+  }
+  void finish() { drain(Z_FINISH); }
+
+ private:
+  void drain(int flush) {
+    do {
+      stream_.next_out = block_.data();
+      stream_.avail_out = static_cast<uInt>(block_.size());
+      deflate(&stream_, flush);
+      file_.write(std::as_bytes(std::span(block_)).first(block_.size() - stream_.avail_out));
+    } while (stream_.avail_out == 0);
+  }
+
+  AtomicFile& file_;
+  std::vector<Bytef> block_;
+  z_stream stream_{};
+};
 
 void write_image(const std::string& path, const NiftiGrid& grid, NiftiType type,
                  std::span<const std::byte> voxels) {
@@ -85,22 +112,18 @@ void write_image(const std::string& path, const NiftiGrid& grid, NiftiType type,
     throw_internal("nifti: {}: {} bytes of {} for a grid of {}", path, voxels.size(),
                    to_string(type), fmt::join(grid.shape, "x"));
   }
-  const bool compressed = path.ends_with(".gz");
-  gzFile file = gzopen(path.c_str(), compressed ? kCompressed : kPlain);
-  if (file == nullptr) throw_bad_input("nifti: {}: cannot create: {}", path, describe_errno(errno));
-  try {
-    write_all(file, make_header(grid, type), path);
-    write_all(file, voxels, path);
-  } catch (...) {
-    gzclose(file);
-    std::remove(path.c_str());
-    throw;
+  AtomicFile file(path);
+  const HeaderBytes header = make_header(grid, type);
+  if (path.ends_with(".gz")) {
+    GzipWriter gzip(file);
+    gzip.write(header);
+    gzip.write(voxels);
+    gzip.finish();
+  } else {
+    file.write(header);
+    file.write(voxels);
   }
-  if (gzclose(file) != Z_OK) {  // what was still buffered did not fit
-    const int error_number = errno;
-    std::remove(path.c_str());
-    throw_bad_input("nifti: {}: cannot write: {}", path, describe_errno(error_number));
-  }
+  file.commit();
 }
 
 }  // namespace

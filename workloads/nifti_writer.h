@@ -16,8 +16,9 @@ struct NiftiGrid {
   Affine affine{};                  // stored as float32
 };
 
-// values: x fastest; one per voxel of the grid. Throws Error: internal when the shape cannot be
-// stored or does not match, bad_input when the file cannot be written (nothing is left then).
+// values: x fastest; one per voxel of the grid. Whole or not at all: an older file at `path` stays
+// until then. Throws Error: bad_input when no file can be created there, internal when the shape
+// cannot be stored or does not match, or writing fails (a full disk).
 void write_nifti(const std::string& path, const NiftiGrid& grid, std::span<const float> values);
 void write_nifti(const std::string& path, const NiftiGrid& grid,
                  std::span<const std::int16_t> values);

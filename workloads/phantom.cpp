@@ -175,20 +175,6 @@ double coordinate(std::int64_t index, std::int64_t extent) {
   return static_cast<double>(2 * index + 1) / static_cast<double>(extent) - 1;
 }
 
-NiftiGrid grid_of(const Dims& dims, std::vector<std::int64_t> shape) {
-  // The field of view of a head, whatever the dims; its centre is the origin.
-  constexpr std::array<double, 3> kFieldOfViewMillimetres = {192, 192, 160};
-  const std::array<std::int64_t, 3> extents = {dims.d, dims.h, dims.w};
-  NiftiGrid grid{std::move(shape), {}};
-  for (std::size_t axis = 0; axis < 3; ++axis) {
-    const auto extent = static_cast<double>(extents[axis]);
-    const double size = kFieldOfViewMillimetres[axis] / extent;
-    grid.affine[axis][axis] = size;
-    grid.affine[axis][3] = -size * (extent - 1) / 2;
-  }
-  return grid;
-}
-
 constexpr const char* kDatasetName = "voxmark phantom";
 
 void refuse_foreign_dataset(const fs::path& folder) {
@@ -219,7 +205,21 @@ Json describe_dataset(std::size_t subjects, Json training) {
 
 }  // namespace
 
-Subject phantom_subject(const PhantomOptions& options, std::size_t index) {
+Affine phantom_affine(const Dims& dims) {
+  // The field of view of a head, whatever the dims; its centre is the origin.
+  constexpr std::array<double, 3> kFieldOfViewMillimetres = {192, 192, 160};
+  const std::array<std::int64_t, 3> extents = {dims.d, dims.h, dims.w};
+  Affine affine{};
+  for (std::size_t axis = 0; axis < 3; ++axis) {
+    const auto extent = static_cast<double>(extents[axis]);
+    const double size = kFieldOfViewMillimetres[axis] / extent;
+    affine[axis][axis] = size;
+    affine[axis][3] = -size * (extent - 1) / 2;
+  }
+  return affine;
+}
+
+Subject phantom_subject(const PhantomOptions& options, std::size_t index, std::int64_t channels) {
   const Dims& dims = options.dims;
   const Anatomy anatomy(options.seed, index);
   const Noise gain_field(options.seed, stream_of(index, Purpose::gain_field), 2);
@@ -228,8 +228,10 @@ Subject phantom_subject(const PhantomOptions& options, std::size_t index) {
   const auto high = [](std::uint64_t value) { return static_cast<std::uint32_t>(value >> 32U); };
 
   const auto voxels = static_cast<std::size_t>(dims.voxels());
-  Subject subject{fmt::format("phantom {}", index), dims, kPhantomChannels, {}, {}};
-  subject.image.resize(voxels * kPhantomChannels);
+  const auto drawn =
+      static_cast<std::size_t>(std::clamp<std::int64_t>(channels, 1, kPhantomChannels));
+  Subject subject{fmt::format("phantom {}", index), dims, static_cast<std::int64_t>(drawn), {}, {}};
+  subject.image.resize(voxels * drawn);
   subject.labels.resize(voxels);
   std::size_t voxel = 0;
   for (std::int64_t z = 0; z < dims.w; ++z) {
@@ -243,7 +245,7 @@ Subject phantom_subject(const PhantomOptions& options, std::size_t index) {
         const std::array<std::uint32_t, 4> words =
             philox4x32({low(voxel), high(voxel), low(noise_stream), high(noise_stream)},
                        {low(options.seed), high(options.seed)});
-        for (std::size_t channel = 0; channel < words.size(); ++channel) {
+        for (std::size_t channel = 0; channel < drawn; ++channel) {
           const double brightness = kBrightness[static_cast<std::size_t>(tissue)][channel] * gain +
                                     kNoise * symmetric_noise(words[channel]);
           subject.image[channel * voxels + voxel] =
@@ -264,14 +266,15 @@ void write_phantom_dataset(const std::string& folder, const PhantomOptions& opti
     if (error) throw_bad_input("{}: cannot create: {}", (root / part).string(), error.message());
   }
   const Dims& dims = options.dims;
+  const Affine affine = phantom_affine(dims);
   Json training = Json::array();
   for (std::size_t index = 0; index < options.subjects; ++index) {
     const Subject subject = phantom_subject(options, index);
     const std::string file = fmt::format("PHANTOM_{:03}.nii.gz", index);
     write_nifti((root / "imagesTr" / file).string(),
-                grid_of(dims, {dims.d, dims.h, dims.w, kPhantomChannels}),
+                {{dims.d, dims.h, dims.w, kPhantomChannels}, affine},
                 std::span<const float>(subject.image));
-    write_nifti((root / "labelsTr" / file).string(), grid_of(dims, {dims.d, dims.h, dims.w}),
+    write_nifti((root / "labelsTr" / file).string(), {{dims.d, dims.h, dims.w}, affine},
                 std::span<const std::uint8_t>(subject.labels));
     training.push_back({{"image", "./imagesTr/" + file}, {"label", "./labelsTr/" + file}});
   }

@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <string>
 
+#include "workloads/nifti_header.h"
 #include "workloads/preprocess.h"
 
 namespace voxmark {
@@ -22,7 +23,12 @@ constexpr std::int64_t kPhantomClasses = 3;   // oedema, non-enhancing and enhan
 
 // Subject `index` of the set: skull-stripped, background 0, intensities whole numbers (so that
 // float32 holds them exactly), channels * voxels floats. From 32x32x32 on it has all four labels.
-Subject phantom_subject(const PhantomOptions& options, std::size_t index);
+// `channels`: the first so many of the four.
+Subject phantom_subject(const PhantomOptions& options, std::size_t index,
+                        std::int64_t channels = kPhantomChannels);
+
+// Of their grids: x, y, z point right, front and up, over the field of view of a head.
+Affine phantom_affine(const Dims& dims);
 
 // Writes the set as a Decathlon folder: imagesTr/ (x, y, z, 4; float32), labelsTr/ (x, y, z; uint8)
 // and, last, dataset.json. What is read back is phantom_subject(), voxel by voxel. Throws Error

@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <array>
 #include <filesystem>
 #include <set>
@@ -100,6 +101,54 @@ TEST(Phantom, OverwritesAPhantomButNoOtherDataSet) {
   const std::string said = refusal_of([&] { write_phantom_dataset(folder.path("set"), options); });
   EXPECT_NE(said.find("another data set"), std::string::npos) << said;
   EXPECT_EQ(read_bytes(folder.path("set/dataset.json")), R"({"name": "BRATS"})");
+}
+
+TEST(Phantom, FewerChannelsAreTheFirstOfAll) {
+  const PhantomOptions options{1, 4, kSmall};
+  const Subject all = phantom_subject(options, 2);
+  const Subject two = phantom_subject(options, 2, 2);
+  EXPECT_EQ(two.channels, 2);
+  EXPECT_EQ(two.labels, all.labels);
+  ASSERT_EQ(two.image.size(), all.image.size() / 2);
+  EXPECT_TRUE(std::equal(two.image.begin(), two.image.end(), all.image.begin()));
+}
+
+// A set too large for the disk: what is drawn is what would be written.
+TEST(Phantom, CasesOfALargeSetAreThoseThatTheWriterWrites) {
+  const TemporaryFolder folder;
+  const Dims dims{48, 48, 32};
+  PhantomOptions options;
+  options.seed = 5;
+  options.subjects = 3;
+  options.dims = dims;
+  write_phantom_dataset(folder.path("set"), options);
+  const DecathlonDataset written = read_decathlon(folder.path("set"));
+  options.subjects = 484;  // the number decides nothing about a case
+  for (std::size_t i = 0; i < 3; ++i) {
+    const Subject drawn = phantom_subject(options, i);
+    const Subject read = read_subject(written, i);
+    EXPECT_EQ(read.image, drawn.image);
+    EXPECT_EQ(read.labels, drawn.labels);
+    EXPECT_EQ(read_image_header(written, i).affine[2], phantom_affine(dims)[2]);
+  }
+}
+
+TEST(DataFacts, KnowTheFilesWhereverTheyLie) {
+  const TemporaryFolder folder;
+  PhantomOptions options;
+  options.dims = kSmall;
+  options.subjects = 2;
+  write_phantom_dataset(folder.path("one"), options);
+  std::filesystem::copy(folder.path("one"), folder.path("elsewhere"),
+                        std::filesystem::copy_options::recursive);
+  options.seed = 2;
+  write_phantom_dataset(folder.path("other"), options);
+  const auto facts = [&](const char* name) { return decathlon_parts(folder.path(name), 1).facts; };
+  EXPECT_EQ(facts("one").kind, "decathlon");
+  EXPECT_EQ(facts("one").identity, facts("elsewhere").identity);
+  EXPECT_NE(facts("one").identity, facts("other").identity);
+  EXPECT_NE(phantom_parts(8, kSmall, 1).facts.identity, phantom_parts(8, kSmall, 2).facts.identity);
+  EXPECT_NE(phantom_parts(8, kSmall, 1).facts.identity, phantom_parts(9, kSmall, 1).facts.identity);
 }
 
 TEST(MakeBatch, IsAPureFunctionOfSeedEpochAndStep) {

@@ -131,12 +131,29 @@ class PyTorchModel:
         values = tensor.detach().float().clone()  # the next update changes it
         return (values.permute(2, 3, 4, 1, 0) if values.dim() == 5 else values).numpy()
 
+    def from_keras(self, values: np.ndarray) -> Any:
+        """The inverse of to_keras()."""
+        own = self.torch.tensor(values)
+        return own.permute(4, 3, 0, 1, 2) if own.dim() == 5 else own
+
     def set_values(self, values: Tensors) -> None:
         with self.torch.no_grad():
             for name, tensor in self.named_tensors().items():
-                own = self.torch.tensor(values[name])
-                tensor.copy_(own.permute(4, 3, 0, 1, 2) if own.dim() == 5 else own)
+                tensor.copy_(self.from_keras(values[name]))
         self.keep_variances()
+
+    def set_optimizer(self, values: Tensors) -> None:
+        """Adam's m, v and iteration, as a checkpoint of voxmark's keeps them."""
+        self.steps = int(values["optimizer/iteration"][0])
+        for name, tensor in self.named_tensors().items():
+            if not tensor.requires_grad:
+                continue
+            moments = {}
+            for key, word in (("exp_avg", "m"), ("exp_avg_sq", "v")):
+                moments[key] = self.torch.empty_like(tensor, requires_grad=False)
+                moments[key].copy_(self.from_keras(values[f"optimizer/{word}/{name}"]))
+            step = self.torch.tensor(float(self.steps))
+            self.optimizer.state[tensor] = {"step": step, **moments}
 
     def keep_variances(self) -> None:
         self.variances = [norm.running_var.clone() for norm, _ in self.norms]

@@ -139,6 +139,15 @@ class TensorFlowModel:
     def values(self) -> Tensors:
         return {variable.path: variable.numpy() for variable in self.model.variables}
 
+    def set_optimizer(self, values: Tensors) -> None:
+        """Adam's m, v and iteration, as a checkpoint of voxmark's keeps them."""
+        own = {variable.path: variable for variable in self.optimizer.variables}
+        own["adam/iteration"].assign(int(values["optimizer/iteration"][0]))
+        for variable in self.model.trainable_variables:
+            path = "adam/" + variable.path.replace("/", "_")
+            own[path + "_momentum"].assign(values["optimizer/m/" + variable.path])
+            own[path + "_velocity"].assign(values["optimizer/v/" + variable.path])
+
     def load(self, images: np.ndarray, target: np.ndarray) -> None:
         self.images, self.target = self.tf.constant(images), self.tf.constant(target)
 

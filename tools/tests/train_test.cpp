@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include <filesystem>
+#include <set>
 
 #include "results/training_report.h"
 #include "tools/tests/command.h"
@@ -57,6 +58,133 @@ TEST(Train, WritesReportTableAndCheckpointsAndPredictsInPlace) {
     pictures += entry.path().extension() == ".png" ? 1 : 0;
   }
   EXPECT_EQ(pictures, 1);
+  const Json mean = predicted.json()["mean"];
+  EXPECT_EQ(mean, report["test"]["mean"]);
+}
+
+TEST(Predict, ScoresEveryCaseOfOtherData) {
+  TemporaryFolder folder;
+  std::vector<std::string> arguments = small_run("phantom:11", folder.path("run"));
+  arguments.insert(arguments.end(), {"--classes", "3", "--steps", "1"});
+  ASSERT_EQ(run_voxmark(arguments).status, 0);
+  const std::string best = folder.path("run/best.safetensors");
+  const CommandResult predicted =
+      run_voxmark({"predict", best, "--data", "phantom:5:18x16x20", "--part", "all", "--backend",
+                   "naive", "--out", folder.path("labels"), "--overlays", "--json"});
+  ASSERT_EQ(predicted.status, 0) << predicted.err;
+  const Json result = predicted.json();
+  ASSERT_EQ(result["predictions"].size(), 5U);
+  ASSERT_EQ(result["mean"]["hard_dice"].size(), 3U);
+  double sum = 0;
+  for (const Json& one : result["predictions"]) sum += one["scores"]["whole_dice"].get<double>();
+  EXPECT_NEAR(result["mean"]["whole_dice"].get<double>(), sum / 5, 1e-12);
+  const NiftiImage labels = read_nifti(folder.path("labels/phantom_3_prediction.nii.gz"));
+  EXPECT_EQ(labels.header.shape, (std::vector<std::int64_t>{18, 16, 20}));
+  const Affine affine = phantom_affine({18, 16, 20});
+  for (std::size_t row = 0; row < 3; ++row) {
+    for (std::size_t column = 0; column < 4; ++column) {
+      EXPECT_NEAR(labels.header.affine[row][column], affine[row][column], 1e-5);  // float32
+    }
+  }
+  EXPECT_TRUE(std::filesystem::exists(folder.path("labels/phantom_3_overlay.png")));
+
+  const CommandResult unknown =
+      run_voxmark({"predict", best, "--data", "phantom:5", "--part", "some"});
+  EXPECT_EQ(unknown.status, 64);
+  EXPECT_THAT(unknown.err, HasSubstr("training, validation, test or all"));
+}
+
+TEST(Train, ThePresetSaysWhatItTakesAndGoesOnByItself) {
+  TemporaryFolder folder;
+  const CommandResult large = run_voxmark(
+      {"train", "--data", "phantom:484:240x240x155", "--preset", "whitepaper", "--filters", "1",
+       "--backend", "naive", "--memory-limit", "2GiB", "--out", folder.path("paper")});
+  EXPECT_EQ(large.status, 5) << large.err;  // refused before anything is made
+  EXPECT_THAT(large.err, HasSubstr("16 image(s) of 240x240x144"));
+  EXPECT_THAT(large.err, HasSubstr("does not fit (2.0 GiB there)"));
+  EXPECT_FALSE(std::filesystem::exists(folder.path("paper")));
+
+  std::vector<std::string> arguments = small_run("phantom:16", folder.path("run"));
+  arguments.insert(arguments.end(), {"--preset", "whitepaper"});
+  const CommandResult first = run_voxmark(arguments);
+  ASSERT_EQ(first.status, 0) << first.err;
+  EXPECT_THAT(first.err, HasSubstr("estimated from a small step: "));
+  EXPECT_THAT(first.err, HasSubstr("fits"));
+  const CommandResult again = run_voxmark(arguments);
+  ASSERT_EQ(again.status, 0) << again.err;
+  const Json report = read_training_report(folder.path("run/training.json"));
+  EXPECT_EQ(report["options"]["preset"], "whitepaper");
+  EXPECT_EQ(report["options"]["image"], Json({16, 16, 16}));  // a flag that is given stands
+  EXPECT_EQ(report["data"]["kind"], "phantom");
+  EXPECT_EQ(report["epochs"].size(), 2U);
+}
+
+TEST(Train, KeepsToTheMemoryLimit) {
+  TemporaryFolder folder;
+  std::vector<std::string> arguments = small_run("phantom:16", folder.path("run"));
+  arguments.insert(arguments.end(), {"--memory-limit", "1MiB"});
+  const CommandResult small = run_voxmark(arguments);
+  EXPECT_EQ(small.status, 5);
+  EXPECT_THAT(small.err, HasSubstr("for batches, images and predictions"));
+  arguments.back() = "64MiB";
+  arguments.emplace_back("--dry-run");
+  const CommandResult enough = run_voxmark(arguments);
+  EXPECT_EQ(enough.status, 0) << enough.err;
+}
+
+TEST(Tricks, CompareAtEqualVoxelsAndGoOnWhereTheyWereStopped) {
+  TemporaryFolder folder;
+  const std::vector<std::string> arguments = {
+      "tricks",  "--data", "phantom:11",         "--image", "32",      "--filters", "1",
+      "--batch", "3",      "--epochs",           "1",       "--seeds", "2",         "--backend",
+      "naive",   "--out",  folder.path("tricks")};
+  const CommandResult first = run_voxmark(arguments);
+  ASSERT_EQ(first.status, 0) << first.err;
+  const Json results = read_json_file(folder.path("tricks/tricks.json"));
+  ASSERT_EQ(results["tricks"].size(), 4U);  // one filter cannot become fewer
+  EXPECT_EQ(results["data"], "phantom:11:32x32x32");
+  for (const Json& trick : results["tricks"]) {
+    ASSERT_EQ(trick["runs"].size(), 2U);
+    EXPECT_NE(trick["runs"][0]["test_dice"], trick["runs"][1]["test_dice"]) << trick["trick"];
+    EXPECT_EQ(trick["runs"][0]["test_cases"], 1);
+    EXPECT_THAT(first.out, HasSubstr(trick["trick"].get<std::string>()));
+  }
+  // The same images, split alike, in every run.
+  std::set<std::string> data;
+  for (const auto& entry : std::filesystem::directory_iterator(folder.path("tricks"))) {
+    if (!entry.is_directory()) continue;
+    const Json report = read_training_report((entry.path() / "training.json").string());
+    data.insert(report["data"]["identity"].get<std::string>() +
+                report["test"]["cases"][0]["name"].get<std::string>());
+  }
+  EXPECT_EQ(data.size(), 1U);
+
+  // One run lost its test, as if it had been stopped: it alone is done again.
+  std::filesystem::remove(folder.path("tricks/tiles_seed2/training.json"));
+  const CommandResult second = run_voxmark(arguments);
+  ASSERT_EQ(second.status, 0) << second.err;
+  EXPECT_THAT(second.err, HasSubstr("tiles, seed 2: "));
+  EXPECT_THAT(second.err, testing::Not(HasSubstr("seed 1: ")));
+  const auto dice_of = [](const Json& all) {
+    Json dice;
+    for (const Json& trick : all["tricks"]) {
+      for (const Json& run : trick["runs"]) dice.push_back(run["test_dice"]);
+    }
+    return dice;
+  };
+  EXPECT_EQ(dice_of(read_json_file(folder.path("tricks/tricks.json"))), dice_of(results));
+
+  std::vector<std::string> other = arguments;
+  other[4] = "48";  // the image
+  const CommandResult refused = run_voxmark(other);
+  EXPECT_EQ(refused.status, 64);
+  EXPECT_THAT(refused.err, HasSubstr("expected"));
+}
+
+TEST(Tricks, RefuseDataThatLeavesNothingForTheTest) {
+  const CommandResult refused = run_voxmark({"tricks", "--data", "phantom:10", "--image", "32"});
+  EXPECT_EQ(refused.status, 64);
+  EXPECT_THAT(refused.err, HasSubstr("leave none for the test"));
 }
 
 TEST(Train, GoesOnWithMoreEpochsAndRefusesToOverwrite) {
@@ -88,6 +216,10 @@ TEST(Train, NamesTheFlagThatDoesNotMakeSense) {
   EXPECT_THAT(refusal({"--threads", "100000"}, "phantom:4"), HasSubstr("--threads 100000"));
   EXPECT_THAT(refusal({}, "phantom:none"), HasSubstr("phantom:none"));
   EXPECT_THAT(refusal({}, "phantom:4"), HasSubstr("--out /dev/null/run"));
+  EXPECT_THAT(refusal({"--tile"}, "phantom:4"), HasSubstr("phantom:4:240x240x155"));
+  EXPECT_THAT(refusal({"--downsample", "2"}, "phantom:4"), HasSubstr("phantom:4:240x240x155"));
+  EXPECT_THAT(refusal({"--memory-limit", "much"}, "phantom:4"), HasSubstr("--memory-limit"));
+  EXPECT_THAT(refusal({"--backend", "pytorch"}, "phantom:4"), HasSubstr("train_on.py"));
 }
 
 }  // namespace

@@ -1,6 +1,5 @@
 // voxmark predict: labels of whole images by a trained model, as NIfTI in place, and pictures.
-#include <array>
-#include <cmath>
+#include <algorithm>
 #include <filesystem>
 #include <memory>
 #include <optional>
@@ -12,11 +11,11 @@
 #include "tools/voxmark/run_on.h"
 #include "tools/voxmark/subcommand.h"
 #include "training/checkpoint.h"
+#include "training/data.h"
 #include "training/overlay.h"
 #include "training/predictor.h"
 #include "training/scores.h"
 #include "training/trainer.h"
-#include "workloads/decathlon.h"
 #include "workloads/nifti.h"
 #include "workloads/nifti_writer.h"
 
@@ -58,17 +57,22 @@ Scan read_scan(const std::string& path, std::int64_t channels) {
   return scan;
 }
 
-Scan read_case(const DecathlonDataset& dataset, std::size_t index, std::int64_t channels) {
-  return {read_subject(dataset, index, channels), read_image_header(dataset, index).affine, true};
-}
-
-std::vector<std::size_t> chosen_cases(const DecathlonDataset& dataset, const std::string& part,
-                                      std::uint64_t seed) {
-  const CaseSplit split = split_cases(dataset.cases.size(), seed);
-  if (part == "training") return split.training;
-  if (part == "validation") return split.validation;
-  if (part == "test") return split.test;
-  throw_bad_input("--part {}: expected training, validation or test", part);
+// The cases of a part of the data, as training split it; all of them for data that training has not
+// seen.
+std::vector<SubjectSource> chosen_parts(const PredictFlags& flags, const TrainingOptions& model) {
+  const bool known = flags.part == "training" || flags.part == "validation" ||
+                     flags.part == "test" || flags.part == "all";
+  if (!known) {
+    throw_bad_input("--part {}: expected training, validation, test or all", flags.part);
+  }
+  SubjectParts parts = open_parts(flags.data, model.image, model.splitting_seed(),
+                                  !model.tile && model.downsample == 1);
+  check_source(parts.training, {model.image, model.network.input_channels, model.network.classes},
+               1);
+  if (flags.part == "training") return {std::move(parts.training)};
+  if (flags.part == "validation") return {std::move(parts.validation)};
+  if (flags.part == "test") return {std::move(parts.test)};
+  return {std::move(parts.training), std::move(parts.validation), std::move(parts.test)};
 }
 
 // "hippocampus_001" of ".../hippocampus_001.nii.gz"
@@ -77,22 +81,16 @@ std::string stem_of(const std::string& path) {
   for (const char* ending : {".gz", ".nii"}) {
     if (name.ends_with(ending)) name.resize(name.size() - std::string_view(ending).size());
   }
+  std::replace(name.begin(), name.end(), ' ', '_');  // "phantom 3"
   return name;
-}
-
-std::array<double, 3> voxel_sizes(const Affine& affine) {
-  std::array<double, 3> sizes{};
-  for (std::size_t axis = 0; axis < 3; ++axis) {
-    sizes[axis] = std::hypot(affine[0][axis], affine[1][axis], affine[2][axis]);
-    if (!(sizes[axis] > 0)) sizes[axis] = 1;
-  }
-  return sizes;
 }
 
 class Predicting {
  public:
   Predicting(const PredictFlags& flags, const TrainingOptions& model, const Weights& weights)
-      : flags_(flags), predictor_(predictor_options_of(flags, model)) {
+      : flags_(flags),
+        classes_(model.network.classes),
+        predictor_(predictor_options_of(flags, model)) {
     predictor_.set_weights(weights);
   }
 
@@ -108,8 +106,7 @@ class Predicting {
       const std::span<const std::uint8_t> truth =
           scan.has_truth ? std::span<const std::uint8_t>(subject.labels)
                          : std::span<const std::uint8_t>();
-      write_png(stem + "_overlay.png",
-                draw_overlay(subject, labels, truth, voxel_sizes(scan.affine)));
+      write_png(stem + "_overlay.png", draw_overlay(subject, labels, truth, scan.affine, classes_));
     }
     Json result = {{"image", subject.name},
                    {"prediction", stem + "_prediction.nii.gz"},
@@ -141,17 +138,30 @@ class Predicting {
   }
 
   const PredictFlags& flags_;
+  std::int64_t classes_;
   Predictor predictor_;
 };
 
+std::string dice_text(const Scores& scores) {
+  std::string dice = fmt::format("Dice {:.4f}", fmt::join(scores.hard_dice, ", "));
+  if (scores.hard_dice.size() > 1) dice += fmt::format(", whole {:.4f}", *scores.whole_dice);
+  return dice;
+}
+
 void print_result(const Json& result) {
-  std::string dice;
-  if (!result["scores"].is_null()) {
-    const Scores scores = scores_from_json(result["scores"]);
-    dice = fmt::format(": Dice {:.4f}", fmt::join(scores.hard_dice, ", "));
-    if (scores.hard_dice.size() > 1) dice += fmt::format(", whole {:.4f}", *scores.whole_dice);
+  const Json& scores = result["scores"];
+  fmt::print("{}{}\n", result["prediction"].get<std::string>(),
+             scores.is_null() ? "" : ": " + dice_text(scores_from_json(scores)));
+}
+
+// Over all cases with a truth; nothing without one.
+std::optional<Scores> mean_scores(const Json& results) {
+  ScoreMean mean;
+  for (const Json& result : results) {
+    if (!result["scores"].is_null()) mean.add(scores_from_json(result["scores"]));
   }
-  fmt::print("{}{}\n", result["prediction"].get<std::string>(), dice);
+  if (mean.count() == 0) return std::nullopt;
+  return mean.mean();
 }
 
 ExitCode predict(const PredictFlags& flags) {
@@ -162,6 +172,8 @@ ExitCode predict(const PredictFlags& flags) {
   const TrainingOptions model =
       options_from_checkpoint(read_checkpoint_state(flags.checkpoint), flags.checkpoint);
   const Program program = lower(unet3d(model.network), 1, model.image, Mode::training);
+  const std::vector<SubjectSource> parts =
+      flags.data.empty() ? std::vector<SubjectSource>() : chosen_parts(flags, model);
   std::error_code error;
   fs::create_directories(flags.out, error);
   if (error) throw_bad_input("--out {}: cannot be made: {}", flags.out, error.message());
@@ -176,12 +188,20 @@ ExitCode predict(const PredictFlags& flags) {
   if (!flags.image.empty()) {
     add(read_scan(flags.image, channels));
   } else {
-    const DecathlonDataset dataset = read_decathlon(flags.data);
-    for (const std::size_t index : chosen_cases(dataset, flags.part, model.seed)) {
-      add(read_case(dataset, index, channels));
+    for (const SubjectSource& part : parts) {
+      for (std::size_t i = 0; i < part.count; ++i) {
+        add({part.load(i, channels), part.affine(i), true});
+      }
     }
   }
-  if (flags.json) fmt::print("{}\n", dump_json({{"predictions", results}}, 2));
+  const std::optional<Scores> mean = mean_scores(results);
+  if (flags.json) {
+    fmt::print("{}\n",
+               dump_json({{"predictions", results}, {"mean", mean ? to_json(*mean) : Json()}}, 2));
+  } else if (mean) {
+    fmt::print("mean of {} cases: {}, loss {:.4f}, accuracy {:.4f}\n", results.size(),
+               dice_text(*mean), mean->loss, mean->accuracy);
+  }
   return ExitCode::done;
 }
 
@@ -194,9 +214,12 @@ void add_predict(CLI::App& app, Action& action) {
   command->add_option("checkpoint", flags->checkpoint, "best.safetensors of a training run")
       ->required();
   command->add_option("--image", flags->image, "a scan, .nii or .nii.gz");
-  command->add_option("--data", flags->data, "or the cases of a Decathlon folder");
+  command->add_option("--data", flags->data,
+                      "or the cases of a Decathlon folder, or phantom:N as in train");
   command
-      ->add_option("--part", flags->part, "of it, as training split it: training, validation, test")
+      ->add_option("--part", flags->part,
+                   "of it, as training split it: training, validation, test; or all, for data that "
+                   "training has not seen")
       ->capture_default_str();
   command->add_option("--out", flags->out, "folder of labels and pictures")->capture_default_str();
   command->add_flag("--overlays", flags->overlays,

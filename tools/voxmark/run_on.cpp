@@ -4,11 +4,20 @@
 #include "base/error.h"
 #include "benches/environment.h"
 #include "benches/memory_room.h"
+#include "benches/peers.h"
 #include "benches/suite.h"
 
 namespace voxmark {
 
 const Backend& learning_backend(const std::string& name) {
+  if (find_peer(name) != nullptr || name.starts_with("exec:")) {
+    throw_bad_input(
+        "--backend {}: a program outside of voxmark takes part in run and verify only. Train with "
+        "a "
+        "backend of voxmark's own; tools/peers/train_on.py goes on from a checkpoint in Keras or "
+        "PyTorch",
+        name);
+  }
   const RegisteredBackend& entry = find_backend(name);
   if (entry.backend == nullptr) {
     throw Error(ExitCode::cannot_here, fmt::format("{}: not built: needs {}", name, entry.missing));

@@ -15,6 +15,7 @@
 #include "benches/memory_room.h"
 #include "benches/process_status.h"
 #include "benches/progress.h"
+#include "results/claims.h"
 #include "results/report.h"
 #include "results/training_report.h"
 #include "tools/voxmark/model_options.h"
@@ -36,6 +37,7 @@ struct TrainFlags {
   std::string precision = "fp32";
   std::string memory_limit;
   std::string out = "voxmark-training";
+  double progress_seconds = 60;
   bool no_augment = false;
   bool resume = false;
   bool dry_run = false;
@@ -51,6 +53,7 @@ TrainingOptions options_of(const TrainFlags& flags) {
   check_at_least("--patience", options.patience, 0);
   check_at_least("--downsample", options.downsample, 1);
   check_at_least("--readers", options.readers, 1);
+  check_at_least("--export-batches", options.exported_batches, 0);
   check_threads(options.threads);
   options.backend = &learning_backend(flags.backend);
   options.precision = parse_precision(flags.precision);
@@ -79,7 +82,8 @@ Json report_frame(const TrainFlags& flags, const TrainingOptions& options,
   Json shown = {{"data", flags.data},
                 {"backend", flags.backend},
                 {"precision", flags.precision},
-                {"threads", options.threads}};
+                {"threads", options.threads},
+                {"preset", flags.preset.empty() ? Json() : Json(flags.preset)}};
   shown.update(to_json(options));
   shown["epochs"] = options.epochs;
   shown["patience"] = options.patience;
@@ -89,6 +93,10 @@ Json report_frame(const TrainFlags& flags, const TrainingOptions& options,
           {"voxmark", program_facts(binary_sha256())},
           {"environment", probe_environment()},
           {"options", std::move(shown)},
+          {"data",
+           {{"kind", parts.facts.kind},
+            {"name", parts.facts.name},
+            {"identity", parts.facts.identity}}},
           {"cases",
            {{"training", parts.training.count},
             {"validation", parts.validation.count},
@@ -110,15 +118,6 @@ Json test_json(const TrainingResult& result) {
           {"tiled_for_memory", result.prediction_tiled}};
 }
 
-// What the white paper reports of its training run: 25 epochs on FLAIR scans.
-struct PaperFigure {
-  const char* name;
-  double value;
-};
-constexpr PaperFigure kPaperAccuracy = {"accuracy", 0.997};
-constexpr PaperFigure kPaperLoss = {"loss", 0.125};
-constexpr PaperFigure kPaperDice = {"Dice", 0.82};
-
 // The paper's model, images and epochs. Flags that are given stand.
 void apply_preset(const CLI::App& command, TrainFlags& flags) {
   if (flags.preset.empty()) return;
@@ -133,36 +132,21 @@ void apply_preset(const CLI::App& command, TrainFlags& flags) {
   set("--epochs", flags.training.epochs, 25);
 }
 
-Json claims_of(const TrainFlags& flags, const TrainingResult& result) {
-  if (flags.preset.empty() || result.test.empty()) return {};
-  ScoreMean sum;
-  for (const TestCase& scored : result.test) sum.add(scored.scores);
-  const Scores mean = sum.mean();
-  Json claims = Json::array();
-  for (const auto& [figure, measured] :
-       {std::pair(kPaperAccuracy, mean.accuracy), std::pair(kPaperLoss, mean.loss),
-        std::pair(kPaperDice, mean.mean_hard_dice())}) {
-    claims.push_back({{"figure", figure.name}, {"paper", figure.value}, {"measured", measured}});
-  }
-  return claims;
-}
-
 // Before anything of the run's size is allocated. False: it does not fit.
 bool print_estimate(const TrainingOptions& options, const SubjectParts& parts) {
   const Estimate guess = estimate(options, parts);
-  const bool fits = guess.step_bytes <= options.memory_bytes;
   fmt::print(stderr,
-             "estimated from a small step: {:.3g} s per step of {} image(s) of {}, {} in all; a "
-             "step takes {} of memory: {} ({} there)\n",
+             "estimated from a small step: {:.3g} s per step of {} image(s) of {}, {} in all; it "
+             "takes {} of memory: {} ({} there){}\n",
              guess.step_seconds, options.batch, to_string(options.image),
-             human_seconds(guess.total_seconds), human_bytes(guess.step_bytes),
-             fits ? "fits" : "does not fit", human_bytes(options.memory_bytes));
-  return fits;
+             human_seconds(guess.total_seconds), human_bytes(guess.bytes),
+             guess.fits ? "fits" : "does not fit", human_bytes(options.memory_bytes),
+             guess.tiled ? ", with predictions in tiles" : "");
+  return guess.fits;
 }
 
 // `end`: null while the run goes on.
-Json report_of(const TrainFlags& flags, const Json& frame, const TrainingResult& result,
-               const Json& end) {
+Json report_of(const Json& frame, const TrainingResult& result, const Json& end) {
   Json report = frame;
   report["created"] = iso_time(std::chrono::system_clock::now());
   const Forecast& forecast = result.forecast;
@@ -176,7 +160,7 @@ Json report_of(const TrainFlags& flags, const Json& frame, const TrainingResult&
   report["best_epoch"] = result.best_epoch;
   report["end"] = end;
   report["test"] = test_json(result);
-  report["claims"] = claims_of(flags, result);
+  report["claims"] = paper_figures(report, whitepaper_claims().claims);
   const auto peak = process_bytes(0, "VmHWM");
   report["memory"] = {{"planned_bytes", forecast.planned_bytes},
                       {"peak_bytes", peak ? Json(*peak) : Json()}};
@@ -207,6 +191,8 @@ class TrainingScreen : public TrainingObserver {
   TrainingScreen(const TrainFlags& flags, const Json& frame)
       : flags_(flags), frame_(frame), terminal_(isatty(STDERR_FILENO) == 1) {}
 
+  void warning(const std::string& text) override { fmt::print(stderr, "warning: {}\n", text); }
+
   void forecast(const Forecast& forecast) override {
     fmt::print(stderr,
                "predicted: {:.3g} s per step, {} per epoch, {} in all; {} of memory planned\n",
@@ -216,9 +202,13 @@ class TrainingScreen : public TrainingObserver {
 
   void step(int epoch, std::int64_t step, std::int64_t steps, double loss,
             double seconds_left) override {
-    if (!terminal_) return;
-    fmt::print(stderr, "\r\033[Kepoch {} step {}/{}: loss {:.4f}; about {} left", epoch, step,
-               steps, loss, human_seconds(seconds_left));
+    const auto now = std::chrono::steady_clock::now();
+    const std::chrono::duration<double> silence = now - last_line_;
+    if (!terminal_ && (silence.count() < flags_.progress_seconds || step == steps)) return;
+    last_line_ = now;
+    fmt::print(stderr, "{}epoch {} step {}/{}: loss {:.4f}; about {} left{}",
+               terminal_ ? "\r\033[K" : "", epoch, step, steps, loss, human_seconds(seconds_left),
+               terminal_ ? "" : "\n");
     std::fflush(stderr);
   }
 
@@ -231,6 +221,7 @@ class TrainingScreen : public TrainingObserver {
     if (record.validation) fmt::print("; validation {}", scores_text(*record.validation));
     fmt::print("{}; about {} left\n", record.best ? " (best)" : "", human_seconds(seconds_left));
     std::fflush(stdout);
+    last_line_ = std::chrono::steady_clock::now();
     write(so_far, Json());
   }
 
@@ -242,30 +233,34 @@ class TrainingScreen : public TrainingObserver {
   bool stop() override { return pending_interrupt() != 0; }
 
   void write(const TrainingResult& result, const Json& end) const {
-    const Json report = report_of(flags_, frame_, result, end);
+    const Json report = report_of(frame_, result, end);
     write_training_report(file_in(flags_, "training.json"), report);
     write_text(file_in(flags_, "training.csv"), epochs_csv(report));
+    write_text(file_in(flags_, "steps.csv"), steps_csv(report));
   }
 
  private:
   const TrainFlags& flags_;
   const Json& frame_;
   bool terminal_;
+  std::chrono::steady_clock::time_point last_line_ = std::chrono::steady_clock::now();
 };
 
-void prepare_folder(const TrainFlags& flags) {
+// Whether to go on with a run: with --resume, or where the same preset was under way.
+bool prepare_folder(const TrainFlags& flags) {
   std::error_code error;
   fs::create_directories(flags.out, error);
   if (error || !fs::is_directory(flags.out)) {
     throw_bad_input("--out {}: cannot be made: {}", flags.out, error.message());
   }
   const bool has_run = fs::exists(last_checkpoint(flags.out));
-  if (has_run && !flags.resume) {
+  if (has_run && !flags.resume && flags.preset.empty()) {
     throw_bad_input("--out {}: holds a run already; --resume goes on with it", flags.out);
   }
   if (!has_run && flags.resume) {
     throw_bad_input("--resume: no {}", last_checkpoint(flags.out));
   }
+  return has_run;
 }
 
 void print_end(const TrainingResult& result, const TrainFlags& flags) {
@@ -275,9 +270,9 @@ void print_end(const TrainingResult& result, const TrainFlags& flags) {
     fmt::print("test, {} cases, weights of epoch {}: {}\n", result.test.size(), result.best_epoch,
                scores_text(mean.mean()));
   }
-  for (const Json& claim : claims_of(flags, result)) {
-    fmt::print("{}: the paper {}, here {:.4g}\n", claim["figure"].get<std::string>(),
-               claim["paper"].get<double>(), claim["measured"].get<double>());
+  if (!flags.preset.empty()) {
+    fmt::print("voxmark reproduce --training {} judges it by the paper\n",
+               file_in(flags, "training.json"));
   }
   fmt::print("{} after {} epochs; report in {}\n", to_string(result.end), result.epochs.size(),
              file_in(flags, "training.json"));
@@ -298,19 +293,20 @@ ExitCode exit_code(TrainingEnd end) {
 
 ExitCode run_training(const TrainFlags& flags) {
   const TrainingOptions options = options_of(flags);
-  const SubjectParts parts = open_parts(flags.data, options.image, options.seed);
+  const SubjectParts parts = open_parts(flags.data, options.image, options.splitting_seed(),
+                                        !options.tile && options.downsample == 1);
   if (flags.dry_run || !flags.preset.empty()) {
     const bool fits = print_estimate(options, parts);
     if (!fits) return ExitCode::cannot_here;
     if (flags.dry_run) return ExitCode::done;
   }
-  prepare_folder(flags);
+  const bool resume = prepare_folder(flags);
   const Json frame = report_frame(flags, options, parts);
   fmt::print(stderr, "{}: {} cases to train on, {} for validation, {} for the test\n", flags.data,
              parts.training.count, parts.validation.count, parts.test.count);
   catch_interrupts();
   TrainingScreen screen(flags, frame);
-  const TrainingResult result = train(options, parts, flags.resume, screen);
+  const TrainingResult result = train(options, parts, resume, screen);
   screen.write(result, std::string(to_string(result.end)));
   print_end(result, flags);
   return exit_code(result.end);
@@ -334,15 +330,19 @@ void add_train(CLI::App& app, Action& action) {
       ->add_option("--steps", flags->training.steps_per_epoch,
                    "per epoch; 0: as many as see every training case once")
       ->capture_default_str();
-  command->add_option("--patience", flags->training.patience,
-                      "stop after so many epochs without a better validation loss; 0: never");
+  command
+      ->add_option("--patience", flags->training.patience,
+                   "stop after so many epochs without a better validation loss; 0: never")
+      ->capture_default_str();
   command->add_option("--backend", flags->backend, "voxmark list backends")->capture_default_str();
   command->add_option("--precision", flags->precision, "fp32, fp64 or bf16")->capture_default_str();
   command->add_option("--threads", flags->training.threads, "of the backend")
       ->capture_default_str();
   command->add_option("--memory-limit", flags->memory_limit, "8GiB; default: what there is");
-  command->add_option("--seed", flags->training.seed, "of weights, split, order and augmentation")
+  command->add_option("--seed", flags->training.seed, "of weights, order and augmentation")
       ->capture_default_str();
+  command->add_option("--split-seed", flags->training.split_seed,
+                      "of the split, and of phantoms; default: --seed");
   command->add_flag("--no-augment", flags->no_augment, "windows in the middle, never turned");
   command->add_flag("--tile", flags->training.tile,
                     "windows of --image anywhere in the image; predictions are blended from "
@@ -357,15 +357,24 @@ void add_train(CLI::App& app, Action& action) {
       ->add_option("--checkpoint-seconds", flags->training.checkpoint_seconds,
                    "between checkpoints within an epoch")
       ->capture_default_str();
-  command->add_option("--out", flags->out, "folder: training.json, training.csv, checkpoints")
+  command
+      ->add_option("--progress-seconds", flags->progress_seconds,
+                   "between lines of progress, where no terminal shows every step")
+      ->capture_default_str();
+  command->add_option("--export-batches", flags->training.exported_batches,
+                      "write the next so many batches and the weights before them to OUT/batches, "
+                      "for other programs");
+  command
+      ->add_option("--out", flags->out,
+                   "folder: training.json, training.csv, steps.csv, checkpoints")
       ->capture_default_str();
   command->add_option("--preset", flags->preset,
                       "whitepaper: the paper's images, batch and epochs; hours and memory are "
-                      "predicted first");
+                      "predicted first; the same command goes on with a stopped run");
   command->add_flag("--dry-run", flags->dry_run, "predict hours and memory, and stop");
   command->add_flag("--resume", flags->resume, "go on from the folder's last checkpoint");
   command->footer(
-      "Cases are split by the seed: 406/32/46 of 484 for training, validation, test. Images "
+      "Cases are split by the split seed: 406/32/46 of 484 for training, validation, test. Images "
       "smaller "
       "than --image are padded by their own edges.\n"
       "Example: voxmark train --data Task04_Hippocampus --image 48x64x48 --epochs 25 --out run");

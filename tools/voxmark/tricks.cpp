@@ -18,6 +18,7 @@
 #include "tools/voxmark/model_options.h"
 #include "tools/voxmark/run_on.h"
 #include "tools/voxmark/subcommand.h"
+#include "tools/voxmark/trick_plan.h"
 #include "training/data.h"
 #include "training/trainer.h"
 
@@ -27,59 +28,28 @@ namespace {
 namespace fs = std::filesystem;
 
 struct TricksFlags {
-  std::string data;
+  TrickOptions common;
   ModelOptions model;
-  int epochs = 25;
   int seeds = 3;
-  std::string backend = "onednn";
-  std::string precision = "fp32";
-  int threads = allowed_cpus();
   std::string out = "voxmark-tricks";
   bool dry_run = false;
 };
 
-struct Trick {
-  std::string name;
-  Dims image;
-  std::int64_t batch = 1;
-  std::int64_t filters = 16;
-  std::vector<std::string> flags;
-  std::int64_t steps = 0;  // per epoch: those that see as many voxels as full images do
-};
-
-// Half of an extent, or the next multiple that the network takes.
-Dims half_of(const Dims& dims) {
-  const auto half = [](std::int64_t extent) {
-    const std::int64_t unit = 2 * kUnetDimsMultiple;
-    return (extent + unit - 1) / unit * kUnetDimsMultiple;
-  };
-  return {half(dims.d), half(dims.h), half(dims.w)};
-}
-
-constexpr std::int64_t kSmallBatch = 2;
-constexpr std::int64_t kFewFilters = 8;
-
-std::vector<Trick> tricks_of(const TricksFlags& flags) {
-  const Dims image = parse_dims(flags.model.image);
-  const std::int64_t batch = flags.model.batch;
-  const std::int64_t filters = flags.model.unet.filters;
-  const auto cases = static_cast<std::int64_t>(open_parts(flags.data, image, 1).training.count);
-  std::vector<Trick> tricks = {
-      {"full images", image, batch, filters, {}, 0},
-      {"down-sampled", half_of(image), batch, filters, {"--downsample", "2"}, 0},
-      {"tiles", half_of(image), batch, filters, {"--tile"}, 0}};
-  if (batch > kSmallBatch) {
-    tricks.push_back({"small batch", image, kSmallBatch, filters, {}, 0});
-  }
-  if (filters > kFewFilters) {
-    tricks.push_back({"fewer filters", image, batch, kFewFilters, {}, 0});
-  }
-  const std::int64_t voxels = (cases + batch - 1) / batch * batch * image.voxels();
-  for (Trick& trick : tricks) {
-    const std::int64_t per_step = trick.batch * trick.image.voxels();
-    trick.steps = std::max<std::int64_t>(1, (voxels + per_step / 2) / per_step);
-  }
-  return tricks;
+// The flags, checked.
+TrickOptions options_of(const TricksFlags& flags) {
+  lower_model(flags.model, Mode::training);
+  check_at_least("--epochs", flags.common.epochs, 1);
+  check_at_least("--seeds", flags.seeds, 1);
+  check_threads(flags.common.threads);
+  learning_backend(flags.common.backend);
+  memory_bytes_of(flags.common.memory_limit);
+  TrickOptions options = flags.common;
+  options.image = parse_dims(flags.model.image);
+  options.batch = flags.model.batch;
+  options.channels = flags.model.unet.input_channels;
+  options.classes = flags.model.unet.classes;
+  options.filters = flags.model.unet.filters;
+  return options;
 }
 
 std::string folder_of(const TricksFlags& flags, const Trick& trick, int seed) {
@@ -88,36 +58,24 @@ std::string folder_of(const TricksFlags& flags, const Trick& trick, int seed) {
   return (fs::path(flags.out) / fmt::format("{}_seed{}", name, seed)).string();
 }
 
-std::vector<std::string> command_of(const TricksFlags& flags, const Trick& trick, int seed) {
+std::string report_of(const TricksFlags& flags, const Trick& trick, int seed) {
+  return (fs::path(folder_of(flags, trick, seed)) / "training.json").string();
+}
+
+std::vector<std::string> command_of(const TricksFlags& flags, const TrickOptions& options,
+                                    const Trick& trick, int seed) {
   const std::string folder = folder_of(flags, trick, seed);
-  std::vector<std::string> command = {
-      "/proc/self/exe", "train",
-      "--data",         flags.data,
-      "--image",        to_string(trick.image),
-      "--batch",        std::to_string(trick.batch),
-      "--channels",     std::to_string(flags.model.unet.input_channels),
-      "--classes",      std::to_string(flags.model.unet.classes),
-      "--filters",      std::to_string(trick.filters),
-      "--steps",        std::to_string(trick.steps),
-      "--epochs",       std::to_string(flags.epochs),
-      "--backend",      flags.backend,
-      "--precision",    flags.precision,
-      "--threads",      std::to_string(flags.threads),
-      "--seed",         std::to_string(seed),
-      "--out",          folder};
-  command.insert(command.end(), trick.flags.begin(), trick.flags.end());
+  std::vector<std::string> command = train_arguments(options, trick, seed);
+  command.insert(command.begin(), "/proc/self/exe");
+  command.insert(command.end(), {"--out", folder});
   if (fs::exists(last_checkpoint(folder))) command.emplace_back("--resume");
   return command;
 }
 
-bool is_done(const std::string& report_path) {
-  return fs::exists(report_path) && !read_training_report(report_path).at("test").is_null();
-}
-
 // Throws Error when the run fails, or when we were asked to stop.
-void run_one(const TricksFlags& flags, const Trick& trick, int seed) {
+void run_one(const TricksFlags& flags, const TrickOptions& options, const Trick& trick, int seed) {
   constexpr double kPatienceSeconds = 1e6;  // an epoch of whole brains takes hours
-  ChildProcess child(command_of(flags, trick, seed), {});
+  ChildProcess child(command_of(flags, options, trick, seed), {});
   std::string line;
   while (true) {
     const ChildProcess::Read read = child.read_line(line, kPatienceSeconds);
@@ -129,36 +87,59 @@ void run_one(const TricksFlags& flags, const Trick& trick, int seed) {
   }
   const auto end = child.wait(kPatienceSeconds);
   if (!end || end->exit_status != 0) {
-    throw Error(ExitCode::cannot_here,
-                fmt::format("{}, seed {}: {}", trick.name, seed, child.last_error_line()));
+    // Its exit code is ours: what it found wrong is.
+    const ExitCode code =
+        end && end->exit_status ? static_cast<ExitCode>(*end->exit_status) : ExitCode::internal;
+    throw Error(code, fmt::format("{}, seed {}: {}", trick.name, seed, child.last_error_line()));
   }
 }
 
-struct Figures {
-  Spread dice;
-  Spread peak_bytes;
-  Spread hours;
-};
-
-Figures figures_of(const TricksFlags& flags, const Trick& trick) {
-  std::vector<double> dice;
-  std::vector<double> peaks;
-  std::vector<double> hours;
+// A trick's runs, raw: what the table says follows from them.
+Json runs_of(const TricksFlags& flags, const Trick& trick) {
+  Json runs = Json::array();
   for (int seed = 1; seed <= flags.seeds; ++seed) {
-    const Json report =
-        read_training_report((fs::path(folder_of(flags, trick, seed)) / "training.json").string());
-    dice.push_back(report["test"]["mean"]["whole_dice"].get<double>());
-    const Json& memory = report["memory"];
-    peaks.push_back(
-        memory[memory["peak_bytes"].is_null() ? "planned_bytes" : "peak_bytes"].get<double>());
+    const Json report = read_training_report(report_of(flags, trick, seed));
     double seconds = 0;
     for (const Json& epoch : report["epochs"]) seconds += epoch["seconds"].get<double>();
-    hours.push_back(seconds / 3600);
+    runs.push_back({{"seed", seed},
+                    {"test_dice", report["test"]["mean"]["whole_dice"]},
+                    {"test_dice_by_label", report["test"]["mean"]["hard_dice"]},
+                    {"test_cases", report["test"]["cases"].size()},
+                    {"peak_bytes", report["memory"]["peak_bytes"]},
+                    {"planned_bytes", report["memory"]["planned_bytes"]},
+                    {"training_seconds", seconds}});
   }
-  return {spread_of(dice), spread_of(peaks), spread_of(hours)};
+  return runs;
 }
 
-Table table_of(const TricksFlags& flags, const std::vector<Trick>& tricks) {
+Json results_of(const TricksFlags& flags, const TrickOptions& options,
+                const std::vector<Trick>& tricks) {
+  Json results = Json::array();
+  for (const Trick& trick : tricks) {
+    results.push_back({{"trick", trick.name},
+                       {"image", {trick.image.d, trick.image.h, trick.image.w}},
+                       {"batch", trick.batch},
+                       {"filters", trick.filters},
+                       {"tile", trick.tile},
+                       {"downsample", trick.downsample},
+                       {"steps_per_epoch", trick.steps},
+                       {"runs", runs_of(flags, trick)}});
+  }
+  return {
+      {"schema", "voxmark.tricks/1"},   {"data", data_of_full_images(options.data, options.image)},
+      {"epochs", options.epochs},       {"backend", options.backend},
+      {"precision", options.precision}, {"tricks", std::move(results)}};
+}
+
+Spread spread_over_seeds(const Json& runs, const char* key, const char* otherwise) {
+  std::vector<double> values;
+  for (const Json& run : runs) {
+    values.push_back((run[key].is_null() ? run[otherwise] : run[key]).get<double>());
+  }
+  return spread_of(values);
+}
+
+Table table_of(const Json& results) {
   Table table{{{"trick"},
                {"window", Align::right},
                {"batch", Align::right},
@@ -169,45 +150,60 @@ Table table_of(const TricksFlags& flags, const std::vector<Trick>& tricks) {
                {"peak memory", Align::right},
                {"training hours", Align::right}},
               {}};
-  for (const Trick& trick : tricks) {
-    const Figures figures = figures_of(flags, trick);
-    table.rows.push_back({trick.name, to_string(trick.image), std::to_string(trick.batch),
-                          std::to_string(trick.filters), std::to_string(trick.steps),
-                          fmt::format("{:.4f}", figures.dice.median),
-                          fmt::format("{:.4f}..{:.4f}", figures.dice.minimum, figures.dice.maximum),
-                          human_bytes(static_cast<std::int64_t>(figures.peak_bytes.maximum)),
-                          fmt::format("{:.3g}", figures.hours.median)});
+  for (const Json& result : results["tricks"]) {
+    const Json& runs = result["runs"];
+    const Spread dice = spread_over_seeds(runs, "test_dice", "test_dice");
+    const Spread peak = spread_over_seeds(runs, "peak_bytes", "planned_bytes");
+    const Spread seconds = spread_over_seeds(runs, "training_seconds", "training_seconds");
+    table.rows.push_back(
+        {result["trick"].get<std::string>(),
+         fmt::format("{}", fmt::join(result["image"].get<std::vector<std::int64_t>>(), "x")),
+         dump_json(result["batch"]), dump_json(result["filters"]),
+         dump_json(result["steps_per_epoch"]), fmt::format("{:.4f}", dice.median),
+         fmt::format("{:.4f}..{:.4f}", dice.minimum, dice.maximum),
+         human_bytes(static_cast<std::int64_t>(peak.maximum)),
+         fmt::format("{:.3g}", seconds.median / 3600)});
   }
   return table;
 }
 
+void write_text(const fs::path& path, const std::string& text) {
+  AtomicFile file(path.string());
+  file.write(text);
+  file.commit();
+}
+
 ExitCode run_tricks(const TricksFlags& flags) {
-  lower_model(flags.model, Mode::training);
-  check_at_least("--epochs", flags.epochs, 1);
-  check_at_least("--seeds", flags.seeds, 1);
-  check_threads(flags.threads);
-  learning_backend(flags.backend);
-  const std::vector<Trick> tricks = tricks_of(flags);
+  const TrickOptions options = options_of(flags);
+  const SubjectParts parts =
+      open_parts(data_of_full_images(options.data, options.image), options.image, 1);
+  if (parts.test.count == 0) {
+    throw_bad_input("--data {}: {} cases leave none for the test, expected 11 or more",
+                    options.data, parts.training.count + parts.validation.count);
+  }
+  const std::vector<Trick> tricks =
+      tricks_of(options, static_cast<std::int64_t>(parts.training.count));
   if (flags.dry_run) {
     for (const Trick& trick : tricks) {
-      fmt::print("{}\n", fmt::join(command_of(flags, trick, 1), " "));
+      fmt::print("{}\n", fmt::join(command_of(flags, options, trick, 1), " "));
     }
     return ExitCode::done;
   }
+  fs::create_directories(flags.out);
   catch_interrupts();
   // Seed by seed, so that a stopped suite has compared something.
   for (int seed = 1; seed <= flags.seeds; ++seed) {
     for (const Trick& trick : tricks) {
-      if (!is_done((fs::path(folder_of(flags, trick, seed)) / "training.json").string())) {
-        fs::create_directories(flags.out);
-        run_one(flags, trick, seed);
-      }
+      const std::string path = report_of(flags, trick, seed);
+      const bool finished =
+          fs::exists(path) && is_finished(read_training_report(path), options, trick, seed, path);
+      if (!finished) run_one(flags, options, trick, seed);
     }
   }
-  const Table table = table_of(flags, tricks);
-  AtomicFile file((fs::path(flags.out) / "tricks.md").string());
-  file.write(render_markdown(table));
-  file.commit();
+  const Json results = results_of(flags, options, tricks);
+  const Table table = table_of(results);
+  write_text(fs::path(flags.out) / "tricks.json", dump_json(results, 1) + "\n");
+  write_text(fs::path(flags.out) / "tricks.md", render_markdown(table));
   fmt::print("{}", render_text(table));
   return ExitCode::done;
 }
@@ -217,22 +213,27 @@ ExitCode run_tricks(const TricksFlags& flags) {
 void add_tricks(CLI::App& app, Action& action) {
   const auto flags = std::make_shared<TricksFlags>();
   flags->model.batch = 4;
+  flags->common.threads = allowed_cpus();
   CLI::App* command = app.add_subcommand(
       "tricks", "What down-sampling, tiles, small batches and fewer filters cost in accuracy");
-  command->add_option("--data", flags->data, "Decathlon folder, or phantom:N")->required();
+  command->add_option("--data", flags->common.data, "Decathlon folder, or phantom:N")->required();
   add_model_options(*command, flags->model);
-  command->add_option("--epochs", flags->epochs, "of each run, in voxels of full images")
+  command->add_option("--epochs", flags->common.epochs, "of each run, in voxels of full images")
       ->capture_default_str();
   command->add_option("--seeds", flags->seeds, "runs of each: seeds 1, 2, ...")
       ->capture_default_str();
-  command->add_option("--backend", flags->backend, "voxmark list backends")->capture_default_str();
-  command->add_option("--precision", flags->precision, "fp32, fp64 or bf16")->capture_default_str();
-  command->add_option("--threads", flags->threads, "of the backend")->capture_default_str();
-  command->add_option("--out", flags->out, "folder: a run each, and tricks.md")
+  command->add_option("--backend", flags->common.backend, "voxmark list backends")
+      ->capture_default_str();
+  command->add_option("--precision", flags->common.precision, "fp32, fp64 or bf16")
+      ->capture_default_str();
+  command->add_option("--threads", flags->common.threads, "of the backend")->capture_default_str();
+  command->add_option("--memory-limit", flags->common.memory_limit, "of each run, 8GiB");
+  command->add_option("--out", flags->out, "folder: a run each, tricks.json and tricks.md")
       ->capture_default_str();
   command->add_flag("--dry-run", flags->dry_run, "print the commands, and stop");
   command->footer(
-      "Every seed splits the data anew. A stopped suite goes on with the same command.\n"
+      "All runs have the same images and the same split. A stopped suite goes on with the same "
+      "command.\n"
       "Example: voxmark tricks --data phantom:40 --image 64 --epochs 10 --seeds 3");
   command->callback([&action, flags] { action = [flags] { return run_tricks(*flags); }; });
 }

@@ -1,0 +1,71 @@
+#include "training/position.h"
+
+#include "base/error.h"
+
+namespace voxmark {
+namespace {
+
+EpochRecord record_from_json(const Json& json) {
+  EpochRecord record;
+  record.epoch = json.at("epoch").get<int>();
+  record.images = json.at("images").get<std::int64_t>();
+  record.seconds = json.at("seconds").get<double>();
+  record.waiting_seconds = json.at("waiting_seconds").get<double>();
+  record.validation_seconds = json.at("validation_seconds").get<double>();
+  record.validation_waiting_seconds = json.at("validation_waiting_seconds").get<double>();
+  record.training = scores_from_json(json.at("training"));
+  if (!json.at("validation").is_null()) record.validation = scores_from_json(json["validation"]);
+  record.best = json.at("best").get<bool>();
+  record.step_losses = json.at("step_losses").get<std::vector<double>>();
+  return record;
+}
+
+}  // namespace
+
+Json to_json(const EpochRecord& record) {
+  return {{"epoch", record.epoch},
+          {"images", record.images},
+          {"seconds", record.seconds},
+          {"seconds_per_image", record.seconds_per_image()},
+          {"waiting_seconds", record.waiting_seconds},
+          {"waiting_share", record.waiting_share()},
+          {"validation_seconds", record.validation_seconds},
+          {"validation_waiting_seconds", record.validation_waiting_seconds},
+          {"training", to_json(record.training)},
+          {"validation", record.validation ? to_json(*record.validation) : Json()},
+          {"best", record.best},
+          {"step_losses", record.step_losses}};
+}
+
+Json to_json(const Position& position) {
+  Json epochs = Json::array();
+  for (const EpochRecord& record : position.epochs) epochs.push_back(to_json(record));
+  return {{"epoch", position.epoch},           {"step", position.step},
+          {"scores", position.scores.state()}, {"step_losses", position.step_losses},
+          {"seconds", position.seconds},       {"waiting_seconds", position.waiting_seconds},
+          {"epochs", std::move(epochs)},       {"best_loss", number_to_json(position.best_loss)},
+          {"best_epoch", position.best_epoch}, {"memory_bytes", position.memory_bytes}};
+}
+
+Position position_from_json(const Json& json, const std::string& name) {
+  Position position;
+  try {
+    position.epoch = json.at("epoch").get<int>();
+    position.step = json.at("step").get<std::int64_t>();
+    position.scores = ScoreMean::from_state(json.at("scores"));
+    position.step_losses = json.at("step_losses").get<std::vector<double>>();
+    position.seconds = json.at("seconds").get<double>();
+    position.waiting_seconds = json.at("waiting_seconds").get<double>();
+    for (const Json& record : json.at("epochs")) {
+      position.epochs.push_back(record_from_json(record));
+    }
+    position.best_loss = number_from_json(json.at("best_loss"), name);
+    position.best_epoch = json.at("best_epoch").get<int>();
+    position.memory_bytes = json.at("memory_bytes").get<std::int64_t>();
+  } catch (const Json::exception& error) {
+    throw_bad_input("{}: position: {}", name, error.what());
+  }
+  return position;
+}
+
+}  // namespace voxmark
