@@ -95,6 +95,13 @@ CrossCheckResult CrossCheck::compare(const FirstStep& expected, const FirstStep&
   return result;
 }
 
+bool CrossCheck::has_ours(const CaseSpec& spec) const {
+  const auto known = first_steps_.find(shape_key(spec));
+  return known != first_steps_.end() &&
+         std::any_of(known->second.begin(), known->second.end(),
+                     [](const FirstStep& step) { return !step.external; });
+}
+
 CrossCheckResult CrossCheck::check(const CaseSpec& spec, const Exchange& exchange) {
   const StepMessage& step = exchange.steps.front();
   const FirstStep found{spec.backend,
