@@ -17,13 +17,6 @@
 namespace voxmark {
 namespace {
 
-// A child has nothing left to do once its input is closed.
-constexpr double kExitPatienceSeconds = 30;
-
-double exit_patience(const ChildProgram& program) {
-  return std::min(kExitPatienceSeconds, program.patience_seconds);
-}
-
 void set_fault(Exchange& result, Outcome outcome, std::string reason) {
   result.fault = outcome;
   result.reason = std::move(reason);
@@ -215,7 +208,7 @@ bool listen(ChildProcess& child, const ChildProgram& program, Listener& listener
 // The child ended, or closed its output, and not as it should; `when` says at which point.
 void explain_end(ChildProcess& child, const ChildProgram& program, const char* when,
                  std::optional<std::int64_t> oom_kills_before, Exchange& result) {
-  const std::optional<ProcessEnd> end = child.wait(exit_patience(program));
+  const std::optional<ProcessEnd> end = child.wait(program.exit_patience_seconds);
   const std::string last_words = child.last_error_line();
   const std::string said = last_words.empty() ? "" : ": " + last_words;
   if (!end) {
@@ -243,7 +236,7 @@ void part(ChildProcess& child, const ChildProgram& program,
     result.peak_bytes = std::max(result.peak_bytes.value_or(0), *peak);
   }
   child.close_input();
-  const std::optional<ProcessEnd> end = child.wait(exit_patience(program));
+  const std::optional<ProcessEnd> end = child.wait(program.exit_patience_seconds);
   if (!end) {
     child.kill();
     set_fault(result, Outcome::timeout, "did not exit after the end of its input");

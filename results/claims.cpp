@@ -142,18 +142,18 @@ Finding judge_seconds(const Json& claim, const std::string& backend,
   const double rate = static_cast<double>(*flops) / seconds->median;
   finding.here = fmt::format("{}: {} s per image at {}", backend,
                              significant(seconds->median / largest.batch(), 3), largest.shape());
-  // Nominal work is proportional to voxels.
-  const double paper_rate = static_cast<double>(*flops) / largest.voxels() * voxels_of(claim) /
-                            claim.at("batch").get<double>() / value;
-  finding.remark = fmt::format(
-      "another CPU's seconds; that server: {} GFLOP/s, {}% of its peak; here: {} GFLOP/s",
-      significant(paper_rate * 1e-9, 3),
-      significant(100 * paper_rate / claim.at("server_flops_per_second").get<double>(), 2),
-      significant(rate * 1e-9, 3));
+  finding.remark =
+      fmt::format("another CPU's seconds; here {} GFLOP/s", significant(rate * 1e-9, 3));
   const double limit = fp32_limit(report, largest.threads());
   finding.remark += limit > 0 ? fmt::format(", {}% of what {} threads do at most",
                                             significant(100 * rate / limit, 2), largest.threads())
                               : " (this machine's limit was not measured)";
+  // Nominal work is proportional to voxels.
+  const double paper_rate = static_cast<double>(*flops) / largest.voxels() * voxels_of(claim) /
+                            claim.at("batch").get<double>() / value;
+  finding.paper += fmt::format(
+      ", {} GFLOP/s, {}% of that server's peak", significant(paper_rate * 1e-9, 3),
+      significant(100 * paper_rate / claim.at("server_flops_per_second").get<double>(), 2));
   const std::string larger = why_not_larger(cases, backend, largest.voxels());
   finding.remark += larger.empty() ? "" : "; " + larger;
   return finding;

@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 
 VOXMARK = os.environ["VOXMARK_BINARY"]
-# A real run: TensorFlow's pair and two of ours at three sizes, two processes each.
+# A real run of TensorFlow's pair and three of ours, two processes each, 8 s a case at most.
 RECORDED = Path(__file__).parent / "recorded" / "reproduce.json.gz"
 
 Report = dict[str, Any]
@@ -124,12 +124,6 @@ def test_the_page_to_paste_has_what_the_report_measured(tmp_path: Path) -> None:
         assert len(set(rows)) <= 1, table
 
 
-def test_the_verdicts_are_those_that_the_run_stored(tmp_path: Path) -> None:
-    report = recorded()
-    done = judged(report, tmp_path, "--json")
-    assert json.loads(done.stdout)["findings"] == report["details"]["findings"]
-
-
 def test_a_training_run_of_other_images_is_not_the_papers(tmp_path: Path) -> None:
     done = judged(recorded(), tmp_path, "--training", str(tmp_path / "missing.json"))
     assert done.returncode == 64
@@ -173,6 +167,8 @@ def test_a_stopped_run_goes_on_and_one_of_other_cases_does_not(tmp_path: Path) -
     measured = [r for r in report["records"] if r["outcome"] == "ok"]
     assert len(measured) >= 4, [r["reason"] for r in report["records"]]
     assert report["details"]["wall_seconds"] > 0
+    again = judged(report, tmp_path, "--json")
+    assert json.loads(again.stdout)["findings"] == report["details"]["findings"]
     assert not journal.exists()
     assert "tensorflow-stock was not run" in done.stdout
     # The whole scan was thought of, and left.

@@ -50,8 +50,12 @@ def throttled_seconds() -> float | None:
     return None if nanoseconds is None else nanoseconds * 1e-9
 
 
-def run_delay_seconds() -> float | None:
-    """That the threads of this process waited for a CPU, added up."""
+def thread_wait_seconds() -> float | None:
+    """That the threads of this process waited for a CPU, added up.
+
+    Not run_delay_seconds: a framework has more threads than CPUs, which wait for each other as well
+    as for what else runs.
+    """
     nanoseconds = 0.0
     for task in Path("/proc/self/task").iterdir():
         words = text_of(task / "schedstat").split()
@@ -75,7 +79,7 @@ def cumulative() -> dict[str, float | None]:
         "steal_seconds": float(cpu[0].split()[8]) / os.sysconf("SC_CLK_TCK") if cpu else None,
         "throttled_seconds": throttled_seconds(),
         "cpu_pressure_seconds": None if pressure is None else pressure * 1e-6,
-        "run_delay_seconds": run_delay_seconds(),
+        "thread_wait_seconds": thread_wait_seconds(),
     }
 
 
@@ -89,11 +93,25 @@ def between(before: dict[str, float | None], after: dict[str, float | None]) -> 
 
 def missing(readings: dict[str, float | None]) -> dict[str, str]:
     """Of what there is not: name to reason."""
-    return {name: "the kernel does not tell" for name, value in readings.items() if value is None}
+    reasons = {
+        name: "the kernel does not tell" for name, value in readings.items() if value is None
+    }
+    return reasons | {"run_delay_seconds": "the framework's threads wait for each other, too"}
 
 
 # What changes how a framework computes and allocates.
-PREFIXES = ("ONEDNN_", "DNNL_", "TF_", "OMP_", "KMP_", "GOMP_", "MALLOC_", "GLIBC_TUNABLES")
+PREFIXES = (
+    "ONEDNN_",
+    "DNNL_",
+    "TF_ENABLE_",
+    "TF_NUM_",
+    "TF_XLA_",
+    "OMP_",
+    "KMP_",
+    "GOMP_",
+    "MALLOC_",
+    "GLIBC_TUNABLES",
+)
 PREFIXES += ("LD_PRELOAD", "ATEN_", "XLA_")
 
 

@@ -93,14 +93,17 @@ def convolution_seconds(folder: str) -> float:
     (path,) = Path(folder).rglob("*.xplane.pb")
     space = xplane_pb2.XSpace()
     space.ParseFromString(path.read_bytes())
-    return 1e-12 * sum(
+    picoseconds = [
         event.duration_ps
         for plane in space.planes
         for line in plane.lines
         for event in line.events
         # An op is displayed by its type: "_MklNativeConv3D", "Conv3DBackpropInputV2".
         if "Conv3D" in plane.event_metadata[event.metadata_id].display_name
-    )
+    ]
+    if not picoseconds:
+        raise LookupError("the profile shows no convolution")
+    return 1e-12 * sum(picoseconds)
 
 
 class TensorFlowModel:
