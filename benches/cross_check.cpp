@@ -35,6 +35,15 @@ Tolerances tolerances_of(Precision precision) {
 // a batch norm, and have a gradient of zero.
 constexpr double kNoiseShare = 1e-2;
 
+// A bias before a batch norm has a gradient of zero in exact arithmetic, one of a transposed
+// convolution (with a convolution between) nearly so: what is not rounding comes of the borders. In
+// bf16 that rounding has no scale among the other gradients.
+bool is_rounding(const std::string& tensor, Precision precision) {
+  const bool before_a_norm =
+      tensor.find("_conv") != std::string::npos || tensor.find("transconv") != std::string::npos;
+  return precision == Precision::bf16 && before_a_norm && tensor.ends_with("/bias");
+}
+
 std::string shape_key(const CaseSpec& spec) {
   CaseSpec shape;
   shape.backend = "any";
@@ -60,7 +69,8 @@ CrossCheckResult CrossCheck::compare(const FirstStep& expected, const FirstStep&
     result.mismatch = "its batch or initial weights are not those of " + expected.backend;
     return result;
   }
-  const Tolerances tolerances = tolerances_of(std::max(expected.precision, found.precision));
+  const Precision coarser = std::max(expected.precision, found.precision);
+  const Tolerances tolerances = tolerances_of(coarser);
   // The worst is what comes closest to its tolerance, or is furthest beyond it; NaN is infinitely
   // so.
   double worst = -1;
@@ -80,7 +90,7 @@ CrossCheckResult CrossCheck::compare(const FirstStep& expected, const FirstStep&
   }
   for (const auto& [name, norm] : expected.gradient_norms) {
     const auto other = found.gradient_norms.find(name);
-    if (other != found.gradient_norms.end()) {
+    if (other != found.gradient_norms.end() && !is_rounding(name, coarser)) {
       const double scale = std::max({norm, kNoiseShare * largest, 1e-30});
       consider(name, std::abs(other->second - norm) / scale, tolerances.gradient_norm);
     }
@@ -93,6 +103,13 @@ CrossCheckResult CrossCheck::compare(const FirstStep& expected, const FirstStep&
                     result.tensor, expected.backend, result.error, result.tolerance);
   }
   return result;
+}
+
+bool CrossCheck::has_ours(const CaseSpec& spec) const {
+  const auto known = first_steps_.find(shape_key(spec));
+  return known != first_steps_.end() &&
+         std::any_of(known->second.begin(), known->second.end(),
+                     [](const FirstStep& step) { return !step.external; });
 }
 
 CrossCheckResult CrossCheck::check(const CaseSpec& spec, const Exchange& exchange) {

@@ -26,6 +26,8 @@ class CrossCheck {
   // Compares a verified backend's exchange with that of the first other backend that did the same
   // shape, data and seed, and keeps it for the next.
   CrossCheckResult check(const CaseSpec& spec, const Exchange& exchange);
+  // Whether one of our backends has done the case's step.
+  bool has_ours(const CaseSpec& spec) const;
 
  private:
   struct FirstStep {

@@ -56,6 +56,26 @@ TEST(CrossCheck, NoiseInAGradientThatIsZeroIsNoMismatch) {
   EXPECT_FALSE(check.check(spec_of("eigen"), noisy).mismatch);
 }
 
+TEST(CrossCheck, InBf16ABiasBeforeABatchNormIsRoundingAlone) {
+  const auto differs = [](Precision precision, const std::string& tensor) {
+    CaseSpec ours = spec_of("onednn");
+    CaseSpec theirs = spec_of("eigen");
+    ours.precision = theirs.precision = precision;
+    Exchange exact = first_step(0.7, 2.0);
+    exact.steps.front().gradient_norms[tensor] = 1e-3;
+    Exchange rounded = exact;
+    rounded.steps.front().gradient_norms[tensor] = 0.1;
+    CrossCheck check;
+    check.check(ours, exact);
+    return check.check(theirs, rounded).mismatch.has_value();
+  };
+  EXPECT_FALSE(differs(Precision::bf16, "gradient/convOut_conv1/bias"));
+  EXPECT_TRUE(differs(Precision::bf16, "gradient/PredictionMask/bias"));
+  EXPECT_FALSE(differs(Precision::bf16, "gradient/transconvE/bias"));
+  EXPECT_TRUE(differs(Precision::bf16, "gradient/convOut_conv1/kernel"));
+  EXPECT_TRUE(differs(Precision::fp32, "gradient/convOut_conv1/bias"));
+}
+
 TEST(CrossCheck, ABackendIsNoProofOfItself) {
   CrossCheck check;
   check.check(spec_of("naive"), first_step(0.7, 2.0));

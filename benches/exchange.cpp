@@ -1,9 +1,11 @@
 #include "benches/exchange.h"
 
 #include <algorithm>
+#include <chrono>
 #include <cmath>
 #include <csignal>
 #include <fstream>
+#include <limits>
 #include <sstream>
 
 #include "base/error.h"
@@ -14,9 +16,6 @@
 
 namespace voxmark {
 namespace {
-
-// A child has nothing left to do once its input is closed.
-constexpr double kExitPatienceSeconds = 30;
 
 void set_fault(Exchange& result, Outcome outcome, std::string reason) {
   result.fault = outcome;
@@ -35,6 +34,59 @@ std::optional<std::int64_t> oom_kills() {
   }
   return std::nullopt;
 }
+
+// The seconds that a child tells of its steps, against the runner's own clock. Whoever reports more
+// than went by lies, however slow the machine is; whoever reports less does so in every step, while
+// what delays a message by chance does not meet all of them.
+class ClockCheck {
+ public:
+  // Throws Error (bad_input).
+  void step(const StepMessage& step) {
+    const Clock::time_point now = Clock::now();
+    const double reported = step.load_seconds + step.step_seconds;
+    reported_ += reported;
+    const double elapsed = seconds(start_, now);
+    if (reported_ > kClockError * elapsed + kSlackSeconds) {
+      throw_bad_input("child protocol: its steps took {:.3g} s, and {:.3g} s went by", reported_,
+                      elapsed);
+    }
+    if (!step.warmup && steps_ > 0) {  // what follows the first step is told with it
+      const double gap = seconds(last_, now);
+      if (gap - reported < least_hidden_) {
+        least_hidden_ = gap - reported;
+        gap_ = gap;
+        told_ = reported;
+      }
+    }
+    ++steps_;
+    last_ = now;
+  }
+
+  void done() const {
+    constexpr double kMaxHiddenShare = 0.25;  // of a step: far more than a message takes
+    if (steps_ > 1 && std::isfinite(least_hidden_) &&
+        least_hidden_ > kMaxHiddenShare * gap_ + kSlackSeconds) {
+      throw_bad_input("child protocol: a step of {:.3g} s took {:.3g} s by the runner's clock",
+                      told_, gap_);
+    }
+  }
+
+ private:
+  using Clock = std::chrono::steady_clock;
+  static constexpr double kClockError = 1.01;
+  static constexpr double kSlackSeconds = 0.1;
+
+  static double seconds(Clock::time_point from, Clock::time_point to) {
+    return std::chrono::duration<double>(to - from).count();
+  }
+
+  Clock::time_point start_ = Clock::now();
+  Clock::time_point last_ = start_;
+  int steps_ = 0;
+  double reported_ = 0;
+  double least_hidden_ = std::numeric_limits<double>::infinity();
+  double gap_ = 0, told_ = 0;  // of the step with the least hidden seconds
+};
 
 // Takes one message; true when it was the last one that the mode has.
 class Listener {
@@ -79,6 +131,7 @@ class Listener {
     expect(result_.ready && result_.steps.size() < all_steps() &&
                message.warmup == (result_.steps.size() < warmup),
            "step");
+    clocks_.step(message);
     result_.steps.push_back(message);
     if (!std::isfinite(message.loss)) {
       set_fault(result_, Outcome::diverged,
@@ -89,6 +142,7 @@ class Listener {
   }
   bool operator()(const DoneMessage& message) {
     expect(result_.ready && result_.steps.size() == all_steps(), "done");
+    clocks_.done();
     result_.peak_bytes = message.earlier_peak_bytes;
     result_.probes = message.probes;
     result_.stage_seconds = message.stage_seconds;
@@ -108,6 +162,7 @@ class Listener {
 
   const Request& request_;
   Exchange& result_;
+  ClockCheck clocks_;
 };
 
 // Listens until the last message; false when the child's output ended before it.
@@ -152,9 +207,9 @@ bool listen(ChildProcess& child, const ChildProgram& program, Listener& listener
 }
 
 // The child ended, or closed its output, and not as it should; `when` says at which point.
-void explain_end(ChildProcess& child, const char* when,
+void explain_end(ChildProcess& child, const ChildProgram& program, const char* when,
                  std::optional<std::int64_t> oom_kills_before, Exchange& result) {
-  const std::optional<ProcessEnd> end = child.wait(kExitPatienceSeconds);
+  const std::optional<ProcessEnd> end = child.wait(program.exit_patience_seconds);
   const std::string last_words = child.last_error_line();
   const std::string said = last_words.empty() ? "" : ": " + last_words;
   if (!end) {
@@ -171,7 +226,8 @@ void explain_end(ChildProcess& child, const char* when,
 }
 
 // All has been said: the memory is read while the child still waits for the end of its input.
-void part(ChildProcess& child, std::optional<std::int64_t> oom_kills_before, Exchange& result) {
+void part(ChildProcess& child, const ChildProgram& program,
+          std::optional<std::int64_t> oom_kills_before, Exchange& result) {
   if (result.fault) {
     child.kill();  // it may be in the middle of a step
     return;
@@ -181,12 +237,12 @@ void part(ChildProcess& child, std::optional<std::int64_t> oom_kills_before, Exc
     result.peak_bytes = std::max(result.peak_bytes.value_or(0), *peak);
   }
   child.close_input();
-  const std::optional<ProcessEnd> end = child.wait(kExitPatienceSeconds);
+  const std::optional<ProcessEnd> end = child.wait(program.exit_patience_seconds);
   if (!end) {
     child.kill();
     set_fault(result, Outcome::timeout, "did not exit after the end of its input");
   } else if (end->exit_status != 0) {
-    explain_end(child, "after it was done", oom_kills_before, result);
+    explain_end(child, program, "after it was done", oom_kills_before, result);
   }
 }
 
@@ -238,9 +294,9 @@ Exchange exchange(const ChildProgram& program, const Request& request,
   child.write_line(to_line(request));
   Listener listener(request, result);
   if (!listen(child, program, listener, on_step, result)) {
-    explain_end(child, "before it was done", oom_kills_before, result);
+    explain_end(child, program, "before it was done", oom_kills_before, result);
   } else if (!result.interrupted) {
-    part(child, oom_kills_before, result);
+    part(child, program, oom_kills_before, result);
   }
   return result;
 }

@@ -16,6 +16,7 @@ struct ChildProgram {
   std::vector<std::string> command;      // of voxmark's own backends
   std::vector<std::string> environment;  // "NAME=VALUE", beside the runner's own
   double patience_seconds = 900;         // between two messages; after it the child hangs
+  double exit_patience_seconds = 30;     // a child has nothing left to do once its input is closed
 };
 
 // The command of an "exec:" backend or of a peer that is installed, or the program's own.

@@ -30,16 +30,22 @@ void add_with_tuned(std::vector<Peer>& all, Peer peer) {
 
 std::vector<Peer> make_peers() {
   std::vector<Peer> all;
-  add_with_tuned(all, {"tensorflow-stock",
-                       kTensorFlow,
-                       {"--onednn=off"},
-                       {"TF_ENABLE_ONEDNN_OPTS=0"},
-                       "TensorFlow with its own kernels (Eigen): the paper's baseline"});
+  add_with_tuned(
+      all, {"tensorflow-stock",
+            kTensorFlow,
+            {"--onednn=off"},
+            {"TF_ENABLE_ONEDNN_OPTS=0"},
+            "TensorFlow with its own kernels (Eigen), in a tf.function: the paper's baseline"});
   add_with_tuned(all, {"tensorflow-onednn",
                        kTensorFlow,
                        {"--onednn=on"},
                        {"TF_ENABLE_ONEDNN_OPTS=1"},
-                       "TensorFlow on oneDNN: what the paper trains with"});
+                       "TensorFlow on oneDNN, in a tf.function: what the paper trains with"});
+  all.push_back({"tensorflow-eager",
+                 kTensorFlow,
+                 {"--onednn=on", "--eager"},
+                 {"TF_ENABLE_ONEDNN_OPTS=1"},
+                 "TensorFlow on oneDNN, op by op, without a tf.function"});
   all.push_back({"tensorflow-compiled",
                  kTensorFlow,
                  {"--onednn=on", "--compile"},
@@ -54,16 +60,22 @@ std::vector<Peer> make_peers() {
   return all;
 }
 
-// The source tree that holds this program, by its tools/peers; "" where there is none above it.
-fs::path source_tree() {
+// The tree that holds this program, by the peers' programs in it: the sources' tools/peers, or an
+// unpacked tarball's share/voxmark/peers. "" where there is none above it.
+struct Tree {
+  fs::path root, programs;
+};
+Tree tree_of_this_program() {
   std::error_code failure;
   fs::path folder = fs::read_symlink("/proc/self/exe", failure);
   while (!failure && folder.has_relative_path()) {
     folder = folder.parent_path();
-    if (fs::is_directory(folder / "tools" / "peers", failure)) {
-      return folder;
+    for (const char* programs : {"tools/peers", "share/voxmark/peers"}) {
+      if (fs::is_directory(folder / programs, failure)) {
+        return {folder, folder / programs};
+      }
+      failure.clear();
     }
-    failure.clear();
   }
   return {};
 }
@@ -82,17 +94,17 @@ const Peer* find_peer(const std::string& name) {
 }
 
 std::optional<std::vector<std::string>> peer_command(const Peer& peer) {
-  const fs::path sources = source_tree();
+  const Tree tree = tree_of_this_program();
   const char* chosen = std::getenv("VOXMARK_PEERS");
-  const fs::path environments = chosen != nullptr ? fs::path(chosen) : sources / ".peers";
+  const fs::path environments = chosen != nullptr ? fs::path(chosen) : tree.root / ".peers";
   const fs::path environment = environments / peer.framework;
   std::error_code failure;
   // ci/peers leaves this file last.
-  if (sources.empty() || !fs::exists(environment / "installed.txt", failure)) {
+  if (tree.programs.empty() || !fs::exists(environment / "installed.txt", failure)) {
     return std::nullopt;
   }
   std::vector<std::string> command = {environment / "bin" / "python",
-                                      sources / "tools" / "peers" / (peer.framework + "_child.py")};
+                                      tree.programs / (peer.framework + "_child.py")};
   command.insert(command.end(), peer.arguments.begin(), peer.arguments.end());
   return command;
 }

@@ -23,7 +23,8 @@ const std::vector<Peer>& peers();
 const Peer* find_peer(const std::string& name);
 
 // The words that start a peer; nothing where its framework is not installed. The environments lie
-// in $VOXMARK_PEERS, or in the folder .peers of the source tree that this program was built in.
+// in $VOXMARK_PEERS, or in the folder .peers of the tree (of sources, or an unpacked tarball) that
+// holds this program.
 std::optional<std::vector<std::string>> peer_command(const Peer& peer);
 
 // Why a peer that is not there is skipped.

@@ -1,6 +1,7 @@
 #include "benches/runner.h"
 
 #include <algorithm>
+#include <chrono>
 #include <csignal>
 #include <set>
 #include <utility>
@@ -42,6 +43,18 @@ void end_record(Record& record, Outcome outcome, const std::string& reason,
     record.details[kBadInput] = true;
   }
   record.reason = reason.empty() ? std::string(to_string(outcome)) : reason;
+}
+
+// In a record's details: how long the case took, with its verification.
+constexpr const char* kWallSeconds = "wall_seconds";
+
+// Of what a journal holds already.
+double spent_seconds(const Report& report) {
+  double seconds = 0;
+  for (const Record& record : report.records) {
+    seconds += record.details.value(kWallSeconds, 0.0);
+  }
+  return seconds;
 }
 
 // A step this many times slower than predicted may be one still; silence beyond it is a hang.
@@ -177,6 +190,7 @@ ExitCode Runner::run(const std::vector<CaseSpec>& cases, Journal& journal) {
       continue;
     }
     try {
+      spent_seconds_ = spent_seconds(journal.report());
       const Record record = measure(cases[i]);
       journal.append(record);
       observer_.finished(cases[i], record, seconds_left(std::span(cases).subspan(i + 1)));
@@ -188,7 +202,22 @@ ExitCode Runner::run(const std::vector<CaseSpec>& cases, Journal& journal) {
 }
 
 Record Runner::measure(const CaseSpec& spec) {
+  const auto start = std::chrono::steady_clock::now();
   Record record = start_record(spec);
+  measure(spec, record);
+  explain_gaps(record);
+  record.details[kWallSeconds] =
+      std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+  return record;
+}
+
+void Runner::measure(const CaseSpec& spec, Record& record) {
+  if (options_.run_budget_seconds && spent_seconds_ > *options_.run_budget_seconds) {
+    end_record(
+        record, Outcome::skipped,
+        fmt::format("the run's budget of {:.0f} s is used up", *options_.run_budget_seconds));
+    return;
+  }
   try {
     if (plan(spec, record) && verify(spec, record) && within_budget(spec, record)) {
       time(spec, record);
@@ -199,8 +228,6 @@ Record Runner::measure(const CaseSpec& spec) {
   } catch (const std::exception& error) {
     end_record(record, Outcome::failed, error.what());
   }
-  explain_gaps(record);
-  return record;
 }
 
 // False: the record is complete, the case is not to be run.
@@ -219,7 +246,13 @@ bool Runner::plan(const CaseSpec& spec, Record& record) {
   record.memory.planned_bytes = unsigned_bytes(answer.planned->planned_bytes);
   record.memory.plan_by_purpose = answer.planned->plan_by_purpose;
   record.details["plan_exact"] = answer.planned->exact;
-  const std::int64_t needed = answer.planned->planned_bytes.value_or(0) + batch_bytes(spec);
+  std::int64_t needed = answer.planned->planned_bytes.value_or(0) + batch_bytes(spec);
+  if (!answer.planned->planned_bytes) {  // what it took at other sizes is the next best
+    if (const auto guess = prediction_.peak_bytes(spec)) {
+      needed = *guess;
+      record.details["predicted_peak_bytes"] = *guess;
+    }
+  }
   if (spec.memory_limit_bytes && needed > *spec.memory_limit_bytes) {
     end_record(record, Outcome::infeasible,
                fmt::format("needs {}, the memory limit is {}", human_bytes(needed),
@@ -260,10 +293,20 @@ bool Runner::verify(const CaseSpec& spec, Record& record) {
 
 bool Runner::within_budget(const CaseSpec& spec, Record& record) {
   const std::optional<double> predicted = prediction_.steps_seconds(spec);
-  if (predicted && options_.case_budget_seconds && *predicted > *options_.case_budget_seconds) {
+  if (!predicted) {
+    return true;
+  }
+  if (options_.case_budget_seconds && *predicted > *options_.case_budget_seconds) {
     end_record(record, Outcome::skipped,
                fmt::format("would take about {:.0f} s, the budget of a case is {:.0f} s",
                            *predicted, *options_.case_budget_seconds));
+    return false;
+  }
+  if (options_.run_budget_seconds && spent_seconds_ + *predicted > *options_.run_budget_seconds) {
+    end_record(record, Outcome::skipped,
+               fmt::format("would take about {:.0f} s, the run has {:.0f} s left of {:.0f} s",
+                           *predicted, std::max(0.0, *options_.run_budget_seconds - spent_seconds_),
+                           *options_.run_budget_seconds));
     return false;
   }
   return true;
@@ -344,6 +387,9 @@ void Runner::time(const CaseSpec& spec, Record& record) {
     return;
   }
   prediction_.learn(spec, median_step_seconds(timed));
+  if (timed.peak_bytes) {
+    prediction_.learn_peak(spec, *timed.peak_bytes);
+  }
   if (is_overhead(spec)) {
     end_record(record, Outcome::overhead, "computes nothing: this is the harness's own cost");
     return;
@@ -361,6 +407,7 @@ void Runner::cross_check(const CaseSpec& spec, const Exchange& timed, Record& re
     details["timed_shape"] = {{"against", nullptr}, {"reason", "the backend is not verified"}};
     return;
   }
+  call_a_witness(spec);
   const CrossCheckResult result = cross_check_.check(spec, timed);
   if (result.against.empty()) {
     details["timed_shape"] = {{"against", nullptr},
@@ -373,6 +420,46 @@ void Runner::cross_check(const CaseSpec& spec, const Exchange& timed, Record& re
                             {"tolerance", result.tolerance}};
   if (result.mismatch) {
     end_record(record, Outcome::invalid, *result.mismatch);
+  }
+}
+
+// An external program says of itself what the timed step computed. Where none of ours has done the
+// same step yet, one does: once, untimed.
+void Runner::call_a_witness(const CaseSpec& spec) {
+  if (!is_external(spec) || cross_check_.has_ours(spec)) {
+    return;
+  }
+  CaseSpec witness = spec;
+  witness.isa.clear();
+  witness.precision = Precision::fp32;
+  witness.steps = 1;
+  witness.warmup = 0;
+  const auto ask = [&](ChildMode mode) {
+    Exchange answer = exchange(options_.child, request_of(mode, witness), [](const auto&) {});
+    if (answer.interrupted) {
+      throw Interrupted{};
+    }
+    return answer;
+  };
+  for (const char* backend : {"onednn", "eigen", "naive"}) {  // the fastest first
+    witness.backend = backend;
+    if (find_backend(backend).backend == nullptr) {
+      continue;
+    }
+    const Exchange plan = ask(ChildMode::plan);
+    if (plan.fault ||
+        plan.planned->planned_bytes.value_or(0) + batch_bytes(witness) > options_.room().bytes) {
+      continue;
+    }
+    const VerifierResult proof = verifier_.verify(witness);
+    if (proof.interrupted) {
+      throw Interrupted{};
+    }
+    const Exchange timed = ask(ChildMode::time);
+    if (proof.record.verified && !timed.fault) {
+      cross_check_.check(witness, timed);
+      return;
+    }
   }
 }
 

@@ -34,6 +34,9 @@ class RunObserver {
 struct RunnerOptions {
   ChildProgram child;
   std::optional<double> case_budget_seconds;
+  // Of all cases together, those of the journal's earlier sessions included: what would end after
+  // it is skipped.
+  std::optional<double> run_budget_seconds;
   std::function<MemoryRoom()> room = [] { return memory_room(); };
   int taint_repeats = 0;  // how often a process that was disturbed is run again, at most
   Json machine_limits;  // by number of threads, as `voxmark limits` tells them; null: not measured
@@ -53,6 +56,7 @@ class Runner {
   struct Interrupted {};
 
   Record measure(const CaseSpec& spec);
+  void measure(const CaseSpec& spec, Record& record);
   bool plan(const CaseSpec& spec, Record& record);
   bool verify(const CaseSpec& spec, Record& record);
   bool within_budget(const CaseSpec& spec, Record& record);
@@ -60,6 +64,7 @@ class Runner {
   struct Attempt;
   Attempt attempt(const CaseSpec& spec);
   void cross_check(const CaseSpec& spec, const Exchange& timed, Record& record);
+  void call_a_witness(const CaseSpec& spec);
   Exchange ask(ChildMode mode, const CaseSpec& spec);
   std::optional<double> seconds_left(std::span<const CaseSpec> cases) const;
 
@@ -69,6 +74,7 @@ class Runner {
   Prediction prediction_;
   CrossCheck cross_check_;
   CaseFiles files_;
+  double spent_seconds_ = 0;               // of the run budget
   std::map<std::string, Exchange> plans_;  // by case: repeats need no second plan
   std::optional<double> best_canary_seconds_;
 };

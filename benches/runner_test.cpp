@@ -177,6 +177,7 @@ TEST_F(RunnerTest, SeesWhatAnExternalProgramComputesWrongly) {
   for (const auto& [fault, tensor] : {std::pair{"wrong", "encodeC_conv1/kernel"},
                                       {"nan-gradient", "gradient/encodeC_conv1/kernel"},
                                       {"lies-about-loss", "loss"},
+                                      {"nan-loss", "loss"},
                                       {"never-updates", "update/encodeC_conv1/kernel"}}) {
     const Record record = run_one(faulty(fault));
     EXPECT_EQ(record.outcome, Outcome::invalid) << fault;
@@ -239,24 +240,87 @@ TEST_F(RunnerTest, AnExternalProgramMustLeaveEveryTensor) {
   };
   EXPECT_NE(reason("misses-a-gradient").find("no tensor \"gradient/encodeC_conv1/kernel\""),
             std::string::npos);
+  EXPECT_NE(reason("flattens").find("shape"), std::string::npos) << reason("flattens");
   EXPECT_NE(reason("writes-garbage").find("safetensors"), std::string::npos);
   EXPECT_NE(reason("writes-nothing").find("cannot be opened"), std::string::npos);
 }
 
-TEST_F(RunnerTest, AnExternalProgramThatHangsWhenVerifiedTimesOut) {
-  patience_seconds_ = 0.5;
-  EXPECT_EQ(run_one(faulty("hangs-when-verified")).outcome, Outcome::timeout);
+TEST_F(RunnerTest, AnExternalProgramMayBreakInEveryMode) {
+  for (const std::string when : {"planned", "verified"}) {
+    patience_seconds_ = 120;
+    const Record died = run_one(faulty("dies-when-" + when));
+    EXPECT_EQ(died.outcome, Outcome::crashed) << when;
+    EXPECT_NE(died.reason->find("SIGSEGV"), std::string::npos) << *died.reason;
+    const Record babbled = run_one(faulty("babbles-when-" + when));
+    EXPECT_EQ(babbled.outcome, Outcome::failed) << when;
+    EXPECT_NE(babbled.reason->find("child protocol"), std::string::npos) << *babbled.reason;
+    patience_seconds_ = 0.5;
+    EXPECT_EQ(run_one(faulty("hangs-when-" + when)).outcome, Outcome::timeout) << when;
+  }
 }
 
-TEST_F(RunnerTest, AnExternalProgramThatLiesWhenTimedIsSeenBesideOneOfOurs) {
+TEST_F(RunnerTest, SecondsAreComparedWithTheRunnersOwn) {
+  const Record more = run_one(faulty("tells-too-much-time"));
+  EXPECT_EQ(more.outcome, Outcome::failed);
+  EXPECT_NE(more.reason->find("went by"), std::string::npos) << *more.reason;
+  const Record less = run_one(faulty("tells-too-little-time"));
+  EXPECT_EQ(less.outcome, Outcome::failed);
+  EXPECT_NE(less.reason->find("by the runner's clock"), std::string::npos) << *less.reason;
+}
+
+TEST_F(RunnerTest, AChildThatDoesNotExitIsEnded) {
+  SweepOptions options;
+  options.cases = {faulty("never-exits")};
+  options.out = folder_.path() + "/report.json";
+  options.runner.child.command = {VOXMARK_PROGRAM, "child"};
+  options.runner.child.exit_patience_seconds = 3;
+  const Record record = run_sweep(options, observer_).report.records.front();
+  EXPECT_EQ(record.outcome, Outcome::timeout);
+  EXPECT_NE(record.reason->find("did not exit after the end of its input"), std::string::npos)
+      << *record.reason;
+}
+
+TEST_F(RunnerTest, KeepsToTheBudgetOfARun) {
+  SweepOptions options;
+  options.cases = {small_case("naive"), small_case("null")};
+  options.out = folder_.path() + "/report.json";
+  options.runner.child.command = {VOXMARK_PROGRAM, "child"};
+  options.runner.run_budget_seconds = 1e-9;
+  const std::vector<Record> records = run_sweep(options, observer_).report.records;
+  ASSERT_EQ(records.size(), 2U);
+  EXPECT_GT(records[0].details.at("wall_seconds").get<double>(), 0);
+  EXPECT_EQ(records[1].outcome, Outcome::skipped);
+  EXPECT_NE(records[1].reason->find("budget"), std::string::npos) << *records[1].reason;
+}
+
+TEST_F(RunnerTest, AsksWhatElseIsToBeMeasured) {
+  SweepOptions options;
+  options.cases = {small_case("null")};
+  options.out = folder_.path() + "/report.json";
+  options.runner.child.command = {VOXMARK_PROGRAM, "child"};
+  options.follow_up = [](const Report& report) {
+    CaseSpec next = small_case("null");
+    next.image = {48, 48, 48};
+    return report.records.size() == 1 ? std::vector{next} : std::vector<CaseSpec>{};
+  };
+  const std::vector<Record> records = run_sweep(options, observer_).report.records;
+  ASSERT_EQ(records.size(), 2U);
+  EXPECT_EQ(records[1].spec.at("image"), Json({48, 48, 48}));
+}
+
+TEST_F(RunnerTest, AnExternalProgramThatLiesWhenTimedIsSeen) {
   // Verified, and then another loss: a constant.
-  const SweepResult result = run({small_case("naive"), faulty("none")});
+  const Record alone = run_one(faulty("constant-loss"));
+  EXPECT_EQ(alone.outcome, Outcome::invalid);
+  EXPECT_NE(alone.reason->find("loss differs from onednn's"), std::string::npos) << *alone.reason;
+  const SweepResult result = run({small_case("naive"), faulty("constant-loss")});
   EXPECT_EQ(result.report.records[0].outcome, Outcome::ok);
   EXPECT_EQ(result.report.records[1].outcome, Outcome::invalid);
   EXPECT_NE(result.report.records[1].reason->find("loss differs from naive's"), std::string::npos)
       << *result.report.records[1].reason;
   // Nor can it make ours look wrong by being first.
-  EXPECT_EQ(run({faulty("none"), small_case("naive")}).report.records[1].outcome, Outcome::ok);
+  EXPECT_EQ(run({faulty("constant-loss"), small_case("naive")}).report.records[1].outcome,
+            Outcome::ok);
 }
 
 TEST_F(RunnerTest, AnInstructionSetThatIsNotBuiltIsSkipped) {
@@ -338,6 +402,7 @@ TEST_F(RunnerTest, BreachesOfTheProtocolAreFailuresWithTheirReason) {
     return record.reason.value_or("");
   };
   EXPECT_NE(reason("garbage").find("child protocol"), std::string::npos);
+  EXPECT_EQ(reason("endless-line"), "child protocol: a line without end");
   EXPECT_EQ(reason("step-before-ready"), "child protocol: a \"step\" that was not due");
   EXPECT_EQ(reason("silent-exit"),
             "exit status 3 before it was done: could not load libmystery.so");

@@ -19,6 +19,7 @@
 #include "benches/child_process.h"
 #include "benches/environment.h"
 #include "benches/interleave.h"
+#include "benches/isa.h"
 #include "benches/redact.h"
 
 namespace voxmark {
@@ -57,22 +58,6 @@ void add_machine_limits(const SweepOptions& options, ReportHeader& header) {
   header.limits["machine_reason"] = reason;
 }
 
-ReportHeader header_of(const SweepOptions& options) {
-  const MemoryRoom room = options.runner.room();
-  ReportHeader header;
-  header.created = iso_time(std::chrono::system_clock::now());
-  header.voxmark = program_facts(binary_sha256());
-  header.environment = probe_environment();
-  header.limits = {{"memory_bytes", room.bytes},
-                   {"memory_source", room.source},
-                   {"timeout_seconds", options.runner.child.patience_seconds}};
-  if (options.runner.case_budget_seconds) {
-    header.limits["case_budget_seconds"] = *options.runner.case_budget_seconds;
-  }
-  header.details = options.details;
-  return header;
-}
-
 // One line that a program prints; "" when it prints none and exits, as one does that is not asked
 // what it understands.
 std::string first_line_of(const std::vector<std::string>& command) {
@@ -101,6 +86,50 @@ void describe_other_build(const std::string& program, ReportHeader& header) {
                     {"dirty", nullptr},
                     {"binary_sha256", sha256_file(program)},
                     {"reason", "this build has no sysinfo"}};
+}
+
+// The builds for other instruction sets (ci/isa) that cases run, by name: what they say of
+// themselves. One of another version or commit would be compared with this one in silence.
+Json isa_programs(const std::vector<CaseSpec>& cases, const Json& own) {
+  Json programs = Json::object();
+  for (const CaseSpec& spec : cases) {
+    const Isa* isa = find_isa(spec.isa);
+    if (isa == nullptr || is_external(spec) || programs.contains(isa->name) ||
+        isa_missing(*isa, true)) {
+      continue;
+    }
+    const std::string facts = first_line_of({isa_program(*isa), "sysinfo", "--json"});
+    const Json found =
+        facts.empty() ? Json::object() : parse_json(facts, isa_program(*isa)).at("voxmark");
+    for (const char* key : {"version", "commit", "dirty"}) {
+      if (found.value(key, Json()) != own.at(key)) {
+        throw_bad_input("isa {}: {}: {} is {}, this program's is {}; ci/isa builds it anew",
+                        isa->name, isa_program(*isa), key, dump_json(found.value(key, Json())),
+                        dump_json(own.at(key)));
+      }
+    }
+    programs[isa->name] = found;
+  }
+  return programs;
+}
+
+ReportHeader header_of(const SweepOptions& options) {
+  const MemoryRoom room = options.runner.room();
+  ReportHeader header;
+  header.created = iso_time(std::chrono::system_clock::now());
+  header.voxmark = program_facts(binary_sha256());
+  header.environment = probe_environment();
+  header.limits = {{"memory_bytes", room.bytes},
+                   {"memory_source", room.source},
+                   {"timeout_seconds", options.runner.child.patience_seconds}};
+  if (options.runner.case_budget_seconds) {
+    header.limits["case_budget_seconds"] = *options.runner.case_budget_seconds;
+  }
+  header.details = options.details;
+  if (Json programs = isa_programs(options.cases, header.voxmark); !programs.empty()) {
+    header.details["isa_programs"] = std::move(programs);
+  }
+  return header;
 }
 
 // A folder, or a path into a folder that is not there, would only be found at the end.
@@ -282,6 +311,9 @@ SweepResult run_sweep(const SweepOptions& options, RunObserver& observer) {
       break;
     }
     due = next_processes(options.stopping, options.cases, builds.front()->report().records);
+    if (due.empty() && options.follow_up) {
+      due = options.follow_up(builds.front()->report());
+    }
     if (due.empty()) {
       break;
     }

@@ -1,6 +1,7 @@
 // A run as a whole: checks before the first case, journal, cases, report.
 #pragma once
 
+#include <functional>
 #include <string>
 #include <vector>
 
@@ -10,8 +11,10 @@
 namespace voxmark {
 
 struct SweepOptions {
-  std::vector<CaseSpec> cases;   // in the order in which they run
-  StoppingRule stopping;         // whether more processes of them follow
+  std::vector<CaseSpec> cases;  // in the order in which they run
+  StoppingRule stopping;        // whether more processes of them follow
+  // What else is to be measured, by what has been; asked again until it wants nothing more.
+  std::function<std::vector<CaseSpec>(const Report& report)> follow_up;
   std::uint64_t order_seed = 1;  // of their order
   std::string out;               // of the report; the journal lies beside it while cases run
   bool resume = false;           // a run that stopped before it was done

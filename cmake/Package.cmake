@@ -14,6 +14,9 @@ install(RUNTIME_DEPENDENCY_SET voxmark_libraries
   LIBRARY DESTINATION lib/voxmark)
 
 install(FILES README.md DESTINATION share/voxmark)
+# With an environment of theirs in .peers or $VOXMARK_PEERS, frameworks are backends here, too.
+install(DIRECTORY tools/peers DESTINATION share/voxmark
+  FILES_MATCHING PATTERN "*.py" PATTERN "*.txt" PATTERN "__pycache__" EXCLUDE)
 set(CPACK_GENERATOR TGZ)
 set(CPACK_PACKAGE_FILE_NAME "voxmark-${PROJECT_VERSION}-${CMAKE_SYSTEM_PROCESSOR}")
 set(CPACK_STRIP_FILES ON)

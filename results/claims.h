@@ -2,8 +2,6 @@
 // claim. Pure: from records to verdicts, so that a recorded report can be judged again.
 #pragma once
 
-#include <cstdint>
-#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -11,45 +9,43 @@
 
 #include "base/error.h"
 #include "base/json.h"
+#include "results/measured_cases.h"
 #include "results/report.h"
-#include "results/summary.h"
-#include "results/table.h"
 
 namespace voxmark {
 
 // reproduced: the whole interval lies within the claim's tolerance. lower, higher: it lies outside.
 // refuted: what the claim says is not so at all: no speed-up where one is claimed, another count.
-// inconclusive: the interval reaches over an edge; more processes would tell.
+// inconclusive: the interval reaches over an edge, or one process alone was measured.
 // not_comparable: another machine's seconds, or what was not measured here.
 enum class Verdict { reproduced, lower, higher, refuted, inconclusive, not_comparable };
 std::string_view to_string(Verdict verdict);
 
-// An interval around what was measured.
-struct Interval {
-  double middle = 0;
-  double low = 0;
-  double high = 0;
-};
-
-// Of a ratio that was claimed to be `value`, more than 1, within `tolerance` of it.
+// Of a value that was claimed, within `tolerance` (relative) of it.
+Verdict judge_value(const Interval& measured, double value, double tolerance);
+// The same of a ratio: 1 or less refutes a speed-up.
 Verdict judge_ratio(const Interval& measured, double value, double tolerance);
 
 // One line of evidence.
 struct Finding {
   std::string claim;     // its id
-  std::string sentence;  // what the paper says, or what follows from it
-  std::string paper;     // "3.4x"
-  std::string here;      // "5.2x (4.9..5.6)", with the shape; "-" where there is nothing
+  std::string sentence;  // what the paper says, and where; or what is compared, if derived
+  std::string paper;     // "3.4x"; "" if derived
+  std::string here;      // "5.20x (4.90..5.60, 3 processes) at ..."; "-" where there is nothing
   Verdict verdict = Verdict::not_comparable;
   std::string remark;
   // Several findings may answer one claim; the one at the largest shape decides.
   bool decides = true;
+  bool derived = false;   // not of the paper's saying: without a verdict, and decides nothing
+  bool question = false;  // of the claim that a reader asks about first
 };
+Json to_json(std::span<const Finding> findings);
 
 struct Claims {
   std::string source;
+  std::string question;  // id of the claim whose answer is the answer
   Json claims = Json::array();
-  Json factors = Json::array();
+  Json factors = Json::object();
 };
 
 // Throws Error (bad_input) naming `name` and what breaks claims.schema.json.
@@ -59,38 +55,16 @@ Claims whitepaper_claims();
 // The suite (benches/suite.schema.json) whose records answer them: in minutes, or all of it.
 std::string_view whitepaper_suite_text(bool quick);
 
-// What the model is, for claims that count: "parameters", "trainable_parameters",
-// "moving_statistics".
-std::vector<Finding> judge(const Claims& claims, const Report& report, const Json& model);
-
-// The CPU time or wall time of a case over its processes' medians (one process: over its steps).
-// clock "wall", "cpu" (user and system) or "user"; span "forward_backward" or "step". Nothing where
-// no process published times.
-std::optional<Spread> seconds_of(std::span<const Record* const> processes, const std::string& clock,
-                                 const std::string& span);
-
-// Bytes of a backend over voxels (times batch), by least squares over the sizes measured.
-struct MemoryLine {
-  std::string backend, precision;
-  Interval bytes_per_voxel;  // 95%, of the slope; low == high with two sizes: no interval
-  double base_bytes = 0;
-  int sizes = 0;
-  // `voxels` of all images of a batch.
-  Interval bytes_at(double voxels) const;
+// What is known beside the report.
+struct Evidence {
+  // What the model is, for claims that count: "parameters", "trainable_parameters",
+  // "moving_statistics".
+  Json model = Json::object();
+  Json training;  // a training report (results/training_report.h); null: none
 };
-// Backends that were measured at two sizes or more.
-std::vector<MemoryLine> memory_lines(const Report& report);
+std::vector<Finding> judge(const Claims& claims, const Report& report, const Evidence& evidence);
 
-// 1: a claim is refuted; 4: one is inconclusive; 3: none could be compared; else 0.
+// 1: a claim is refuted; 3: the question could not be compared; 4: it is open; else 0.
 ExitCode exit_code(std::span<const Finding> findings);
-
-Table findings_table(std::span<const Finding> findings);
-// Where the factor comes from: the links of the chain that were measured, at the largest shape that
-// both ends have.
-Table factors_table(const Claims& claims, const Report& report);
-// The paper's table 1, for every backend of which there is a line.
-Table memory_table(std::span<const MemoryLine> lines);
-// What of a step's time each backend spends where: page faults, system time, seconds.
-Table cost_table(const Report& report);
 
 }  // namespace voxmark

@@ -4,40 +4,14 @@
 #include <gtest/gtest.h>
 
 #include "base/error.h"
-#include "results/example_record.h"
+#include "results/claims_data.h"
+#include "results/example_claims.h"
 
 namespace voxmark {
 namespace {
 
 using testing::HasSubstr;
-
-// A record of `backend` as one process left it.
-Record measured(const std::string& backend, int process, double step_seconds,
-                std::int64_t extent = 64) {
-  Record record = example_record(backend, process, step_seconds);
-  record.spec["image"] = {extent, extent, extent};
-  for (SampleRecord& sample : record.samples) {
-    sample.readings = {{"user_seconds", 1.5 * step_seconds},
-                       {"system_seconds", 0.1 * step_seconds},
-                       {"minor_faults", 7}};
-  }
-  // 1000 bytes per voxel above a base of 1 GB.
-  const double voxels = 2.0 * static_cast<double>(extent * extent * extent);
-  record.memory.base_bytes = 1'000'000'000;
-  record.memory.planned_bytes = static_cast<std::uint64_t>(1000 * voxels);
-  record.memory.allocated_bytes = record.memory.planned_bytes;
-  record.memory.peak_bytes = static_cast<std::uint64_t>(1e9 + 1000 * voxels);
-  return record;
-}
-
-// Two processes of each backend: `slow` and `fast` seconds, the second one `spread` times as long.
-Report recorded(double slow, double fast, double spread = 1.01) {
-  Report report = example_report();
-  report.records = {
-      measured("tensorflow-stock", 0, slow), measured("tensorflow-stock", 1, slow * spread),
-      measured("tensorflow-onednn", 0, fast), measured("tensorflow-onednn", 1, fast * spread)};
-  return report;
-}
+using testing::Not;
 
 Claims ratio_claim() {
   Claims claims = whitepaper_claims();
@@ -45,11 +19,8 @@ Claims ratio_claim() {
   return claims;
 }
 
-const Json kModel = {
-    {"parameters", 5650801}, {"trainable_parameters", 5647857}, {"moving_statistics", 2944}};
-
 Finding only(const Claims& claims, const Report& report) {
-  const std::vector<Finding> findings = judge(claims, report, kModel);
+  const std::vector<Finding> findings = judge(claims, report, example_evidence());
   EXPECT_EQ(findings.size(), 1U);
   return findings.front();
 }
@@ -57,9 +28,25 @@ Finding only(const Claims& claims, const Report& report) {
 TEST(Claims, TheWhitepapersClaimsKeepToTheirSchema) {
   const Claims claims = whitepaper_claims();
   EXPECT_GE(claims.claims.size(), 10U);
-  Json broken = {{"schema", "voxmark.claims/1"}, {"source", "x"}, {"factors", Json::array()}};
-  broken["claims"] = {{{"id", "a"}, {"sentence", "b"}, {"kind", "ratio"}}};  // of what to what?
-  EXPECT_THROW(claims_from_json(broken, "broken"), Error);
+  const auto refused = [](const Json& claim) {
+    Json json = parse_json(std::string(whitepaper_claims_text()), "claims");
+    json["claims"] = Json::array({claim});
+    try {
+      claims_from_json(json, "broken");
+      return false;
+    } catch (const Error&) {
+      return true;
+    }
+  };
+  Json claim = claims.claims.at(0);
+  EXPECT_FALSE(refused(claim));
+  for (const char* key : {"baseline", "contender", "clock", "span", "value", "image", "batch"}) {
+    Json broken = claim;
+    broken.erase(key);
+    EXPECT_TRUE(refused(broken)) << key;
+  }
+  claim["derived"] = true;
+  EXPECT_TRUE(refused(claim)) << "what the paper does not say has no figure of the paper's";
 }
 
 TEST(Claims, ARatioWithinItsToleranceIsReproduced) {
@@ -111,19 +98,74 @@ TEST(Claims, AWrongStepIsNoEvidence) {
   EXPECT_EQ(only(ratio_claim(), report).verdict, Verdict::not_comparable);
 }
 
-TEST(Claims, TheLargestShapeDecides) {
+TEST(Claims, TheLargestShapeOfSeveralProcessesDecides) {
   Report report = recorded(3.4, 1.0);
-  for (const Record& record :
-       {measured("tensorflow-stock", 0, 70, 128), measured("tensorflow-onednn", 0, 10, 128)}) {
-    report.records.insert(report.records.begin(), record);
-  }
-  const std::vector<Finding> findings = judge(ratio_claim(), report, kModel);
-  ASSERT_EQ(findings.size(), 2U);
-  EXPECT_FALSE(findings[0].decides);
+  const auto add = [&report](std::int64_t extent, int process) {
+    report.records.insert(report.records.begin(),
+                          {measured("tensorflow-stock", process, 70, extent),
+                           measured("tensorflow-onednn", process, 10, extent)});
+  };
+  add(128, 0);
+  add(128, 1);
+  add(144, 0);
+  const std::vector<Finding> findings = judge(ratio_claim(), report, example_evidence());
+  ASSERT_EQ(findings.size(), 3U);
   EXPECT_EQ(findings[0].verdict, Verdict::reproduced);
-  EXPECT_TRUE(findings[1].decides);
   EXPECT_EQ(findings[1].verdict, Verdict::higher);
   EXPECT_THAT(findings[1].here, HasSubstr("at 128x128x128 b2"));
+  EXPECT_EQ(findings[2].verdict, Verdict::inconclusive) << "one process is no sample";
+  EXPECT_THAT(findings[2].here, HasSubstr("one process"));
+  EXPECT_FALSE(findings[0].decides);
+  EXPECT_TRUE(findings[1].decides);
+  EXPECT_FALSE(findings[2].decides);
+}
+
+TEST(Claims, OneProcessLeavesTheQuestionOpen) {
+  Report report = recorded(7, 1.0);
+  report.records.pop_back();
+  const Finding finding = only(ratio_claim(), report);
+  EXPECT_EQ(finding.verdict, Verdict::inconclusive);
+  EXPECT_EQ(exit_code(std::vector{finding}), ExitCode::inconclusive);
+}
+
+TEST(Claims, SaysWhereSomethingElseRan) {
+  Report report = recorded(7, 1.0);
+  EXPECT_THAT(only(ratio_claim(), report).remark, Not(HasSubstr("something else")));
+  report.records[1].details["interference"] = {{"tainted", true}};
+  EXPECT_THAT(only(ratio_claim(), report).remark, HasSubstr("beside 1 of 4 processes"));
+}
+
+Claims claim_of(const std::string& id) {
+  Claims claims = whitepaper_claims();
+  std::erase_if(claims.claims.get_ref<Json::array_t&>(),
+                [&](const Json& claim) { return claim.at("id") != id; });
+  return claims;
+}
+
+TEST(Claims, WhatThePaperDoesNotSayHasNoVerdictAndDecidesNothing) {
+  Report report = example_report();
+  report.records.clear();
+  for (int process : {0, 1}) {
+    Record slow = measured("eigen-tensor", process, 0.5);
+    slow.spec["isa"] = "avx";
+    Record fast = measured("onednn", process, 1);
+    fast.spec["isa"] = "avx512";
+    fast.stages[0].implementation = "gemm:jit";
+    report.records.insert(report.records.end(), {slow, fast});
+  }
+  const Finding finding = only(claim_of("eigen-avx-onednn-avx512"), report);
+  EXPECT_THAT(finding.here, HasSubstr("0.50x")) << "two instruction sets, one workload";
+  EXPECT_THAT(finding.remark, HasSubstr("1 of onednn's 1 stages run ref: or gemm: kernels"));
+  EXPECT_EQ(finding.paper, "");
+  EXPECT_EQ(exit_code(std::vector{finding}), ExitCode::not_comparable) << "neither refuted";
+  EXPECT_TRUE(to_json(std::vector{finding}).at(0).at("verdict").is_null());
+}
+
+TEST(Claims, CountsAloneAnswerNothing) {
+  Report nothing = example_report();
+  nothing.records.clear();
+  const auto findings = judge(whitepaper_claims(), nothing, example_evidence());
+  EXPECT_EQ(exit_code(findings), ExitCode::not_comparable);
 }
 
 TEST(Claims, OtherWorkloadsAreNotCompared) {
@@ -142,92 +184,94 @@ TEST(Claims, AnotherModelIsNotThePapers) {
   EXPECT_EQ(only(ratio_claim(), report).verdict, Verdict::not_comparable);
 }
 
-TEST(Claims, ClocksAreReadFromTheirReadings) {
-  const Record record = measured("onednn", 0, 2.0);
-  const std::vector<const Record*> processes = {&record};
-  EXPECT_DOUBLE_EQ(seconds_of(processes, "wall", "step")->median, 2.0);
-  EXPECT_DOUBLE_EQ(seconds_of(processes, "wall", "forward_backward")->median, 1.6);
-  EXPECT_DOUBLE_EQ(seconds_of(processes, "user", "step")->median, 3.0);
-  EXPECT_DOUBLE_EQ(seconds_of(processes, "cpu", "step")->median, 3.2);
-  Record silent = record;
-  for (SampleRecord& sample : silent.samples) {
-    sample.readings = Json::object();
-  }
-  EXPECT_FALSE(seconds_of(std::vector<const Record*>{&silent}, "cpu", "step"));
-}
-
-TEST(Claims, MemoryIsALineOverVoxels) {
-  Report report = example_report();
-  report.records = {measured("onednn", 0, 1, 32), measured("onednn", 0, 1, 64),
-                    measured("onednn", 0, 1, 96), measured("eigen", 0, 1, 32)};
-  const std::vector<MemoryLine> lines = memory_lines(report);
-  ASSERT_EQ(lines.size(), 1U) << "one size makes no line";
-  EXPECT_NEAR(lines[0].bytes_per_voxel.middle, 1000, 1e-6);
-  EXPECT_NEAR(lines[0].base_bytes, 1e9, 1);
-  EXPECT_NEAR(lines[0].bytes_per_voxel.high, 1000, 1e-3);
-  // Off the line, the interval opens.
-  report.records[1].memory.peak_bytes = *report.records[1].memory.peak_bytes + 100'000'000;
-  const Interval slope = memory_lines(report).front().bytes_per_voxel;
-  EXPECT_LT(slope.low, slope.middle);
-  EXPECT_LT(slope.middle, slope.high);
-}
-
 TEST(Claims, MemoryOutcomesAreThoseOfTheServer) {
-  Claims claims = whitepaper_claims();
   Report report = example_report();
   report.records = {measured("onednn", 0, 1, 32), measured("onednn", 0, 1, 64)};
   const auto verdict = [&](const std::string& id) {
-    for (const Finding& finding : judge(claims, report, kModel)) {
-      if (finding.claim == id && finding.here.starts_with("onednn")) {
+    for (const Finding& finding : judge(claim_of(id), report, example_evidence())) {
+      if (finding.here.starts_with("onednn")) {
         return finding.verdict;
       }
     }
     return Verdict::not_comparable;
   };
+  EXPECT_EQ(verdict("memory-128"), Verdict::inconclusive) << "two sizes leave no interval";
+  report.records.push_back(measured("onednn", 0, 1, 96));
   // 1000 bytes per voxel: 35 GB where the paper's did not fit 192 GB.
   EXPECT_EQ(verdict("memory-128"), Verdict::lower);
+  EXPECT_EQ(verdict("memory-batch-2"), Verdict::reproduced);
   EXPECT_EQ(verdict("memory-144"), Verdict::reproduced);
+  EXPECT_EQ(verdict("memory-40-gigabytes"), Verdict::lower);
   EXPECT_EQ(verdict("memory-terabyte"), Verdict::lower);
-  report.records[1].memory.peak_bytes = std::uint64_t{1} << 42;  // 4 TiB at 64
+  for (Record& record : report.records) {
+    record.memory.peak_bytes = *record.memory.peak_bytes * 100;
+  }
   EXPECT_EQ(verdict("memory-128"), Verdict::reproduced);
   EXPECT_EQ(verdict("memory-144"), Verdict::higher);
+  EXPECT_EQ(verdict("memory-40-gigabytes"), Verdict::reproduced);
+  EXPECT_EQ(verdict("memory-terabyte"), Verdict::higher);
+  report.records[2].memory.peak_bytes = std::uint64_t{1} << 36;  // far off the line
+  EXPECT_EQ(verdict("memory-terabyte"), Verdict::inconclusive);
 }
 
 TEST(Claims, CountsAreExact) {
-  Claims claims = whitepaper_claims();
-  const auto verdict = [&](const Json& model) {
-    for (const Finding& finding : judge(claims, recorded(3.4, 1), model)) {
-      if (finding.claim == "parameters") {
-        return finding.verdict;
-      }
-    }
-    return Verdict::not_comparable;
+  Evidence evidence = example_evidence();
+  const auto finding = [&] {
+    return judge(claim_of("parameters"), recorded(3.4, 1), evidence).at(0);
   };
-  EXPECT_EQ(verdict(kModel), Verdict::reproduced);
-  Json other = kModel;
-  other["parameters"] = 5650802;
-  EXPECT_EQ(verdict(other), Verdict::refuted);
+  EXPECT_EQ(finding().verdict, Verdict::reproduced);
+  evidence.model["parameters"] = 5650802;
+  EXPECT_EQ(finding().verdict, Verdict::refuted);
+  EXPECT_EQ(exit_code(std::vector{finding()}), ExitCode::answer_is_no);
 }
 
 TEST(Claims, AnotherMachinesSecondsAreNotComparableAndSayWhatCanBeSaid) {
   Report report = recorded(3.4, 1.0);
-  report.header.limits = {{"machine", {{"fp32_flops_per_second", 4e11}}}};
-  for (const Finding& finding : judge(whitepaper_claims(), report, kModel)) {
-    if (finding.claim == "seconds-per-image") {
-      EXPECT_EQ(finding.verdict, Verdict::not_comparable);
-      EXPECT_THAT(finding.remark, HasSubstr("94.2 GFLOP/s, 0.74% of its peak"));
-      EXPECT_THAT(finding.remark, HasSubstr("% of what this machine does in fp32"));
-    }
-  }
+  const auto finding = [&] {
+    return judge(claim_of("seconds-per-image"), report, example_evidence()).at(0);
+  };
+  EXPECT_EQ(finding().verdict, Verdict::not_comparable);
+  EXPECT_THAT(finding().here, HasSubstr("tensorflow-onednn: 0.402 s per image at 64x64x64 b2"));
+  EXPECT_EQ(finding().paper, "30 s per image, 94.2 GFLOP/s, 0.74% of that server's peak");
+  EXPECT_THAT(finding().remark, HasSubstr("limit was not measured"));
+  // As a run writes them: an entry per number of threads.
+  report.header.limits["machine"] = {{{"threads", 1}, {"fp32_flops_per_second", 1e11}},
+                                     {{"threads", 2}, {"fp32_flops_per_second", 4.45e11}}};
+  EXPECT_THAT(finding().remark, HasSubstr("222 GFLOP/s, 50% of what 2 threads do at most"));
+  // What did not fit is said.
+  Record larger = example_failure("tensorflow-onednn", 0, Outcome::infeasible, "needs 9 TB");
+  larger.spec["image"] = {240, 240, 144};
+  report.records.push_back(larger);
+  EXPECT_THAT(finding().remark, HasSubstr("240x240x144 b2: needs 9 TB"));
 }
 
-TEST(Claims, TablesHaveARowPerFinding) {
-  const Claims claims = whitepaper_claims();
-  const Report report = recorded(3.4, 1.0);
-  const std::vector<Finding> findings = judge(claims, report, kModel);
-  EXPECT_EQ(findings_table(findings).rows.size(), findings.size());
-  EXPECT_EQ(factors_table(claims, report).rows.size(), claims.factors.size());
-  EXPECT_EQ(cost_table(report).rows.size(), 2U);
+Json training_of(int scans) {
+  const Json options = {
+      {"image", {240, 240, 144}}, {"batch", 16}, {"channels", 1}, {"filters", 16}};
+  const Json mean = {{"accuracy", 0.9965}, {"loss", 0.3}, {"hard_dice", {0.82}}};
+  return {{"options", options},
+          {"cases", {{"training", scans - 78}, {"validation", 32}, {"test", 46}}},
+          {"epochs", std::vector<int>(25)},
+          {"test", {{"mean", mean}}}};
+}
+
+TEST(Claims, ATrainingRunIsJudgedWhereItIsThePapers) {
+  Evidence evidence = example_evidence();
+  const auto finding = [&](const std::string& id) {
+    return judge(claim_of(id), recorded(3.4, 1), evidence).at(0);
+  };
+  EXPECT_EQ(finding("accuracy").verdict, Verdict::not_comparable);
+  EXPECT_THAT(finding("accuracy").remark, HasSubstr("not tested"));
+  evidence.training = training_of(484);
+  EXPECT_EQ(finding("accuracy").verdict, Verdict::reproduced);
+  EXPECT_EQ(finding("loss").verdict, Verdict::higher);
+  EXPECT_EQ(finding("dice").verdict, Verdict::reproduced);
+  evidence.training = training_of(484);
+  evidence.training["options"]["image"] = {128, 128, 128};
+  EXPECT_EQ(finding("dice").verdict, Verdict::not_comparable);
+  evidence.training = training_of(100);
+  EXPECT_EQ(finding("dice").verdict, Verdict::not_comparable);
+  EXPECT_EQ(finding("dice").remark, "100 scans, the BraTS data set has 484");
 }
 
 }  // namespace

@@ -49,57 +49,37 @@ void exhaust_memory() {
 StepMessage step(bool warmup, double loss) {
   StepMessage message;
   message.warmup = warmup;
-  message.forward_backward_seconds = 0.75;
-  message.update_seconds = 0.25;
-  message.step_seconds = 1;
+  message.forward_backward_seconds = 0.75e-6;  // no time goes by
+  message.update_seconds = 0.25e-6;
+  message.step_seconds = 1e-6;
   message.loss = loss;
   return message;
 }
 
-void all_steps(const CaseSpec& spec) {
+void all_steps(const CaseSpec& spec, const std::string& fault, double loss) {
   for (int i = 0; i < spec.warmup + spec.steps; ++i) {
-    say(step(i < spec.warmup, 0.5));
+    StepMessage message = step(i < spec.warmup, loss);
+    if (fault == "tells-too-much-time") {
+      message.step_seconds = 1000;
+    }
+    if (fault == "tells-too-little-time") {
+      std::this_thread::sleep_for(std::chrono::milliseconds(300));
+    }
+    say(message);
   }
 }
 
-void time_case(const CaseSpec& spec, const std::string& fault) {
-  if (fault == "out-of-memory") {
-    return exhaust_memory();
-  }
-  if (fault == "step-before-ready") {
-    return say(step(true, 0.5));
-  }
-  if (fault == "garbage") {
-    std::cout << "WARNING: this is no JSON" << std::endl;
-    return;
-  }
-  say(ReadyMessage{});
-  if (fault == "silent-exit") {
-    std::cerr << "could not load libmystery.so" << std::endl;
-    std::exit(3);
-  }
-  if (fault == "hang") {
+// "hangs-when-verified" and so on.
+void break_when(const std::string& fault, const std::string& when) {
+  if (fault == "hangs-when-" + when) {
     hang();
   }
-  if (fault == "diverge") {
-    say(step(true, 0.5));
-    say(step(false, std::numeric_limits<double>::quiet_NaN()));
-    hang();
+  if (fault == "dies-when-" + when) {
+    std::signal(SIGSEGV, SIG_DFL);
+    raise(SIGSEGV);
   }
-  for (const auto& [name, signal] :
-       {std::pair{"segv", SIGSEGV}, {"abort", SIGABRT}, {"kill", SIGKILL}}) {
-    if (fault == name) {
-      std::signal(signal, SIG_DFL);
-      raise(signal);
-    }
-  }
-  all_steps(spec);
-  DoneMessage done;
-  if (fault == "stages-of-another") {
-    done.stage_seconds = {0.25, std::nullopt};
-  }
-  say(done);
-  if (fault == "never-exits") {
+  if (fault == "babbles-when-" + when) {
+    std::cout << "Loading plugins: done" << std::endl;
     hang();
   }
 }
@@ -149,7 +129,9 @@ std::map<std::string, std::vector<double>> results(const Request& request,
     all["updated/" + parameter] = weights.at(parameter);
   };
   const std::string kernel = "gradient/encodeC_conv1/kernel";
-  if (fault == "wrong") {
+  if (fault == "nan-loss") {
+    all["losses"][0] = std::numeric_limits<double>::quiet_NaN();
+  } else if (fault == "wrong") {
     all[kernel][0] *= 1.5;
   } else if (fault == "zeros") {
     for (auto& [name, values] : all) {
@@ -171,6 +153,56 @@ std::map<std::string, std::vector<double>> results(const Request& request,
   return all;
 }
 
+void time_case(const Request& request, const std::string& fault) {
+  const CaseSpec& spec = request.spec;
+  if (fault == "out-of-memory") {
+    return exhaust_memory();
+  }
+  if (fault == "step-before-ready") {
+    return say(step(true, 0.5));
+  }
+  if (fault == "endless-line") {
+    const std::string block(std::size_t{1} << 20, 'x');
+    while (std::cout << block) {
+    }
+  }
+  if (fault == "garbage") {
+    std::cout << "WARNING: this is no JSON" << std::endl;
+    return;
+  }
+  // Only the first step's loss is anybody else's to know.
+  const double loss = fault == "none" ? results(request, fault).at("losses").front() : 0.5;
+  say(ReadyMessage{});
+  if (fault == "silent-exit") {
+    std::cerr << "could not load libmystery.so" << std::endl;
+    std::exit(3);
+  }
+  if (fault == "hang") {
+    hang();
+  }
+  if (fault == "diverge") {
+    say(step(true, 0.5));
+    say(step(false, std::numeric_limits<double>::quiet_NaN()));
+    hang();
+  }
+  for (const auto& [name, signal] :
+       {std::pair{"segv", SIGSEGV}, {"abort", SIGABRT}, {"kill", SIGKILL}}) {
+    if (fault == name) {
+      std::signal(signal, SIG_DFL);
+      raise(signal);
+    }
+  }
+  all_steps(spec, fault, loss);
+  DoneMessage done;
+  if (fault == "stages-of-another") {
+    done.stage_seconds = {0.25, std::nullopt};
+  }
+  say(done);
+  if (fault == "never-exits") {
+    hang();
+  }
+}
+
 void write_results(const Request& request, const std::string& fault) {
   const Program program = training_program(request.spec);
   const auto all = results(request, fault);
@@ -178,8 +210,9 @@ void write_results(const Request& request, const std::string& fault) {
   for (const auto& [name, values] : all) {
     const TensorId id = program.find(name.substr(name.starts_with("updated/") ? 8 : 0));
     views.push_back({name,
-                     name == "losses" ? Shape{static_cast<std::int64_t>(values.size())}
-                                      : program.tensor(id).shape,
+                     name == "losses" || fault == "flattens"
+                         ? Shape{static_cast<std::int64_t>(values.size())}
+                         : program.tensor(id).shape,
                      std::span<const double>(values)});
   }
   write_safetensors(request.results_path, views);
@@ -192,9 +225,7 @@ void verify_case(const Request& request, const std::string& fault) {
   if (fault == "verifies-itself") {
     return say(VerifiedMessage{request.spec.image, 1, 86, "loss", 0, 1, 0.001});
   }
-  if (fault == "hangs-when-verified") {
-    hang();
-  }
+  break_when(fault, "verified");
   if (fault == "writes-garbage") {
     std::ofstream(request.results_path) << "\x7f these are no tensors";
   } else if (fault != "writes-nothing") {
@@ -206,6 +237,7 @@ void verify_case(const Request& request, const std::string& fault) {
 void answer(const Request& request, const std::string& fault) {
   switch (request.mode) {
     case ChildMode::plan:
+      break_when(fault, "planned");
       if (fault == "cannot") {
         return say(UnsupportedMessage{"it is Monday"});
       }
@@ -216,7 +248,7 @@ void answer(const Request& request, const std::string& fault) {
     case ChildMode::verify:
       return verify_case(request, fault);
     case ChildMode::time:
-      return time_case(request.spec, fault);
+      return time_case(request, fault);
     case ChildMode::check:
       return say(UnsupportedMessage{"check is voxmark's own"});
   }

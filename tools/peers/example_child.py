@@ -43,10 +43,12 @@ def write(path: str, tensors: dict[str, np.ndarray]) -> None:
 
 request = json.loads(sys.stdin.readline())
 case = request["case"]
-if request["mode"] == "plan":
+if request["protocol"] != "voxmark.child/2":
+    say("error", kind="bad_input", message="speaks voxmark.child/2, not " + request["protocol"])
+elif request["mode"] == "plan":
     say("planned", planned_bytes=None, exact=False)
-elif case["precision"] == "bf16":
-    say("unsupported", reason="numpy has no bf16")
+elif case["precision"] == "bf16" or "isa" in case:
+    say("unsupported", reason="numpy has no bf16, and picks its instructions itself")
 else:
     precision = np.float32 if case["precision"] == "fp32" else np.float64
     batch = {n: t.astype(precision) for n, t in read(request["batch_path"]).items()}

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import argparse
 import math
+import re
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -82,6 +84,7 @@ class PyTorchModel:
 
         torch.set_num_threads(case["threads"])
         torch.set_num_interop_threads(1)
+        torch.set_flush_denormal(True)  # as every backend does; threads inherit it
         self.torch = torch
         self.bf16 = case["precision"] == "bf16"
         self.model = build_unet(case).to(memory_format=torch.channels_last_3d).train()
@@ -99,11 +102,17 @@ class PyTorchModel:
             "framework": "pytorch",
             "version": torch.__version__,
             "onednn": torch.backends.mkldnn.is_available(),
+            "onednn_version": self.onednn_version(),
+            "flush_to_zero": float((torch.full((1 << 20,), 1e-40) * 1.0).max()) == 0,
             "cpu_capability": torch.backends.cpu.get_cpu_capability(),
             "compiled": compile_step,
             "intra_op_threads": torch.get_num_threads(),
             "inter_op_threads": torch.get_num_interop_threads(),
         }
+
+    def onednn_version(self) -> str | None:
+        found = re.search(r"MKL-DNN v(\S+)", self.torch.__config__.show())
+        return found[1] if found else None
 
     @staticmethod
     def level(name: str) -> int:
@@ -169,6 +178,9 @@ class PyTorchModel:
         self.images = images.contiguous(memory_format=channels_last)
         self.target = target.contiguous(memory_format=channels_last)
 
+    def prepare(self) -> None:
+        """Nothing: torch.compile compiles in the first step."""
+
     def dice_loss(self, prediction: Any) -> Any:
         axes = (2, 3, 4)
         both = ((prediction * self.target).sum(axes) + SMOOTH).mean()
@@ -201,6 +213,13 @@ class PyTorchModel:
             for (norm, n), before in zip(self.norms, self.variances, strict=True):
                 norm.running_var.mul_((n - 1) / n).add_(before, alpha=(1 - MOMENTUM) / n)
         self.keep_variances()
+
+    def observe(self, step: Callable[[], None]) -> float:
+        with self.torch.profiler.profile() as profile:
+            step()
+        return 1e-6 * sum(
+            event.self_cpu_time_total for event in profile.key_averages() if "conv" in event.key
+        )
 
 
 def main() -> None:

@@ -7,6 +7,9 @@ from __future__ import annotations
 
 import argparse
 import os
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -17,9 +20,11 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 SMOOTH = 1e-4  # of the Dice loss
 
 
-def unsupported(case: Case) -> str | None:
+def unsupported(case: Case, kernels: str) -> str | None:
     if case["precision"] not in ("fp32", "bf16"):
         return f"computes in fp32 and bf16, not in {case['precision']}"
+    if "isa" in case and kernels != "onednn":
+        return f"its {kernels} kernels cannot be held to {case['isa']}"
     return None
 
 
@@ -81,15 +86,38 @@ def ops_in_effect(tf: Any) -> set[str]:
     return {node.op for graph in graphs for node in graph.node}
 
 
+def convolution_seconds(folder: str) -> float:
+    """Of the convolutions among the ops of a profile."""
+    from tensorflow.tsl.profiler.protobuf import xplane_pb2
+
+    (path,) = Path(folder).rglob("*.xplane.pb")
+    space = xplane_pb2.XSpace()
+    space.ParseFromString(path.read_bytes())
+    picoseconds = [
+        event.duration_ps
+        for plane in space.planes
+        for line in plane.lines
+        for event in line.events
+        # An op is displayed by its type: "_MklNativeConv3D", "Conv3DBackpropInputV2".
+        if "Conv3D" in plane.event_metadata[event.metadata_id].display_name
+    ]
+    if not picoseconds:
+        raise LookupError("the profile shows no convolution")
+    return 1e-12 * sum(picoseconds)
+
+
 class TensorFlowModel:
-    def __init__(self, case: Case, onednn: bool, compile_step: bool) -> None:
+    def __init__(self, case: Case, onednn: bool, compile_step: bool, eager: bool) -> None:
         import tensorflow as tf
         from tensorflow import keras
 
+        tf.config.run_functions_eagerly(eager)
+        self.is_graph = not eager
+        self.is_compiled = compile_step
         tf.config.threading.set_intra_op_parallelism_threads(case["threads"])
         tf.config.threading.set_inter_op_parallelism_threads(1)
-        ops = ops_in_effect(tf)
-        if any(op.startswith("_Mkl") for op in ops) != onednn:
+        ops = set() if eager else ops_in_effect(tf)
+        if not eager and any(op.startswith("_Mkl") for op in ops) != onednn:
             raise RuntimeError(
                 f"oneDNN was to be {'on' if onednn else 'off'}, and convolutions run as "
                 + ", ".join(sorted(op for op in ops if "Conv" in op))
@@ -104,9 +132,12 @@ class TensorFlowModel:
             "framework": "tensorflow",
             "version": tf.__version__,
             "keras_version": keras.__version__,
-            "onednn": onednn,
+            # Seen in the ops that run. XLA rewrites them once more, and eager ops are not listed.
+            "onednn": onednn if self.is_graph and not compile_step else None,
             "convolution_ops": sorted(op for op in ops if "Conv" in op),
             "compiled": compile_step,
+            "eager": eager,
+            "flush_to_zero": float(tf.reduce_max(tf.fill([1 << 20], 1e-40) * 1.0)) == 0,
             "intra_op_threads": case["threads"],
             "inter_op_threads": 1,
         }
@@ -151,6 +182,14 @@ class TensorFlowModel:
     def load(self, images: np.ndarray, target: np.ndarray) -> None:
         self.images, self.target = self.tf.constant(images), self.tf.constant(target)
 
+    def prepare(self) -> None:
+        """Traces both functions. XLA compiles them in the first step."""
+        if self.is_graph:
+            spec = self.tf.TensorSpec
+            gradients = [spec(v.shape, v.dtype) for v in self.model.trainable_variables]
+            self.run_forward_backward.get_concrete_function(self.images, self.target)
+            self.run_update.get_concrete_function(gradients)
+
     def forward_backward(self) -> float:
         self.loss, self.gradient_list = self.run_forward_backward(self.images, self.target)
         return float(self.loss)
@@ -165,13 +204,32 @@ class TensorFlowModel:
     def update(self) -> None:
         self.run_update(self.gradient_list)
 
+    def observe(self, step: Callable[[], None]) -> float:
+        if self.is_compiled:
+            raise NotImplementedError("XLA fuses ops into kernels of its own")
+        profiler = self.tf.profiler.experimental
+        options = profiler.ProfilerOptions(host_tracer_level=2, python_tracer_level=0)
+        with tempfile.TemporaryDirectory() as folder:
+            profiler.start(folder, options)
+            try:
+                step()
+            finally:
+                profiler.stop()
+            return convolution_seconds(folder)
+
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--onednn", choices=("on", "off"), required=True)
     parser.add_argument("--compile", action="store_true", help="by XLA (jit_compile)")
+    parser.add_argument("--eager", action="store_true", help="op by op, without tf.function")
     options = parser.parse_args()
-    serve(unsupported, lambda case: TensorFlowModel(case, options.onednn == "on", options.compile))
+    onednn = options.onednn == "on"
+    kernels = "XLA" if options.compile else "onednn" if onednn else "own"
+    serve(
+        lambda case: unsupported(case, kernels),
+        lambda case: TensorFlowModel(case, onednn, options.compile, options.eager),
+    )
 
 
 if __name__ == "__main__":

@@ -9,7 +9,6 @@ import hashlib
 import json
 import math
 import os
-import resource
 import struct
 import sys
 import time
@@ -18,6 +17,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
+import probes
 
 PROTOCOL = "voxmark.child/2"
 # Of safetensors, as far as the protocol uses them.
@@ -41,6 +41,9 @@ class Model(Protocol):
     def load(self, images: np.ndarray, target: np.ndarray) -> None:
         """Takes a batch: (N, D, H, W, C) and (N, D, H, W, C_out), float32."""
 
+    def prepare(self) -> None:
+        """Traces and compiles what can be before the first step, with the batch that is loaded."""
+
     def forward_backward(self) -> float:
         """Returns the loss, once the gradients are there."""
 
@@ -49,6 +52,9 @@ class Model(Protocol):
 
     def update(self) -> None:
         """Adam, and the moving statistics if forward_backward() has not done so."""
+
+    def observe(self, step: Callable[[], None]) -> float:
+        """Runs `step` under the framework's profiler; returns its seconds of convolutions."""
 
 
 def read_safetensors(path: str) -> tuple[Tensors, str]:
@@ -109,18 +115,6 @@ class PeakMeter:
         self.earlier_bytes = max(self.earlier_bytes or 0, self.paused_at)
 
 
-def readings(before: resource.struct_rusage, after: resource.struct_rusage) -> dict[str, float]:
-    """What a step cost besides time; the names are those of voxmark's own backends."""
-    return {
-        "minor_faults": after.ru_minflt - before.ru_minflt,
-        "major_faults": after.ru_majflt - before.ru_majflt,
-        "user_seconds": after.ru_utime - before.ru_utime,
-        "system_seconds": after.ru_stime - before.ru_stime,
-        "voluntary_switches": after.ru_nvcsw - before.ru_nvcsw,
-        "involuntary_switches": after.ru_nivcsw - before.ru_nivcsw,
-    }
-
-
 def finite_or_text(value: float) -> float | str:
     """JSON has no numbers for these."""
     if math.isfinite(value):
@@ -174,6 +168,8 @@ class Child:
         model = build(self.case)
         model.set_values(weights)
         del weights
+        model.load(batch["input"], batch["target"])
+        model.prepare()
         self.peak.resume()
         self.say(
             "ready",
@@ -182,23 +178,47 @@ class Child:
             compile_seconds=time.perf_counter() - start,
             batch_sha256=batch_sha256,
             weights_sha256=weights_sha256,
-            execution=model.facts,
+            execution=model.facts | {"variables": probes.variables_in_effect()},
         )
         for step in range(self.case["warmup"] + self.case["steps"]):
             self.step(model, batch, step)
-        self.say("done", earlier_peak_bytes=self.peak.earlier_bytes)
+        self.peak.pause()
+        told = {
+            "observed_step": self.observe(model),
+            "missing_readings": probes.missing(probes.cumulative()),
+        }
+        self.peak.resume()
+        self.say("done", earlier_peak_bytes=self.peak.earlier_bytes, probes=told)
+
+    @staticmethod
+    def observe(model: Model) -> dict[str, Any]:
+        """Where a step's time goes; a step that is watched is no sample."""
+        seconds = 0.0
+
+        def step() -> None:
+            nonlocal seconds
+            start = time.perf_counter()
+            model.forward_backward()
+            model.update()
+            seconds = time.perf_counter() - start
+
+        try:
+            convolutions = model.observe(step)
+        except Exception as error:  # a profiler's fault is none of the step's
+            return {"convolution_seconds": None, "reason": f"{type(error).__name__}: {error}"[:200]}
+        return {"convolution_seconds": convolutions, "other_seconds": seconds - convolutions}
 
     def step(self, model: Model, batch: Tensors, step: int) -> None:
         start = time.perf_counter()
         model.load(batch["input"], batch["target"])
         loaded = time.perf_counter()
-        before = resource.getrusage(resource.RUSAGE_SELF)
+        before = probes.cumulative()
         begin = time.perf_counter()
         loss = model.forward_backward()
         ran = time.perf_counter()
         model.update()
         updated = time.perf_counter()
-        usage = readings(before, resource.getrusage(resource.RUSAGE_SELF))
+        usage = probes.between(before, probes.cumulative())
         members: dict[str, Any] = {}
         if step == 0:
             self.peak.pause()
@@ -238,12 +258,21 @@ def answer(
     return child.say("unsupported", reason=f"mode {mode}")
 
 
+def settle_environment(case: Case) -> None:
+    """What acts silently on the libraries that a framework loads: before it is loaded."""
+    for prefix in ("ONEDNN", "DNNL"):
+        os.environ[prefix + "_DEFAULT_FPMATH_MODE"] = "STRICT"  # fp32 stays fp32
+        if "isa" not in case:
+            os.environ.pop(prefix + "_MAX_CPU_ISA", None)
+
+
 def serve(unsupported: Callable[[Case], str | None], build: Callable[[Case], Model]) -> None:
     """Answers the request on standard input, and waits for its end before it returns."""
     # Whatever a framework prints on standard output goes to standard error instead.
     output = os.fdopen(os.dup(1), "w", encoding="utf-8")
     os.dup2(2, 1)
     child = Child(json.loads(sys.stdin.readline()), output)
+    settle_environment(child.case)
     try:
         answer(child, unsupported, build)
     except MemoryError:

@@ -1,9 +1,11 @@
 // voxmark reproduce: runs what answers the white paper's claims, and says which of them hold here.
+#include <algorithm>
 #include <filesystem>
 #include <memory>
 #include <string>
 
 #include "base/atomic_file.h"
+#include "base/sha256.h"
 #include "benches/environment.h"
 #include "benches/interleave.h"
 #include "benches/interrupt.h"
@@ -12,18 +14,28 @@
 #include "benches/suite.h"
 #include "benches/sweep.h"
 #include "results/claims.h"
+#include "results/claims_tables.h"
+#include "results/journal.h"
+#include "results/training_report.h"
+#include "tools/voxmark/largest_image.h"
 #include "tools/voxmark/subcommand.h"
 #include "workloads/cost.h"
 
 namespace voxmark {
 namespace {
 
+constexpr double kQuickSeconds = 600;
+constexpr double kFullSeconds = 5400;
+
 struct Options {
   bool quick = false;
-  bool resume = false;
-  std::string suite;   // "": the claims' own
-  std::string report;  // judge this one, and run nothing
-  std::string out = "voxmark-reproduce.json";
+  bool json = false;
+  bool redact = false;
+  double budget_seconds = 0;  // 0: quick's or the full run's
+  std::string suite;          // "": the claims' own
+  std::string report;         // judge this one, and run nothing
+  std::string training;       // of a training run; "": none
+  std::string out;            // "": by what is run
   std::string markdown;
 };
 
@@ -43,70 +55,144 @@ Suite suite_of(const Options& options) {
   return suite_from_json(parse_json(std::string(whitepaper_suite_text(options.quick)), name), name);
 }
 
-SweepResult measure(const Options& options) {
+std::string out_of(const Options& options) {
+  return !options.out.empty() ? options.out
+         : options.quick      ? "voxmark-reproduce-quick.json"
+                              : "voxmark-reproduce.json";
+}
+
+// In each round the paper's smaller images first: what they take tells whether larger ones fit, in
+// memory and time. By chance among backends.
+std::vector<CaseSpec> in_order(const Suite& suite, const std::vector<CaseSpec>& cases) {
+  std::vector<CaseSpec> order = interleave(cases, suite.order_seed);
+  std::ranges::stable_sort(order, {}, [](const CaseSpec& spec) {
+    return std::pair(spec.process, spec.batch * spec.image.voxels());
+  });
+  return order;
+}
+
+// The backends whose seconds per image the claims ask for, where the suite has them at all.
+std::vector<CaseSpec> largest_of(const Claims& claims, const std::vector<CaseSpec>& cases,
+                                 const Report& report) {
+  CaseSpec like;
+  like.threads = cases.front().threads;
+  like.steps = 2;
+  like.warmup = 1;
+  std::vector<std::string> backends;
+  for (const Json& claim : claims.claims) {
+    for (const Json& name : claim.at("kind") == "seconds" ? claim.at("backends") : Json::array()) {
+      if (std::ranges::any_of(cases, [&](const CaseSpec& spec) { return spec.backend == name; })) {
+        backends.push_back(name.get<std::string>());
+      }
+    }
+  }
+  return largest_images(backends, like, report, memory_room().bytes);
+}
+
+// A journal of a stopped run goes on; one of another run must not.
+bool goes_on(const std::string& out, const std::string& cases_sha256) {
+  const std::string path = journal_path(out);
+  if (!std::filesystem::exists(path)) {
+    return false;
+  }
+  const Json found = read_journal(path).report.header.details.value("cases_sha256", Json());
+  if (found != cases_sha256) {
+    throw_bad_input("--out {}: {} is of a run of other cases; expected {}, found {}", out, path,
+                    cases_sha256.substr(0, 12),
+                    found.is_string() ? found.get<std::string>().substr(0, 12) : "none");
+  }
+  return true;
+}
+
+SweepResult measure(const Options& options, const Claims& claims) {
   const Suite suite = suite_of(options);
   const int cpus = allowed_cpus();
+  const double budget = options.budget_seconds > 0 ? options.budget_seconds
+                        : options.quick            ? kQuickSeconds
+                                                   : kFullSeconds;
   SweepOptions sweep;
-  sweep.cases = interleave(expand(suite, cpus), suite.order_seed);
+  sweep.cases = in_order(suite, expand(suite, cpus));
   check_before_start(sweep.cases, cpus);
-  sweep.out = options.out;
-  // A run that was stopped goes on; one that was not leaves no journal.
-  sweep.resume = options.resume || std::filesystem::exists(journal_path(options.out));
+  Json cases = Json::array();
+  for (const CaseSpec& spec : sweep.cases) {
+    cases.push_back(to_json(spec));
+  }
+  const std::string cases_sha256 = sha256_hex(dump_json(cases));
+  sweep.out = out_of(options);
+  sweep.resume = goes_on(sweep.out, cases_sha256);
+  sweep.measure_limits = true;
+  sweep.redact = options.redact;
+  sweep.follow_up = [&](const Report& report) { return largest_of(claims, sweep.cases, report); };
   sweep.runner.child.command = {"/proc/self/exe", "child"};
   sweep.runner.child.patience_seconds = suite.timeout_seconds;
   sweep.runner.case_budget_seconds = suite.case_budget_seconds;
+  sweep.runner.run_budget_seconds = budget;
+  sweep.runner.taint_repeats = suite.taint_repeats;
   sweep.details = {{"reproduce", options.quick ? "quick" : "full"},
+                   {"cases_sha256", cases_sha256},
+                   {"budget_seconds", budget},
                    {"repeats", suite.repeats},
+                   {"taint_repeats", suite.taint_repeats},
                    {"baseline", suite.baseline}};
   for (const Peer& peer : peers()) {
     if (!peer_command(peer)) {
       fmt::print(stderr, "{}: {}\n", peer.name, kPeerNotInstalled);
     }
   }
-  fmt::print(stderr, "{} runs; stop at any time, and the same command goes on\n",
-             sweep.cases.size());
+  fmt::print(stderr,
+             "{} runs in {:.0f} min at most; stop at any time, and the same command goes on\n",
+             sweep.cases.size(), budget / 60);
   catch_interrupts();
   Progress progress(stderr, sweep.cases.size());
   return run_sweep(sweep, progress);
 }
 
-// For people to paste.
-std::string markdown(const Claims& claims, const Report& report,
-                     std::span<const Finding> findings) {
-  const Json& cpu = report.header.environment.value("cpu", Json::object());
-  const Json model = cpu.is_object() ? cpu.value("model_name", Json()) : Json();
-  std::string text = fmt::format(
-      "{}\n\nMeasured {} on {}, voxmark {}.\n\n{}\n", claims.source, report.header.created,
-      model.is_string() ? model.get<std::string>() : "an unknown CPU",
-      report.header.voxmark.value("version", ""), render_markdown(findings_table(findings)));
-  text += fmt::format("\nWhere the factor comes from:\n\n{}\n",
-                      render_markdown(factors_table(claims, report)));
-  text += fmt::format("\nWhat a step costs:\n\n{}\n", render_markdown(cost_table(report)));
-  text += fmt::format("\nMemory over image sizes, and the paper's table 1:\n\n{}",
-                      render_markdown(memory_table(memory_lines(report))));
-  return text;
+double wall_seconds(const Report& report) {
+  double seconds = 0;
+  for (const Record& record : report.records) {
+    seconds += record.details.value("wall_seconds", 0.0);
+  }
+  return seconds;
 }
 
 ExitCode reproduce(const Options& options) {
+  const Claims claims = whitepaper_claims();
+  const bool is_new = options.report.empty();
+  Evidence evidence{model_facts(), {}};
+  if (!options.training.empty()) {
+    evidence.training = read_training_report(options.training);
+  }
   SweepResult result;
-  if (options.report.empty()) {
-    result = measure(options);
+  if (is_new) {
+    result = measure(options, claims);
     if (result.code == ExitCode::interrupted || result.code == ExitCode::terminated) {
       return result.code;
     }
   } else {
     result.report = read_report(options.report);
   }
-  const Claims claims = whitepaper_claims();
-  const std::vector<Finding> findings = judge(claims, result.report, model_facts());
-  const std::string text = markdown(claims, result.report, findings);
-  fmt::print("{}", text);
+  const std::vector<Finding> findings = judge(claims, result.report, evidence);
+  if (is_new) {
+    result.report.header.details["findings"] = to_json(findings);
+    result.report.header.details["wall_seconds"] = wall_seconds(result.report);
+    write_report(out_of(options), result.report);
+    fmt::print(stderr, "{} records in {}, measured in {:.1f} min\n", result.report.records.size(),
+               out_of(options), wall_seconds(result.report) / 60);
+  }
+  const std::string text = render_markdown(claims, result.report, findings);
+  if (options.json) {
+    fmt::print("{}\n", dump_json({{"source", claims.source}, {"findings", to_json(findings)}}, 1));
+  } else {
+    fmt::print("{}", text);
+  }
   if (!options.markdown.empty()) {
     AtomicFile file(options.markdown);
     file.write(text);
     file.commit();
   }
-  return exit_code(findings);
+  // What went wrong while measuring outweighs an answer; that nothing could be measured is one.
+  return result.code == ExitCode::done || result.code == ExitCode::cannot_here ? exit_code(findings)
+                                                                               : result.code;
 }
 
 }  // namespace
@@ -116,14 +202,25 @@ void add_reproduce(CLI::App& app, Action& action) {
   CLI::App* command = app.add_subcommand(
       "reproduce", "Runs what answers the white paper's claims, and says which of them hold here");
   command->add_flag("--quick", options->quick, "small images, within ten minutes");
-  command->add_flag("--resume", options->resume, "go on where a stopped run with this --out ended");
+  command
+      ->add_option("--budget", options->budget_seconds,
+                   "seconds after which no run starts (600 with --quick, else 5400)")
+      ->check(CLI::PositiveNumber);
   command->add_option("--suite", options->suite, "measure this suite file instead");
   command->add_option("--report", options->report, "judge this report, and run nothing");
-  command->add_option("--out", options->out, "report")->capture_default_str();
+  command->add_option(
+      "--training", options->training,
+      "training.json of voxmark train --preset whitepaper, for the paper's accuracy");
+  command->add_option("--out", options->out,
+                      "report (voxmark-reproduce.json, with --quick voxmark-reproduce-quick.json)");
   command->add_option("--markdown", options->markdown, "write the tables to this file too");
+  command->add_flag("--json", options->json, "print the findings as JSON");
+  command->add_flag("--redact", options->redact, "no host name and no folders in the report");
   command->footer(
-      "Exit code 0: answered; 1: a claim is refuted; 3: none could be compared; 4: one is open.\n"
-      "TensorFlow and PyTorch come with ci/peers.\n"
+      "Exit code 0: the speed-up was compared; 1: a claim is refuted; 3: it could not be "
+      "compared;\n"
+      "4: it is open: more processes would tell; 70: a case crashed or failed.\n"
+      "TensorFlow and PyTorch come with ci/peers, other instruction sets with ci/isa.\n"
       "Example: ci/peers tensorflow && voxmark reproduce --quick");
   command->callback([&action, options] { action = [options] { return reproduce(*options); }; });
 }

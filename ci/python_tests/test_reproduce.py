@@ -1,0 +1,188 @@
+"""voxmark reproduce: a verdict and an exit code for each thing that a recorded report may say."""
+
+from __future__ import annotations
+
+import gzip
+import json
+import os
+import signal
+import statistics
+import subprocess
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+VOXMARK = os.environ["VOXMARK_BINARY"]
+# A real run of TensorFlow's pair and three of ours, two processes each, 8 s a case at most.
+RECORDED = Path(__file__).parent / "recorded" / "reproduce.json.gz"
+
+Report = dict[str, Any]
+
+
+def recorded() -> Report:
+    with gzip.open(RECORDED, "rt", encoding="utf-8") as file:
+        return json.load(file)
+
+
+def records_of(report: Report, backend: str) -> list[dict[str, Any]]:
+    """Those that were measured."""
+    return [
+        r for r in report["records"] if r["case"]["backend"] == backend and r["outcome"] == "ok"
+    ]
+
+
+def seconds(report: Report, backend: str, image: list[int]) -> float:
+    medians = [
+        statistics.median(
+            s["forward_backward_seconds"] for s in record["samples"] if not s["warmup"]
+        )
+        for record in records_of(report, backend)
+        if record["case"]["image"] == image and record["case"]["batch"] == 1
+    ]
+    return statistics.median(medians)
+
+
+def with_speed_up(factor: float) -> Report:
+    """The report as if stock TensorFlow had taken `factor` times as long as the other, evenly."""
+    report = recorded()
+    for image in {tuple(r["case"]["image"]) for r in records_of(report, "tensorflow-stock")}:
+        target = factor * seconds(report, "tensorflow-onednn", list(image))
+        for backend in ("tensorflow-stock", "tensorflow-onednn"):
+            level = target if backend == "tensorflow-stock" else target / factor
+            for record in records_of(report, backend):
+                if tuple(record["case"]["image"]) == image:
+                    for sample in record["samples"]:
+                        sample["forward_backward_seconds"] = level
+                        sample["step_seconds"] = level + sample["update_seconds"]
+    return report
+
+
+def uneven() -> Report:
+    report = with_speed_up(3.4)
+    for record in records_of(report, "tensorflow-stock"):
+        for sample in record["samples"]:
+            sample["forward_backward_seconds"] *= 1 + 0.5 * record["case"]["process"]
+    return report
+
+
+def without_peers() -> Report:
+    report = recorded()
+    for record in records_of(report, "tensorflow-stock"):
+        record.update(outcome="skipped", reason="not installed (ci/peers)", samples=[])
+        record.update(verification=None, compile_seconds=None, stages=[])
+    return report
+
+
+def judged(report: Report, folder: Path, *flags: str) -> subprocess.CompletedProcess[str]:
+    path = folder / "report.json"
+    path.write_text(json.dumps(report))
+    command = [VOXMARK, "reproduce", "--report", str(path), *flags]
+    return subprocess.run(command, capture_output=True, text=True, check=False)
+
+
+def question(done: subprocess.CompletedProcess[str]) -> dict[str, Any]:
+    findings = json.loads(done.stdout)["findings"]
+    (decisive,) = (f for f in findings if f["claim"] == "tensorflow-wall" and f["decides"])
+    return decisive
+
+
+@pytest.mark.parametrize(
+    ("report", "verdict", "code"),
+    [
+        (lambda: with_speed_up(3.4), "reproduced", 0),
+        (lambda: with_speed_up(2), "lower", 0),
+        (lambda: with_speed_up(7), "higher", 0),
+        (lambda: with_speed_up(0.8), "refuted", 1),
+        (uneven, "inconclusive", 4),
+        (without_peers, "not comparable", 3),
+    ],
+)
+def test_a_verdict_and_an_exit_code(
+    report: Callable[[], Report], verdict: str, code: int, tmp_path: Path
+) -> None:
+    done = judged(report(), tmp_path, "--json")
+    assert done.returncode == code, done.stderr
+    assert question(done)["verdict"] == verdict
+
+
+def test_the_page_to_paste_has_what_the_report_measured(tmp_path: Path) -> None:
+    page = tmp_path / "page.md"
+    report = recorded()
+    done = judged(report, tmp_path, "--markdown", str(page))
+    assert done.stdout == page.read_text()
+    largest = max(tuple(r["case"]["image"]) for r in records_of(report, "tensorflow-stock"))
+    ratio = seconds(report, "tensorflow-stock", list(largest)) / seconds(
+        report, "tensorflow-onednn", list(largest)
+    )
+    assert f"{ratio:.2f}x (" in done.stdout
+    (limit,) = report["limits"]["machine"]
+    assert f"% of what {limit['threads']} threads do at most" in done.stdout
+    assert "5650801" in done.stdout
+    # Every table is one: as many cells in each row as in its head.
+    for table in done.stdout.split("\n\n"):
+        rows = [line.count("|") for line in table.splitlines() if line.startswith("|")]
+        assert len(set(rows)) <= 1, table
+
+
+def test_a_training_run_of_other_images_is_not_the_papers(tmp_path: Path) -> None:
+    done = judged(recorded(), tmp_path, "--training", str(tmp_path / "missing.json"))
+    assert done.returncode == 64
+    assert "missing.json" in done.stderr
+
+
+# Of the harness alone: quick anywhere, and nothing that a claim asks for.
+SUITE = {
+    "schema": "voxmark.suite/1",
+    "repeats": 20,
+    "grids": [{"backend": ["null"], "image": [16, 32], "steps": 1, "warmup": 0}],
+}
+
+
+def run_suite(folder: Path, repeats: int, *flags: str) -> list[str]:
+    """The command that measures it."""
+    suite = folder / "suite.json"
+    suite.write_text(json.dumps(SUITE | {"repeats": repeats}))
+    return [VOXMARK, "reproduce", "--suite", str(suite), "--out", str(folder / "out.json"), *flags]
+
+
+def test_a_stopped_run_goes_on_and_one_of_other_cases_does_not(tmp_path: Path) -> None:
+    command = run_suite(tmp_path, 20)
+    journal = tmp_path / "out.json.journal"
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as running:
+        while running.poll() is None and (
+            not journal.exists() or len(journal.read_text().splitlines()) < 2
+        ):
+            time.sleep(0.01)
+        running.send_signal(signal.SIGINT)
+        running.communicate()
+    assert running.returncode == 130
+    first = json.loads(journal.read_text().splitlines()[1])["entry"]
+
+    command = run_suite(tmp_path, 21)
+    refused = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert refused.returncode == 64
+    assert "a run of other cases" in refused.stderr
+
+    command = run_suite(tmp_path, 20)
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 3, done.stderr  # there is no TensorFlow in it
+    assert "tensorflow-stock was not run" in done.stdout
+    assert not journal.exists()
+    report = json.loads((tmp_path / "out.json").read_text())
+    assert report["records"][0] == first
+    assert [r["outcome"] for r in report["records"]] == ["overhead"] * 40
+    assert report["details"]["wall_seconds"] > 0
+    again = judged(report, tmp_path, "--json")
+    assert json.loads(again.stdout)["findings"] == report["details"]["findings"]
+
+
+def test_the_budget_ends_a_run_with_a_report(tmp_path: Path) -> None:
+    command = run_suite(tmp_path, 2, "--budget", "0.000001")
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 3, done.stderr
+    records = json.loads((tmp_path / "out.json").read_text())["records"]
+    assert [r["outcome"] for r in records] == ["overhead", "skipped", "skipped", "skipped"]
+    assert "the run's budget" in records[-1]["reason"]

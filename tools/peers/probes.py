@@ -1,0 +1,119 @@
+"""What a step cost besides time, by the definitions of benches/readings.h, so that rows compare.
+
+A figure that is not there is left out.
+"""
+
+from __future__ import annotations
+
+import os
+import resource
+from pathlib import Path
+
+
+def text_of(path: str | Path) -> str:
+    try:
+        return Path(path).read_text(encoding="ascii")
+    except OSError:
+        return ""
+
+
+def count_after(text: str, key: str) -> float | None:
+    """The count behind the first `key`."""
+    _, found, rest = text.partition(key)
+    words = rest.split()
+    return float(words[0]) if found and words and words[0].isdigit() else None
+
+
+def cgroup_folder() -> Path:
+    """Of this process's CPU quota."""
+    for line in text_of("/proc/self/cgroup").splitlines():
+        _, controllers, path = line.split(":", 2)
+        names = [""] if not controllers else ["cpu", controllers]
+        if controllers and "cpu" not in controllers.split(","):
+            continue
+        for name in names:
+            root = Path("/sys/fs/cgroup") / name
+            for folder in (root / path.lstrip("/"), root):  # a container sees its own as the root
+                if (folder / "cpu.stat").exists():
+                    return folder
+    return Path("/nowhere")
+
+
+CPU_STAT = cgroup_folder() / "cpu.stat"
+
+
+def throttled_seconds() -> float | None:
+    text = text_of(CPU_STAT)
+    if (microseconds := count_after(text, "throttled_usec")) is not None:
+        return microseconds * 1e-6
+    nanoseconds = count_after(text, "throttled_time")
+    return None if nanoseconds is None else nanoseconds * 1e-9
+
+
+def thread_wait_seconds() -> float | None:
+    """That the threads of this process waited for a CPU, added up.
+
+    Not run_delay_seconds: a framework has more threads than CPUs, which wait for each other as well
+    as for what else runs.
+    """
+    nanoseconds = 0.0
+    for task in Path("/proc/self/task").iterdir():
+        words = text_of(task / "schedstat").split()
+        if len(words) < 2:
+            return None
+        nanoseconds += float(words[1])
+    return nanoseconds * 1e-9
+
+
+def cumulative() -> dict[str, float | None]:
+    usage = resource.getrusage(resource.RUSAGE_SELF)
+    cpu = text_of("/proc/stat").splitlines()[:1]
+    pressure = count_after(text_of("/proc/pressure/cpu"), "total=")
+    return {
+        "minor_faults": usage.ru_minflt,
+        "major_faults": usage.ru_majflt,
+        "user_seconds": usage.ru_utime,
+        "system_seconds": usage.ru_stime,
+        "voluntary_switches": usage.ru_nvcsw,
+        "involuntary_switches": usage.ru_nivcsw,
+        "steal_seconds": float(cpu[0].split()[8]) / os.sysconf("SC_CLK_TCK") if cpu else None,
+        "throttled_seconds": throttled_seconds(),
+        "cpu_pressure_seconds": None if pressure is None else pressure * 1e-6,
+        "thread_wait_seconds": thread_wait_seconds(),
+    }
+
+
+def between(before: dict[str, float | None], after: dict[str, float | None]) -> dict[str, float]:
+    return {
+        name: value - first
+        for name, value in after.items()
+        if value is not None and (first := before[name]) is not None
+    }
+
+
+def missing(readings: dict[str, float | None]) -> dict[str, str]:
+    """Of what there is not: name to reason."""
+    reasons = {
+        name: "the kernel does not tell" for name, value in readings.items() if value is None
+    }
+    return reasons | {"run_delay_seconds": "the framework's threads wait for each other, too"}
+
+
+# What changes how a framework computes and allocates.
+PREFIXES = (
+    "ONEDNN_",
+    "DNNL_",
+    "TF_ENABLE_",
+    "TF_NUM_",
+    "TF_XLA_",
+    "OMP_",
+    "KMP_",
+    "GOMP_",
+    "MALLOC_",
+    "GLIBC_TUNABLES",
+)
+PREFIXES += ("LD_PRELOAD", "ATEN_", "XLA_")
+
+
+def variables_in_effect() -> dict[str, str]:
+    return {name: value for name, value in os.environ.items() if name.startswith(PREFIXES)}

@@ -1,0 +1,84 @@
+#include "tools/voxmark/largest_image.h"
+
+#include <algorithm>
+#include <array>
+#include <optional>
+
+#include "backends/registry.h"
+#include "results/memory_line.h"
+
+namespace voxmark {
+namespace {
+
+// By voxels, largest first. 240x240x144 is all of a scan that four poolings divide; 144 and 128 are
+// the paper's and its code's crops.
+constexpr std::array<Dims, 6> kImages = {Dims{240, 240, 144}, Dims{192, 192, 144},
+                                         Dims{144, 144, 144}, Dims{128, 128, 128},
+                                         Dims{96, 96, 96},    Dims{64, 64, 64}};
+
+// Bytes that a step will take; nothing where that is not known.
+std::optional<std::int64_t> needed_bytes(const CaseSpec& spec,
+                                         const std::vector<MemoryLine>& lines) {
+  const auto line = std::ranges::find_if(lines, [&](const MemoryLine& own) {
+    return own.backend == spec.backend && own.precision == to_string(spec.precision);
+  });
+  if (!is_external(spec)) {
+    const Backend* backend = find_backend(spec.backend).backend;
+    const Program program = training_program(spec);
+    if (backend == nullptr || backend->unsupported(program, compile_options(spec))) {
+      return std::nullopt;
+    }
+    const std::int64_t base =
+        line == lines.end()
+            ? 0
+            : std::max<std::int64_t>(0, static_cast<std::int64_t>(line->base_bytes));
+    return backend->plan(program, compile_options(spec)).total_bytes() + base;
+  }
+  return line == lines.end()
+             ? std::nullopt
+             : std::optional(static_cast<std::int64_t>(
+                   line->bytes_at(static_cast<double>(spec.image.voxels())).middle));
+}
+
+// A word on the case, whatever its steps and process: an outcome.
+std::optional<Outcome> known_outcome(const CaseSpec& spec, const Report& report) {
+  std::optional<Outcome> outcome;
+  const Json wanted = to_json(spec);
+  for (const Record& record : report.records) {
+    const bool same = std::ranges::all_of(
+        std::array{"backend", "image", "batch", "filters", "precision", "threads"},
+        [&](const char* key) { return record.spec.at(key) == wanted.at(key); });
+    if (same && !record.spec.contains("isa") && outcome != Outcome::ok) {
+      outcome = record.outcome;
+    }
+  }
+  return outcome;
+}
+
+}  // namespace
+
+std::vector<CaseSpec> largest_images(const std::vector<std::string>& backends, const CaseSpec& like,
+                                     const Report& report, std::int64_t room_bytes) {
+  const std::vector<MemoryLine> lines = memory_lines(report);
+  std::vector<CaseSpec> next;
+  for (const std::string& backend : backends) {
+    for (const Dims& image : kImages) {
+      CaseSpec spec = like;
+      spec.backend = backend;
+      spec.image = image;
+      spec.batch = 1;
+      const std::optional<Outcome> outcome = known_outcome(spec, report);
+      if (outcome == Outcome::ok) {
+        break;
+      }
+      const auto bytes = outcome ? std::nullopt : needed_bytes(spec, lines);
+      if (bytes && *bytes <= room_bytes) {
+        next.push_back(spec);
+        break;
+      }
+    }
+  }
+  return next;
+}
+
+}  // namespace voxmark
