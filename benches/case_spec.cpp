@@ -239,11 +239,20 @@ Program training_program(const CaseSpec& spec) {
   return lower(unet3d(spec.network), spec.batch, spec.image, Mode::training);
 }
 
+std::int64_t harness_bytes(const CaseSpec& spec) {
+  return spec.batch * spec.image.voxels() *
+         (spec.network.input_channels + output_channels(spec.network)) *
+         static_cast<std::int64_t>(sizeof(float));
+}
+
 CompileOptions compile_options(const CaseSpec& spec) {
   CompileOptions options;
   options.precision = spec.precision;
   options.threads = spec.threads;
-  options.memory_limit_bytes = spec.memory_limit_bytes;
+  if (spec.memory_limit_bytes) {
+    options.memory_limit_bytes =
+        std::max<std::int64_t>(1, *spec.memory_limit_bytes - harness_bytes(spec));
+  }
   return options;
 }
 

@@ -50,6 +50,9 @@ std::string reproduce_command(const CaseSpec& spec);
 std::string describe(const CaseSpec& spec);
 
 Program training_program(const CaseSpec& spec);
+// The harness holds one batch beside what a backend plans.
+std::int64_t harness_bytes(const CaseSpec& spec);
+// A memory limit is the case's: the backend gets what the harness leaves of it.
 CompileOptions compile_options(const CaseSpec& spec);
 
 // The batch that the case trains on, the same in every step. A pure function of the case.

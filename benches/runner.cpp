@@ -60,13 +60,6 @@ double spent_seconds(const Report& report) {
 // A step this many times slower than predicted may be one still; silence beyond it is a hang.
 constexpr double kHangFactor = 10;
 
-// The harness holds one batch beside the plan.
-std::int64_t batch_bytes(const CaseSpec& spec) {
-  return spec.batch * spec.image.voxels() *
-         (spec.network.input_channels + output_channels(spec.network)) *
-         static_cast<std::int64_t>(sizeof(float));
-}
-
 std::optional<std::uint64_t> unsigned_bytes(const std::optional<std::int64_t>& bytes) {
   return bytes ? std::optional(static_cast<std::uint64_t>(*bytes)) : std::nullopt;
 }
@@ -246,7 +239,7 @@ bool Runner::plan(const CaseSpec& spec, Record& record) {
   record.memory.planned_bytes = unsigned_bytes(answer.planned->planned_bytes);
   record.memory.plan_by_purpose = answer.planned->plan_by_purpose;
   record.details["plan_exact"] = answer.planned->exact;
-  std::int64_t needed = answer.planned->planned_bytes.value_or(0) + batch_bytes(spec);
+  std::int64_t needed = answer.planned->planned_bytes.value_or(0) + harness_bytes(spec);
   if (!answer.planned->planned_bytes) {  // what it took at other sizes is the next best
     if (const auto guess = prediction_.peak_bytes(spec)) {
       needed = *guess;
@@ -448,7 +441,7 @@ void Runner::call_a_witness(const CaseSpec& spec) {
     }
     const Exchange plan = ask(ChildMode::plan);
     if (plan.fault ||
-        plan.planned->planned_bytes.value_or(0) + batch_bytes(witness) > options_.room().bytes) {
+        plan.planned->planned_bytes.value_or(0) + harness_bytes(witness) > options_.room().bytes) {
       continue;
     }
     const VerifierResult proof = verifier_.verify(witness);

@@ -5,6 +5,8 @@
 #include <cmath>
 #include <set>
 
+#include "backends/memory_trade.h"
+#include "backends/registry.h"
 #include "base/error.h"
 #include "base/json_schema.h"
 
@@ -121,7 +123,11 @@ const std::map<std::string, SetGrid>& grid_setters() {
        }},
       {"memory_limit",
        [](Grid& grid, const Values& v, const std::string& name) {
-         grid.memory_limit_bytes = parse_bytes(single(v, name), name);
+         grid.sweeps_memory = v == Values{"sweep"};
+         grid.memory_limits = {};
+         for (const std::string& text : grid.sweeps_memory ? Values{} : v) {
+           grid.memory_limits.emplace_back(parse_bytes(text, name));
+         }
        }},
   };
   return setters;
@@ -196,7 +202,6 @@ std::vector<CaseSpec> workloads_of(const Grid& grid, int default_threads) {
   cases.front().seed = grid.seed;
   cases.front().steps = grid.steps;
   cases.front().warmup = grid.warmup;
-  cases.front().memory_limit_bytes = grid.memory_limit_bytes;
   const auto multiply = [&cases](const auto& values, auto assign) {
     std::vector<CaseSpec> product;
     for (const CaseSpec& spec : cases) {
@@ -216,6 +221,10 @@ std::vector<CaseSpec> workloads_of(const Grid& grid, int default_threads) {
   multiply(grid.precision, [](CaseSpec& spec, Precision v) { spec.precision = v; });
   multiply(grid.isa, [](CaseSpec& spec, const std::string& v) { spec.isa = v; });
   multiply(threads, [](CaseSpec& spec, std::int64_t v) { spec.threads = static_cast<int>(v); });
+  if (!grid.memory_limits.empty()) {
+    multiply(grid.memory_limits,
+             [](CaseSpec& spec, std::int64_t v) { spec.memory_limit_bytes = v; });
+  }
   multiply(grid.image, [](CaseSpec& spec, const Dims& v) { spec.image = v; });
   multiply(grid.batch, [](CaseSpec& spec, std::int64_t v) { spec.batch = v; });
   return cases;
@@ -256,6 +265,23 @@ void check_keys(const Json& json, const std::string& name) {
   for (const Json& grid : json.at("grids")) {
     check_keys(grid, keys_of(grid_setters()), fmt::format("{}: grids[{}]", name, i++));
   }
+}
+
+using MemoryLimits = std::vector<std::int64_t>;
+
+// One for each plan between the most and the least memory; none where there is nothing to trade.
+MemoryLimits limits_to_sweep(const CaseSpec& spec) {
+  check(spec);
+  const Backend* backend = is_external(spec) ? nullptr : find_backend(spec.backend).backend;
+  const Program program = training_program(spec);
+  const CompileOptions options = compile_options(spec);
+  MemoryLimits limits;
+  if (backend != nullptr && !backend->unsupported(program, options)) {
+    for (const MemoryPlan& plan : memory_trade_off(*backend, program, options)) {
+      limits.push_back(plan.total_bytes() + harness_bytes(spec));
+    }
+  }
+  return limits.size() > 1 ? limits : MemoryLimits{};
 }
 
 }  // namespace
@@ -351,7 +377,14 @@ std::vector<CaseSpec> expand(const Suite& suite, int default_threads) {
           CaseSpec spec = workload;
           spec.backend = backend;
           spec.process = process;
-          add(spec);
+          const auto limits = grid.sweeps_memory ? limits_to_sweep(spec) : MemoryLimits{};
+          for (const std::int64_t bytes : limits) {
+            spec.memory_limit_bytes = bytes;
+            add(spec);
+          }
+          if (limits.empty()) {
+            add(spec);
+          }
         }
       }
     }

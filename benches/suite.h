@@ -28,7 +28,8 @@ struct Grid {
   std::uint64_t seed = 1;
   int steps = 5;
   int warmup = 2;
-  std::optional<std::int64_t> memory_limit_bytes;
+  std::vector<std::int64_t> memory_limits;  // bytes; empty: none
+  bool sweeps_memory = false;  // a case for each plan that a backend trades memory for time by
 };
 
 struct Suite {

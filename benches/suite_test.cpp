@@ -6,6 +6,7 @@
 #include <fstream>
 #include <locale>
 
+#include "backends/registry.h"
 #include "base/error.h"
 #include "benches/testing/temporary_folder.h"
 
@@ -67,6 +68,38 @@ TEST(Suite, MeasuresACaseOfTwoGridsOnce) {
   suite.grids.resize(2);
   set_key(suite, "backend", {"naive", "naive"}, "--backend");
   EXPECT_EQ(expand(suite, 1).size(), 1U);
+}
+
+TEST(Suite, SweepsTheMemoryThatABackendCanTradeForTime) {
+  Suite suite;
+  set_key(suite, "backend", {"naive", "onednn"}, "--backend");
+  set_key(suite, "image", {"48"}, "--image");
+  set_key(suite, "memory_limit", {"2GiB", "1GiB"}, "--memory-limit");
+  EXPECT_EQ(expand(suite, 1).size(), 4U);
+  set_key(suite, "memory_limit", {"sweep"}, "--memory-limit");
+  std::vector<std::int64_t> limits;
+  for (const CaseSpec& spec : expand(suite, 1)) {
+    EXPECT_EQ(spec.memory_limit_bytes.has_value(), spec.backend == "onednn");
+    if (spec.memory_limit_bytes) {
+      limits.push_back(*spec.memory_limit_bytes);
+    }
+  }
+  if (find_backend("onednn").backend == nullptr) {
+    GTEST_SKIP() << "onednn is not built";
+  }
+  ASSERT_GE(limits.size(), 3U);
+  EXPECT_TRUE(std::ranges::is_sorted(limits, std::ranges::greater()));
+  // Every limit is one that its plan keeps.
+  for (const std::int64_t bytes : limits) {
+    CaseSpec spec;
+    spec.backend = "onednn";
+    spec.image = {48, 48, 48};
+    spec.threads = 1;
+    spec.memory_limit_bytes = bytes;
+    const MemoryPlan plan =
+        find_backend("onednn").backend->plan(training_program(spec), compile_options(spec));
+    EXPECT_LE(plan.total_bytes() + harness_bytes(spec), bytes);
+  }
 }
 
 TEST(Suite, AFileAndFlagsMeanTheSame) {

@@ -4,6 +4,7 @@
 #include <string>
 #include <vector>
 
+#include "backends/memory_trade.h"
 #include "backends/registry.h"
 #include "base/json.h"
 #include "benches/environment.h"
@@ -29,6 +30,7 @@ struct BackendPlan {
   std::string backend;
   std::string reason;  // why there is no plan; empty when there is one
   MemoryPlan plan;
+  std::vector<MemoryPlan> trades;  // time for memory; empty when there is nothing to trade
 };
 
 CompileOptions compile_options(const PlanOptions& options) {
@@ -68,9 +70,13 @@ std::vector<BackendPlan> plan_backends(const PlanOptions& options, const Program
   const CompileOptions compile = compile_options(options);
   std::vector<BackendPlan> plans;
   for (const RegisteredBackend& entry : asked_backends(options)) {
-    BackendPlan own{entry.name, obstacle(entry, program, compile), {}};
+    BackendPlan own{entry.name, obstacle(entry, program, compile), {}, {}};
     if (own.reason.empty()) {
       own.plan = entry.backend->plan(program, compile);
+      own.trades = memory_trade_off(*entry.backend, program, compile);
+      if (own.trades.size() == 1) {
+        own.trades.clear();
+      }
     }
     plans.push_back(std::move(own));
   }
@@ -91,19 +97,32 @@ std::string extra_time(const MemoryPlan& plan) {
              : "";
 }
 
-Json plan_json(const BackendPlan& own, std::int64_t room_bytes) {
+// What a plan has to stay below.
+std::int64_t bound_of(const PlanOptions& options, const MemoryRoom& room) {
+  return options.memory_limit.empty()
+             ? room.bytes
+             : std::min(room.bytes, parse_bytes(options.memory_limit, "--memory-limit"));
+}
+
+Json plan_json(const BackendPlan& own, std::int64_t bound_bytes) {
   if (!own.reason.empty()) {
     return {{"backend", own.backend}, {"planned_bytes", nullptr}, {"reason", own.reason}};
+  }
+  Json trades = Json::array();
+  for (const MemoryPlan& plan : own.trades) {
+    trades.push_back(
+        {{"planned_bytes", plan.total_bytes()}, {"extra_time_share", plan.extra_time_share}});
   }
   return {{"backend", own.backend},
           {"planned_bytes", own.plan.total_bytes()},
           {"bytes", own.plan.bytes},
           {"exact", own.plan.exact},
           {"extra_time_share", own.plan.extra_time_share},
-          {"fits", own.plan.total_bytes() <= room_bytes}};
+          {"schedules", std::move(trades)},
+          {"fits", own.plan.total_bytes() <= bound_bytes}};
 }
 
-void print_plan(const BackendPlan& own, std::int64_t room_bytes) {
+void print_plan(const BackendPlan& own, std::int64_t bound_bytes) {
   if (!own.reason.empty()) {
     fmt::print("{:<13} {}\n", own.backend, own.reason);
     return;
@@ -115,8 +134,16 @@ void print_plan(const BackendPlan& own, std::int64_t room_bytes) {
     }
   }
   fmt::print("{:<13} {:>10}  {:<12} {}{}{}\n", own.backend, human_bytes(own.plan.total_bytes()),
-             own.plan.total_bytes() <= room_bytes ? "fits" : "does not fit",
+             own.plan.total_bytes() <= bound_bytes ? "fits" : "does not fit",
              fmt::join(purposes, ", "), extra_time(own.plan), own.plan.exact ? "" : " (estimated)");
+  std::vector<std::string> trades;
+  for (const MemoryPlan& plan : own.trades) {
+    trades.push_back(
+        fmt::format("{} +{:.1f}%", human_bytes(plan.total_bytes()), 100 * plan.extra_time_share));
+  }
+  if (!trades.empty()) {
+    fmt::print("{:<13} memory against time: {}\n", "", fmt::join(trades, ", "));
+  }
 }
 
 // The largest batch of the image and the largest image of the batch in --fit's bytes. What a
@@ -209,11 +236,12 @@ ExitCode plan(const PlanOptions& options) {
   const Program program = lower_model(options.model, Mode::training);
   const std::vector<BackendPlan> plans = plan_backends(options, program);
   const MemoryRoom room = room_of(options);
+  const std::int64_t bound = bound_of(options, room);
 
   if (options.json) {
     Json rows = Json::array();
     for (const BackendPlan& own : plans) {
-      rows.push_back(plan_json(own, room.bytes));
+      rows.push_back(plan_json(own, bound));
     }
     fmt::print("{}\n", dump_json({{"memory", {{"bytes", room.bytes}, {"source", room.source}}},
                                   {"image", {program.dims.d, program.dims.h, program.dims.w}},
@@ -222,13 +250,14 @@ ExitCode plan(const PlanOptions& options) {
                                  2));
   } else {
     fmt::print("A step of {} image(s) of {}; there are {} ({})\n", program.images,
-               to_string(program.dims), human_bytes(room.bytes), room.source);
+               to_string(program.dims), human_bytes(bound),
+               bound < room.bytes ? "--memory-limit" : room.source);
     for (const BackendPlan& own : plans) {
-      print_plan(own, room.bytes);
+      print_plan(own, bound);
     }
   }
   const bool any_fits = std::any_of(plans.begin(), plans.end(), [&](const BackendPlan& own) {
-    return own.reason.empty() && own.plan.total_bytes() <= room.bytes;
+    return own.reason.empty() && own.plan.total_bytes() <= bound;
   });
   return any_fits ? ExitCode::done : ExitCode::cannot_here;
 }

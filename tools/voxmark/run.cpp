@@ -62,7 +62,7 @@ const std::map<std::string, std::string> kHelp = {
     {"max_repeats", "processes per case that --precision-target may reach"},
     {"order_seed", "of the order in which cases are interleaved"},
     {"taint_repeats", "how often a process that was disturbed is run again, at most"},
-    {"memory_limit", "8GiB, 500MB: tensors are computed again to fit; what cannot is not started"},
+    {"memory_limit", "8GiB,500MB: tensors are computed again to fit; sweep: from most memory to least"},
     {"case_budget", "a case predicted to take more seconds is skipped"},
     {"timeout", "seconds without a message after which a case is ended"},
     {"baseline", "backend that speed-ups refer to; default: eigen-tensor, else the first"}};

@@ -1,0 +1,27 @@
+#include "backends/memory_trade.h"
+
+#include <algorithm>
+#include <limits>
+
+namespace voxmark {
+
+std::vector<MemoryPlan> memory_trade_off(const Backend& backend, const Program& program,
+                                         CompileOptions options) {
+  const auto plan_within = [&](std::optional<std::int64_t> bytes) {
+    options.memory_limit_bytes = bytes;
+    return backend.plan(program, options);
+  };
+  constexpr int kBetween = 3;
+  std::vector<MemoryPlan> plans = {plan_within(std::numeric_limits<std::int64_t>::max()),
+                                   plan_within(std::nullopt), plan_within(1)};
+  const std::int64_t most = plans[1].total_bytes(), least = plans[2].total_bytes();
+  for (int i = 1; i <= kBetween && most > least; ++i) {
+    plans.push_back(plan_within(least + (most - least) * i / (kBetween + 1)));
+  }
+  std::ranges::sort(plans, std::ranges::greater(), &MemoryPlan::total_bytes);
+  const auto same = std::ranges::unique(plans, {}, &MemoryPlan::total_bytes);
+  plans.erase(same.begin(), same.end());
+  return plans;
+}
+
+}  // namespace voxmark
