@@ -182,7 +182,9 @@ class Step {
         const std::int64_t w = 2 * at[3] + tap % 2;
         const double value = x[static_cast<std::size_t>(
             (((at[0] * in[1] + d) * in[2] + h) * in[3] + w) * in[4] + at[4])];
-        second = std::max(second, std::min(value, largest));
+        // Equal values of a drawn image are the same function of the parameters (all that reaches
+        // them is constant): they move together.
+        if (value != largest) second = std::max(second, std::min(value, largest));
         largest = std::max(largest, value);
       }
       if (largest != 0) distance = std::min(distance, largest - second);
