@@ -67,6 +67,7 @@ std::vector<char*> pointers(std::vector<std::string>& texts) {
   setpgid(0, 0);
   prctl(PR_SET_PDEATHSIG, SIGKILL);
   std::signal(SIGPIPE, SIG_DFL);  // what is ignored stays ignored over exec
+  std::signal(SIGXFSZ, SIG_DFL);
   if (getppid() == parent && dup2(in.read_end, STDIN_FILENO) >= 0 &&
       dup2(out.write_end, STDOUT_FILENO) >= 0 && dup2(error.write_end, STDERR_FILENO) >= 0) {
     execvpe(command[0], command, environment);
