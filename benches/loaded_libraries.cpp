@@ -8,8 +8,9 @@
 #include "base/sha256.h"
 
 namespace voxmark {
+namespace {
 
-std::vector<LoadedLibrary> loaded_libraries() {
+std::vector<std::string> loaded_paths() {
   std::vector<std::string> paths;
   dl_iterate_phdr(
       [](dl_phdr_info* info, std::size_t, void* data) {
@@ -20,8 +21,14 @@ std::vector<LoadedLibrary> loaded_libraries() {
         return 0;
       },
       &paths);
+  return paths;
+}
+
+}  // namespace
+
+std::vector<LoadedLibrary> loaded_libraries() {
   std::vector<LoadedLibrary> libraries;
-  for (const std::string& path : paths) {
+  for (const std::string& path : loaded_paths()) {
     std::error_code failure;
     const std::filesystem::path target = std::filesystem::canonical(path, failure);
     LoadedLibrary library{failure ? path : target.string(), ""};
@@ -33,6 +40,18 @@ std::vector<LoadedLibrary> loaded_libraries() {
     libraries.push_back(std::move(library));
   }
   return libraries;
+}
+
+std::string openmp_runtime() {
+  for (const std::string& path : loaded_paths()) {
+    const std::string name = std::filesystem::path(path).filename();
+    for (const char* runtime : {"libgomp", "libiomp5", "libomp"}) {
+      if (name.starts_with(std::string(runtime) + ".")) {
+        return runtime;
+      }
+    }
+  }
+  return "";
 }
 
 }  // namespace voxmark

@@ -13,4 +13,7 @@ struct LoadedLibrary {
 
 std::vector<LoadedLibrary> loaded_libraries();
 
+// "libgomp", "libomp", "libiomp5": which OpenMP this process runs on; "" for none of these.
+std::string openmp_runtime();
+
 }  // namespace voxmark

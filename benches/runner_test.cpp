@@ -22,6 +22,8 @@ class Silent : public RunObserver {
   void step(const CaseSpec& /*spec*/, const StepMessage& /*step*/) override {}
   void finished(const CaseSpec& /*spec*/, const Record& /*record*/,
                 std::optional<double> /*seconds_left*/) override {}
+  void warn(const std::string& text) override { warnings.push_back(text); }
+  std::vector<std::string> warnings;
   int verifications = 0;
 };
 

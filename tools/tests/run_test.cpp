@@ -124,6 +124,28 @@ TEST_F(RunTest, MoreProcessesFollowUntilTheTargetOrTheirNumberIsReached) {
                                      "0.000001", "--time-budget", "0.001"});
   EXPECT_EQ(in_time.status, 0) << in_time.err;
   EXPECT_EQ(read_json_file(report_).at("records").size(), 2U);
+  const CommandResult budget =
+      run({"--backend", "null", "--time-budget", "600", "--max-repeats", "3"});
+  EXPECT_EQ(budget.status, 0) << budget.err;
+  EXPECT_EQ(read_json_file(report_).at("records").size(), 3U) << "the budget alone is filled";
+}
+
+// A program that knows neither sysinfo nor --counters, as builds before them.
+TEST_F(RunTest, AnOldBuildIsMeasuredBesideThisOne) {
+  const std::string old = folder_.path() + "/old_build";
+  std::ofstream(old) << "#!/bin/sh\n"
+                     << "test \"$1\" = sysinfo && exit 64\n"
+                     << "test \"$1 $2\" = 'child --help' && echo 'Runs one case' && exit 0\n"
+                     << "test \"$1\" = child && test $# != 1 && exit 64\n"
+                     << "exec " << VOXMARK_BINARY << " \"$@\"\n";
+  std::filesystem::permissions(old, std::filesystem::perms::owner_all);
+  const CommandResult result = run({"--backend", "naive", "--repeats", "2", "--against", old});
+  EXPECT_EQ(result.status, 0) << result.err;
+  const Json theirs = read_json_file(folder_.path() + "/report.against.json");
+  EXPECT_EQ(theirs.at("voxmark").at("reason"), "this build has no sysinfo");
+  EXPECT_EQ(theirs.at("records").at(1).at("outcome"), "ok");
+  EXPECT_TRUE(theirs.at("details").at("environment_changes").empty())
+      << "what another build says otherwise is no change of the machine";
 }
 
 TEST_F(RunTest, AnotherBuildIsMeasuredBesideThisOne) {
