@@ -6,10 +6,13 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <algorithm>
+#include <array>
 #include <chrono>
 #include <csignal>
 #include <filesystem>
 #include <fstream>
+#include <map>
 #include <random>
 #include <set>
 #include <sstream>
@@ -168,56 +171,141 @@ TEST_F(FaultTest, AReportBehindAFileSizeLimitIsAnError) {
   EXPECT_TRUE(std::filesystem::is_empty(folder_.path())) << "half a file is left";
 }
 
-// Every whole line of a journal; what is behind the last newline is torn.
-std::string whole_lines(const std::string& journal) {
-  std::ifstream file(journal, std::ios::binary);
+std::string text_of(const std::string& path) {
   std::ostringstream text;
-  text << file.rdbuf();
-  return text.str().substr(0, text.str().rfind('\n') + 1);
+  text << std::ifstream(path, std::ios::binary).rdbuf();
+  return text.str();
 }
 
-// Killed at random points and resumed, over and over: each run goes on from what the one before
-// had finished, and no row is lost or measured twice.
-TEST_F(FaultTest, KilledAtRandomPointsItLosesNothingAndDoublesNothing) {
-  constexpr int kKills = 40;
-  constexpr int kCases = 12;
-  const std::uint64_t seed = 20240531;
-  std::mt19937_64 random(seed);
-  const std::string journal = report_ + ".journal";
-  const Arguments cases = {"--backend", "null", "--repeats", std::to_string(kCases)};
-  std::string before;
-  int kills = 0;
-  while (kills < kKills && !std::filesystem::exists(report_)) {
-    Arguments arguments = tiny_run(report_, cases);
-    if (std::filesystem::exists(journal)) {
+// Every whole line of a journal; what is behind the last newline is torn.
+std::string whole_lines(const std::string& journal) {
+  const std::string text = text_of(journal);
+  return text.substr(0, text.rfind('\n') + 1);
+}
+
+// Sweeps with all that there is to lose: a backend to be verified, a program of somebody else's
+// with a process of its own, another build beside this one.
+class KillTest : public FaultTest {
+ protected:
+  void SetUp() override {
+    FaultTest::SetUp();
+    std::filesystem::create_directories(temporary_);
+    setenv("TMPDIR", temporary_.c_str(), 1);
+    std::filesystem::copy_file(VOXMARK_BINARY, other_);
+    std::ofstream(other_, std::ios::app) << "another build";
+    std::ofstream(script_) << "#!/bin/sh\n" << FAULTY_CHILD << " none\nexit $?\n";
+    std::filesystem::permissions(script_, std::filesystem::perms::owner_all);
+    // At two shapes: the losses that the script tells of its timed steps are made up.
+    const auto grid = [](const std::string& backend, const Json& image) {
+      return Json{{"backend", {backend}}, {"image", {image}}, {"filters", {2}},
+                  {"threads", {1}},       {"steps", 2},       {"warmup", 1}};
+    };
+    const Json suite = {{"schema", "voxmark.suite/1"},
+                        {"grids", {grid("naive", {16, 16, 32}), grid("exec:" + script_, 16)}},
+                        {"repeats", 3},
+                        {"taint_repeats", 0}};
+    std::ofstream(suite_) << dump_json(suite);
+  }
+  void TearDown() override { unsetenv("TMPDIR"); }
+
+  Arguments sweep() const {
+    Arguments arguments = {"run", suite_, "--against", other_, "--no-limits", "--out", report_};
+    if (std::filesystem::exists(journals_[0])) {
       arguments.emplace_back("--resume");
     }
-    const pid_t process = start_voxmark(arguments);
-    usleep(static_cast<useconds_t>(random() % 400000));
+    return arguments;
+  }
+  bool is_done() const {
+    return std::filesystem::exists(report_) && !std::filesystem::exists(journals_[0]);
+  }
+  void start_anew() const {
+    std::filesystem::remove(report_);
+    std::filesystem::remove(against_);
+  }
+
+  void expect_every_row_once(const std::string& path) const {
+    std::map<std::string, int> rows;
+    const Json report = read_json_file(path);
+    for (const Json& record : report.at("records")) {
+      EXPECT_EQ(record.at("outcome"), "ok") << record.at("reason");
+      const Json& spec = record.at("case");
+      ++rows[spec.at("backend").get<std::string>() + dump_json(spec.at("process"))];
+    }
+    EXPECT_EQ(rows.size(), 6U) << path;
+    EXPECT_EQ(report.at("records").size(), 6U) << path;
+  }
+
+  // Those that have our cache folder in their environment: all that a run started.
+  bool is_anything_left() const {
+    const std::string ours = "XDG_CACHE_HOME=" + folder_.path();
+    for (const auto& entry : std::filesystem::directory_iterator("/proc")) {
+      const std::string name = entry.path().filename();
+      if (name.find_first_not_of("0123456789") == std::string::npos &&
+          name != std::to_string(getpid()) &&
+          text_of(entry.path() / "environ").find(ours) != std::string::npos) {
+        return true;
+      }
+    }
+    return false;
+  }
+  bool all_has_ended() const {
+    for (int i = 0; i < 3000 && is_anything_left(); ++i) {
+      usleep(10000);
+    }
+    return !is_anything_left();
+  }
+
+  std::string against_ = folder_.path() + "/report.against.json";
+  std::array<std::string, 2> journals_ = {report_ + ".journal", against_ + ".journal"};
+  std::string temporary_ = folder_.path() + "/temporary";
+  std::string other_ = folder_.path() + "/other_build";
+  std::string script_ = folder_.path() + "/script";
+  std::string suite_ = folder_.path() + "/suite.json";
+};
+
+// Killed at random points and resumed, over and over: each run goes on from what the one before
+// had finished, no row is lost or measured twice, and nothing that it started is left.
+TEST_F(KillTest, AHundredTimesItLosesNothingDoublesNothingAndLeavesNothing) {
+  constexpr int kKills = 100;
+  const std::uint64_t seed = 20240531;
+  std::mt19937_64 random(seed);
+  const auto begin = std::chrono::steady_clock::now();
+  ASSERT_EQ(run_voxmark(sweep()).status, 0);  // so that proofs are remembered, and for its time
+  const std::chrono::duration<double> whole = std::chrono::steady_clock::now() - begin;
+  const double longest = std::min(whole.count() / 2, 1.0);  // a busy machine must not take hours
+  const auto microseconds = static_cast<std::uint64_t>(1e6 * longest);
+  start_anew();
+  std::array<std::string, 2> before;
+  int sweeps = 0;
+  for (int kills = 0; kills < kKills; ++kills) {
+    const pid_t process = start_voxmark(sweep());
+    usleep(static_cast<useconds_t>(random() % microseconds));
     kill(process, SIGKILL);
     waitpid(process, nullptr, 0);
-    ++kills;
-    if (std::filesystem::exists(journal)) {
-      const std::string now = whole_lines(journal);
-      ASSERT_EQ(now.substr(0, before.size()), before) << "a finished row is gone; seed " << seed;
-      before = now;
+    ASSERT_TRUE(all_has_ended()) << "kill " << kills << ", seed " << seed;
+    if (is_done()) {
+      ++sweeps;
+      expect_every_row_once(report_);
+      expect_every_row_once(against_);
+      start_anew();
+      before = {};
+      continue;
+    }
+    for (std::size_t i = 0; i < journals_.size(); ++i) {
+      if (std::filesystem::exists(journals_[i])) {
+        const std::string now = whole_lines(journals_[i]);
+        ASSERT_EQ(now.substr(0, before[i].size()), before[i])
+            << "a finished row is gone; kill " << kills << ", seed " << seed;
+        before[i] = now;
+      }
     }
   }
-  if (!std::filesystem::exists(report_)) {
-    Arguments rest = cases;
-    if (std::filesystem::exists(journal)) {
-      rest.emplace_back("--resume");
-    }
-    const CommandResult result = run(rest);
-    ASSERT_EQ(result.status, 0) << result.err;
-  }
-  std::set<int> processes;
-  const Json report = read_json_file(report_);
-  for (const Json& record : report.at("records")) {
-    processes.insert(record.at("case").at("process").get<int>());
-  }
-  EXPECT_EQ(processes.size(), static_cast<std::size_t>(kCases)) << kills << " kills";
-  EXPECT_EQ(report.at("records").size(), static_cast<std::size_t>(kCases)) << kills << " kills";
+  const CommandResult rest = run_voxmark(sweep());
+  ASSERT_EQ(rest.status, 0) << rest.err;
+  expect_every_row_once(report_);
+  expect_every_row_once(against_);
+  EXPECT_TRUE(std::filesystem::is_empty(temporary_));
+  RecordProperty("sweeps", sweeps);
 }
 
 }  // namespace
