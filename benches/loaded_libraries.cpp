@@ -1,11 +1,14 @@
 #include "benches/loaded_libraries.h"
 
+#include <gnu/libc-version.h>
 #include <link.h>
 
 #include <filesystem>
+#include <string_view>
 
 #include "base/error.h"
 #include "base/sha256.h"
+#include "benches/matmul_rate.h"
 
 namespace voxmark {
 namespace {
@@ -24,6 +27,19 @@ std::vector<std::string> loaded_paths() {
   return paths;
 }
 
+// "libgomp.so.1.0.0" -> "1.0.0". glibc's file has only a name, oneDNN's no patch level.
+std::string version_of(const std::string& file_name) {
+  constexpr std::string_view kBefore = ".so.";
+  if (file_name.starts_with("libc.so")) {
+    return gnu_get_libc_version();
+  }
+  if (file_name.starts_with("libdnnl.so")) {
+    return onednn_version();
+  }
+  const std::size_t found = file_name.find(kBefore);
+  return found == std::string::npos ? "" : file_name.substr(found + kBefore.size());
+}
+
 }  // namespace
 
 std::vector<LoadedLibrary> loaded_libraries() {
@@ -31,7 +47,7 @@ std::vector<LoadedLibrary> loaded_libraries() {
   for (const std::string& path : loaded_paths()) {
     std::error_code failure;
     const std::filesystem::path target = std::filesystem::canonical(path, failure);
-    LoadedLibrary library{failure ? path : target.string(), ""};
+    LoadedLibrary library{failure ? path : target.string(), version_of(target.filename()), ""};
     try {
       library.sha256 = sha256_file(library.path);
     } catch (const Error&) {

@@ -7,8 +7,9 @@
 namespace voxmark {
 
 struct LoadedLibrary {
-  std::string path;    // behind symbolic links: the version is often in the file's name
-  std::string sha256;  // "" where the file cannot be read
+  std::string path;     // behind symbolic links
+  std::string version;  // its own word, else what its file's name ends in: "2.6.3"; "" for none
+  std::string sha256;   // "" where the file cannot be read
 };
 
 std::vector<LoadedLibrary> loaded_libraries();

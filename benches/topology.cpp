@@ -77,6 +77,9 @@ Json topology() {
   if (hwloc_topology_load(topology.get()) != 0) {
     return {{"reason", "hwloc cannot read this machine"}};
   }
+  if (hwloc_topology_is_thissystem(topology.get()) == 0) {
+    return {{"reason", "HWLOC_* variables describe another machine to hwloc"}};
+  }
   const auto count = [&](hwloc_obj_type_t type) {
     return hwloc_get_nbobjs_by_type(topology.get(), type);
   };

@@ -27,6 +27,12 @@ using testing::HasSubstr;
 
 class FaultTest : public RunTest {};
 
+std::string text_of(const std::string& path) {
+  std::ostringstream text;
+  text << std::ifstream(path, std::ios::binary).rdbuf();
+  return text.str();
+}
+
 TEST_F(FaultTest, AFullDiskIsAnErrorAndNoReport) {
   EXPECT_EQ(run_voxmark({"run", "--backend", "null", "--image", "16", "--out", "/dev/full"}).status,
             70);
@@ -96,12 +102,42 @@ TEST_F(FaultTest, AnInterruptLeavesAPartialReportThatResumes) {
     const Json partial = read_json_file(report_);
     EXPECT_GE(partial.at("records").size(), 1U);
     EXPECT_LT(partial.at("records").size(), 400U);
+    EXPECT_EQ(partial.at("details").at("partial"), "the run was interrupted");
   }
   const std::size_t before = read_json_file(report_).at("records").size();
   // The same cases, but fewer: what was measured stays.
   const CommandResult resumed = run({"--backend", "null", "--repeats", "1", "--resume"});
   EXPECT_EQ(resumed.status, 0) << resumed.err;
   EXPECT_EQ(read_json_file(report_).at("records").size(), before);
+  EXPECT_FALSE(read_json_file(report_).at("details").contains("partial"));
+}
+
+TEST_F(FaultTest, ATornJournalResumesWithAWarningAndAnotherRunsDoesNot) {
+  const std::string journal = report_ + ".journal";
+  const Arguments arguments = tiny_run(report_, {"--backend", "null", "--repeats", "400"});
+  ASSERT_EQ(interrupted_run(arguments, journal, SIGKILL), -1);
+  std::ofstream(journal, std::ios::app) << "{\"sha256\":\"half a line";
+  const Arguments again = {"--backend", "null", "--repeats", "1", "--resume"};
+  for (const Arguments& other : {Arguments{"--bind", "cores"}, {"--counters", "none"}}) {
+    Arguments mixed = again;
+    mixed.insert(mixed.end(), other.begin(), other.end());
+    const CommandResult refused = run(mixed);
+    EXPECT_EQ(refused.status, 64);
+    EXPECT_THAT(refused.err, HasSubstr(other[0]));
+  }
+  std::ofstream(journal, std::ios::app) << "{\"sha256\":\"half a line";
+  const CommandResult resumed = run(again);
+  EXPECT_EQ(resumed.status, 0) << resumed.err;
+  EXPECT_THAT(resumed.err, HasSubstr("is not whole: its record is dropped"));
+}
+
+TEST_F(FaultTest, ANewRunKeepsTheJournalOfOneThatWasNotFinished) {
+  const Arguments arguments = tiny_run(report_, {"--backend", "null", "--repeats", "400"});
+  ASSERT_EQ(interrupted_run(arguments, report_ + ".journal", SIGKILL), -1);
+  const CommandResult anew = run({"--backend", "null"});
+  EXPECT_EQ(anew.status, 0) << anew.err;
+  EXPECT_THAT(anew.err, HasSubstr("kept as " + report_ + ".journal.1"));
+  EXPECT_TRUE(std::filesystem::exists(report_ + ".journal.1"));
 }
 
 TEST_F(FaultTest, WhatAKilledRunHadMeasuredIsKeptAndNotMeasuredTwice) {
@@ -145,6 +181,16 @@ TEST_F(FaultTest, APartialReportOpensInEveryTool) {
   ASSERT_EQ(interrupted_run(arguments, report_ + ".journal", SIGINT), 130);
   EXPECT_EQ(run_voxmark({"validate", report_}).status, 0);
   EXPECT_EQ(run_voxmark({"rerun", report_}).status, 0);
+  if (!std::filesystem::exists(VOXMARK_SOURCE_DIR "/.venv/bin/python")) {
+    GTEST_SKIP() << "no .venv: the tools that are Python are left out";
+  }
+  const std::string page = folder_.path() + "/page.html";
+  EXPECT_EQ(run_voxmark({"report", report_, "-o", page}).status, 0);
+  EXPECT_THAT(text_of(page), HasSubstr("the run was interrupted"));
+  EXPECT_EQ(run_voxmark({"bundle", report_, "-o", folder_.path() + "/all.tar.gz"}).status, 0);
+  const std::string history = folder_.path() + "/history.db";
+  EXPECT_EQ(run_voxmark({"history", "--db", history, "add", report_}).status, 0);
+  EXPECT_THAT(run_voxmark({"compare", report_, report_}).status, testing::AnyOf(0, 3, 4));
 }
 
 TEST_F(FaultTest, ATeamThatIsSmallerThanAskedForIsAnError) {
@@ -159,6 +205,22 @@ TEST_F(FaultTest, ATeamThatIsSmallerThanAskedForIsAnError) {
   EXPECT_THAT(result.out, HasSubstr("OpenMP gives 1"));
 }
 
+TEST_F(FaultTest, ATeamThatIsHeldOnOneCpuIsAnError) {
+  if (std::thread::hardware_concurrency() < 2) {
+    GTEST_SKIP() << "one CPU";
+  }
+  for (const char* variable : {"GOMP_CPU_AFFINITY=0", "OMP_PLACES={0}"}) {
+    const std::string text = variable;
+    const std::string name = text.substr(0, text.find('='));
+    setenv(name.c_str(), text.substr(name.size() + 1).c_str(), 1);
+    const CommandResult result = run_voxmark({"run", "--backend", "null", "--image", "16",
+                                              "--threads", "2", "--no-limits", "--out", report_});
+    unsetenv(name.c_str());
+    EXPECT_EQ(result.status, 64) << variable;
+    EXPECT_THAT(result.out, HasSubstr("held on 1 CPUs")) << variable;
+  }
+}
+
 TEST_F(FaultTest, AReportBehindAFileSizeLimitIsAnError) {
   rlimit before = {};
   getrlimit(RLIMIT_FSIZE, &before);
@@ -169,12 +231,6 @@ TEST_F(FaultTest, AReportBehindAFileSizeLimitIsAnError) {
   EXPECT_EQ(result.status, 70) << result.err;
   EXPECT_THAT(result.err, HasSubstr("File too large"));
   EXPECT_TRUE(std::filesystem::is_empty(folder_.path())) << "half a file is left";
-}
-
-std::string text_of(const std::string& path) {
-  std::ostringstream text;
-  text << std::ifstream(path, std::ios::binary).rdbuf();
-  return text.str();
 }
 
 // Every whole line of a journal; what is behind the last newline is torn.

@@ -16,6 +16,7 @@ from voxmark_reports.text import clean
 
 # What changes from minute to minute, or is measured anew each time, is no difference.
 _VOLATILE = (
+    "cpu.mhz",
     "memory.available_bytes",
     "system.load_average",
     "limits.memory_bytes",
@@ -35,7 +36,6 @@ _RANKED = (
     "cpu.no_turbo",
     "cpu.boost",
     "cpu.max_frequency_khz",
-    "cpu.mhz",
     "cpu.caches",
     "memory.total_bytes",
     "memory.transparent_hugepages",
