@@ -197,6 +197,8 @@ Json cpu_section(const std::string& root) {
   section.add("allowed_list", allowed_list(root), "not in /proc/self/status");
   if (Json shape = topology(); shape.contains("reason")) {
     section.add_missing("topology", shape.at("reason").get<std::string>());
+  } else if (shape.at("this_machine") == false) {
+    section.add_missing("topology", "HWLOC_* variables describe another machine");
   } else {
     section.add("topology", std::move(shape));
   }

@@ -1,6 +1,6 @@
 // Cleans up after us when we are killed and cannot: a process of its own that waits for our end,
-// then kills our children's groups and removes our temporary folders. It sleeps until then. Where it
-// cannot be started, nothing is cleaned up.
+// then kills our children's groups and removes our temporary folders. It sleeps until then. Where
+// it cannot be started, nothing is cleaned up.
 #pragma once
 
 #include <sys/types.h>

@@ -5,6 +5,7 @@
 
 #include <filesystem>
 #include <fstream>
+#include <thread>
 
 #include "base/json.h"
 #include "benches/report_check.h"
@@ -49,6 +50,7 @@ class RunnerTest : public testing::Test {
     options.out = folder_.path() + "/report.json";
     options.cache_folder = folder_.path() + "/cache";
     options.runner.child.command = {VOXMARK_PROGRAM, "child"};
+    options.runner.child.environment = environment_;
     options.runner.child.patience_seconds = patience_seconds_;
     options.runner.case_budget_seconds = case_budget_seconds_;
     return run_sweep(options, observer_);
@@ -63,6 +65,7 @@ class RunnerTest : public testing::Test {
 
   TemporaryFolder folder_;
   Silent observer_;
+  std::vector<std::string> environment_;
   double patience_seconds_ = 120;
   std::optional<double> case_budget_seconds_;
   ExitCode code_ = ExitCode::done;
@@ -108,6 +111,19 @@ TEST_F(RunnerTest, NullIsOverheadAndNoResult) {
   EXPECT_EQ(record.outcome, Outcome::overhead);
   EXPECT_FALSE(record.verification);
   EXPECT_TRUE(record.samples.at(1).times);
+}
+
+TEST_F(RunnerTest, ATeamThatIsHeldOnOneCpuIsNotTimed) {
+  if (std::thread::hardware_concurrency() < 2) {
+    GTEST_SKIP() << "one CPU";
+  }
+  environment_ = {"OMP_PLACES={0}", "OMP_PROC_BIND=close"};
+  CaseSpec spec = small_case("null");
+  spec.threads = 2;
+  const Record record = run_one(spec);
+  EXPECT_EQ(record.outcome, Outcome::failed);
+  EXPECT_NE(record.reason->find("held on 1 CPUs"), std::string::npos) << *record.reason;
+  EXPECT_EQ(code_, ExitCode::bad_input);
 }
 
 TEST_F(RunnerTest, SkipsWhatABackendDoesNotSupport) {

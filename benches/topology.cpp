@@ -77,13 +77,11 @@ Json topology() {
   if (hwloc_topology_load(topology.get()) != 0) {
     return {{"reason", "hwloc cannot read this machine"}};
   }
-  if (hwloc_topology_is_thissystem(topology.get()) == 0) {
-    return {{"reason", "HWLOC_* variables describe another machine to hwloc"}};
-  }
   const auto count = [&](hwloc_obj_type_t type) {
     return hwloc_get_nbobjs_by_type(topology.get(), type);
   };
-  return {{"packages", count(HWLOC_OBJ_PACKAGE)},
+  return {{"this_machine", hwloc_topology_is_thissystem(topology.get()) != 0},
+          {"packages", count(HWLOC_OBJ_PACKAGE)},
           {"cores", count(HWLOC_OBJ_CORE)},
           {"hardware_threads", count(HWLOC_OBJ_PU)},
           {"numa_nodes", numa_nodes(topology.get())},

@@ -8,8 +8,8 @@
 
 #include "base/atomic_file.h"
 #include "base/error.h"
-#include "benches/guard.h"
 #include "base/sha256.h"
+#include "benches/guard.h"
 
 namespace voxmark {
 namespace {

@@ -217,7 +217,7 @@ TEST_F(FaultTest, ATeamThatIsHeldOnOneCpuIsAnError) {
                                               "--threads", "2", "--no-limits", "--out", report_});
     unsetenv(name.c_str());
     EXPECT_EQ(result.status, 64) << variable;
-    EXPECT_THAT(result.out, HasSubstr("held on 1 CPUs")) << variable;
+    EXPECT_THAT(result.err, HasSubstr("may run on 1 CPUs")) << variable;
   }
 }
 
