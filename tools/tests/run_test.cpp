@@ -178,12 +178,17 @@ TEST_F(RunTest, ARecordTellsWhatWasCountedAndWhereItRan) {
   EXPECT_TRUE(events.contains("minor-faults"));
   EXPECT_TRUE(events.contains("task-clock"));
   EXPECT_GE(details.at("probes").at("threads").size(), 1U);
+  EXPECT_GT(details.at("probes").at("harness_seconds_per_step").get<double>(), 0);
   EXPECT_TRUE(details.at("probes").at("threads").at(0).at("cpu").is_number());
   EXPECT_TRUE(details.at("interference").at("tainted").is_boolean());
   EXPECT_NE(details.at("execution").at("omp_proc_bind"), 0) << "requested, and in effect";
   const Json& settings = report.at("details").at("thread_settings");
   EXPECT_EQ(settings.at("requested").at("KMP_BLOCKTIME"), "1");
   EXPECT_EQ(settings.at("translated").at("OMP_PLACES"), "cores");
+  EXPECT_THAT(settings.at("runtime").get<std::string>(),
+              testing::AnyOf("libgomp", "libomp", "libiomp5"));
+  EXPECT_THAT(report.at("records").at(0).at("reproduce").get<std::string>(),
+              HasSubstr("--bind cores --profile paper"));
   EXPECT_TRUE(report.at("details").at("environment_changes").is_array());
   EXPECT_EQ(run({"--backend", "null", "--bind", "sockets"}).status, 64);
   EXPECT_EQ(run({"--backend", "null", "--counters", "no-such-event"}).status, 64);
