@@ -10,6 +10,7 @@
 
 #include "backends/verify.h"
 #include "base/error.h"
+#include "benches/guard.h"
 #include "results/record.h"
 #include "workloads/safetensors.h"
 #include "workloads/weights.h"
@@ -60,6 +61,7 @@ CaseFiles::~CaseFiles() {
   std::error_code ignored;
   if (!folder_.empty()) {
     fs::remove_all(folder_, ignored);
+    release_folder(folder_);
   }
 }
 
@@ -70,6 +72,7 @@ const std::string& CaseFiles::folder() {
       throw_internal("{}: cannot be created: {}", name, std::generic_category().message(errno));
     }
     folder_ = name;
+    guard_folder(folder_);
   }
   return folder_;
 }

@@ -15,6 +15,7 @@
 #include <thread>
 
 #include "base/error.h"
+#include "benches/guard.h"
 #include "benches/interrupt.h"
 
 namespace voxmark {
@@ -67,6 +68,7 @@ std::vector<char*> pointers(std::vector<std::string>& texts) {
   setpgid(0, 0);
   prctl(PR_SET_PDEATHSIG, SIGKILL);
   std::signal(SIGPIPE, SIG_DFL);  // what is ignored stays ignored over exec
+  std::signal(SIGXFSZ, SIG_DFL);
   if (getppid() == parent && dup2(in.read_end, STDIN_FILENO) >= 0 &&
       dup2(out.write_end, STDOUT_FILENO) >= 0 && dup2(error.write_end, STDERR_FILENO) >= 0) {
     execvpe(command[0], command, environment);
@@ -132,6 +134,7 @@ void ChildProcess::start(const std::vector<std::string>& command,
     throw_bad_input("child program {}: cannot be started: {}", command.front(),
                     describe_errno(reason));
   }
+  guard_group(process_);
 }
 
 ChildProcess::~ChildProcess() {
@@ -210,19 +213,31 @@ void ChildProcess::drain_errors() {
   }
 }
 
+bool ChildProcess::reap(int flags) {
+  siginfo_t info = {};
+  const auto id = static_cast<id_t>(process_);
+  while (waitid(P_PID, id, &info, flags | WEXITED | WNOWAIT) != 0 && errno == EINTR) {
+  }
+  if (info.si_pid != process_) {
+    return false;
+  }
+  ::kill(-process_, SIGKILL);
+  waitid(P_PID, id, &info, WEXITED);
+  release_group(process_);
+  ended_ = ProcessEnd{};
+  if (info.si_code == CLD_EXITED) {
+    ended_->exit_status = info.si_status;
+  } else {
+    ended_->signal = info.si_status;
+  }
+  return true;
+}
+
 std::optional<ProcessEnd> ChildProcess::wait(double patience_seconds) {
   const Clock::time_point start = Clock::now();
   while (!ended_) {
-    int status = 0;
-    const pid_t waited = waitpid(process_, &status, WNOHANG);
-    if (waited == process_) {
+    if (reap(WNOHANG)) {
       drain_errors();
-      ended_ = ProcessEnd{};
-      if (WIFSIGNALED(status)) {
-        ended_->signal = WTERMSIG(status);
-      } else {
-        ended_->exit_status = WEXITSTATUS(status);
-      }
     } else if (seconds_since(start) > patience_seconds) {
       return std::nullopt;
     } else {
@@ -238,10 +253,7 @@ void ChildProcess::kill() {
   }
   ::kill(-process_, SIGKILL);
   ::kill(process_, SIGKILL);  // its group is its own from exec on; before that there is none
-  int status = 0;
-  while (waitpid(process_, &status, 0) < 0 && errno == EINTR) {
-  }
-  ended_ = ProcessEnd{std::nullopt, SIGKILL};
+  reap(0);
 }
 
 std::string ChildProcess::last_error_line() const {

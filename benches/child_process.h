@@ -1,4 +1,5 @@
-// A program started with pipes to its input, output and error output, that dies with us.
+// A program started with pipes to its input, output and error output, that dies with us, and so do
+// the programs that it starts.
 // Knows nothing of what is said over the pipes but that it comes in lines.
 #pragma once
 
@@ -38,7 +39,8 @@ class ChildProcess {
   // `patience_seconds`; `interrupted`: pending_interrupt() is set; `too_long`: past 64 MiB.
   Read read_line(std::string& line, double patience_seconds);
 
-  // Waits until it has ended; nothing when it has not within `patience_seconds`.
+  // Waits until it has ended, and ends what it left running; nothing when it has not ended within
+  // `patience_seconds`.
   std::optional<ProcessEnd> wait(double patience_seconds);
   void kill();
 
@@ -49,6 +51,8 @@ class ChildProcess {
  private:
   void start(const std::vector<std::string>& command, const std::vector<std::string>& environment);
   void drain_errors();
+  // `flags` as waitid(2) takes them. The id stays ours until the group is dead, too.
+  bool reap(int flags);
   void read_available(int descriptor, std::string& into, bool& open);
 
   pid_t process_ = -1;

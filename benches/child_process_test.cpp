@@ -2,15 +2,19 @@
 
 #include <gtest/gtest.h>
 #include <sys/mman.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
+#include <array>
 #include <chrono>
 #include <csignal>
 #include <cstring>
+#include <filesystem>
 #include <fstream>
 #include <thread>
 
 #include "base/error.h"
+#include "benches/guard.h"
 #include "benches/process_status.h"
 #include "benches/testing/temporary_folder.h"
 
@@ -104,23 +108,43 @@ TEST(ChildProcess, DiesWithItsChildrenWhenItIsNoLongerWanted) {
   EXPECT_TRUE(ends_soon(grandchild));
 }
 
-TEST(ChildProcess, DiesWithItsParent) {
+TEST(ChildProcess, WhatItLeftRunningEndsWithIt) {
+  ChildProcess child = shell("sleep 600 & echo $!");
+  const pid_t grandchild = std::stoi(next_line(child));
+  EXPECT_EQ(child.wait(kPatienceSeconds)->exit_status, 0);
+  EXPECT_TRUE(ends_soon(grandchild));
+}
+
+TEST(ChildProcess, DiesWithItsParentAndSoDoItsChildrenAndFolders) {
+  const std::string folder =
+      (std::filesystem::temp_directory_path() / ("guarded" + std::to_string(getpid()))).string();
   // A parent in between, which is killed and cannot clean up.
   int ends[2];
   ASSERT_EQ(pipe(ends), 0);
   const pid_t parent = fork();
   if (parent == 0) {
-    const ChildProcess child = shell("sleep 600");
-    const pid_t id = child.id();
-    [[maybe_unused]] const ssize_t written = write(ends[1], &id, sizeof id);
+    std::filesystem::create_directories(folder + "/deep");
+    guard_folder(folder);
+    ChildProcess child = shell("sleep 600 & echo $!; wait");
+    std::string line;
+    child.read_line(line, kPatienceSeconds);
+    const std::array<pid_t, 2> ids = {child.id(), std::stoi(line)};
+    [[maybe_unused]] const ssize_t written = write(ends[1], ids.data(), sizeof ids);
     pause();
     _exit(0);
   }
-  pid_t child = 0;
-  ASSERT_EQ(read(ends[0], &child, sizeof child), static_cast<ssize_t>(sizeof child));
-  EXPECT_TRUE(is_running(child));
+  std::array<pid_t, 2> ids{};
+  ASSERT_EQ(read(ends[0], ids.data(), sizeof ids), static_cast<ssize_t>(sizeof ids));
+  EXPECT_TRUE(is_running(ids[0]) && is_running(ids[1]));
+  EXPECT_TRUE(std::filesystem::exists(folder));
   kill(parent, SIGKILL);
-  EXPECT_TRUE(ends_soon(child));
+  waitpid(parent, nullptr, 0);
+  EXPECT_TRUE(ends_soon(ids[0]));
+  EXPECT_TRUE(ends_soon(ids[1]));
+  for (int i = 0; i < 600 && std::filesystem::exists(folder); ++i) {
+    std::this_thread::sleep_for(std::chrono::milliseconds(50));
+  }
+  EXPECT_FALSE(std::filesystem::exists(folder));
   close(ends[0]);
   close(ends[1]);
 }

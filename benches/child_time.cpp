@@ -15,6 +15,7 @@
 #include "benches/process_status.h"
 #include "benches/readings.h"
 #include "benches/thread_placement.h"
+#include "benches/thread_team.h"
 #include "workloads/cost.h"
 #include "workloads/weights.h"
 #include "workloads/work.h"
@@ -114,17 +115,6 @@ Json execution_settings() {
           {"omp_proc_bind", static_cast<int>(omp_get_proc_bind())},
           {"omp_num_places", omp_get_num_places()},
           {"omp_num_procs", omp_get_num_procs()}};
-}
-
-// Variables such as OMP_THREAD_LIMIT and OMP_DYNAMIC make teams smaller without a word.
-void check_team(int threads) {
-  int team = 0;
-#pragma omp parallel num_threads(threads)
-#pragma omp single
-  team = omp_get_num_threads();
-  if (team != threads) {
-    throw_bad_input("threads {}: OpenMP gives {} (OMP_THREAD_LIMIT, OMP_DYNAMIC?)", threads, team);
-  }
 }
 
 // Where the time of a step goes: stages with a convolution in them (and what is fused with it), and

@@ -67,6 +67,10 @@ Json EnergyMeter::stop() {
     if (!now) {
       return {{"joules", nullptr}, {"reason", domain.name + ": cannot be read any more"}};
     }
+    if (*now < domain.start_microjoules && domain.range_microjoules == 0) {
+      return {{"joules", nullptr},
+              {"reason", domain.name + ": its counter began anew, and its range is not known"}};
+    }
     const double joules = joules_between(domain.start_microjoules, *now, domain.range_microjoules);
     by_name[domain.name] = joules;
     sum += joules;

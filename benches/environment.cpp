@@ -7,6 +7,7 @@
 
 #include <algorithm>
 #include <array>
+#include <cstdlib>
 #include <filesystem>
 #include <fstream>
 #include <optional>
@@ -53,6 +54,16 @@ class Section {
       add(name, line);
     } else {
       add_missing(name, "cannot read " + path);
+    }
+  }
+
+  // Of the control group, by either version's name; "" where there is no such file.
+  void add_cgroup_file(const std::string& name, const std::string& path,
+                       const std::string& other_path) {
+    if (path.empty() && other_path.empty()) {
+      add_missing(name, "this control group does not tell");
+    } else {
+      add_file(name, path.empty() ? other_path : path);
     }
   }
 
@@ -179,17 +190,35 @@ Json cpu_section(const std::string& root) {
   section.add_file("governor", cpu0 + "cpufreq/scaling_governor");
   section.add_file("frequency_driver", cpu0 + "cpufreq/scaling_driver");
   section.add_file("max_frequency_khz", cpu0 + "cpufreq/cpuinfo_max_freq");
+  section.add("mhz", cpuinfo(root, "cpu MHz"), "not in /proc/cpuinfo");  // just now
   section.add_file("no_turbo", root + "/sys/devices/system/cpu/intel_pstate/no_turbo");
   section.add_file("boost", root + "/sys/devices/system/cpu/cpufreq/boost");
   section.add("caches", caches(root));
   section.add("allowed_list", allowed_list(root), "not in /proc/self/status");
   if (Json shape = topology(); shape.contains("reason")) {
     section.add_missing("topology", shape.at("reason").get<std::string>());
+  } else if (shape.at("this_machine") == false) {
+    section.add_missing("topology", "HWLOC_* variables describe another machine");
   } else {
     section.add("topology", std::move(shape));
   }
   section.add("vulnerabilities", vulnerabilities(root));
   return std::move(section).json();
+}
+
+// Where a variable fixes it; else it moves, and malloc does not tell.
+std::optional<std::string> malloc_mmap_threshold() {
+  if (const char* bytes = std::getenv("MALLOC_MMAP_THRESHOLD_")) {
+    return bytes;
+  }
+  constexpr std::string_view kTunable = "glibc.malloc.mmap_threshold=";
+  const char* tunables = std::getenv("GLIBC_TUNABLES");
+  const std::string all = tunables == nullptr ? "" : tunables;
+  const std::size_t begin = all.find(kTunable);
+  if (begin == std::string::npos) {
+    return std::nullopt;
+  }
+  return all.substr(begin + kTunable.size(), all.find(':', begin) - begin - kTunable.size());
 }
 
 Json memory_section(const std::string& root) {
@@ -205,6 +234,10 @@ Json memory_section(const std::string& root) {
   const MemoryRoom room = memory_room(root);
   section.add("available_bytes", room.bytes);
   section.add("available_source", room.source);
+  section.add_cgroup_file("cgroup_limit", cgroup_file("memory", "memory.max", root),
+                          cgroup_file("memory", "memory.limit_in_bytes", root));
+  section.add("malloc_mmap_threshold", malloc_mmap_threshold(),
+              "glibc's own: 128 KiB at first, then as large as the largest block freed");
   section.add("page_bytes", static_cast<std::int64_t>(sysconf(_SC_PAGESIZE)));
   const std::string huge = root + "/sys/kernel/mm/transparent_hugepage/";
   section.add_file("transparent_hugepages", huge + "enabled");
@@ -270,6 +303,8 @@ Json system_section(const std::string& root) {
   section.add("hypervisor", virtual_machine ? hypervisor_name() : std::nullopt,
               virtual_machine ? "it does not tell its name" : "not a virtual machine");
   section.add("cpu_quota", cpu_quota(root), "no limit in this cgroup");
+  section.add_cgroup_file("cgroup_cpus", cgroup_file("cpuset", "cpuset.cpus.effective", root),
+                          cgroup_file("cpuset", "cpuset.effective_cpus", root));
   section.add("isolated_cpus", first_line(root + "/sys/devices/system/cpu/isolated"),
               "cannot be read");
   section.add_file("product", root + "/sys/class/dmi/id/product_name");
@@ -283,7 +318,8 @@ Json system_section(const std::string& root) {
 Json libraries_section() {
   Json libraries = Json::array();
   for (const LoadedLibrary& library : loaded_libraries()) {
-    libraries.push_back({{"path", library.path}, {"sha256", library.sha256}});
+    libraries.push_back(
+        {{"path", library.path}, {"version", library.version}, {"sha256", library.sha256}});
   }
   return libraries;
 }
@@ -291,8 +327,9 @@ Json libraries_section() {
 }  // namespace
 
 Json performance_variables() {
-  constexpr std::array<std::string_view, 8> kPrefixes = {
-      "OMP_", "GOMP_", "KMP_", "ONEDNN_", "DNNL_", "MALLOC_", "GLIBC_TUNABLES=", "LD_PRELOAD="};
+  constexpr std::array<std::string_view, 9> kPrefixes = {
+      "OMP_",   "GOMP_",           "KMP_",       "ONEDNN_", "DNNL_", "MALLOC_",
+      "HWLOC_", "GLIBC_TUNABLES=", "LD_PRELOAD="};
   std::set<std::string> found;  // sorted
   for (char** variable = environ; *variable != nullptr; ++variable) {
     const std::string text = *variable;
@@ -330,8 +367,8 @@ Json kernel_identity() {
 }
 
 Json environment_changes(const Json& before, const Json& after) {
-  const std::set<std::string> moving = {"memory.available_bytes", "memory.available_source",
-                                        "system.load_average"};
+  const std::set<std::string> moving = {"cpu.mhz", "memory.available_bytes",
+                                        "memory.available_source", "system.load_average"};
   Json changes = Json::array();
   std::set<std::string> sections;
   for (const Json* environment : {&before, &after}) {

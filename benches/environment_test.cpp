@@ -68,6 +68,37 @@ TEST(Environment, NamesThatAreNotUtf8CanBeWritten) {
   EXPECT_NE(again.at("cpu").at("model_name").get<std::string>().find("n 4"), std::string::npos);
 }
 
+TEST(Environment, TellsLimitsOfTheControlGroupAndVersionsOfLibraries) {
+  const TemporaryFolder root;
+  std::filesystem::create_directories(root.path() + "/proc/self");
+  std::filesystem::create_directories(root.path() + "/sys/fs/cgroup/job");
+  std::ofstream(root.path() + "/proc/self/cgroup") << "0::/job\n";
+  std::ofstream(root.path() + "/sys/fs/cgroup/job/memory.max") << "1073741824\n";
+  std::ofstream(root.path() + "/sys/fs/cgroup/job/cpuset.cpus.effective") << "0-3\n";
+  std::ofstream(root.path() + "/proc/meminfo") << "MemTotal: 5 kB\nMemAvailable: 4 kB\n";
+  std::ofstream(root.path() + "/proc/cpuinfo") << "cpu MHz\t\t: 2450.000\n";
+  const Json environment = probe_environment(root.path());
+  EXPECT_EQ(environment.at("memory").at("cgroup_limit"), "1073741824");
+  EXPECT_EQ(environment.at("system").at("cgroup_cpus"), "0-3");
+  EXPECT_EQ(environment.at("cpu").at("mhz"), "2450.000");
+  EXPECT_TRUE(environment.at("memory").at("malloc_mmap_threshold").is_null());
+  bool has_glibc = false;
+  for (const Json& library : environment.at("libraries")) {
+    const std::string path = library.at("path");
+    has_glibc = has_glibc || (path.find("libc.so") != std::string::npos &&
+                              library.at("version").get<std::string>().starts_with("2."));
+  }
+  EXPECT_TRUE(has_glibc);
+}
+
+TEST(Environment, IsNotThatOfTheMachineThatHwlocIsTold) {
+  setenv("HWLOC_SYNTHETIC", "pack:2 core:4 pu:2", 1);
+  const Json environment = probe_environment();
+  unsetenv("HWLOC_SYNTHETIC");
+  EXPECT_TRUE(environment.at("cpu").at("topology").is_null());
+  EXPECT_EQ(environment.at("variables").at("HWLOC_SYNTHETIC"), "pack:2 core:4 pu:2");
+}
+
 TEST(Environment, ChangesAreFlaggedUnlessTheyMoveByThemselves) {
   const Json before = {{"cpu", {{"governor", "performance"}, {"online", 2}}},
                        {"memory", {{"available_bytes", 5}}},

@@ -255,7 +255,7 @@ std::vector<std::string> child_command(const ChildProgram& program, const CaseSp
   if (!is_external(spec)) {
     std::vector<std::string> command = program.command;
     if (const Isa* isa = find_isa(spec.isa)) {
-      command.at(0) = isa_program(*isa);
+      command.at(0) = isa_program(*isa, command.at(0));
     }
     return command;
   }
@@ -283,7 +283,9 @@ Exchange exchange(const ChildProgram& program, const Request& request,
     environment.insert(environment.end(), peer->environment.begin(), peer->environment.end());
   }
   if (const Isa* isa = find_isa(request.spec.isa)) {
-    if (const auto missing = isa_missing(*isa, !is_external(request.spec))) {
+    const std::string needed =
+        is_external(request.spec) ? "" : isa_program(*isa, program.command.at(0));
+    if (const auto missing = isa_missing(*isa, needed)) {
       set_fault(result, Outcome::skipped, *missing);
       return result;
     }

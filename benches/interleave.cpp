@@ -1,7 +1,11 @@
 #include "benches/interleave.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <map>
+
+#include "base/sha256.h"
 
 namespace voxmark {
 
@@ -38,6 +42,14 @@ std::vector<CaseSpec> interleave(const std::vector<CaseSpec>& cases, std::uint64
     order.insert(order.end(), round.begin(), round.end());
   }
   return order;
+}
+
+bool first_build_comes_first(const CaseSpec& spec, std::uint64_t seed) {
+  CaseSpec pair = spec;
+  pair.process = spec.process / 2;
+  const std::string digest = sha256_hex(fmt::format("{} {}", seed, case_key(to_json(pair))));
+  const bool drawn = digest.front() < '8';  // the first bit of a hexadecimal digit
+  return drawn == (spec.process % 2 == 0);
 }
 
 std::vector<Record> in_listed_order(std::vector<Record> records,

@@ -25,6 +25,11 @@ void shuffle(std::vector<Value>& values, std::mt19937_64& random) {
 // has to be there.
 std::vector<CaseSpec> interleave(const std::vector<CaseSpec>& cases, std::uint64_t seed);
 
+// Of two builds that measure a process each: whether the first one begins. Drawn from `seed` for
+// processes 2k of a case, and the other way round for 2k + 1. A function of the case alone, so that
+// each case is balanced by itself, in a resumed run too.
+bool first_build_comes_first(const CaseSpec& spec, std::uint64_t seed);
+
 // As the cases were listed, whatever the order in which they ran.
 std::vector<Record> in_listed_order(std::vector<Record> records,
                                     const std::vector<CaseSpec>& cases);

@@ -37,17 +37,17 @@ const Isa* find_isa(const std::string& name) {
   return found == all_isas().end() ? nullptr : &*found;
 }
 
-std::string isa_program(const Isa& isa) {
-  std::error_code failure;
-  const std::filesystem::path own = std::filesystem::read_symlink("/proc/self/exe", failure);
-  return own.parent_path() / ("voxmark-" + isa.name);
+std::string isa_program(const Isa& isa, const std::string& program) {
+  std::error_code failure;  // "/proc/self/exe" is a link
+  const std::filesystem::path whole = std::filesystem::canonical(program, failure);
+  return whole.parent_path() / ("voxmark-" + isa.name);
 }
 
-std::optional<std::string> isa_missing(const Isa& isa, bool own) {
+std::optional<std::string> isa_missing(const Isa& isa, const std::string& needed) {
   if (!cpu_has(isa)) {
     return "this CPU has no " + isa.name;
   }
-  if (own && access(isa_program(isa).c_str(), X_OK) != 0) {
+  if (!needed.empty() && access(needed.c_str(), X_OK) != 0) {
     return "not built for " + isa.name + " (ci/isa)";
   }
   return std::nullopt;

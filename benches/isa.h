@@ -17,10 +17,11 @@ struct Isa {
 // Null when there is none of that name.
 const Isa* find_isa(const std::string& name);
 
-// The voxmark that was built for it, beside this one.
-std::string isa_program(const Isa& isa);
+// The voxmark that was built for it, beside `program`.
+std::string isa_program(const Isa& isa, const std::string& program);
 
-// Why a case of it cannot run here; `own`: it needs isa_program(). Nothing when it can.
-std::optional<std::string> isa_missing(const Isa& isa, bool own);
+// Why a case of it cannot run here; `needed`: an isa_program(), or "" for a program of somebody
+// else's. Nothing when it can.
+std::optional<std::string> isa_missing(const Isa& isa, const std::string& needed);
 
 }  // namespace voxmark

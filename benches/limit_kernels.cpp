@@ -7,28 +7,11 @@
 namespace voxmark {
 namespace {
 
-// Enough sums to fill the pipelines (latency 4 or 5, two units), and few enough that they and both
-// factors stay in registers.
-#if defined(__AVX512F__)
-constexpr std::size_t kVectorBytes = 64;
-constexpr std::size_t kSums = 24;  // of 32 registers
-constexpr const char* kIsa = "avx512";
-#elif defined(__AVX2__) && defined(__FMA__)
-constexpr std::size_t kVectorBytes = 32;
-constexpr std::size_t kSums = 12;  // of 16
-constexpr const char* kIsa = "avx2";
-#else
-constexpr std::size_t kVectorBytes = 16;
-constexpr std::size_t kSums = 12;
-constexpr const char* kIsa = "sse2";
-#endif
-
-using Vector __attribute__((vector_size(kVectorBytes))) = float;
-constexpr std::size_t kLanes = kVectorBytes / sizeof(float);
-
-// A fold and no loop, so that every compiler keeps the sums in registers.
-template <std::size_t... I>
-float rounds_of(std::int64_t rounds, std::index_sequence<I...> /*sums*/) {
+// A fold and no loop, so that every compiler keeps the sums in registers. Inlined into a function
+// of each instruction set, and compiled for that one.
+template <class Vector, std::size_t... I>
+[[gnu::always_inline]] inline float rounds_of(std::int64_t rounds,
+                                              std::index_sequence<I...> /*sums*/) {
   // The sums tend to increment / (1 - factor) = 1: never infinite, never denormal.
   const Vector factor = Vector{} + 0.999F;
   const Vector increment = Vector{} + 0.001F;
@@ -38,20 +21,47 @@ float rounds_of(std::int64_t rounds, std::index_sequence<I...> /*sums*/) {
   }
   const Vector total = (sums[I] + ...);
   float result = 0;
-  for (std::size_t lane = 0; lane < kLanes; ++lane) {
+  for (std::size_t lane = 0; lane < sizeof(Vector) / sizeof(float); ++lane) {
     result += total[lane];
   }
   return result;
 }
 
+// Enough sums to fill the pipelines (latency 4 or 5, two units), and few enough that they and both
+// factors stay in registers.
+constexpr std::size_t kSums = 12;        // of 16 registers
+constexpr std::size_t kAvx512Sums = 24;  // of 32
+
+using Avx512 __attribute__((vector_size(64))) = float;
+using Avx2 __attribute__((vector_size(32))) = float;
+using Sse2 __attribute__((vector_size(16))) = float;
+
+constexpr std::int64_t flops(std::size_t sums, std::size_t vector_bytes) {
+  return static_cast<std::int64_t>(2 * sums * vector_bytes / sizeof(float));
+}
+
+[[gnu::target("avx512f")]] float avx512_rounds(std::int64_t rounds) {
+  return rounds_of<Avx512>(rounds, std::make_index_sequence<kAvx512Sums>());
+}
+
+[[gnu::target("avx2,fma")]] float avx2_rounds(std::int64_t rounds) {
+  return rounds_of<Avx2>(rounds, std::make_index_sequence<kSums>());
+}
+
+float sse2_rounds(std::int64_t rounds) {
+  return rounds_of<Sse2>(rounds, std::make_index_sequence<kSums>());
+}
+
 }  // namespace
 
-std::int64_t flops_per_round() { return 2 * kSums * kLanes; }
-
-const char* multiply_add_isa() { return kIsa; }
-
-float multiply_add_rounds(std::int64_t rounds) {
-  return rounds_of(rounds, std::make_index_sequence<kSums>());
+MultiplyAdd multiply_add() {
+  if (__builtin_cpu_supports("avx512f") != 0) {
+    return {"avx512", flops(kAvx512Sums, sizeof(Avx512)), avx512_rounds};
+  }
+  if (__builtin_cpu_supports("avx2") != 0 && __builtin_cpu_supports("fma") != 0) {
+    return {"avx2", flops(kSums, sizeof(Avx2)), avx2_rounds};
+  }
+  return {"sse2", flops(kSums, sizeof(Sse2)), sse2_rounds};
 }
 
 void triad(std::span<double> to, std::span<const double> from, std::span<const double> other,

@@ -6,14 +6,17 @@
 
 namespace voxmark {
 
-// Floating-point operations of one round of multiply_add_rounds().
-std::int64_t flops_per_round();
-// What the kernel was compiled for: "avx512", "avx2", "sse2".
-const char* multiply_add_isa();
-
 // As many independent multiply-adds as there are registers to hold their sums, over and over, on
-// this thread alone. Returns a value that depends on all of them.
-float multiply_add_rounds(std::int64_t rounds);
+// one thread alone.
+struct MultiplyAdd {
+  const char* isa = "";  // "avx512", "avx2", "sse2"
+  std::int64_t flops_per_round = 0;
+  float (*rounds)(std::int64_t count) = nullptr;  // returns a value that depends on all sums
+};
+
+// With the widest vectors that this CPU has, whatever voxmark was compiled for: oneDNN chooses at
+// run time, too.
+MultiplyAdd multiply_add();
 
 // to = from + factor * other, as STREAM's triad, with ordinary stores. All of the same size.
 void triad(std::span<double> to, std::span<const double> from, std::span<const double> other,

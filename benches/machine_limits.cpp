@@ -47,20 +47,21 @@ void add_missing(Json& limits, const std::string& name, const std::string& reaso
 }
 
 void add_multiply_add(Json& limits, int threads) {
+  const MultiplyAdd kernel = multiply_add();
   float sum = 0;
   const RoundSeconds seconds = timed_rounds(kBudgetSeconds, [&] {
     float all = 0;
 #pragma omp parallel num_threads(threads) reduction(+ : all)
-    all += multiply_add_rounds(kRounds);
+    all += kernel.rounds(kRounds);
     sum += all;
   });
   const double flops = static_cast<double>(threads) * static_cast<double>(kRounds) *
-                       static_cast<double>(flops_per_round());
+                       static_cast<double>(kernel.flops_per_round);
   if (!std::isfinite(sum)) {
     return add_missing(limits, "fp32_flops_per_second", "the kernel computed nonsense");
   }
   add_rate(limits, "fp32_flops_per_second", flops, seconds);
-  limits["fp32_isa"] = multiply_add_isa();
+  limits["fp32_isa"] = kernel.isa;
 }
 
 void add_matmul(Json& limits) {

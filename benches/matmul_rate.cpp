@@ -74,7 +74,15 @@ MatmulRate bf16_matmul_rate(double budget_seconds) {
   }
   return rate;
 }
+
+std::string onednn_version() {
+  const dnnl_version_t* version = dnnl_version();
+  return std::to_string(version->major) + "." + std::to_string(version->minor) + "." +
+         std::to_string(version->patch);
+}
 #else
+std::string onednn_version() { return ""; }
+
 MatmulRate bf16_matmul_rate(double /*budget_seconds*/) {
   MatmulRate rate;
   rate.reason = "not built: needs oneDNN";

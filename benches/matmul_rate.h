@@ -1,4 +1,5 @@
-// How fast oneDNN multiplies matrices in bf16 here: the library's own choice of AMX or AVX-512.
+// How fast oneDNN multiplies matrices in bf16 here: the library's own choice of AMX or AVX-512. And
+// which oneDNN that is.
 #pragma once
 
 #include <optional>
@@ -17,5 +18,8 @@ struct MatmulRate {
 
 // On as many threads as OpenMP is set to.
 MatmulRate bf16_matmul_rate(double budget_seconds);
+
+// "2.6.3"; "" where this build has no oneDNN.
+std::string onednn_version();
 
 }  // namespace voxmark

@@ -120,6 +120,11 @@ void Progress::finished(const CaseSpec& spec, const Record& record,
   }
 }
 
+void Progress::warn(const std::string& text) {
+  fmt::print(stream_, "{}Warning: {}\n", terminal_ ? "\r\033[K" : "", text);
+  std::fflush(stream_);
+}
+
 std::string human_seconds(double seconds) {
   if (seconds < 100) {
     return fmt::format("{:.0f} s", seconds);

@@ -53,7 +53,8 @@ std::string redact_paths(const std::string& text) {
     while (path.size() > 1 && path.back() == '/') {
       path.pop_back();
     }
-    result += path.substr(path.rfind('/') + 1);
+    const bool is_home = path.starts_with("/home/") && path.rfind('/') == 5;  // a user's name
+    result += is_home ? kRedacted : std::string_view(path).substr(path.rfind('/') + 1);
     i = end;
   }
   return result;

@@ -13,6 +13,7 @@ TEST(Redact, CutsPathsToTheirFileNames) {
   EXPECT_EQ(redact_paths("12 GB/s and/or exec:/opt/peer/step.py --fast"),
             "12 GB/s and/or exec:step.py --fast");
   EXPECT_EQ(redact_paths("/home/jo/data/"), "data");
+  EXPECT_EQ(redact_paths("HOME=/home/jo: full"), "HOME=redacted: full");
 }
 
 TEST(Redact, TakesTheHostOutWhereverItStands) {

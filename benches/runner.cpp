@@ -171,7 +171,8 @@ ExitCode exit_code(const Report& report) {
 Runner::Runner(RunnerOptions options, Verifier& verifier, RunObserver& observer)
     : options_(std::move(options)), verifier_(verifier), observer_(observer) {}
 
-ExitCode Runner::run(const std::vector<CaseSpec>& cases, Journal& journal) {
+ExitCode Runner::run(const std::vector<CaseSpec>& cases, Journal& journal,
+                     std::span<const CaseSpec> later) {
   const auto interrupted = [] {
     return pending_interrupt() == SIGTERM ? ExitCode::terminated : ExitCode::interrupted;
   };
@@ -186,7 +187,7 @@ ExitCode Runner::run(const std::vector<CaseSpec>& cases, Journal& journal) {
       spent_seconds_ = spent_seconds(journal.report());
       const Record record = measure(cases[i]);
       journal.append(record);
-      observer_.finished(cases[i], record, seconds_left(std::span(cases).subspan(i + 1)));
+      observer_.finished(cases[i], record, seconds_left(std::span(cases).subspan(i + 1), later));
     } catch (const Interrupted&) {
       return interrupted();
     }
@@ -197,6 +198,7 @@ ExitCode Runner::run(const std::vector<CaseSpec>& cases, Journal& journal) {
 Record Runner::measure(const CaseSpec& spec) {
   const auto start = std::chrono::steady_clock::now();
   Record record = start_record(spec);
+  record.reproduce += options_.reproduce_flags;
   measure(spec, record);
   explain_gaps(record);
   record.details[kWallSeconds] =
@@ -477,15 +479,18 @@ Exchange Runner::ask(ChildMode mode, const CaseSpec& spec) {
 }
 
 // Nothing before the first case has run.
-std::optional<double> Runner::seconds_left(std::span<const CaseSpec> cases) const {
+std::optional<double> Runner::seconds_left(std::span<const CaseSpec> cases,
+                                           std::span<const CaseSpec> later) const {
   double seconds = 0;
-  for (const CaseSpec& spec : cases) {
-    const std::optional<double> guess = prediction_.steps_seconds_at_most(spec);
-    if (!guess) {
-      return std::nullopt;
+  for (const std::span<const CaseSpec> part : {cases, later}) {
+    for (const CaseSpec& spec : part) {
+      const std::optional<double> guess = prediction_.steps_seconds_at_most(spec);
+      if (!guess) {
+        return std::nullopt;
+      }
+      const bool will_run = *guess <= options_.case_budget_seconds.value_or(*guess);
+      seconds += will_run ? *guess : 0;
     }
-    const bool will_run = *guess <= options_.case_budget_seconds.value_or(*guess);
-    seconds += will_run ? *guess : 0;
   }
   return seconds;
 }

@@ -29,6 +29,8 @@ class RunObserver {
   virtual void step(const CaseSpec& spec, const StepMessage& step) = 0;
   virtual void finished(const CaseSpec& spec, const Record& record,
                         std::optional<double> seconds_left) = 0;
+  // What a person should know that is no case's fault.
+  virtual void warn(const std::string& text) = 0;
 };
 
 struct RunnerOptions {
@@ -38,7 +40,8 @@ struct RunnerOptions {
   // it is skipped.
   std::optional<double> run_budget_seconds;
   std::function<MemoryRoom()> room = [] { return memory_room(); };
-  int taint_repeats = 0;  // how often a process that was disturbed is run again, at most
+  int taint_repeats = 0;        // how often a process that was disturbed is run again, at most
+  std::string reproduce_flags;  // behind each record's command: " --bind cores", or ""
   Json machine_limits;  // by number of threads, as `voxmark limits` tells them; null: not measured
 };
 
@@ -47,10 +50,12 @@ class Runner {
   Runner(RunnerOptions options, Verifier& verifier, RunObserver& observer);
 
   // Runs the cases that the journal does not have yet, in this order, until they are done or an
-  // interrupt is pending. What a case can do wrong is in its record. Returns 0 (done), 64 (a case's
-  // input was bad), 1 (wrong numbers), 70 (a case failed in another way), 5 (nothing could be
-  // measured), 130 or 143. Throws Error (internal) when the journal cannot be written.
-  ExitCode run(const std::vector<CaseSpec>& cases, Journal& journal);
+  // interrupt is pending; `later` are those that will follow, for the time that is left. What a
+  // case can do wrong is in its record. Returns 0 (done), 64 (a case's input was bad), 1 (wrong
+  // numbers), 70 (a case failed in another way), 5 (nothing could be measured), 130 or 143. Throws
+  // Error (internal) when the journal cannot be written.
+  ExitCode run(const std::vector<CaseSpec>& cases, Journal& journal,
+               std::span<const CaseSpec> later = {});
 
  private:
   struct Interrupted {};
@@ -66,7 +71,8 @@ class Runner {
   void cross_check(const CaseSpec& spec, const Exchange& timed, Record& record);
   void call_a_witness(const CaseSpec& spec);
   Exchange ask(ChildMode mode, const CaseSpec& spec);
-  std::optional<double> seconds_left(std::span<const CaseSpec> cases) const;
+  std::optional<double> seconds_left(std::span<const CaseSpec> cases,
+                                     std::span<const CaseSpec> later) const;
 
   RunnerOptions options_;
   Verifier& verifier_;

@@ -6,6 +6,7 @@
 #include <filesystem>
 #include <fstream>
 #include <sstream>
+#include <thread>
 
 #include "base/json.h"
 #include "benches/report_check.h"
@@ -24,6 +25,8 @@ class Silent : public RunObserver {
   void step(const CaseSpec& /*spec*/, const StepMessage& /*step*/) override {}
   void finished(const CaseSpec& /*spec*/, const Record& /*record*/,
                 std::optional<double> /*seconds_left*/) override {}
+  void warn(const std::string& text) override { warnings.push_back(text); }
+  std::vector<std::string> warnings;
   int verifications = 0;
 };
 
@@ -49,6 +52,7 @@ class RunnerTest : public testing::Test {
     options.out = folder_.path() + "/report.json";
     options.cache_folder = folder_.path() + "/cache";
     options.runner.child.command = {VOXMARK_PROGRAM, "child"};
+    options.runner.child.environment = environment_;
     options.runner.child.patience_seconds = patience_seconds_;
     options.runner.case_budget_seconds = case_budget_seconds_;
     return run_sweep(options, observer_);
@@ -63,6 +67,7 @@ class RunnerTest : public testing::Test {
 
   TemporaryFolder folder_;
   Silent observer_;
+  std::vector<std::string> environment_;
   double patience_seconds_ = 120;
   std::optional<double> case_budget_seconds_;
   ExitCode code_ = ExitCode::done;
@@ -117,6 +122,19 @@ TEST_F(RunnerTest, NullIsOverheadAndNoResult) {
   EXPECT_EQ(record.outcome, Outcome::overhead);
   EXPECT_FALSE(record.verification);
   EXPECT_TRUE(record.samples.at(1).times);
+}
+
+TEST_F(RunnerTest, ATeamThatIsHeldOnOneCpuIsNotTimed) {
+  if (std::thread::hardware_concurrency() < 2) {
+    GTEST_SKIP() << "one CPU";
+  }
+  environment_ = {"OMP_PLACES={0}", "OMP_PROC_BIND=close"};
+  CaseSpec spec = small_case("null");
+  spec.threads = 2;
+  const Record record = run_one(spec);
+  EXPECT_EQ(record.outcome, Outcome::failed);
+  EXPECT_NE(record.reason->find("held on 1 CPUs"), std::string::npos) << *record.reason;
+  EXPECT_EQ(code_, ExitCode::bad_input);
 }
 
 TEST_F(RunnerTest, SkipsWhatABackendDoesNotSupport) {

@@ -62,7 +62,7 @@ std::optional<double> relative_precision(const std::vector<double>& values) {
 
 std::vector<CaseSpec> next_processes(const StoppingRule& rule, const std::vector<CaseSpec>& cases,
                                      std::span<const Record> records) {
-  if (!rule.precision_target) {
+  if (!rule.precision_target && !rule.time_budget_seconds) {
     return {};
   }
   struct Measured {
@@ -89,7 +89,7 @@ std::vector<CaseSpec> next_processes(const StoppingRule& rule, const std::vector
       continue;  // what fails once is not tried fifty times
     }
     const auto precision = relative_precision(found->second.seconds);
-    if (!precision || *precision > *rule.precision_target) {
+    if (!rule.precision_target || !precision || *precision > *rule.precision_target) {
       next.push_back(spec);
       next.back().process = found->second.next_process;
     }

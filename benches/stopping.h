@@ -13,9 +13,10 @@ namespace voxmark {
 
 struct StoppingRule {
   // Half the width of the 95% interval of the median over processes, as a fraction of the median.
-  // None: as many processes as were asked for, and no more.
   std::optional<double> precision_target;
-  std::optional<double> time_budget_seconds;  // of the run; no new process is started after it
+  // Of the run: after it no process starts beyond those that were asked for. Without a target it is
+  // filled with processes. Neither: as many processes as were asked for, and no more.
+  std::optional<double> time_budget_seconds;
   int max_processes = 50;
 };
 
@@ -30,8 +31,9 @@ std::optional<MedianInterval> median_interval(std::vector<double> values);
 // Half the interval's width over the median; nothing where there is no interval.
 std::optional<double> relative_precision(const std::vector<double>& values);
 
-// The cases, one more process each, that the rule wants after `records`: measured ones whose
-// forward and backward seconds are not yet known to the target. `cases` tells which there are.
+// The cases, one more process each, that the rule wants after `records`, whatever the time:
+// measured ones whose forward and backward seconds are not yet known to the target, or where there
+// is none, all of them. `cases` tells which there are.
 std::vector<CaseSpec> next_processes(const StoppingRule& rule, const std::vector<CaseSpec>& cases,
                                      std::span<const Record> records);
 

@@ -117,5 +117,33 @@ TEST(Interleave, IsDecidedByItsSeedAlone) {
   EXPECT_NE(batches(7), batches(8));
 }
 
+TEST(Stopping, ATimeBudgetAloneIsFilledWithProcesses) {
+  StoppingRule rule;
+  rule.time_budget_seconds = 60;
+  rule.max_processes = 3;
+  const std::vector<CaseSpec> cases = {spec_of("naive", 0), spec_of("eigen", 0)};
+  std::vector<Record> records = {record_of(cases[0], 1), record_of(cases[1], 1)};
+  const std::vector<CaseSpec> next = next_processes(rule, cases, records);
+  ASSERT_EQ(next.size(), 2U);
+  EXPECT_EQ(next[0].process, 1);
+  records.push_back(record_of(spec_of("naive", 1), 1));
+  records.push_back(record_of(spec_of("naive", 2), 1));
+  EXPECT_EQ(next_processes(rule, cases, records).size(), 1U) << "up to max_processes";
+}
+
+// Of two builds: each case by itself, whatever other cases there are.
+TEST(FirstBuild, IsBalancedForEveryCaseAndDrawn) {
+  int drawn = 0;
+  for (const char* backend : {"naive", "eigen", "onednn"}) {
+    for (int process = 0; process < 200; process += 2) {
+      const bool first = first_build_comes_first(spec_of(backend, process), 7);
+      EXPECT_NE(first, first_build_comes_first(spec_of(backend, process + 1), 7)) << process;
+      drawn += first ? 1 : 0;
+    }
+  }
+  EXPECT_GT(drawn, 110);  // of 300 tosses of a fair coin: five standard deviations
+  EXPECT_LT(drawn, 190);
+}
+
 }  // namespace
 }  // namespace voxmark

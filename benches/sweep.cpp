@@ -3,38 +3,37 @@
 #include <fmt/ranges.h>
 #include <unistd.h>
 
-#include <algorithm>
 #include <chrono>
-#include <cmath>
 #include <filesystem>
 #include <memory>
 #include <random>
 #include <set>
+#include <span>
 #include <utility>
 
 #include "backends/registry.h"
 #include "base/error.h"
-#include "base/sha256.h"
 #include "benches/build_info.h"
 #include "benches/child_process.h"
 #include "benches/environment.h"
 #include "benches/interleave.h"
-#include "benches/isa.h"
+#include "benches/other_build.h"
 #include "benches/redact.h"
+#include "benches/run_identity.h"
 
 namespace voxmark {
 namespace {
 
 // What `voxmark limits` says: in a process of its own, whose memory and threads are nobody else's.
-Json measured_limits(const std::vector<CaseSpec>& cases) {
+Json measured_limits(const SweepOptions& options) {
   std::set<int> threads;
-  for (const CaseSpec& spec : cases) {
+  for (const CaseSpec& spec : options.cases) {
     threads.insert(spec.threads);
   }
   constexpr double kPatienceSeconds = 300;  // several seconds per number of threads
   ChildProcess child({"/proc/self/exe", "limits", "--json", "--threads",
                       fmt::format("{}", fmt::join(threads, ","))},
-                     {});
+                     options.runner.child.environment);
   child.close_input();
   std::string line;
   if (child.read_line(line, kPatienceSeconds) != ChildProcess::Read::line) {
@@ -48,7 +47,7 @@ void add_machine_limits(const SweepOptions& options, ReportHeader& header) {
   std::string reason = "not asked for";
   if (options.measure_limits) {
     try {
-      header.limits["machine"] = measured_limits(options.cases);
+      header.limits["machine"] = measured_limits(options);
       return;
     } catch (const Error& error) {
       reason = error.what();
@@ -56,61 +55,6 @@ void add_machine_limits(const SweepOptions& options, ReportHeader& header) {
   }
   header.limits["machine"] = nullptr;
   header.limits["machine_reason"] = reason;
-}
-
-// One line that a program prints; "" when it prints none and exits, as one does that is not asked
-// what it understands.
-std::string first_line_of(const std::vector<std::string>& command) {
-  constexpr double kPatienceSeconds = 60;
-  ChildProcess child(command, {});
-  child.close_input();
-  std::string line;
-  return child.read_line(line, kPatienceSeconds) == ChildProcess::Read::line ? line : "";
-}
-
-// What another build says of itself; an old one cannot say much.
-void describe_other_build(const std::string& program, ReportHeader& header) {
-  const std::string facts = first_line_of({program, "sysinfo", "--json"});
-  if (!facts.empty()) {
-    const Json json = parse_json(facts, program + " sysinfo");
-    header.voxmark = json.at("voxmark");
-    header.environment = json.at("environment");
-    return;
-  }
-  const std::string version = first_line_of({program, "--version"});
-  if (version.empty() || version.find_first_not_of("0123456789.") != std::string::npos) {
-    throw_bad_input("--against {}: does not answer --version as voxmark does", program);
-  }
-  header.voxmark = {{"version", version},
-                    {"commit", nullptr},
-                    {"dirty", nullptr},
-                    {"binary_sha256", sha256_file(program)},
-                    {"reason", "this build has no sysinfo"}};
-}
-
-// The builds for other instruction sets (ci/isa) that cases run, by name: what they say of
-// themselves. One of another version or commit would be compared with this one in silence.
-Json isa_programs(const std::vector<CaseSpec>& cases, const Json& own) {
-  Json programs = Json::object();
-  for (const CaseSpec& spec : cases) {
-    const Isa* isa = find_isa(spec.isa);
-    if (isa == nullptr || is_external(spec) || programs.contains(isa->name) ||
-        isa_missing(*isa, true)) {
-      continue;
-    }
-    const std::string facts = first_line_of({isa_program(*isa), "sysinfo", "--json"});
-    const Json found =
-        facts.empty() ? Json::object() : parse_json(facts, isa_program(*isa)).at("voxmark");
-    for (const char* key : {"version", "commit", "dirty"}) {
-      if (found.value(key, Json()) != own.at(key)) {
-        throw_bad_input("isa {}: {}: {} is {}, this program's is {}; ci/isa builds it anew",
-                        isa->name, isa_program(*isa), key, dump_json(found.value(key, Json())),
-                        dump_json(own.at(key)));
-      }
-    }
-    programs[isa->name] = found;
-  }
-  return programs;
 }
 
 ReportHeader header_of(const SweepOptions& options) {
@@ -126,7 +70,9 @@ ReportHeader header_of(const SweepOptions& options) {
     header.limits["case_budget_seconds"] = *options.runner.case_budget_seconds;
   }
   header.details = options.details;
-  if (Json programs = isa_programs(options.cases, header.voxmark); !programs.empty()) {
+  if (Json programs =
+          isa_programs(options.cases, options.runner.child.command.front(), header.voxmark);
+      !programs.empty()) {
     header.details["isa_programs"] = std::move(programs);
   }
   return header;
@@ -143,24 +89,47 @@ void check_writable(const std::string& out) {
   }
 }
 
-std::unique_ptr<Journal> open_journal(const SweepOptions& options, ReportHeader header) {
+constexpr const char* kIdentity = "identity";  // in a header's details
+constexpr const char* kPartial = "partial";
+
+// A run that was killed between its two journals' ends has a whole report in place of one.
+std::unique_ptr<Journal> reopened_journal(const std::string& path, const std::string& report_path) {
+  const Report report = read_report(report_path);
+  auto journal = std::make_unique<Journal>(path, report.header);
+  for (const Record& record : report.records) {
+    journal->append(record);
+  }
+  return journal;
+}
+
+std::unique_ptr<Journal> open_journal(const SweepOptions& options, const ReportHeader& header) {
   const std::string path = journal_path(options.out);
   if (!options.resume) {
     return std::make_unique<Journal>(path, header);
   }
   auto journal = std::make_unique<Journal>(path);
-  const Json& measured_by = journal->report().header.voxmark["binary_sha256"];
-  if (measured_by != header.voxmark["binary_sha256"]) {
-    throw_bad_input("--resume {}: written by another build of voxmark; measure anew", path);
-  }
+  check_same_run(journal->report().header.details.value(kIdentity, Json::object()),
+                 header.details.at(kIdentity), path);
   return journal;
 }
 
-Report redacted_report(const Report& report) {
+// Of the other build. Its journal begins after the first one's, and ends before.
+std::unique_ptr<Journal> open_against(const SweepOptions& options, const ReportHeader& header,
+                                      const Report& first) {
+  const std::string path = journal_path(options.out);
+  if (!options.resume || std::filesystem::exists(path)) {
+    return open_journal(options, header);
+  }
+  return first.records.empty() ? std::make_unique<Journal>(path, header)
+                               : reopened_journal(path, options.out);
+}
+
+Report redacted_report(const Report& report, const std::string& reproduce_flags) {
   const Json system = report.header.environment.value("system", Json::object());
   Json json = redacted(to_json(report), system.value("host", std::string()));
   for (Json& record : json["records"]) {  // said anew of the case as it is now
-    record["reproduce"] = reproduce_command(case_from_json(record.at("case"), "case"));
+    record["reproduce"] =
+        reproduce_command(case_from_json(record.at("case"), "case")) + reproduce_flags;
   }
   return report_from_json(json, "redacted report");
 }
@@ -168,31 +137,42 @@ Report redacted_report(const Report& report) {
 // One program's processes, proofs, journal and report.
 class Build {
  public:
-  Build(const SweepOptions& options, ReportHeader header, const Json& identity,
+  Build(const SweepOptions& options, std::unique_ptr<Journal> journal, const Json& identity,
         RunObserver& observer)
       : out_(options.out),
         redact_(options.redact),
-        journal_(open_journal(options, std::move(header))),
+        reproduce_flags_(options.runner.reproduce_flags),
+        journal_(std::move(journal)),
         verifier_(options.runner.child, identity, options.cache_folder),
-        runner_(with_limits(options.runner, journal_->report()), verifier_, observer) {}
+        runner_(with_limits(options.runner, journal_->report()), verifier_, observer) {
+    if (journal_->warning()) {
+      observer.warn(*journal_->warning());
+    }
+  }
 
-  ExitCode run(const std::vector<CaseSpec>& cases) { return runner_.run(cases, *journal_); }
+  ExitCode run(const std::vector<CaseSpec>& cases, std::span<const CaseSpec> later) {
+    return runner_.run(cases, *journal_, later);
+  }
   const Report& report() const { return journal_->report(); }
 
-  // The journal, closed. Kept beside the report where there is more to do.
-  Report close(bool is_done) {
+  // `changes` of the environment since the run began; `partial`: why there is more to do, "" where
+  // there is not.
+  Report write(const Json& changes, const std::string& partial) const {
     Report report = journal_->report();
-    report.header.details["environment_changes"] =
-        environment_changes(report.header.environment, probe_environment());
+    report.header.details["environment_changes"] = changes;
+    if (!partial.empty()) {
+      report.header.details[kPartial] = partial;
+    }
     if (redact_) {
-      report = redacted_report(report);
+      report = redacted_report(report, reproduce_flags_);
     }
     write_report(out_, report);
-    if (is_done) {
-      std::error_code ignored;
-      std::filesystem::remove(journal_path(out_), ignored);
-    }
     return report;
+  }
+
+  void remove_journal() const {
+    std::error_code ignored;
+    std::filesystem::remove(journal_path(out_), ignored);
   }
 
  private:
@@ -203,6 +183,7 @@ class Build {
 
   std::string out_;
   bool redact_;
+  std::string reproduce_flags_;
   std::unique_ptr<Journal> journal_;
   Verifier verifier_;
   Runner runner_;
@@ -217,37 +198,59 @@ ExitCode worse(ExitCode left, ExitCode right) {
   return static_cast<int>(left) > static_cast<int>(right) ? left : right;
 }
 
-// Every case by every build, which build first by the toss of a coin: neither is favoured.
-ExitCode run_all(std::vector<std::unique_ptr<Build>>& builds, const std::vector<CaseSpec>& cases,
-                 std::mt19937_64& random) {
-  if (builds.size() == 1) {
-    return builds.front()->run(cases);
-  }
-  ExitCode code = ExitCode::done;
-  std::vector<Build*> order;
-  order.reserve(builds.size());
-  for (const auto& build : builds) {
-    order.push_back(build.get());
-  }
-  for (const CaseSpec& spec : cases) {
-    // Process 2k in a drawn order, 2k + 1 in the reverse: balanced.
-    if (spec.process % 2 == 0) {
-      shuffle(order, random);
-    } else {
-      std::ranges::reverse(order);
-    }
-    for (Build* build : order) {
-      code = worse(code, build->run({spec}));
+using Builds = std::vector<std::unique_ptr<Build>>;
+using Clock = std::chrono::steady_clock;
+
+// Every build measures every case, in the order that the case's own toss of a coin says; none is
+// begun after `end`.
+ExitCode run_round(const Builds& builds, const std::vector<CaseSpec>& cases, std::uint64_t seed,
+                   Clock::time_point end) {
+  for (std::size_t i = 0; i < cases.size() && Clock::now() < end; ++i) {
+    const bool in_order = first_build_comes_first(cases[i], seed);
+    for (std::size_t j = 0; j < builds.size(); ++j) {
+      Build& build = *builds[in_order ? j : builds.size() - 1 - j];
+      const ExitCode code = build.run({cases[i]}, std::span(cases).subspan(i + 1));
       if (is_interrupt(code)) {
         return code;
       }
     }
   }
+  ExitCode code = ExitCode::done;
+  for (const auto& build : builds) {
+    code = worse(code, build->run({}, {}));
+  }
   return code;
 }
 
-double seconds_since(std::chrono::steady_clock::time_point start) {
-  return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+// What any of the builds wants to know better is measured by all of them.
+std::vector<CaseSpec> due_processes(const SweepOptions& options, const Builds& builds) {
+  std::vector<CaseSpec> due;
+  std::set<std::string> keys;
+  for (const auto& build : builds) {
+    for (CaseSpec& spec :
+         next_processes(options.stopping, options.cases, build->report().records)) {
+      if (keys.insert(case_key(to_json(spec))).second) {
+        due.push_back(std::move(spec));
+      }
+    }
+  }
+  return due;
+}
+
+Clock::time_point budget_end(const StoppingRule& rule) {
+  return rule.time_budget_seconds
+             ? Clock::now() + std::chrono::duration_cast<Clock::duration>(
+                                  std::chrono::duration<double>(*rule.time_budget_seconds))
+             : Clock::time_point::max();
+}
+
+// What `run` says of them; the report has them in full.
+void warn_of_changes(const Json& changes, RunObserver& observer) {
+  for (const Json& change : changes) {
+    observer.warn(fmt::format("{} changed while cases ran: {} before, {} after",
+                              change.at("fact").get<std::string>(), dump_json(change.at("before")),
+                              dump_json(change.at("after"))));
+  }
 }
 
 }  // namespace
@@ -282,47 +285,54 @@ std::string against_path(const std::string& out) {
 
 SweepResult run_sweep(const SweepOptions& options, RunObserver& observer) {
   check_writable(options.out);
+  Json identity = kernel_identity();
   ReportHeader header = header_of(options);
+  header.details[kIdentity] = run_identity(identity, options.runner.child, options.cases);
   if (!options.resume) {
     add_machine_limits(options, header);
   }
-  std::vector<std::unique_ptr<Build>> builds;
-  builds.push_back(std::make_unique<Build>(options, header, kernel_identity(), observer));
+  Builds builds;
+  builds.push_back(
+      std::make_unique<Build>(options, open_journal(options, header), identity, observer));
+  const Report& first = builds.front()->report();
   if (!options.against.empty()) {
     SweepOptions other = options;
     other.out = against_path(options.out);
     check_writable(other.out);
-    other.runner.child.command.front() = options.against;
+    other.runner.child.command = other_child_command(options.against, options.runner.child.command);
     describe_other_build(options.against, header);
-    Json identity = kernel_identity();
     identity["binary_sha256"] = header.voxmark["binary_sha256"];
-    builds.push_back(std::make_unique<Build>(other, header, identity, observer));
+    header.details[kIdentity] = run_identity(identity, other.runner.child, options.cases);
+    builds.push_back(
+        std::make_unique<Build>(other, open_against(other, header, first), identity, observer));
   }
 
-  const auto start = std::chrono::steady_clock::now();
+  const Clock::time_point end = budget_end(options.stopping);
   std::mt19937_64 random(options.order_seed);
   SweepResult result;
-  std::vector<CaseSpec> due = options.cases;
-  while (true) {
-    result.code = run_all(builds, due, random);
-    const bool in_time =
-        seconds_since(start) < options.stopping.time_budget_seconds.value_or(INFINITY);
-    if (is_interrupt(result.code) || !in_time) {
-      break;
-    }
-    due = next_processes(options.stopping, options.cases, builds.front()->report().records);
+  result.code = run_round(builds, options.cases, options.order_seed, Clock::time_point::max());
+  while (!is_interrupt(result.code) && Clock::now() < end) {
+    std::vector<CaseSpec> due = due_processes(options, builds);
     if (due.empty() && options.follow_up) {
-      due = options.follow_up(builds.front()->report());
+      due = options.follow_up(first);
     }
     if (due.empty()) {
       break;
     }
     shuffle(due, random);
+    result.code = run_round(builds, due, options.order_seed, end);
   }
-  const bool is_done = !is_interrupt(result.code);
-  result.report = builds.front()->close(is_done);
+
+  // Of this machine by this program: the other build's words for a fact may be others.
+  const Json changes = environment_changes(first.header.environment, probe_environment());
+  warn_of_changes(changes, observer);
+  const std::string partial = is_interrupt(result.code) ? "the run was interrupted" : "";
+  result.report = builds.front()->write(changes, partial);
   if (builds.size() > 1) {
-    result.against = builds.back()->close(is_done);
+    result.against = builds.back()->write(changes, partial);
+  }
+  for (auto build = builds.rbegin(); partial.empty() && build != builds.rend(); ++build) {
+    (*build)->remove_journal();
   }
   return result;
 }

@@ -42,7 +42,8 @@ void check_before_start(const std::vector<CaseSpec>& cases, int cpus);
 
 // Runs the cases and writes the report, a partial one when an interrupt comes; the journal of a
 // partial one stays, to be resumed. Throws Error: bad_input when `out` cannot be written (before
-// the first case) or a resumed journal is not of this program, internal when writing fails.
+// the first case) or a resumed journal is of another run (benches/run_identity.h), internal when
+// writing fails.
 SweepResult run_sweep(const SweepOptions& options, RunObserver& observer);
 
 // "a/report.json" -> "a/report.against.json"

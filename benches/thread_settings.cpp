@@ -20,6 +20,8 @@ const Variables kPaper = {{"KMP_AFFINITY", "granularity=thread,compact"}, {"KMP_
 // about this many of libgomp's spins.
 const Variables kPaperForLibgomp = {
     {"OMP_PLACES", "threads"}, {"OMP_PROC_BIND", "close"}, {"GOMP_SPINCOUNT", "300000"}};
+constexpr const char* kNotBound = "as the environment says";  // in a report
+constexpr const char* kNoProfile = "none";
 constexpr const char* kPaperNote =
     "KMP_BLOCKTIME=1 is a time, GOMP_SPINCOUNT a count: equal only roughly";
 
@@ -34,10 +36,30 @@ void check(const ThreadSettings& settings) {
   }
 }
 
+ThreadSettings thread_settings_from_json(const Json& json) {
+  ThreadSettings settings;
+  const auto text = [&json](const char* key, const char* unset) {
+    const Json value = json.value(key, Json());
+    return value.is_string() && value != unset ? value.get<std::string>() : std::string();
+  };
+  settings.bind = text("bind", kNotBound);
+  settings.profile = text("profile", kNoProfile);
+  return settings;
+}
+
+std::string flags(const ThreadSettings& settings) {
+  return (settings.bind.empty() ? "" : " --bind " + settings.bind) +
+         (settings.profile.empty() ? "" : " --profile " + settings.profile);
+}
+
 RequestedVariables requested_variables(const ThreadSettings& settings) {
   RequestedVariables variables;
   if (settings.profile == "paper") {
-    variables = {kPaper, kPaperForLibgomp, kPaperNote};
+    variables.as_published = kPaper;
+    if (settings.runtime == "libgomp") {  // the others read KMP_* themselves
+      variables.translated = kPaperForLibgomp;
+      variables.note = kPaperNote;
+    }
   }
   if (!settings.bind.empty()) {  // the more special of both
     for (const auto& [name, value] : kBindings.at(settings.bind)) {
@@ -63,8 +85,9 @@ std::vector<std::string> assignments(const RequestedVariables& variables) {
 
 Json to_json(const ThreadSettings& settings) {
   const RequestedVariables variables = requested_variables(settings);
-  Json json = {{"bind", settings.bind.empty() ? "as the environment says" : settings.bind},
-               {"profile", settings.profile.empty() ? "none" : settings.profile},
+  Json json = {{"bind", settings.bind.empty() ? kNotBound : settings.bind},
+               {"profile", settings.profile.empty() ? kNoProfile : settings.profile},
+               {"runtime", settings.runtime},
                {"requested", variables.as_published},
                {"translated", variables.translated}};
   if (!variables.note.empty()) {

@@ -30,6 +30,26 @@ TEST(ThreadSettings, ThePapersAreKeptAndTranslated) {
   EXPECT_FALSE(both.as_published.contains("KMP_AFFINITY"));
 }
 
+TEST(ThreadSettings, AreNotTranslatedForARuntimeThatReadsThem) {
+  const RequestedVariables paper = requested_variables({"", "paper", "libomp"});
+  EXPECT_EQ(paper.as_published.at("KMP_BLOCKTIME"), "1");
+  EXPECT_TRUE(paper.translated.empty());
+  EXPECT_TRUE(paper.note.empty());
+  EXPECT_EQ(requested_variables({"cores", "", "libomp"}).translated.at("OMP_PLACES"), "cores");
+}
+
+TEST(ThreadSettings, StandInAReportAndComeBackFromIt) {
+  for (const ThreadSettings& settings :
+       {ThreadSettings{}, {"cores", ""}, {"", "paper"}, {"none", "paper"}}) {
+    const ThreadSettings again = thread_settings_from_json(to_json(settings));
+    EXPECT_EQ(again.bind, settings.bind);
+    EXPECT_EQ(again.profile, settings.profile);
+  }
+  EXPECT_EQ(thread_settings_from_json(Json::object()).bind, "");
+  EXPECT_EQ(flags({"cores", "paper"}), " --bind cores --profile paper");
+  EXPECT_EQ(flags({}), "");
+}
+
 TEST(ThreadSettings, RefuseOtherNames) {
   EXPECT_NO_THROW(check(ThreadSettings{}));
   EXPECT_NO_THROW(check({"numa", "paper"}));

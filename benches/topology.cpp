@@ -80,7 +80,8 @@ Json topology() {
   const auto count = [&](hwloc_obj_type_t type) {
     return hwloc_get_nbobjs_by_type(topology.get(), type);
   };
-  return {{"packages", count(HWLOC_OBJ_PACKAGE)},
+  return {{"this_machine", hwloc_topology_is_thissystem(topology.get()) != 0},
+          {"packages", count(HWLOC_OBJ_PACKAGE)},
           {"cores", count(HWLOC_OBJ_CORE)},
           {"hardware_threads", count(HWLOC_OBJ_PU)},
           {"numa_nodes", numa_nodes(topology.get())},

@@ -6,7 +6,8 @@
 namespace voxmark {
 
 // packages, cores, hardware_threads, numa_nodes [{bytes, cpus}], caches [{level, kind, bytes,
-// count, cpus_each}]; {"reason"} where hwloc cannot tell.
+// count, cpus_each}], this_machine: false when HWLOC_* variables describe another one; {"reason"}
+// where hwloc cannot tell.
 Json topology();
 
 }  // namespace voxmark

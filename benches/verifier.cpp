@@ -9,6 +9,7 @@
 #include "base/atomic_file.h"
 #include "base/error.h"
 #include "base/sha256.h"
+#include "benches/guard.h"
 
 namespace voxmark {
 namespace {
@@ -61,6 +62,7 @@ Verifier::~Verifier() {
   std::error_code ignored;
   if (!scratch_folder_.empty()) {
     fs::remove_all(scratch_folder_, ignored);
+    release_folder(scratch_folder_);
   }
 }
 
@@ -81,6 +83,7 @@ std::string Verifier::reference_path(const CaseSpec& wanted) {
       return "";  // every child then computes its own
     }
     scratch_folder_ = name;
+    guard_folder(scratch_folder_);
   }
   CaseSpec shape = wanted;
   shape.backend = "naive";

@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <cstdio>
 #include <span>
 #include <string_view>
 
@@ -50,6 +51,42 @@ int open_and_lock(const std::string& path) {
   throw_internal("{}: cannot be locked: {}", path, describe_errno(error_number));
 }
 
+// Whether something would be lost with this file.
+bool holds_records(const std::string& path) {
+  try {
+    return !read_journal(path).report.records.empty();
+  } catch (const Error&) {
+    return true;
+  }
+}
+
+// "run.json.journal.1", or the next number that is free.
+std::string name_for_keeping(const std::string& path) {
+  for (int number = 1;; ++number) {
+    const std::string name = fmt::format("{}.{}", path, number);
+    if (::access(name.c_str(), F_OK) != 0) return name;
+  }
+}
+
+// Not another run's, and nothing measured is lost. Returns what to tell the user.
+std::optional<std::string> make_room(const std::string& path) {
+  if (::access(path.c_str(), F_OK) != 0) return std::nullopt;
+  const int descriptor = open_and_lock(path);
+  std::optional<std::string> warning;
+  if (holds_records(path)) {
+    const std::string kept = name_for_keeping(path);
+    if (::rename(path.c_str(), kept.c_str()) == 0) {
+      warning = fmt::format("{}: of a run that was not finished, kept as {}", path, kept);
+    } else {
+      const int error_number = errno;
+      ::close(descriptor);
+      throw_internal("{}: cannot be kept as {}: {}", path, kept, describe_errno(error_number));
+    }
+  }
+  ::close(descriptor);
+  return warning;
+}
+
 }  // namespace
 
 JournalContents read_journal(const std::string& path) {
@@ -92,7 +129,7 @@ Journal::Journal(const std::string& path, const ReportHeader& header)
   validate_report(entry, path);
   entry.erase("records");
   const std::string line = to_line(entry);
-  if (::access(path.c_str(), F_OK) == 0) ::close(open_and_lock(path));  // not another run's
+  warning_ = make_room(path);
   AtomicFile file(path);
   file.write(line);
   file.commit();

@@ -26,9 +26,10 @@ JournalContents read_journal(const std::string& path);
 
 class Journal {
  public:
-  // Starts a new journal, atomically: it has a header or does not exist. A journal that is there
-  // already is replaced. Throws Error: bad_input when it cannot be created or another run writes to
-  // it, internal when writing fails.
+  // Starts a new journal, atomically: it has a header or does not exist. One that is there already
+  // and has records (or cannot be read) is kept under another name, which a warning tells. Throws
+  // Error: bad_input when it cannot be created or another run writes to it, internal when writing
+  // fails.
   Journal(const std::string& path, const ReportHeader& header);
 
   // Goes on where a stopped run ended; a torn last line is cut off. Throws as read_journal(), and
@@ -48,7 +49,7 @@ class Journal {
 
   // What has been recorded: the report, once everything has.
   const Report& report() const { return report_; }
-  // From resuming; to be shown to the user.
+  // From opening it; to be shown to the user.
   const std::optional<std::string>& warning() const { return warning_; }
 
  private:

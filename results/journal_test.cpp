@@ -172,6 +172,22 @@ TEST_F(JournalTest, BelongsToOneRunAtATime) {
   EXPECT_EQ(read_journal(path()).report.records.size(), 1U);
 }
 
+TEST_F(JournalTest, ANewOneKeepsWhatAnUnfinishedRunHadMeasured) {
+  const std::string unfinished = text_of(2);
+  const Journal journal(path(), header());
+  ASSERT_TRUE(journal.warning());
+  EXPECT_NE(journal.warning()->find(path() + ".1"), std::string::npos) << *journal.warning();
+  EXPECT_EQ(read_text_file(path() + ".1"), unfinished);
+  EXPECT_TRUE(read_journal(path()).report.records.empty());
+}
+
+TEST_F(JournalTest, ANewOneReplacesOneWithoutRecords) {
+  text_of(0);
+  const Journal journal(path(), header());
+  EXPECT_FALSE(journal.warning());
+  EXPECT_FALSE(std::filesystem::exists(path() + ".1"));
+}
+
 TEST_F(JournalTest, EndsWhereItEndedWhenTheDiskIsFull) {
   const std::string before_text = text_of(1);
   rlimit before{};

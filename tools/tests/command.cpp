@@ -38,7 +38,7 @@ std::string contents(std::FILE* file) {
 
 }  // namespace
 
-CommandResult run_voxmark(const std::vector<std::string>& arguments) {
+CommandResult run_voxmark(const std::vector<std::string>& arguments, const std::string& out_path) {
   std::vector<std::string> own = {VOXMARK_BINARY};
   own.insert(own.end(), arguments.begin(), arguments.end());
   std::vector<char*> argv;
@@ -53,7 +53,11 @@ CommandResult run_voxmark(const std::vector<std::string>& arguments) {
   posix_spawn_file_actions_t actions;
   posix_spawn_file_actions_init(&actions);
   posix_spawn_file_actions_addopen(&actions, STDIN_FILENO, "/dev/null", O_RDONLY, 0);
-  posix_spawn_file_actions_adddup2(&actions, fileno(out.get()), STDOUT_FILENO);
+  if (out_path.empty()) {
+    posix_spawn_file_actions_adddup2(&actions, fileno(out.get()), STDOUT_FILENO);
+  } else {
+    posix_spawn_file_actions_addopen(&actions, STDOUT_FILENO, out_path.c_str(), O_WRONLY, 0);
+  }
   posix_spawn_file_actions_adddup2(&actions, fileno(err.get()), STDERR_FILENO);
   pid_t child = 0;
   const int failure = posix_spawn(&child, argv[0], &actions, nullptr, argv.data(), environ);

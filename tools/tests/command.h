@@ -16,7 +16,9 @@ struct CommandResult {
   Json json() const { return parse_json(out, "standard output"); }
 };
 
-// Arguments are passed as they are: no shell.
-CommandResult run_voxmark(const std::vector<std::string>& arguments);
+// Arguments are passed as they are: no shell. `out_path`: where standard output goes, "": into the
+// result.
+CommandResult run_voxmark(const std::vector<std::string>& arguments,
+                          const std::string& out_path = "");
 
 }  // namespace voxmark

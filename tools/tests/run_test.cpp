@@ -1,23 +1,13 @@
 // voxmark run, rerun and validate from outside: flags, exit codes, interrupts, reports.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
-#include <sys/resource.h>
-#include <sys/wait.h>
-#include <unistd.h>
 
 #include <algorithm>
-#include <chrono>
-#include <csignal>
 #include <filesystem>
 #include <fstream>
 #include <map>
-#include <random>
-#include <set>
-#include <sstream>
-#include <thread>
 
-#include "benches/testing/temporary_folder.h"
-#include "tools/tests/command.h"
+#include "tools/tests/run_fixture.h"
 
 namespace voxmark {
 namespace {
@@ -25,29 +15,6 @@ namespace {
 using testing::AllOf;
 using testing::HasSubstr;
 using testing::StartsWith;
-
-using Arguments = std::vector<std::string>;
-
-// The flags of a case that takes milliseconds.
-Arguments tiny_run(const std::string& out, const Arguments& more) {
-  Arguments arguments = {"run",     "--image", "32",       "--filters",   "2",
-                         "--steps", "2",       "--warmup", "1",           "--threads",
-                         "1",       "--out",   out,        "--no-limits", "--taint-repeats",
-                         "0"};
-  arguments.insert(arguments.end(), more.begin(), more.end());
-  return arguments;
-}
-
-class RunTest : public testing::Test {
- protected:
-  // Proofs of one test must not serve another.
-  void SetUp() override { setenv("XDG_CACHE_HOME", folder_.path().c_str(), 1); }
-
-  CommandResult run(const Arguments& more) { return run_voxmark(tiny_run(report_, more)); }
-
-  TemporaryFolder folder_;
-  std::string report_ = folder_.path() + "/report.json";
-};
 
 TEST_F(RunTest, DryRunListsAndCountsTheCasesAndStops) {
   const CommandResult result =
@@ -249,188 +216,6 @@ TEST_F(LibrarysVariables, ThatLeaveSlowKernelsOnlyAreWarnedOf) {
   EXPECT_THAT(result_.err, HasSubstr("Warning: onednn 32x32x32 batch 1 fp32: slow kernels: "));
 }
 
-TEST_F(RunTest, AFullDiskIsAnErrorAndNoReport) {
-  EXPECT_EQ(run_voxmark({"run", "--backend", "null", "--image", "16", "--out", "/dev/full"}).status,
-            70);
-  std::filesystem::remove("/dev/full.journal");
-}
-
-// Without waiting for it; what it says is thrown away.
-pid_t start_voxmark(const Arguments& arguments) {
-  const pid_t process = fork();
-  if (process == 0) {
-    std::freopen("/dev/null", "w", stdout);
-    std::freopen("/dev/null", "w", stderr);
-    std::vector<std::string> words = {VOXMARK_BINARY};
-    words.insert(words.end(), arguments.begin(), arguments.end());
-    std::vector<char*> pointers;
-    for (std::string& word : words) {
-      pointers.push_back(word.data());
-    }
-    pointers.push_back(nullptr);
-    execv(VOXMARK_BINARY, pointers.data());
-    _exit(127);
-  }
-  return process;
-}
-
-// Starts a run that would take minutes, signals it once it has a record, and returns its status.
-int interrupted_run(const Arguments& arguments, const std::string& journal, int signal) {
-  const pid_t process = start_voxmark(arguments);
-  const auto lines = [&journal] {
-    std::ifstream file(journal);
-    std::string line;
-    int count = 0;
-    while (std::getline(file, line)) {
-      ++count;
-    }
-    return count;
-  };
-  for (int i = 0; i < 1200 && lines() < 2; ++i) {
-    std::this_thread::sleep_for(std::chrono::milliseconds(50));
-  }
-  kill(process, signal);
-  int status = 0;
-  waitpid(process, &status, 0);
-  return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
-}
-
-TEST_F(RunTest, AnInterruptLeavesAPartialReportThatResumes) {
-  for (const auto& [signal, status] : {std::pair{SIGINT, 130}, {SIGTERM, 143}}) {
-    std::filesystem::remove(report_ + ".journal");
-    const Arguments arguments = tiny_run(report_, {"--backend", "null", "--repeats", "400"});
-    EXPECT_EQ(interrupted_run(arguments, report_ + ".journal", signal), status);
-    const Json partial = read_json_file(report_);
-    EXPECT_GE(partial.at("records").size(), 1U);
-    EXPECT_LT(partial.at("records").size(), 400U);
-  }
-  const std::size_t before = read_json_file(report_).at("records").size();
-  // The same cases, but fewer: what was measured stays.
-  const CommandResult resumed = run({"--backend", "null", "--repeats", "1", "--resume"});
-  EXPECT_EQ(resumed.status, 0) << resumed.err;
-  EXPECT_EQ(read_json_file(report_).at("records").size(), before);
-}
-
-TEST_F(RunTest, WhatAKilledRunHadMeasuredIsKeptAndNotMeasuredTwice) {
-  const Arguments arguments = tiny_run(report_, {"--backend", "null", "--repeats", "8"});
-  EXPECT_EQ(interrupted_run(arguments, report_ + ".journal", SIGKILL), -1);
-  EXPECT_FALSE(std::filesystem::exists(report_));
-  const CommandResult resumed = run({"--backend", "null", "--repeats", "8", "--resume"});
-  EXPECT_EQ(resumed.status, 0) << resumed.err;
-  std::set<int> processes;
-  const Json report = read_json_file(report_);
-  for (const Json& record : report.at("records")) {
-    processes.insert(record.at("case").at("process").get<int>());
-  }
-  EXPECT_EQ(processes.size(), 8U);
-  EXPECT_EQ(report.at("records").size(), 8U);
-}
-
-// A child that takes its time must not hold up whoever asks twice.
-TEST_F(RunTest, TheSecondInterruptStopsAtOnce) {
-  const std::string slow = folder_.path() + "/slow";
-  std::ofstream(slow) << "#!/bin/sh\nexec sleep 600\n";
-  std::filesystem::permissions(slow, std::filesystem::perms::owner_all);
-  const pid_t process = start_voxmark(tiny_run(report_, {"--backend", "exec:" + slow}));
-  const std::string journal = report_ + ".journal";
-  for (int i = 0; i < 1200 && !std::filesystem::exists(journal); ++i) {
-    std::this_thread::sleep_for(std::chrono::milliseconds(50));
-  }
-  kill(process, SIGSTOP);  // both signals are there before it can heed the first
-  kill(process, SIGINT);
-  kill(process, SIGTERM);
-  kill(process, SIGCONT);
-  int status = 0;
-  waitpid(process, &status, 0);
-  ASSERT_TRUE(WIFEXITED(status));
-  EXPECT_THAT(WEXITSTATUS(status), testing::AnyOf(130, 143));
-  EXPECT_FALSE(std::filesystem::exists(report_)) << "nothing is written on the way out";
-}
-
-TEST_F(RunTest, APartialReportOpensInEveryTool) {
-  const Arguments arguments = tiny_run(report_, {"--backend", "null", "--repeats", "400"});
-  ASSERT_EQ(interrupted_run(arguments, report_ + ".journal", SIGINT), 130);
-  EXPECT_EQ(run_voxmark({"validate", report_}).status, 0);
-  EXPECT_EQ(run_voxmark({"rerun", report_}).status, 0);
-}
-
-TEST_F(RunTest, ATeamThatIsSmallerThanAskedForIsAnError) {
-  if (std::thread::hardware_concurrency() < 2) {
-    GTEST_SKIP() << "one CPU";
-  }
-  setenv("OMP_THREAD_LIMIT", "1", 1);
-  const CommandResult result = run_voxmark({"run", "--backend", "null", "--image", "16",
-                                            "--threads", "2", "--no-limits", "--out", report_});
-  unsetenv("OMP_THREAD_LIMIT");
-  EXPECT_EQ(result.status, 64);
-  EXPECT_THAT(result.out, HasSubstr("OpenMP gives 1"));
-}
-
-TEST_F(RunTest, AReportBehindAFileSizeLimitIsAnError) {
-  rlimit before = {};
-  getrlimit(RLIMIT_FSIZE, &before);
-  const rlimit small{2048, before.rlim_max};
-  setrlimit(RLIMIT_FSIZE, &small);  // children inherit it
-  std::signal(SIGXFSZ, SIG_IGN);
-  const CommandResult result = run({"--backend", "null"});
-  setrlimit(RLIMIT_FSIZE, &before);
-  std::signal(SIGXFSZ, SIG_DFL);
-  EXPECT_EQ(result.status, 70) << result.err;
-  EXPECT_FALSE(std::filesystem::exists(report_));
-}
-
-// Every whole line of a journal; what is behind the last newline is torn.
-std::string whole_lines(const std::string& journal) {
-  std::ifstream file(journal, std::ios::binary);
-  std::ostringstream text;
-  text << file.rdbuf();
-  return text.str().substr(0, text.str().rfind('\n') + 1);
-}
-
-// Killed at random points and resumed, over and over: each run goes on from what the one before
-// had finished, and no row is lost or measured twice.
-TEST_F(RunTest, KilledAtRandomPointsItLosesNothingAndDoublesNothing) {
-  constexpr int kKills = 40;
-  constexpr int kCases = 12;
-  const std::uint64_t seed = 20240531;
-  std::mt19937_64 random(seed);
-  const std::string journal = report_ + ".journal";
-  const Arguments cases = {"--backend", "null", "--repeats", std::to_string(kCases)};
-  std::string before;
-  int kills = 0;
-  while (kills < kKills && !std::filesystem::exists(report_)) {
-    Arguments arguments = tiny_run(report_, cases);
-    if (std::filesystem::exists(journal)) {
-      arguments.emplace_back("--resume");
-    }
-    const pid_t process = start_voxmark(arguments);
-    usleep(static_cast<useconds_t>(random() % 400000));
-    kill(process, SIGKILL);
-    waitpid(process, nullptr, 0);
-    ++kills;
-    if (std::filesystem::exists(journal)) {
-      const std::string now = whole_lines(journal);
-      ASSERT_EQ(now.substr(0, before.size()), before) << "a finished row is gone; seed " << seed;
-      before = now;
-    }
-  }
-  if (!std::filesystem::exists(report_)) {
-    Arguments rest = cases;
-    if (std::filesystem::exists(journal)) {
-      rest.emplace_back("--resume");
-    }
-    const CommandResult result = run(rest);
-    ASSERT_EQ(result.status, 0) << result.err;
-  }
-  std::set<int> processes;
-  const Json report = read_json_file(report_);
-  for (const Json& record : report.at("records")) {
-    processes.insert(record.at("case").at("process").get<int>());
-  }
-  EXPECT_EQ(processes.size(), static_cast<std::size_t>(kCases)) << kills << " kills";
-  EXPECT_EQ(report.at("records").size(), static_cast<std::size_t>(kCases)) << kills << " kills";
-}
-
 TEST_F(RunTest, MoreProcessesFollowUntilTheTargetOrTheirNumberIsReached) {
   const CommandResult result = run({"--backend", "null", "--repeats", "2", "--precision-target",
                                     "0.000001", "--max-repeats", "7"});
@@ -440,6 +225,28 @@ TEST_F(RunTest, MoreProcessesFollowUntilTheTargetOrTheirNumberIsReached) {
                                      "0.000001", "--time-budget", "0.001"});
   EXPECT_EQ(in_time.status, 0) << in_time.err;
   EXPECT_EQ(read_json_file(report_).at("records").size(), 2U);
+  const CommandResult budget =
+      run({"--backend", "null", "--time-budget", "600", "--max-repeats", "3"});
+  EXPECT_EQ(budget.status, 0) << budget.err;
+  EXPECT_EQ(read_json_file(report_).at("records").size(), 3U) << "the budget alone is filled";
+}
+
+// A program that knows neither sysinfo nor --counters, as builds before them.
+TEST_F(RunTest, AnOldBuildIsMeasuredBesideThisOne) {
+  const std::string old = folder_.path() + "/old_build";
+  std::ofstream(old) << "#!/bin/sh\n"
+                     << "test \"$1\" = sysinfo && exit 64\n"
+                     << "test \"$1 $2\" = 'child --help' && echo 'Runs one case' && exit 0\n"
+                     << "test \"$1\" = child && test $# != 1 && exit 64\n"
+                     << "exec " << VOXMARK_BINARY << " \"$@\"\n";
+  std::filesystem::permissions(old, std::filesystem::perms::owner_all);
+  const CommandResult result = run({"--backend", "naive", "--repeats", "2", "--against", old});
+  EXPECT_EQ(result.status, 0) << result.err;
+  const Json theirs = read_json_file(folder_.path() + "/report.against.json");
+  EXPECT_EQ(theirs.at("voxmark").at("reason"), "this build has no sysinfo");
+  EXPECT_EQ(theirs.at("records").at(1).at("outcome"), "ok");
+  EXPECT_TRUE(theirs.at("details").at("environment_changes").empty())
+      << "what another build says otherwise is no change of the machine";
 }
 
 TEST_F(RunTest, AnotherBuildIsMeasuredBesideThisOne) {
@@ -492,12 +299,17 @@ TEST_F(RunTest, ARecordTellsWhatWasCountedAndWhereItRan) {
   EXPECT_TRUE(events.contains("minor-faults"));
   EXPECT_TRUE(events.contains("task-clock"));
   EXPECT_GE(details.at("probes").at("threads").size(), 1U);
+  EXPECT_GT(details.at("probes").at("harness_seconds_per_step").get<double>(), 0);
   EXPECT_TRUE(details.at("probes").at("threads").at(0).at("cpu").is_number());
   EXPECT_TRUE(details.at("interference").at("tainted").is_boolean());
   EXPECT_NE(details.at("execution").at("omp_proc_bind"), 0) << "requested, and in effect";
   const Json& settings = report.at("details").at("thread_settings");
   EXPECT_EQ(settings.at("requested").at("KMP_BLOCKTIME"), "1");
   EXPECT_EQ(settings.at("translated").at("OMP_PLACES"), "cores");
+  EXPECT_THAT(settings.at("runtime").get<std::string>(),
+              testing::AnyOf("libgomp", "libomp", "libiomp5"));
+  EXPECT_THAT(report.at("records").at(0).at("reproduce").get<std::string>(),
+              HasSubstr("--bind cores --profile paper"));
   EXPECT_TRUE(report.at("details").at("environment_changes").is_array());
   EXPECT_EQ(run({"--backend", "null", "--bind", "sockets"}).status, 64);
   EXPECT_EQ(run({"--backend", "null", "--counters", "no-such-event"}).status, 64);

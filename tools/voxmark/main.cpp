@@ -1,5 +1,7 @@
 // The command line: a table of subcommands, and the only place where errors become exit codes.
 #include <algorithm>
+#include <cerrno>
+#include <csignal>
 #include <cstdio>
 #include <cstdlib>
 #include <exception>
@@ -55,6 +57,16 @@ void try_external(const CLI::App& app, int argc, char** argv) {
   become_external(*program, {argv + 2, argv + argc});
 }
 
+// What a library has buffered is lost without a word when the disk is full: no answer is `code`
+// then.
+int after_output(int code) {
+  if (std::fflush(stdout) == 0 && std::ferror(stdout) == 0) {
+    return code;
+  }
+  print_error(fmt::format("standard output: cannot be written: {}", describe_errno(errno)));
+  return exit_status(ExitCode::internal);
+}
+
 int main(int argc, char** argv) {
   CLI::App app("Benchmark of a 3D U-Net training step on CPU servers, verified before it is timed.",
                "voxmark");
@@ -69,6 +81,8 @@ int main(int argc, char** argv) {
       "report");
   try {
     try_external(app, argc, argv);
+    // A file that reaches its size limit is an error like a full disk, and not our end.
+    std::signal(SIGXFSZ, SIG_IGN);
     app.parse(argc, argv);
     if (!action) {
       throw_bad_input("no subcommand given; voxmark --help names them");
@@ -94,4 +108,4 @@ int main(int argc, char** argv) {
 }  // namespace
 }  // namespace voxmark
 
-int main(int argc, char** argv) { return voxmark::main(argc, argv); }
+int main(int argc, char** argv) { return voxmark::after_output(voxmark::main(argc, argv)); }

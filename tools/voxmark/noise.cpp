@@ -132,6 +132,7 @@ ExitCode noise(const Options& options) {
   sweep.cases = interleave(cases, sweep.order_seed);
   sweep.out = options.out;
   sweep.runner.child.command = {"/proc/self/exe", "child", "--counters", "none"};
+  sweep.measure_limits = true;
   sweep.details = {{"noise", true}};
   catch_interrupts();
   Progress progress(stderr, cases.size());

@@ -5,8 +5,10 @@
 
 #include "benches/environment.h"
 #include "benches/interrupt.h"
+#include "benches/loaded_libraries.h"
 #include "benches/progress.h"
 #include "benches/sweep.h"
+#include "benches/thread_settings.h"
 #include "results/summary.h"
 #include "tools/voxmark/subcommand.h"
 
@@ -55,7 +57,14 @@ ExitCode rerun(const Options& options) {
   check_before_start(sweep.cases, allowed_cpus());
   sweep.out = options.out.empty() ? options.report + ".rerun.json" : options.out;
   sweep.runner.child.command = {"/proc/self/exe", "child"};
-  sweep.details = {{"rerun_of", options.report}};
+  sweep.measure_limits = true;
+  ThreadSettings threads =
+      thread_settings_from_json(report.header.details.value("thread_settings", Json::object()));
+  check(threads);
+  threads.runtime = openmp_runtime();
+  sweep.runner.child.environment = assignments(requested_variables(threads));
+  sweep.runner.reproduce_flags = flags(threads);
+  sweep.details = {{"rerun_of", options.report}, {"thread_settings", to_json(threads)}};
   catch_interrupts();
   Progress progress(stderr, 1);
   const SweepResult result = run_sweep(sweep, progress);

@@ -10,6 +10,7 @@
 #include "benches/environment.h"
 #include "benches/interleave.h"
 #include "benches/interrupt.h"
+#include "benches/loaded_libraries.h"
 #include "benches/progress.h"
 #include "benches/suite.h"
 #include "benches/sweep.h"
@@ -58,11 +59,12 @@ const std::map<std::string, std::string> kHelp = {
     {"warmup", "steps before them"},
     {"repeats", "processes per case, interleaved over the backends"},
     {"precision_target", "more processes until the median is known to this fraction: 0.02"},
-    {"time_budget", "seconds after which --precision-target starts no more processes"},
-    {"max_repeats", "processes per case that --precision-target may reach"},
+    {"time_budget", "seconds after which no process starts beyond --repeats; alone: to be filled"},
+    {"max_repeats", "processes per case that these two may reach"},
     {"order_seed", "of the order in which cases are interleaved"},
     {"taint_repeats", "how often a process that was disturbed is run again, at most"},
-    {"memory_limit", "8GiB,500MB: tensors are computed again to fit; sweep: from most memory to least"},
+    {"memory_limit",
+     "8GiB,500MB: tensors are computed again to fit; sweep: from most memory to least"},
     {"case_budget", "a case predicted to take more seconds is skipped"},
     {"timeout", "seconds without a message after which a case is ended"},
     {"baseline", "backend that speed-ups refer to; default: eigen-tensor, else the first"}};
@@ -157,15 +159,17 @@ ExitCode run(const Options& options) {
   const std::string baseline = baseline_of(suite, cases);
   check_before_start(cases, cpus);
   counter_groups(options.counters);
-  const ThreadSettings threads = thread_settings(options);
+  ThreadSettings threads = thread_settings(options);
   if (options.dry_run) {
     print_cases(stdout, cases, suite.repeats);
     return ExitCode::done;
   }
   print_cases(stderr, cases, suite.repeats);
+  threads.runtime = openmp_runtime();
   const Json machine = {{"cpu", {{"numa_nodes", topology().value("numa_nodes", Json()).size()}}},
                         {"variables", performance_variables()}};
-  if (const auto warning = numa_warning(machine, threads)) {
+  const auto warning = numa_warning(machine, threads);
+  if (warning) {
     fmt::print(stderr, "Warning: {}\n", *warning);
   }
   if (const std::string missing = missing_hardware_counters();
@@ -184,6 +188,7 @@ ExitCode run(const Options& options) {
   sweep.against = options.against;
   sweep.redact = options.redact;
   sweep.runner.child.environment = assignments(requested_variables(threads));
+  sweep.runner.reproduce_flags = flags(threads);
   if (options.no_cache) {
     sweep.cache_folder.clear();
   }
@@ -196,8 +201,11 @@ ExitCode run(const Options& options) {
   sweep.runner.case_budget_seconds = suite.case_budget_seconds;
   sweep.details = request_json(options, suite, baseline);
   sweep.details["thread_settings"] = to_json(threads);
+  if (warning) {
+    sweep.details["thread_settings"]["warning"] = *warning;
+  }
   catch_interrupts();
-  Progress progress(stderr, cases.size());
+  Progress progress(stderr, cases.size() * (options.against.empty() ? 1 : 2));
   const SweepResult result = run_sweep(sweep, progress);
 
   const std::vector<Record> records = in_listed_order(result.report.records, cases);

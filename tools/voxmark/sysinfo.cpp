@@ -121,18 +121,21 @@ std::string appendix(const Json& environment, const Json& program) {
   table.fact("governor", "cpu", "governor");
   table.fact("frequency driver", "cpu", "frequency_driver");
   table.fact("highest frequency, kHz", "cpu", "max_frequency_khz");
+  table.fact("frequency just now, MHz", "cpu", "mhz");
   table.fact("CPUs of this process", "cpu", "allowed_list");
   table.heading("Memory");
   table.row("size", table.bytes("memory", "total_bytes"));
   add_dimms(environment, table);
   table.row("available", table.bytes("memory", "available_bytes") + " (" +
                              table.text("memory", "available_source") + ")");
+  table.fact("cgroup's limit, bytes", "memory", "cgroup_limit");
+  table.fact("malloc's mmap threshold", "memory", "malloc_mmap_threshold");
   table.fact("transparent huge pages", "memory", "transparent_hugepages");
   table.fact("NUMA balancing", "memory", "numa_balancing");
   table.fact("swappiness", "memory", "swappiness");
   table.heading("System");
   for (const char* name : {"host", "product", "kernel", "hypervisor", "clock_source", "cpu_quota",
-                           "perf_event_paranoid", "load_average"}) {
+                           "cgroup_cpus", "perf_event_paranoid", "load_average"}) {
     std::string title = name;
     std::replace(title.begin(), title.end(), '_', ' ');
     table.fact(title, "system", name);
@@ -158,6 +161,7 @@ std::string appendix(const Json& environment, const Json& program) {
   table.fact("kernels built for", "build", "kernel_architecture");
   for (const Json& library : environment.at("libraries")) {
     table.row("library", library.at("path").get<std::string>() + " " +
+                             library.at("version").get<std::string>() + " " +
                              library.at("sha256").get<std::string>().substr(0, 12));
   }
   return table.render();

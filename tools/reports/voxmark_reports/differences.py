@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 # What changes from minute to minute, or is measured anew each time, is no difference.
 _VOLATILE = (
+    "cpu.mhz",
     "memory.available_bytes",
     "system.load_average",
     "limits.memory_bytes",
@@ -38,7 +39,6 @@ _RANKED = (
     "cpu.no_turbo",
     "cpu.boost",
     "cpu.max_frequency_khz",
-    "cpu.mhz",
     "cpu.caches",
     "memory.total_bytes",
     "memory.transparent_hugepages",

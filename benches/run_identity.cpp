@@ -1,0 +1,53 @@
+#include "benches/run_identity.h"
+
+#include <filesystem>
+
+#include "base/error.h"
+#include "base/sha256.h"
+
+namespace voxmark {
+namespace {
+
+// Of every file that is named where a case's own program is started: the program, a script.
+void add_programs(Json& identity, const ChildProgram& child, const std::vector<CaseSpec>& cases) {
+  for (const CaseSpec& spec : cases) {
+    if (!is_external(spec) && spec.isa.empty()) {
+      continue;  // this program's own, by its own digest
+    }
+    for (const std::string& word : child_command(child, spec)) {
+      const std::filesystem::path path(word);
+      std::error_code failure;
+      const std::string name = "program " + path.filename().string();
+      if (!identity.contains(name) && std::filesystem::is_regular_file(path, failure)) {
+        identity[name] = sha256_file(word);
+      }
+    }
+  }
+}
+
+}  // namespace
+
+Json run_identity(const Json& kernels, const ChildProgram& child,
+                  const std::vector<CaseSpec>& cases) {
+  Json identity = {
+      {"build", kernels.at("binary_sha256")},
+      {"CPU", kernels.at("cpu")},
+      {"set of CPU flags", sha256_hex(dump_json(kernels.at("cpu_flags")))},
+      {"set of libraries", sha256_hex(dump_json(kernels.at("libraries")))},
+      {"set of variables", sha256_hex(dump_json(kernels.at("variables")))},
+      {"--bind or --profile", child.environment},
+      {"--counters", std::vector<std::string>(child.command.begin() + 1, child.command.end())}};
+  add_programs(identity, child, cases);
+  return identity;
+}
+
+void check_same_run(const Json& before, const Json& now, const std::string& name) {
+  for (const auto& item : now.items()) {
+    if (before.contains(item.key()) && before.at(item.key()) != item.value()) {
+      throw_bad_input("--resume {}: written with another {}: was {}, is {}; measure anew", name,
+                      item.key(), dump_json(before.at(item.key())), dump_json(item.value()));
+    }
+  }
+}
+
+}  // namespace voxmark
