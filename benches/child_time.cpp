@@ -14,6 +14,7 @@
 #include "benches/energy.h"
 #include "benches/process_status.h"
 #include "benches/readings.h"
+#include "benches/stages_json.h"
 #include "benches/thread_placement.h"
 #include "benches/thread_team.h"
 #include "workloads/cost.h"
@@ -80,26 +81,6 @@ std::map<std::string, double> gradient_norms(const Program& program, const Execu
     }
   }
   return norms;
-}
-
-Json stages_to_json(const Program& program, const Executable& executable) {
-  Json stages = Json::array();
-  for (const Stage& stage : executable.stages()) {
-    const Work work = work_of(program, stage.ops);
-    Json ops = Json::array();
-    for (const OpId id : stage.ops) {
-      const Op& op = program.ops.at(static_cast<std::size_t>(id));
-      ops.push_back(op.layer.empty() ? op_name(op) : op.layer + "/" + op_name(op));
-    }
-    stages.push_back({{"ops", std::move(ops)},
-                      {"implementation", stage.implementation},
-                      {"layout", stage.layout},
-                      {"isa", stage.isa},
-                      {"recomputed", stage.recomputed},
-                      {"kind", work.kind},
-                      {"direction", work.direction}});
-  }
-  return stages;
 }
 
 // What the arithmetic ran under: set by the backend's compile, so asked after it.

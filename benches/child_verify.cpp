@@ -6,6 +6,7 @@
 #include "backends/naive/naive.h"
 #include "backends/verify.h"
 #include "benches/child_modes.h"
+#include "benches/stages_json.h"
 #include "workloads/safetensors.h"
 
 namespace voxmark {
@@ -25,9 +26,10 @@ StepReference reference_for(const Request& request, const Program& program, cons
   return reference;
 }
 
-// What a step takes at this shape, for predictions: not a sample of anything.
-double probe_step_seconds(const Backend& backend, const CaseSpec& spec, const Program& program,
-                          const Weights& weights, const Batch& batch) {
+// What a step takes at this shape, for predictions, not as a sample of anything; and by which
+// kernels.
+void probe_step(const Backend& backend, const CaseSpec& spec, const Program& program,
+                const Weights& weights, const Batch& batch, VerifiedMessage& message) {
   const std::unique_ptr<Executable> executable = backend.compile(program, compile_options(spec));
   for (std::size_t id = 0; id < program.tensors.size(); ++id) {
     if (is_persistent(program.tensors[id].role)) {
@@ -38,7 +40,9 @@ double probe_step_seconds(const Backend& backend, const CaseSpec& spec, const Pr
   const auto start = std::chrono::steady_clock::now();
   executable->run();
   executable->update();
-  return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+  message.step_seconds =
+      std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+  message.stages = stages_to_json(program, *executable);
 }
 
 // The losses of naive in double: those after the first. One step more than the reference takes, so
@@ -98,7 +102,7 @@ void verify_case(const Backend& backend, const Request& request, const Say& say)
       verify_step(backend, compile_options(shape), program, weights, batch, reference);
 
   VerifiedMessage message = message_of(shape, verification);
-  message.step_seconds = probe_step_seconds(backend, shape, program, weights, batch);
+  probe_step(backend, shape, program, weights, batch, message);
   say(message);
 }
 

@@ -183,7 +183,8 @@ Json to_json(const VerifiedMessage& message) {
           {"tensor", message.tensor},
           {"error", number_to_json(message.error)},
           {"tolerance", message.tolerance},
-          {"step_seconds", message.step_seconds}};
+          {"step_seconds", message.step_seconds},
+          {"stages", message.stages}};
 }
 
 VerifiedMessage verified_message(const Fields& fields) {
@@ -195,6 +196,7 @@ VerifiedMessage verified_message(const Fields& fields) {
   message.error = fields.number("error");
   message.tolerance = fields.number("tolerance");
   message.step_seconds = fields.seconds("step_seconds");
+  message.stages = fields.array_or_empty("stages");
   return message;
 }
 

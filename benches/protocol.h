@@ -57,6 +57,7 @@ struct VerifiedMessage {
   double error = 0;    // of it
   double tolerance = 0;
   double step_seconds = 0;                            // of one step at that shape
+  Json stages = Json::array();                        // what was verified, as in ReadyMessage
   bool passed() const { return error <= tolerance; }  // false for NaN
 };
 

@@ -45,7 +45,7 @@ TEST(Protocol, EveryMessageSurvivesItsLine) {
   expect_survives(PlannedMessage{123, false, {{"parameters", 123}}});
   expect_survives(PlannedMessage{});
   expect_survives(UnsupportedMessage{"no bf16"});
-  expect_survives(VerifiedMessage{{48, 48, 32}, 2, 99, "loss", 1e-6, 1e-5, 0.5});
+  expect_survives(VerifiedMessage{{48, 48, 32}, 2, 99, "loss", 1e-6, 1e-5, 0.5, Json::array()});
   expect_survives(ComputedMessage{0.25});
   expect_survives(ReadyMessage{1, 2, 0.5, "ab", "cd", Json::array(), {{"mxcsr", 40896}}});
   expect_survives(ReadyMessage{});

@@ -11,6 +11,7 @@
 #include "benches/interference.h"
 #include "benches/interrupt.h"
 #include "benches/roofline.h"
+#include "benches/stages_json.h"
 #include "workloads/cost.h"
 
 namespace voxmark {
@@ -276,6 +277,7 @@ bool Runner::verify(const CaseSpec& spec, Record& record) {
     throw Interrupted{};
   }
   record.verification = result.record;
+  verified_stages_ = result.stages;
   if (result.step_seconds && !prediction_.steps_seconds(spec)) {
     prediction_.learn(verification_shape(spec), *result.step_seconds);
   }
@@ -392,6 +394,9 @@ void Runner::time(const CaseSpec& spec, Record& record) {
   record.outcome = Outcome::ok;
   record.details["roofline"] =
       roofline(spec, options_.machine_limits.is_array() ? options_.machine_limits : Json::array());
+  if (const auto others = other_kernels(verified_stages_, timed.ready->stages); !others.empty()) {
+    record.verification->details["other_kernels"] = others;
+  }
   cross_check(spec, timed, record);
 }
 

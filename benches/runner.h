@@ -79,6 +79,7 @@ class Runner {
   RunObserver& observer_;
   Prediction prediction_;
   CrossCheck cross_check_;
+  Json verified_stages_ = Json::array();  // of the case under way
   CaseFiles files_;
   double spent_seconds_ = 0;               // of the run budget
   std::map<std::string, Exchange> plans_;  // by case: repeats need no second plan

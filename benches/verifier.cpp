@@ -25,6 +25,7 @@ VerifierResult accept(const VerifiedMessage& message) {
   record.worst = TensorError{message.tensor, message.error, message.tolerance};
   record.details = {{"batch", message.batch}, {"checks", message.checks}};
   result.step_seconds = message.step_seconds;
+  result.stages = message.stages;
   if (!record.verified) {
     result.fault = Outcome::invalid;
     result.reason =

@@ -19,6 +19,7 @@ struct VerifierResult {
   bool bad_input = false;
   bool interrupted = false;
   std::optional<double> step_seconds;  // of one step at record.image, for predictions
+  Json stages = Json::array();         // that were verified
 };
 
 class Verifier {

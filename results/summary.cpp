@@ -123,6 +123,13 @@ CaseSummary summarise_case(std::span<const Record* const> records) {
     append_note(summary.note,
                 "not verified: " + first.verification->reason.value_or("no reason given"));
   }
+  if (const Json& proof = first.verification ? first.verification->details : Json::object();
+      proof.contains("other_kernels")) {
+    append_note(summary.note, fmt::format("{} ops timed by other kernels than were verified (first "
+                                          "{})",
+                                          proof.at("other_kernels").size(),
+                                          proof.at("other_kernels").at(0).get<std::string>()));
+  }
   summary.processes = static_cast<int>(timed.size());
   summary.step_seconds = spread_over(timed, &StepTimes::step_seconds);
   summary.forward_backward_seconds = spread_over(timed, &StepTimes::forward_backward_seconds);

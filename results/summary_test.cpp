@@ -107,6 +107,15 @@ TEST(Summary, SaysWhyThereIsNoFigure) {
   EXPECT_EQ(only_case({record}).note, "not verified: too large for the reference");
 }
 
+TEST(Summary, SaysWhereOtherKernelsWereTimedThanVerified) {
+  Record record = example_record("onednn", 0);
+  record.verification->details["other_kernels"] = {"encodeE_conv0/convolution: rows -> im2col",
+                                                   "encodeE_conv1/convolution: rows -> im2col"};
+  EXPECT_EQ(only_case({record}).note,
+            "2 ops timed by other kernels than were verified (first encodeE_conv0/convolution: "
+            "rows -> im2col)");
+}
+
 TEST(Summary, OfABackendThatComputesNothingTellsWhatTheHarnessCosts) {
   std::vector<Record> records;
   for (const double seconds : {2e-5, 5e-5, 3e-5}) {

@@ -74,7 +74,7 @@ TEST(List, NamesEveryBackendBuiltOrNot) {
     names.push_back(backend["name"]);
     EXPECT_NE(backend["built"].get<bool>(), backend["missing"].is_string());
   }
-  for (const char* name : {"naive", "eigen", "eigen-tensor", "onednn", "null"}) {
+  for (const char* name : {"naive", "eigen", "eigen-tensor", "onednn", "onednn-direct", "null"}) {
     EXPECT_THAT(names, Contains(name));
   }
 }

@@ -59,10 +59,14 @@ std::string speed_up_sentence(std::span<const CaseSummary> cases) {
   const auto ratio =
       baseline != nullptr && contender != nullptr ? speed_up(*baseline, *contender) : std::nullopt;
   if (ratio) {
-    return fmt::format("Forward and backward, {} is {} as fast as {} at {} and batch {}; {}.",
-                       kPaperContender, speed_up_text(*ratio), kPaperBaseline,
-                       image_text(contender->spec), contender->spec.at("batch").get<std::int64_t>(),
-                       paper);
+    const CaseSummary* fastest = find_case(cases, kFastest);
+    const auto most = fastest != nullptr ? speed_up(*baseline, *fastest) : std::nullopt;
+    return fmt::format(
+        "Forward and backward, {} is {} as fast as {} at {} and batch {}{}; {}.", kPaperContender,
+        speed_up_text(*ratio), kPaperBaseline, image_text(contender->spec),
+        contender->spec.at("batch").get<std::int64_t>(),
+        most ? fmt::format(" ({}, with fewer products, {})", kFastest, speed_up_text(*most)) : "",
+        paper);
   }
   std::string reason = why_not(baseline, kPaperBaseline);
   if (reason.empty()) {
@@ -92,8 +96,9 @@ std::string next_command_sentence(const std::string& program, const std::string&
                                   const Dims& image) {
   return fmt::format(
       "Next, the largest images of this data that fit, in five processes per backend, for an "
-      "interval to rely on: {} run --backend {},{} --image {} --data {} --repeats 5",
-      shell_word(program), kPaperBaseline, kPaperContender, to_string(image), shell_word(data));
+      "interval to rely on: {} run --backend {},{},{} --image {} --data {} --repeats 5",
+      shell_word(program), kPaperBaseline, kPaperContender, kFastest, to_string(image),
+      shell_word(data));
 }
 
 }  // namespace voxmark
