@@ -148,14 +148,14 @@ TEST(Claims, WhatThePaperDoesNotSayHasNoVerdictAndDecidesNothing) {
   for (int process : {0, 1}) {
     Record slow = measured("eigen-tensor", process, 0.5);
     slow.spec["isa"] = "avx";
-    Record fast = measured("onednn", process, 1);
+    Record fast = measured("onednn-direct", process, 1);
     fast.spec["isa"] = "avx512";
     fast.stages[0].implementation = "gemm:jit";
     report.records.insert(report.records.end(), {slow, fast});
   }
   const Finding finding = only(claim_of("eigen-avx-onednn-avx512"), report);
   EXPECT_THAT(finding.here, HasSubstr("0.50x")) << "two instruction sets, one workload";
-  EXPECT_THAT(finding.remark, HasSubstr("1 of onednn's 1 stages run ref: or gemm: kernels"));
+  EXPECT_THAT(finding.remark, HasSubstr("1 of onednn-direct's 1 stages run ref: or gemm: kernels"));
   EXPECT_EQ(finding.paper, "");
   EXPECT_EQ(exit_code(std::vector{finding}), ExitCode::not_comparable) << "neither refuted";
   EXPECT_TRUE(to_json(std::vector{finding}).at(0).at("verdict").is_null());
