@@ -3,7 +3,8 @@
 // A Backend turns a Program into an Executable; the Executable runs steps of it. Everything that
 // leaves an Executable (loss, gradients, parameters, predictions) is right to tolerance, in the
 // Program's own shapes and layouts; inside, a backend does what it likes. The harness (benches/)
-// knows backends only through this file.
+// runs backends only through this file, and finds them by registry.h. The same options give the
+// same bits, in this process or another.
 #pragma once
 
 #include <cstdint>
@@ -41,7 +42,7 @@ struct CompileOptions {
 
 // What runs as one unit: one op, or several fused. Recorded in the report.
 struct Stage {
-  std::vector<OpId> ops;
+  std::vector<OpId> ops;       // of the update, too; every op of the program is in some stage
   std::string implementation;  // "naive", "jit:avx512_core", "gemm", ...
   std::string layout;          // "ndhwc", "nCdhw16c", ...
   std::string isa;             // "avx2", "avx512_core_amx", "" where it does not apply
@@ -75,7 +76,8 @@ struct StepResult {
   std::vector<ClassSums> sums;  // (N, C)
 };
 
-// Told the seconds of each stage. An observed step is never a timing sample.
+// Told the seconds of each stage, by its index in stages(), of forward and backward only. An
+// observed step is never a timing sample.
 class StageObserver {
  public:
   virtual ~StageObserver() = default;
@@ -124,9 +126,13 @@ class Backend {
   virtual bool computes() const { return true; }
   virtual std::optional<Unsupported> unsupported(const Program& program,
                                                  const CompileOptions& options) const = 0;
+  // These two are called with what is not unsupported(). Neither keeps a reference to the program:
+  // what an Executable needs of it, it copies.
+  //
   // Equals the plan() of what compile() would return, without allocating a tensor.
   virtual MemoryPlan plan(const Program& program, const CompileOptions& options) const = 0;
-  // Allocates, touches and prepares everything: a run() afterwards allocates nothing.
+  // Allocates, touches and prepares everything: a run() afterwards allocates nothing. Throws Error
+  // (cannot_here) where the system refuses the memory.
   virtual std::unique_ptr<Executable> compile(const Program& program,
                                               const CompileOptions& options) const = 0;
 };

@@ -6,8 +6,10 @@
 
 #include <immintrin.h>
 
+#include <algorithm>
 #include <cstdint>
 #include <cstring>
+#include <iterator>
 #include <type_traits>
 #include <utility>
 
@@ -15,12 +17,20 @@
 
 namespace voxmark::passes {
 
+// Floats of a vector of the instruction set that this is compiled for, and the set's name.
 #if defined(__AVX512F__)
 constexpr std::int64_t kNativeLanes = 16;
+constexpr const char* kNativeIsa = "avx512";
 #elif defined(__AVX__)
 constexpr std::int64_t kNativeLanes = 8;
+#if defined(__AVX2__)
+constexpr const char* kNativeIsa = "avx2";
+#else
+constexpr const char* kNativeIsa = "avx";
+#endif
 #else
 constexpr std::int64_t kNativeLanes = 4;
+constexpr const char* kNativeIsa = "sse2";
 #endif
 
 // g++ 12 drops the attribute of an alias that depends on N: these stay typedefs.
@@ -212,6 +222,17 @@ Wide<V> widen(V x) {
     }
     (std::make_integer_sequence<int, kHalf>{});
   }
+}
+
+// Rounded to floats.
+template <class V>
+V narrow(const Wide<V>& x) {
+  double doubles[static_cast<std::size_t>(kLanes<V>)];
+  float floats[static_cast<std::size_t>(kLanes<V>)];
+  x.store(doubles);
+  std::transform(std::begin(doubles), std::end(doubles), floats,
+                 [](double value) { return static_cast<float>(value); });
+  return load<V>(floats);
 }
 
 // Calls f.operator()<V, U>(c) for groups of U vectors that cover channels [0, width), widest first.

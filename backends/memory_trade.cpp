@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <limits>
+#include <utility>
 
 namespace voxmark {
 
@@ -18,7 +19,9 @@ std::vector<MemoryPlan> memory_trade_off(const Backend& backend, const Program& 
   for (int i = 1; i <= kBetween && most > least; ++i) {
     plans.push_back(plan_within(least + (most - least) * i / (kBetween + 1)));
   }
-  std::ranges::sort(plans, std::ranges::greater(), &MemoryPlan::total_bytes);
+  std::ranges::sort(plans, {}, [](const MemoryPlan& plan) {
+    return std::pair(-plan.total_bytes(), plan.extra_time_share);
+  });
   const auto same = std::ranges::unique(plans, {}, &MemoryPlan::total_bytes);
   plans.erase(same.begin(), same.end());
   return plans;

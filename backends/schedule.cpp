@@ -2,7 +2,7 @@
 
 #include <algorithm>
 #include <cassert>
-#include <map>
+#include <limits>
 #include <utility>
 
 namespace voxmark {
@@ -86,26 +86,30 @@ Schedule schedule_with_drops(const Program& program, std::span<const Drop> drops
 std::vector<Lifetime> lifetimes(const Program& program, const Schedule& schedule,
                                 std::span<const TensorId> readable) {
   std::vector<Lifetime> result;
-  std::map<TensorId, std::size_t> current;  // index into result
+  constexpr std::size_t kNone = std::numeric_limits<std::size_t>::max();
+  std::vector<std::size_t> places(program.tensors.size(), kNone);  // in result, by TensorId
+  const auto place = [&](TensorId id) -> std::size_t& {
+    return places[static_cast<std::size_t>(id)];
+  };
   for (std::size_t i = 0; i < schedule.size(); ++i) {
     const int step = static_cast<int>(i);
     const Operands ids = operands(program.ops.at(static_cast<std::size_t>(schedule[i].op)));
     for (const TensorId id : ids.reads) {
       if (is_transient(program.tensor(id).role)) {
-        assert(current.contains(id));  // written before it is read
-        result[current.at(id)].last_step = step;
+        assert(place(id) != kNone);  // written before it is read
+        result[place(id)].last_step = step;
       }
     }
     for (const TensorId id : ids.writes) {
       if (is_transient(program.tensor(id).role)) {
-        current[id] = result.size();
+        place(id) = result.size();
         result.push_back({id, step, step});
       }
     }
   }
   for (const TensorId id : readable) {
-    if (current.contains(id)) {
-      result[current.at(id)].last_step = static_cast<int>(schedule.size()) - 1;
+    if (place(id) != kNone) {
+      result[place(id)].last_step = static_cast<int>(schedule.size()) - 1;
     }
   }
   return result;

@@ -15,7 +15,7 @@ namespace voxmark {
 
 // Every combination of these lists is a case.
 struct Grid {
-  std::vector<std::string> backend = {"eigen-tensor", "eigen", "onednn"};
+  std::vector<std::string> backend = {"eigen-tensor", "eigen", "onednn-direct", "onednn"};
   std::vector<Dims> image = {{64, 64, 64}};
   std::vector<std::int64_t> batch = {1};
   std::vector<std::int64_t> channels = {1};

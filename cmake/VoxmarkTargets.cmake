@@ -24,13 +24,17 @@ target_compile_options(voxmark_kernel_options INTERFACE -march=${VOXMARK_ARCH} -
   # g++ 12 warns wrongly of its own AVX-512 intrinsics (GCC bug 105593); clang-tidy looks as well.
   "$<$<CXX_COMPILER_ID:GNU>:-Wno-maybe-uninitialized;-Wno-uninitialized>")
 
-# voxmark_library(NAME SOURCES... [LINKS...]): a static library voxmark_NAME, alias voxmark::NAME.
+# voxmark_library(NAME [KERNELS] SOURCES... [LINKS...]): a static library voxmark_NAME, alias
+# voxmark::NAME. KERNELS: what a step's time is spent in, worth the compiler's longest effort.
 function(voxmark_library name)
-  cmake_parse_arguments(ARG "" "" "SOURCES;LINKS" ${ARGN})
+  cmake_parse_arguments(ARG "KERNELS" "" "SOURCES;LINKS" ${ARGN})
   add_library(voxmark_${name} STATIC ${ARG_SOURCES})
   add_library(voxmark::${name} ALIAS voxmark_${name})
   target_link_libraries(voxmark_${name} PUBLIC ${ARG_LINKS} PRIVATE voxmark_options)
   target_include_directories(voxmark_${name} PUBLIC ${PROJECT_SOURCE_DIR})
+  if(ARG_KERNELS)
+    target_compile_options(voxmark_${name} PRIVATE ${VOXMARK_KERNEL_OPTIMIZATION})
+  endif()
 endfunction()
 
 # Builds every test of label unit: all that ci/test runs under the sanitizers.

@@ -7,7 +7,12 @@
 // model; each op's comment states it.
 #pragma once
 
+#include <algorithm>
+#include <array>
+#include <cassert>
+#include <cstddef>
 #include <cstdint>
+#include <initializer_list>
 #include <string>
 #include <variant>
 #include <vector>
@@ -195,9 +200,26 @@ struct Op {
   std::string layer;  // the layer it belongs to
 };
 
+// A few tensors, without memory of their own: who plans a step asks for operands a million times.
+class TensorList {
+ public:
+  TensorList(std::initializer_list<TensorId> ids) : size_(ids.size()) {
+    assert(size_ <= ids_.size());
+    std::copy(ids.begin(), ids.end(), ids_.begin());
+  }
+  const TensorId* begin() const { return ids_.data(); }
+  const TensorId* end() const { return ids_.data() + size_; }
+  bool empty() const { return size_ == 0; }
+  TensorId front() const { return ids_[0]; }
+
+ private:
+  std::array<TensorId, 7> ids_{};
+  std::size_t size_;
+};
+
 struct Operands {
-  std::vector<TensorId> reads;
-  std::vector<TensorId> writes;
+  TensorList reads;
+  TensorList writes;
 };
 // Which tensors an op reads and writes. A tensor updated in place stands in both.
 Operands operands(const Op& op);

@@ -20,6 +20,13 @@ constexpr std::int64_t kItemsPerThread = 4;
 // Rows of one input and two output panels that stay in a core's L1 cache while all taps of the
 // kernel meet them.
 constexpr std::int64_t kRowsBytes = 24 * 1024;
+std::int64_t rows_at_once(const passes::PanelShape& shape) {
+  const std::int64_t row_bytes = shape.w * shape.width * std::int64_t{sizeof(float)};
+  return std::max<std::int64_t>(1, kRowsBytes / (3 * row_bytes));
+}
+
+// To one float; more are split, so that rounding does not grow with the image.
+constexpr std::int64_t kMostAdditions = 4096;
 
 // What is computed together: the products of one panel of input channels with one or two panels
 // of output channels, over one slab of the (n, d) planes. Tiles of different slabs are added up
@@ -34,7 +41,9 @@ struct Division {
         extent(kernel_extent),
         planes(x.n * x.d) {
     const std::int64_t tiles = inputs * output_pairs;
-    slabs = std::min(planes, (kItemsPerThread * threads + tiles - 1) / tiles);
+    const std::int64_t additions = planes * ((x.h + rows_at_once(x) - 1) / rows_at_once(x));
+    slabs = std::min(planes, std::max((kItemsPerThread * threads + tiles - 1) / tiles,
+                                      (additions + kMostAdditions - 1) / kMostAdditions));
   }
 
   std::int64_t taps() const { return extent * extent * extent; }
@@ -113,8 +122,7 @@ void add_slab(const View<const float>& x, const View<const float>& dy, const Div
   constexpr unsigned kInputs = 8 / C;
   const std::int64_t pad = division.extent / 2, width = x.shape.w;
   const std::int64_t tile = division.tile_elements(), stride = width * kBlock;
-  const std::int64_t rows_at_once =
-      std::max<std::int64_t>(1, kRowsBytes / (3 * stride * std::int64_t{sizeof(float)}));
+  const std::int64_t row_step = rows_at_once(x.shape);
   float* tiles[2];
   for (unsigned c = 0; c < 2; ++c) {
     tiles[c] = kernel_sums + ((output + c % C) * division.inputs + input) * tile;
@@ -125,8 +133,8 @@ void add_slab(const View<const float>& x, const View<const float>& dy, const Div
   const std::int64_t last = (slab + 1) * division.planes / division.slabs;
   for (std::int64_t plane = first; plane < last; ++plane) {
     const std::int64_t n = plane / x.shape.d, d = plane % x.shape.d;
-    for (std::int64_t h = 0; h < x.shape.h; h += rows_at_once) {
-      const std::int64_t last_h = std::min(h + rows_at_once, x.shape.h);
+    for (std::int64_t h = 0; h < x.shape.h; h += row_step) {
+      const std::int64_t last_h = std::min(h + row_step, x.shape.h);
       const float* gradients[2];
       for (unsigned c = 0; c < 2; ++c) {
         gradients[c] = dy.panel(n, output + c % C) + d * x.shape.h * stride;

@@ -11,6 +11,7 @@
 #include <type_traits>
 
 #include "backends/bf16.h"
+#include "backends/lanes.h"
 #include "backends/memory_plan.h"
 #include "backends/onednn/formats.h"
 #include "workloads/program.h"
@@ -23,8 +24,8 @@ using ParameterFormats = std::map<TensorId, dnnl::memory::desc>;
 
 // Of 3x3x3 convolutions and their gradients.
 enum class Algorithm {
-  winograd,  // winograd.h's where it saves time, else oneDNN's
-  direct,    // oneDNN's
+  winograd,  // winograd.h's where it saves time, else as direct
+  direct,    // oneDNN's; loops of our own where oneDNN has none but its reference's
 };
 
 // What is known before any memory is.
@@ -87,6 +88,7 @@ using Call = std::function<void()>;
 struct StageCode {
   std::int64_t scratch_bytes = 0;
   std::string implementation;
+  std::string isa = passes::kNativeIsa;  // of loops of our own: what they are compiled for
   // Once: makes primitives and resolves addresses, so that the call does neither.
   std::function<Call(const Memory&, std::byte* scratch)> bind;
 };

@@ -267,6 +267,7 @@ StageCode convolution_code(const Context& context, const Convolution& op) {
   code.scratch_bytes = scratch.bytes();
   code.implementation = implementation_name(choice.primitive.impl_info_str(),
                                             source.is_needed() || destination.is_needed());
+  code.isa = isa_in_use().name;
   code.bind = [=, engine = context.engine](const Memory& memory, std::byte* base) {
     Primitives list(engine);
     source.before(list, engine, memory.bytes(op.input), base);
@@ -303,6 +304,7 @@ StageCode convolution_code(const Context& context, const ConvolutionBackwardData
   code.scratch_bytes = scratch.bytes();
   code.implementation = implementation_name(choice.primitive.impl_info_str(),
                                             source.is_needed() || destination.is_needed());
+  code.isa = isa_in_use().name;
   code.bind = [=, engine = context.engine](const Memory& memory, std::byte* base) {
     Primitives list(engine);
     destination.before(list, engine, memory.bytes(op.grad_output), base);
@@ -356,6 +358,7 @@ StageCode convolution_code(const Context& context, const ConvolutionBackwardWeig
   code.scratch_bytes = scratch.bytes();
   code.implementation = implementation_name(choice.primitive.impl_info_str(),
                                             source.is_needed() || destination.is_needed());
+  code.isa = isa_in_use().name;
   code.bind = [=, engine = context.engine](const Memory& memory, std::byte* base) {
     Primitives list(engine);
     source.before(list, engine, memory.bytes(op.input), base);

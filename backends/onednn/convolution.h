@@ -1,4 +1,6 @@
-// Convolutions and their gradients by oneDNN primitives, made once.
+// Convolutions and their gradients, the one place where it is decided what computes them. In this
+// order: Winograd's algorithm (winograd.h); for weight gradients of which oneDNN has only reference
+// loops, one_channel.h or blocked_weights.h; else oneDNN's primitive, made once.
 //
 // Activations keep their own layout wherever oneDNN has more than a reference loop for it; else
 // the primitive runs in another layout between reorders. Every choice is in the stage's

@@ -9,7 +9,6 @@
 #include <utility>
 
 #include "backends/arena.h"
-#include "backends/onednn/compat.h"
 #include "backends/onednn/convolution.h"
 #include "backends/onednn/memory_layout.h"
 #include "backends/onednn/passes_code.h"
@@ -89,11 +88,14 @@ struct Blueprint {
     }
   }
 
+  Blueprint(const Blueprint&) = delete;  // its parts refer to each other
+  Blueprint& operator=(const Blueprint&) = delete;
+
   std::vector<Stage> described() const {
     std::vector<Stage> result;
     for (std::size_t i = 0; i < stages.size(); ++i) {
       result.push_back({stages[i].ops, codes[i].implementation, formats.layout().name(),
-                        isa_in_use().name, stages[i].recomputed});
+                        codes[i].isa, stages[i].recomputed});
     }
     return result;
   }
@@ -155,15 +157,18 @@ class Compiled final : public Executable {
   }
 
   void set(TensorId id, std::span<const double> values) override {
+    const ThreadCount count(threads_);
     assert(is_persistent(program_.tensor(id).role));
     write_parameter(blueprint_.context, id, values, memory_.data(id));
   }
 
   void read(TensorId id, std::span<double> values) const override {
+    const ThreadCount count(threads_);
     read_tensor(blueprint_.context, memory_, id, values);
   }
 
   void load(const Batch& batch) override {
+    const ThreadCount count(threads_);
     write_image(blueprint_.context, program_.input, batch.input, memory_);
     write_image(blueprint_.context, program_.target, batch.target, memory_);
   }

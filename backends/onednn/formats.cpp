@@ -21,7 +21,7 @@ std::set<TensorId> prediction_tensors(const Program& program) {
   for (const Op& op : program.ops) {
     if (is_prediction_op(op)) {
       const Operands ids = operands(op);
-      for (const std::vector<TensorId>& list : {ids.reads, ids.writes}) {
+      for (const TensorList& list : {ids.reads, ids.writes}) {
         for (const TensorId id : list) {
           if (is_image(program.tensor(id).role)) {
             result.insert(id);
@@ -54,7 +54,7 @@ LayoutChoice choose_layout(const Program& program, std::int64_t block) {
   for (const Op& op : program.ops) {
     const auto* convolution = std::get_if<Convolution>(&op.kind);
     const Operands ids = operands(op);
-    for (const std::vector<TensorId>& list : {ids.reads, ids.writes}) {
+    for (const TensorList& list : {ids.reads, ids.writes}) {
       for (const TensorId id : list) {
         const TensorInfo& tensor = program.tensor(id);
         if (!is_image(tensor.role) || predictions.contains(id)) {
@@ -129,7 +129,7 @@ void Formats::share_concatenations(const Program& program) {
     const bool takes_gaps =
         is_concat || std::holds_alternative<Split>(op.kind) || runs_on_views(op);
     const Operands ids = operands(op);
-    for (const std::vector<TensorId>& list : {ids.reads, ids.writes}) {
+    for (const TensorList& list : {ids.reads, ids.writes}) {
       for (const TensorId id : list) {
         uses_without_gaps[id] += takes_gaps ? 0 : 1;
         concat_uses[id] += is_concat ? 1 : 0;

@@ -1,5 +1,7 @@
-// Which layout every tensor has: the one place where layouts are chosen. Pure; knows the
-// instruction set, not the library's primitives.
+// Which layout every image has, and which images share memory (the parts of a concatenation, what
+// runs in place): the one place where this is chosen. Pure: of oneDNN it knows the channels per
+// block that the instruction set wants. Layouts of kernels are convolution.h's, after oneDNN's
+// wish.
 //
 // Blocked layouts (nCdhw16c with AVX-512, nCdhw8c with AVX2) where the network's channels allow
 // it; ndhwc else, for the whole program, because primitives that mix both fall back to reference

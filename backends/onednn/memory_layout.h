@@ -1,5 +1,5 @@
 // Where every tensor and every stage's scratch lies in the arena: the one place where memory is
-// placed. Pure.
+// placed. Which images share a place, formats.h says. Pure.
 #pragma once
 
 #include <cstdint>

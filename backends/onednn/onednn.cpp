@@ -25,7 +25,8 @@ class OnednnBackend final : public Backend {
       case Precision::fp64:
         break;
     }
-    return Unsupported{"onednn computes in fp32 and bf16, not in " + to_string(options.precision)};
+    return Unsupported{std::string(name_) + " computes in fp32 and bf16, not in " +
+                       to_string(options.precision)};
   }
 
   MemoryPlan plan(const Program& program, const CompileOptions& options) const override {
@@ -43,11 +44,11 @@ class OnednnBackend final : public Backend {
     return {precision == Precision::bf16 ? isa.bf16_block.value_or(0) : isa.block, algorithm_};
   }
 
-  static std::optional<Unsupported> unsupported_bf16(const Program& program) {
+  std::optional<Unsupported> unsupported_bf16(const Program& program) const {
     const onednn::IsaInUse isa = onednn::isa_in_use();
     if (!isa.bf16_block) {
-      return Unsupported{std::string("onednn: bf16 needs AVX-512 BF16 or AMX; the instruction set "
-                                     "in use is ") +
+      return Unsupported{std::string(name_) +
+                         ": bf16 needs AVX-512 BF16 or AMX; the instruction set in use is " +
                          isa.name};
     }
     for (const Op& op : program.ops) {
@@ -55,8 +56,8 @@ class OnednnBackend final : public Backend {
       if (convolution != nullptr && onednn::makes_logits(program, *convolution) &&
           !onednn::is_pointwise(program, *convolution)) {
         return Unsupported{
-            "onednn: bf16 takes logits from a 1x1x1 convolution of at most 16 "
-            "channels only"};
+            std::string(name_) +
+            ": bf16 takes logits from a 1x1x1 convolution of at most 16 channels only"};
       }
     }
     return std::nullopt;
@@ -69,17 +70,18 @@ class OnednnBackend final : public Backend {
 }  // namespace
 
 const Backend& onednn_backend() {
-  static const OnednnBackend backend(
-      "onednn", "the fastest step: oneDNN, 3x3x3 convolutions by Winograd, own passes (fp32, bf16)",
-      onednn::Algorithm::winograd);
+  static const OnednnBackend backend("onednn",
+                                     "the fastest step: oneDNN, Winograd's 3x3x3 convolutions "
+                                     "where they win, own passes (fp32, bf16)",
+                                     onednn::Algorithm::winograd);
   return backend;
 }
 
 const Backend& onednn_direct_backend() {
-  static const OnednnBackend backend(
-      "onednn-direct",
-      "the same with oneDNN's own convolutions, direct as in the paper (fp32, bf16)",
-      onednn::Algorithm::direct);
+  static const OnednnBackend backend("onednn-direct",
+                                     "the same with direct convolutions as in the paper, oneDNN's "
+                                     "where it is not slow (fp32, bf16)",
+                                     onednn::Algorithm::direct);
   return backend;
 }
 

@@ -22,7 +22,7 @@ PredictionShape prediction_shape(const Program& program, TensorId id) {
 
 StageCode code(std::function<Call(const Memory&, std::byte*)> bind,
                std::int64_t scratch_bytes = 0) {
-  return {scratch_bytes, "pass", std::move(bind)};
+  return {scratch_bytes, "pass", passes::kNativeIsa, std::move(bind)};
 }
 
 class Passes {
@@ -259,7 +259,7 @@ class Passes {
       all.push_back(
           std::get<UpdateMovingStatistics>(program_.ops[static_cast<std::size_t>(id)].kind));
     }
-    return code([all, *this](const Memory& m, std::byte*) -> Call {
+    return code([all, &program = program_](const Memory& m, std::byte*) -> Call {
       struct Update {
         std::int64_t channels;
         const double* statistics;
@@ -268,11 +268,11 @@ class Passes {
       std::vector<Update> updates;
       updates.reserve(all.size());
       for (const UpdateMovingStatistics& op : all) {
-        updates.push_back({elements(program_.tensor(op.moving_mean).shape),
+        updates.push_back({elements(program.tensor(op.moving_mean).shape),
                            m.reduction(op.statistics), m.data(op.moving_mean),
                            m.data(op.moving_variance)});
       }
-      return [updates, momentum = program_.batch_norm.momentum] {
+      return [updates, momentum = program.batch_norm.momentum] {
         for (const Update& u : updates) {
           passes::update_moving_statistics(u.channels, u.statistics, momentum, u.mean, u.variance);
         }
@@ -376,7 +376,7 @@ class Passes {
   const Program& program_;
   const Formats& formats_;
   const ParameterFormats& parameters_;
-  const StageOps& stage_;
+  StageOps stage_;  // a copy: the code outlives what it was made for
   int threads_;
 };
 

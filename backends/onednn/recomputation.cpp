@@ -1,8 +1,10 @@
 #include "backends/onednn/recomputation.h"
 
 #include <algorithm>
+#include <limits>
 #include <map>
 #include <optional>
+#include <utility>
 
 #include "backends/onednn/memory_layout.h"
 #include "backends/onednn/winograd.h"
@@ -36,7 +38,7 @@ bool is_winograd(const Context& context, const Op& op) {
 double cost_of(const Context& context, const Op& op) {
   double bytes = 0;
   const Operands ids = operands(op);
-  for (const std::vector<TensorId>& list : {ids.reads, ids.writes}) {
+  for (const TensorList& list : {ids.reads, ids.writes}) {
     for (const TensorId id : list) {
       const TensorFormat& format = context.formats[id];
       bytes += static_cast<double>(format.shape.elements() * format.element_bytes());
@@ -44,6 +46,23 @@ double cost_of(const Context& context, const Op& op) {
   }
   const double work = static_cast<double>(flops(context.program, op));
   return (is_winograd(context, op) ? work / kWinogradGain : work) + kFlopsPerByte * bytes;
+}
+
+std::vector<double> costs_of(const Context& context) {
+  std::vector<double> costs;
+  costs.reserve(context.program.ops.size());
+  for (const Op& op : context.program.ops) {
+    costs.push_back(cost_of(context, op));
+  }
+  return costs;
+}
+
+double share_of(std::span<const double> costs, const Schedule& schedule) {
+  double once = 0, again = 0;
+  for (const ScheduledOp& scheduled : schedule) {
+    (scheduled.recomputed ? again : once) += costs[static_cast<std::size_t>(scheduled.op)];
+  }
+  return again / once;
 }
 
 // Every long gap between two uses of a root of activations, as the drop that would leave it empty.
@@ -66,7 +85,7 @@ std::vector<Drop> possible_drops(const Context& context, std::span<const TensorI
   }
   for (std::size_t i = 0; i < program.ops.size(); ++i) {
     const Operands ids = operands(program.ops[i]);
-    for (const std::vector<TensorId>& list : {ids.reads, ids.writes}) {
+    for (const TensorList& list : {ids.reads, ids.writes}) {
       for (const TensorId id : list) {
         if (program.tensor(id).role != TensorRole::activation) {
           continue;
@@ -95,6 +114,7 @@ class Search {
  public:
   Search(const Context& context, const ScratchBytes& scratch, std::span<const TensorId> readable)
       : context_(context), scratch_(scratch), readable_(readable) {
+    costs_ = costs_of(context);
     candidates_ = possible_drops(context, readable);
     best_ = evaluate({});
   }
@@ -116,15 +136,32 @@ class Search {
     give_back(std::max(goal.transient_bytes, best_.peak()));
   }
 
+  // Undoes drops until the time is allowed: what saves most time for the memory that it takes.
+  void give_back_time(double allowed_time_share) {
+    constexpr double kLeastBytes = 4096, kLeastTime = 1e-9;
+    while (best_.extra_time_share > allowed_time_share) {
+      std::optional<Plan> next;
+      double best_score = 0;
+      for (std::size_t i = 0; i < best_.chosen.size(); ++i) {
+        Plan plan = evaluate(without(i));
+        const double time = std::max(best_.extra_time_share - plan.extra_time_share, kLeastTime);
+        const double bytes = std::max(static_cast<double>(plan.peak() - best_.peak()), kLeastBytes);
+        if (time / bytes > best_score) {
+          best_score = time / bytes;
+          next = std::move(plan);
+        }
+      }
+      best_ = std::move(*next);  // without drops there is no extra time
+    }
+  }
+
   // Undoes drops that the limit does not need, the dearest first.
   void give_back(std::int64_t limit) {
     for (bool is_changed = true; is_changed;) {
       is_changed = false;
       std::optional<Plan> cheapest;
       for (std::size_t i = 0; i < best_.chosen.size(); ++i) {
-        std::vector<std::size_t> fewer = best_.chosen;
-        fewer.erase(fewer.begin() + static_cast<std::ptrdiff_t>(i));
-        Plan plan = evaluate(std::move(fewer));
+        Plan plan = evaluate(without(i));
         const double now = cheapest ? cheapest->extra_time_share : best_.extra_time_share;
         if (plan.peak() <= limit && plan.extra_time_share <= now) {
           cheapest = std::move(plan);
@@ -159,6 +196,13 @@ class Search {
     }
   };
 
+  // The chosen drops but the i-th.
+  std::vector<std::size_t> without(std::size_t i) const {
+    std::vector<std::size_t> fewer = best_.chosen;
+    fewer.erase(fewer.begin() + static_cast<std::ptrdiff_t>(i));
+    return fewer;
+  }
+
   std::vector<Drop> drops_of(const std::vector<std::size_t>& chosen) const {
     std::vector<Drop> drops;
     drops.reserve(chosen.size());
@@ -183,7 +227,7 @@ class Search {
       plan.stage_bytes.push_back(alive + scratch_(stages[stage]));
     }
     plan.chosen = std::move(chosen);
-    plan.extra_time_share = onednn::extra_time_share(context_, schedule);
+    plan.extra_time_share = share_of(costs_, schedule);
     return plan;
   }
 
@@ -213,6 +257,7 @@ class Search {
   const Context& context_;
   const ScratchBytes& scratch_;
   std::span<const TensorId> readable_;
+  std::vector<double> costs_;
   std::vector<Drop> candidates_;
   Plan best_;
 };
@@ -220,29 +265,27 @@ class Search {
 }  // namespace
 
 double extra_time_share(const Context& context, const Schedule& schedule) {
-  double once = 0, again = 0;
-  for (const ScheduledOp& scheduled : schedule) {
-    const double cost =
-        cost_of(context, context.program.ops[static_cast<std::size_t>(scheduled.op)]);
-    (scheduled.recomputed ? again : once) += cost;
-  }
-  return again / once;
+  return share_of(costs_of(context), schedule);
 }
 
 Schedule choose_schedule(const Context& context, const ScratchBytes& scratch,
                          const RecomputationGoal& goal, std::span<const TensorId> readable) {
   Search search(context, scratch, readable);
   search.descend(goal);
-  if (goal.transient_bytes == 0 || search.extra_time_share() == 0) {
+  if (search.peak() <= goal.transient_bytes && search.extra_time_share() == 0) {
     return search.schedule();
   }
   // Dropping step by step may end dearer than giving back from the least memory there is.
   Search from_below(context, scratch, readable);
-  from_below.descend({0, goal.extra_time_share});
+  from_below.descend({0, std::numeric_limits<double>::infinity()});
   from_below.give_back(goal.transient_bytes);
-  const bool is_better = from_below.peak() <= std::max(goal.transient_bytes, search.peak()) &&
-                         from_below.extra_time_share() < search.extra_time_share();
-  return is_better ? from_below.schedule() : search.schedule();
+  from_below.give_back_time(goal.extra_time_share);
+  from_below.give_back(from_below.peak());
+  // What fits costs least time; what does not, least memory.
+  const auto cost = [&](const Search& found) {
+    return std::pair(std::max(found.peak(), goal.transient_bytes), found.extra_time_share());
+  };
+  return cost(from_below) < cost(search) ? from_below.schedule() : search.schedule();
 }
 
 }  // namespace voxmark::onednn

@@ -1,7 +1,7 @@
 #include "backends/onednn/stages.h"
 
 #include <algorithm>
-#include <map>
+#include <vector>
 
 namespace voxmark::onednn {
 namespace {
@@ -13,10 +13,11 @@ bool is_any(const Op& op) {
 
 class Merging {
  public:
-  Merging(const Program& program, std::span<const TensorId> readable) : readable_(readable) {
+  Merging(const Program& program, std::span<const TensorId> readable)
+      : readable_(readable), readers_(program.tensors.size(), 0) {
     for (const Op& op : program.ops) {
       for (const TensorId id : operands(op).reads) {
-        ++readers_[id];
+        ++readers_[static_cast<std::size_t>(id)];
       }
     }
   }
@@ -43,10 +44,10 @@ class Merging {
 
  private:
   bool passes_on(TensorId id, const Op& next, StageOps& stage) const {
-    const std::vector<TensorId> reads = operands(next).reads;
+    const TensorList reads = operands(next).reads;
     const bool is_read = std::find(reads.begin(), reads.end(), id) != reads.end();
     const bool is_readable = std::find(readable_.begin(), readable_.end(), id) != readable_.end();
-    if (!is_read || is_readable || readers_.at(id) != 1) {
+    if (!is_read || is_readable || readers_[static_cast<std::size_t>(id)] != 1) {
       return false;
     }
     stage.internal.push_back(id);
@@ -54,7 +55,7 @@ class Merging {
   }
 
   std::span<const TensorId> readable_;
-  std::map<TensorId, int> readers_;
+  std::vector<int> readers_;  // by TensorId
 };
 
 }  // namespace

@@ -235,7 +235,16 @@ void backward_data(const View<const T>& dy, const Size& size, const float* packe
   });
 }
 
-// ---- Backward weights: sums (threads, tap, out, in), each thread its own ----
+// ---- Backward weights: sums (slabs, tap, out, in), of some rows of input voxels each ----
+
+// To one float; more are split, so that rounding does not grow with the image.
+constexpr std::int64_t kMostAdditions = 4096;
+
+std::int64_t slab_count(const passes::PanelShape& input, int threads) {
+  const std::int64_t rows = input.n * input.d * input.h;
+  return threads * std::max<std::int64_t>(
+                       1, (rows + threads * kMostAdditions - 1) / (threads * kMostAdditions));
+}
 
 // Input channels whose products are summed together, a vector or two, over one row of voxels.
 template <class T>
@@ -297,18 +306,14 @@ void add_row(const View<const T>& dy, const Rows& rows, const passes::PanelShape
 template <class T>
 void backward_weights(const View<const T>& x, const View<const T>& dy, const Size& size,
                       float* sums, float* grad_kernel, int threads) {
-  const std::int64_t count = size.kernel_elements();
+  const std::int64_t count = size.kernel_elements(), slabs = slab_count(x.shape, threads);
   const ChannelVectors inputs(x);
-#pragma omp parallel num_threads(threads)
-  {
-    // All of them: the system may have given fewer threads than were asked for.
-#pragma omp for schedule(static)
-    for (std::int64_t i = 0; i < threads * count; ++i) {
-      sums[i] = 0.0F;
-    }
-    float* own = sums + omp_get_thread_num() * count;
-#pragma omp for schedule(static)
-    for (std::int64_t index = 0; index < x.shape.n * x.shape.d * x.shape.h; ++index) {
+  const auto add_slab = [&](std::int64_t slab) {
+    float* own = sums + slab * count;
+    std::fill_n(own, count, 0.0F);
+    const std::int64_t row_count = x.shape.n * x.shape.d * x.shape.h;
+    for (std::int64_t index = slab * row_count / slabs; index < (slab + 1) * row_count / slabs;
+         ++index) {
       const Rows rows{index / x.shape.h / x.shape.d, index / x.shape.h % x.shape.d,
                       index % x.shape.h};
       const T* first = x.panel(rows.n, 0) + rows.input_voxel(x.shape) * x.voxel_stride;
@@ -331,11 +336,18 @@ void backward_weights(const View<const T>& x, const View<const T>& dy, const Siz
         v += is_pair ? 2 : 1;
       }
     }
+  };
+#pragma omp parallel num_threads(threads)
+  {
+#pragma omp for schedule(static)
+    for (std::int64_t slab = 0; slab < slabs; ++slab) {
+      add_slab(slab);
+    }
 #pragma omp for schedule(static)
     for (std::int64_t i = 0; i < count; ++i) {
       double total = 0;
-      for (int thread = 0; thread < threads; ++thread) {
-        total += static_cast<double>(sums[thread * count + i]);
+      for (std::int64_t slab = 0; slab < slabs; ++slab) {
+        total += static_cast<double>(sums[slab * count + i]);
       }
       grad_kernel[i] = static_cast<float>(total);
     }
@@ -391,7 +403,8 @@ StageCode transposed_code(const Context& context, const TransposedConvolutionBac
   const Size size(context.program.tensor(op.grad_kernel).shape);
   const int threads = context.threads;
   ScratchSpace scratch;
-  const std::int64_t sums = scratch.reserve(threads * size.kernel_elements() * kFloatBytes);
+  const std::int64_t slabs = slab_count(context.formats[op.input].shape, threads);
+  const std::int64_t sums = scratch.reserve(slabs * size.kernel_elements() * kFloatBytes);
   const std::int64_t bias =
       scratch.reserve(passes::reduction_scratch_bytes(context.formats[op.grad_output].shape));
   StageCode code;

@@ -19,7 +19,7 @@ constexpr const char* kName = "winograd F(2x2x2,3x3x3)";
 // traffic costs more than the products that are saved.
 constexpr std::int64_t kMostChannelPairs = 128 * 128;
 
-// A sum of more addends is split, so that rounding does not grow with the image.
+// A sum in floats of more addends is split, so that rounding does not grow with the image.
 constexpr std::int64_t kBlocksPerSum = 4096;
 
 // The products of a thread's share of channels, which should stay in its L2 cache.
@@ -265,7 +265,8 @@ struct Division {
       return 1 - static_cast<double>(count * groups) / static_cast<double>(rounds * threads);
     };
     constexpr double kWorthIgnoring = 0.05;
-    for (std::int64_t count = slabs; count < std::min(blocks.count(), 4 * slabs); ++count) {
+    const std::int64_t most = std::min(blocks.count(), 4 * slabs);
+    for (std::int64_t count = slabs; count < most; ++count) {
       if (idle_share(slabs) <= kWorthIgnoring) {
         break;
       }
@@ -413,16 +414,18 @@ void backward_weights(const View<const T>& x, const View<const T>& dy, const Div
 #pragma omp for collapse(2) schedule(static)
     for (std::int64_t panel = 0; panel < division.outputs; ++panel) {
       for (std::int64_t input = 0; input < inputs; ++input) {
-        V points[kPoints] = {};
+        passes::Wide<V> sums[kPoints];
         for (std::int64_t slab = 0; slab < division.slabs; ++slab) {
           const float* from =
               scratch.products +
               (slab * division.groups + input / group_channels) * division.product_floats +
               (panel * group_channels + input % group_channels) * kWidth;
           for (std::int64_t i = 0; i < kPoints; ++i) {
-            points[i] += load<V>(from + i * outputs * group_channels);
+            sums[i].add(passes::widen(load<V>(from + i * outputs * group_channels)));
           }
         }
+        V points[kPoints];
+        std::transform(sums, sums + kPoints, points, passes::narrow<V>);
         V taps[kTaps];
         transform_kernel_gradient(points, taps);
         for (std::int64_t tap = 0; tap < kTaps; ++tap) {

@@ -7,7 +7,8 @@
 namespace voxmark::onednn {
 
 // Whether a convolution between these tensors, or a gradient of one, runs here: decided by layout,
-// kernel and channels alone, so that a small image is computed by the same code as a large one.
+// kernel, channels and whether the extents are even, not by size, so that a small image is computed
+// by the same code as a large one of the same parity.
 bool runs_by_winograd(const Context& context, TensorId input, TensorId kernel, TensorId output);
 
 // Kernels and their gradients lie in the program's layout.

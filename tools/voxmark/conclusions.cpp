@@ -65,7 +65,7 @@ std::string speed_up_sentence(std::span<const CaseSummary> cases) {
         "Forward and backward, {} is {} as fast as {} at {} and batch {}{}; {}.", kPaperContender,
         speed_up_text(*ratio), kPaperBaseline, image_text(contender->spec),
         contender->spec.at("batch").get<std::int64_t>(),
-        most ? fmt::format(" ({}, with fewer products, {})", kFastest, speed_up_text(*most)) : "",
+        most ? fmt::format(" ({}: {})", kFastest, speed_up_text(*most)) : "",
         paper);
   }
   std::string reason = why_not(baseline, kPaperBaseline);

@@ -44,7 +44,7 @@ const std::set<std::string> kLists = {"backend", "image",   "batch",     "channe
                                       "filters", "threads", "precision", "data",     "isa"};
 
 const std::map<std::string, std::string> kHelp = {
-    {"backend", "names, with commas (voxmark list backends), or exec:PROGRAM"},
+    {"backend", "names, with commas (voxmark list backends), or exec:PROGRAM; default: eigen-tensor,eigen,onednn-direct,onednn"},
     {"image", "extents, multiples of 16: 64 or 96x96x64, with commas"},
     {"batch", "images per step, with commas"},
     {"channels", "input channels, with commas"},
