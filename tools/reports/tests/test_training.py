@@ -175,6 +175,13 @@ def test_what_breaks_the_schema_is_refused(tool: Tool, tmp_path: Path, member: s
     assert re.fullmatch(rf"voxmark: \S*run.json: {member}: .*\n", done.stderr)
 
 
+def test_another_version_of_the_format_is_named(tool: Tool, tmp_path: Path) -> None:
+    path = factory.write(tmp_path / "run.json", {**run(), "schema": "voxmark.training/0"})
+    done = tool("report", path, "-o", tmp_path / "t.html")
+    assert done.returncode == 3
+    assert "voxmark.training/0" in done.stderr and "voxmark.training/1" in done.stderr
+
+
 def test_what_is_no_picture_is_refused(tool: Tool, tmp_path: Path) -> None:
     (tmp_path / "bad.png").write_text("<svg>")
     assert tool("report", tmp_path / "bad.png", "-o", tmp_path / "c.html").returncode == 64

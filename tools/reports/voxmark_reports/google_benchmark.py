@@ -83,9 +83,9 @@ def _command(op: str, workload: dict[str, Any], program: str) -> str:
     """What measures this op again, in one process."""
     own = {value: key for key, value in _CASE.items()}
     flags = [f"--{own[name]}={value}" for name, value in workload.items()]
-    image = op.rpartition("/")[2]
-    if workload and re.fullmatch(r"\d+x\d+x\d+", image):
-        flags.append(f"--image={image}")
+    image = re.fullmatch(r"(\d+x\d+x\d+)(x\d+)?", op.rpartition("/")[2])  # bench_step adds a batch
+    if workload and image:
+        flags += [f"--image={image[1]}", "--no-limits"]  # the limits tell no times
     flags.append(f"--benchmark_filter={shlex.quote(f'^{re.escape(op)}')}")
     return clean(" ".join([shlex.quote(program), *flags]))
 

@@ -27,11 +27,11 @@ from voxmark_reports.page import Section, paragraph
 from voxmark_reports.reading import (
     Report,
     parse_report,
-    read_json,
     read_report,
     short_names,
     unique_names,
 )
+from voxmark_reports.strict_json import read_json
 from voxmark_reports.text import clean
 
 EXAMPLE = """\
@@ -82,7 +82,7 @@ class Inputs:
             unique_names(self.reports)
 
     def _add_file(self, path: Path) -> None:
-        content = read_json(path)
+        content = read_json(path, "a report")
         if training.is_run(content):
             self.runs.append(training.parse_run(content, path))
             return

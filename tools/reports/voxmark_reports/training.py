@@ -15,7 +15,7 @@ from voxmark_reports import page
 from voxmark_reports.charts import PALETTE, Chart, colour_of, data, finish, numbered
 from voxmark_reports.errors import ToolError
 from voxmark_reports.page import Section, paragraph
-from voxmark_reports.reading import schema_validator
+from voxmark_reports.reading import check_version, schema_validator
 from voxmark_reports.tables import Table
 from voxmark_reports.text import bytes_text, clean, file_name, percent, seconds_text, significant
 
@@ -59,8 +59,10 @@ def is_run(content: Any) -> bool:
 
 
 def parse_run(content: dict[str, Any], path: Path) -> Run:
-    """Raises ToolError naming the place that breaks the schema."""
+    """Raises ToolError: NOT_COMPARABLE for another version of the format, else naming the place
+    that breaks the schema."""
     name = clean(path)
+    check_version(content["schema"], SCHEMA, name)
     try:
         schema_validator("training.schema.json").validate(content)
     except jsonschema_rs.ValidationError as error:
