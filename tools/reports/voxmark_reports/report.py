@@ -139,7 +139,10 @@ def _headline(
     section = Section("answer", "The answer")
     if figures:
         machines = story.machines_html(fg.machine_speed_ups(figures))
-        section.add(machines or None, story.headline_html(top), charts.speed_up_chart(found, base))
+        near = fg.rival(figures, top) if top else None
+        section.add(
+            machines or None, story.headline_html(top, near), charts.speed_up_chart(found, base)
+        )
     section.add(tables.results_table(reports, figures, found))
     return section
 
@@ -186,8 +189,7 @@ def _where(figures: Sequence[fg.Figure], top: fg.SpeedUp | None) -> Section:
         chart = charts_where.waterfall_chart(top.base, top.other)
         if chart is None:
             section.add(paragraph("These reports tell neither stages nor CPU times of both steps."))
-        section.add(chart)
-        section.add(*charts_where.other_waterfalls(figures, top))
+        section.add(chart, charts_where.rivals_waterfall(figures, top))
     section.add(charts_where.work_chart(figures), tables.work_table(figures))
     for line in step_parts.watching_notes([figure.case for figure in figures]):
         section.add(paragraph(line, "dim"))
