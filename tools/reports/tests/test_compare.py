@@ -307,6 +307,16 @@ def test_a_missing_row_is_never_a_pass(compare: Any) -> None:
     assert verdict(result, "step_seconds", 1)["verdict"] == "not comparable"
 
 
+def test_the_base_of_a_missing_row_is_shown(tool: Tool, tmp_path: Path) -> None:
+    both = [*factory.processes([0.5] * 4), *factory.processes([0.25] * 4, "eigen")]
+    paths = [
+        factory.write(tmp_path / name, factory.report(records))
+        for name, records in (("both.json", both), ("one.json", both[:4]))
+    ]
+    row = re.search(r"eigen .* step_seconds (.*) not in this", tool("compare", *paths).stdout)
+    assert row and "250.0 ms" in row[1] and "4:0" in row[1]
+
+
 def test_a_regression_outweighs_a_missing_row(compare: Any) -> None:
     both = [*factory.processes(BASE), *factory.processes(BASE, "eigen")]
     assert compare(factory.report(both), factory.report(factory.processes(SLOWER)))[0] == 1

@@ -120,7 +120,9 @@ def _check(path: Path) -> ExitCode:
     try:
         found = _read_archive(path)
     except OSError as error:
-        raise ToolError(f"{clean(path)}: cannot be read: {clean(error)}") from error
+        raise ToolError(
+            f"{clean(path)}: cannot be read: {clean(error.strerror or error)}"
+        ) from error
     except (tarfile.TarError, EOFError, ValueError) as error:
         raise ToolError(f"{clean(path)}: expected a bundle: {clean(error)}") from error
     sums = found.pop(SUMS, None)

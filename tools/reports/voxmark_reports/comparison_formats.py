@@ -207,11 +207,12 @@ def _cells(row: Row, found: Judgement) -> list[str]:
     adjusted = "-" if found.adjusted_p is None else f"{found.adjusted_p:.2g}"
     detectable = "-" if found.detectable is None else f"{100 * found.detectable:.1f}%"
     note = verdict_text(row, found) + (f": {found.reason}" if found.reason else "")
-    counts = f"{len(found.base_values)}:{len(found.new_values)}"
+    base = row.case.values(row.metric.name)  # also where nothing could be set beside it
+    counts = f"{len(base)}:{len(found.new_values)}"
     return [
         row.label,
         row.metric.name,
-        quantity_text(found.base, unit),
+        quantity_text(row.case.median(row.metric.name), unit),
         quantity_text(found.new, unit),
         counts,
         change_with_interval(found),
@@ -236,10 +237,7 @@ HEADINGS = [
 
 def _matrix_cells(row: Row) -> list[str]:
     cells = [row.label, row.metric.name]
-    base = next((found.base for found in row.judgements if found.base is not None), None)
-    if base is None:
-        base = row.case.median(row.metric.name)
-    cells.append(quantity_text(base, row.metric.unit))
+    cells.append(quantity_text(row.case.median(row.metric.name), row.metric.unit))
     for found in row.judgements:
         parts = [change_with_interval(found)] if found.ratio is not None else []
         if found.adjusted_p is not None:

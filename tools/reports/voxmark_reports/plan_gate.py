@@ -87,7 +87,8 @@ def run(arguments: argparse.Namespace) -> ExitCode:
     if not plans:
         raise ToolError(f"{report.name}: no plan in it", ExitCode.NOT_COMPARABLE)
     kind = kind_of_machine(report)
-    limits = _read_limits(arguments.limits) if arguments.limits.exists() else {}
+    new = arguments.update and not arguments.limits.exists()
+    limits = {} if new else _read_limits(arguments.limits)
     if arguments.update:
         content = {"schema": SCHEMA, "machines": {**limits, kind: plans}}
         options = orjson.OPT_INDENT_2 | orjson.OPT_SORT_KEYS | orjson.OPT_APPEND_NEWLINE

@@ -71,11 +71,13 @@ def series_table(found: Found) -> Table:
             "changes": len(changes),
             "first": series.points[0].median,
             "last": series.points[-1].median,
+            "unit": unit_of(series.metric),
         }
         for series, changes in found
     ]
     columns = [
-        (name, name) for name in ("case", "metric", "machine", "states", "changes", "first", "last")
+        (name, name)
+        for name in ("case", "metric", "machine", "states", "changes", "first", "last", "unit")
     ]
     return Table("series", "All cases", columns, rows)
 
@@ -113,7 +115,7 @@ def series_chart(number: int, series: Series, changes: Sequence[ChangePoint]) ->
         marked = alt.Chart(alt.Data(values=marks))
         layers.append(marked.mark_rule(strokeDash=[4, 3], color=charts.PALETTE[3]).encode(x="at:Q"))
         layers.append(
-            marked.mark_text(align="left", dx=4, dy=2, baseline="top").encode(
+            marked.mark_text(dy=-3, baseline="bottom").encode(  # above the dots
                 x="at:Q", y=alt.value(0), text="text:N"
             )
         )
