@@ -201,6 +201,14 @@ def test_one_process_has_no_certainty(tool: Tool, tmp_path: Path) -> None:
     assert "no interval" in text
 
 
+def test_a_page_without_any_time_says_so(tool: Tool, tmp_path: Path) -> None:
+    broken = [factory.failure("crashed", "signal 11"), factory.failure("oom", "too large", "eigen")]
+    path = factory.write(tmp_path / "a.json", factory.report(broken))
+    assert tool("report", path, "-o", tmp_path / "a.html").returncode == 0
+    text = text_of(tmp_path / "a.html")
+    assert text.index("No answer: no case was measured") < text.index("signal 11")
+
+
 def test_a_tie_is_not_sold_as_a_win(tool: Tool, tmp_path: Path) -> None:
     records = [
         *factory.processes(factory.noisy_seconds(4, seed=1), "eigen-tensor"),

@@ -143,6 +143,8 @@ def _headline(
         section.add(
             machines or None, story.headline_html(top, near), charts.speed_up_chart(found, base)
         )
+    elif any(not report.op_level for report in reports):
+        section.add(story.nothing_html())
     section.add(tables.results_table(reports, figures, found))
     return section
 

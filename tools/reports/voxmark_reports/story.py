@@ -119,6 +119,11 @@ def _largest_change(found: SpeedUp) -> str:
     )
 
 
+def nothing_html() -> str:
+    text = "No answer: no case was measured. Where there are any, the table says why."
+    return f'<div class="headline">{paragraph(text, "answer")}</div>'
+
+
 def headline_html(found: SpeedUp | None, near: Figure | None) -> str:
     """`near`: the nearest rival of the fastest."""
     if found is None:
