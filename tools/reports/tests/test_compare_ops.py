@@ -122,6 +122,17 @@ def test_too_few_runs_of_an_op_are_told_a_command(
     assert "--image=64x64x64" in line and "--benchmark_filter='^onednn/encodeB" in line
 
 
+def test_how_an_op_was_timed_is_no_part_of_its_name(
+    compare: Any,  # noqa: F811
+) -> None:
+    content = op_level(BASE[:1])
+    for run in content["benchmarks"]:
+        run["run_name"] = "onednn/update/64x64x64x1/iterations:20/manual_time"
+    (line,) = compare(content, content)[1]["to_settle"]
+    assert "--benchmark_filter='^onednn/update/64x64x64x1' " in line
+    assert "--image=64x64x64 " in line
+
+
 def bench(name: str) -> Path:
     program = Path(os.environ.get("VOXMARK_BUILD_DIR", "/nonexistent")) / "bin" / name
     if not program.is_file():
@@ -151,7 +162,7 @@ def test_real_outputs_of_bench_ops_tell_workloads_apart(
 
 @pytest.mark.parametrize(
     ("name", "chosen"),
-    [("bench_ops", "naive/encodeA_conv1/convolution/"), ("bench_step", "naive/update/")],
+    [("bench_ops", "naive/encodeA_conv1/convolution/"), ("bench_step", "naive/load/")],
 )
 def test_real_outputs_are_read_and_their_commands_run_as_printed(
     compare: Any,  # noqa: F811
@@ -163,7 +174,7 @@ def test_real_outputs_are_read_and_their_commands_run_as_printed(
     program = bench(name)
     folder = tmp_path / "state"
     folder.mkdir()
-    flags = f"--image=16x16x32 --batch=2 --threads=1 --filters=2 --benchmark_filter={chosen}"
+    flags = f"--image=16 --batch=2 --threads=1 --filters=1 --no-limits --benchmark_filter={chosen}"
     short = {**os.environ, "BENCHMARK_MIN_TIME": "0.001"}
     command = [program, *flags.split(), f"--benchmark_out={folder}/first.json"]
     subprocess.run(command, check=True, capture_output=True, env=short)

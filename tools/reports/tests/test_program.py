@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import subprocess
 from pathlib import Path
@@ -52,13 +53,15 @@ def test_what_would_settle_an_answer_runs_as_printed(tmp_path: Path) -> None:
     assert run.returncode == 0, run.stderr
     done = voxmark("compare", state, state, "--format", "json")
     assert done.returncode == 4, done.stderr
-    (line,) = json.loads(done.stdout)["to_settle"]
+    line = json.loads(done.stdout)["to_settle"][-1]  # on a busy machine voxmark doctor comes first
+    more = re.search(r"--repeats (\d+)", line)
+    assert more and int(more[1]) >= 9
     folder = Path(os.environ["VOXMARK_BINARY"]).parent
     path = {**os.environ, "PATH": f"{folder}:{os.environ['PATH']}"}
     subprocess.run(line, shell=True, cwd=state, env=path, check=True, capture_output=True)
     done = voxmark("compare", state, state, "--format", "json")
     steps = next(r for r in json.loads(done.stdout)["rows"] if r["metric"] == "step_seconds")
-    assert steps["comparisons"][0]["base_processes"] == 10
+    assert steps["comparisons"][0]["base_processes"] == 1 + int(more[1])
 
 
 def test_without_its_python_it_says_how_to_get_it(reports: dict[str, Path]) -> None:

@@ -19,6 +19,7 @@ from voxmark_reports.text import clean
 
 _SECONDS = {"ns": 1e-9, "us": 1e-6, "ms": 1e-3, "s": 1.0}
 _RATES = ("FLOP/s", "bytes/s")
+_TIMING = re.compile(r"(/iterations:\d+)?(/manual_time)?$")
 # Of the context, what makes it another case: named as in a report's cases.
 _CASE = {
     "threads": "threads",
@@ -43,7 +44,7 @@ def to_report(content: dict[str, Any], name: str) -> dict[str, Any]:
     try:
         for run in content["benchmarks"]:
             # How it was timed is no part of its name.
-            own = str(run.get("run_name", run["name"])).removesuffix("/manual_time")
+            own = _TIMING.sub("", str(run.get("run_name", run["name"])))
             if run.get("run_type", "iteration") != "iteration":
                 continue  # aggregates: made again from the samples
             if run.get("error_occurred"):

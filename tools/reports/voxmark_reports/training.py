@@ -208,7 +208,12 @@ def _curves(run: Run) -> list[Chart]:
             .mark_line(point=True)
             .encode(
                 x=x,
-                y=alt.Y("value:Q", title=title, scale=alt.Scale(zero=False)),
+                y=alt.Y(
+                    "value:Q",
+                    title=title,
+                    scale=alt.Scale(zero=False),
+                    axis=alt.Axis(format=".5~g"),  # also where all values are the same
+                ),
                 color=colour,
                 tooltip=["curve:N", "epoch:Q", alt.Tooltip("value:Q", format=".4f")],
             )

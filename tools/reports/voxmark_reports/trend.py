@@ -103,7 +103,12 @@ def series_chart(number: int, series: Series, changes: Sequence[ChangePoint]) ->
         title="state, in the order of measurement",
         axis=alt.Axis(format="d", tickMinStep=1),
     )
-    y = alt.Y("value:Q", title=f"{series.metric} ({unit})", scale=alt.Scale(zero=False, padding=10))
+    y = alt.Y(
+        "value:Q",
+        title=f"{series.metric} ({unit})",
+        scale=alt.Scale(zero=False, padding=10),
+        axis=alt.Axis(format=".5~g"),  # also where all values are the same
+    )
     base = alt.Chart(alt.Data(values=rows))
     line = base.mark_line(strokeWidth=1.5, color=charts.PALETTE[0], opacity=0.6).encode(x=x, y=y)
     dots = base.mark_point(filled=True, size=55, color=charts.PALETTE[0]).encode(
