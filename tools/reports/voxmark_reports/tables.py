@@ -128,6 +128,9 @@ def results_table(
                     if speed_up.interval:
                         row["speed_up_low"], row["speed_up_high"] = speed_up.interval
             table.rows.append(row)
+    if any(row["note"] for row in table.rows):  # why there are no figures, where it is seen
+        note = table.columns.pop()
+        table.columns.insert([key for key, _ in table.columns].index("outcome") + 1, note)
     return table
 
 

@@ -218,11 +218,13 @@ def _curves(run: Run) -> list[Chart]:
                 tooltip=["curve:N", "epoch:Q", alt.Tooltip("value:Q", format=".4f")],
             )
         )
+        validated = any(epoch["validation"] for epoch in run.content["epochs"])
+        judge = "validation" if validated else "training"
         how = "Means over steps (training) and over cases (validation), per epoch."
         if best:
             mark = alt.Chart(data([{"epoch": best}])).mark_rule(strokeDash=[4, 3], color=PALETTE[5])
             lines = lines + mark.encode(x=x)
-            how += f" Dashed: epoch {best}, whose validation loss is the lowest."
+            how += f" Dashed: epoch {best}, whose {judge} loss is the lowest."
         name = f"training-{metric}-{run.file}".replace("_", "-")
         found.append(Chart(name, f"{run.name}: {title.lower()}", how, finish(lines, 260)))
     return found
@@ -237,7 +239,8 @@ def _caption(run: Run, path: Path) -> str:
     text = f"{run.name}: {clean(case)}"
     test = run.content["test"]
     for found in test["cases"] if test else []:
-        if Path(found["name"]).name.split(".")[0] == case:
+        # As voxmark predict names its files.
+        if Path(found["name"]).name.split(".")[0].replace(" ", "_") == case:
             dice = ", ".join(significant(value, 3) for value in found["scores"]["hard_dice"])
             return f"{text} (test split, hard Dice {dice})"
     return text
