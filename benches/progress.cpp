@@ -76,6 +76,7 @@ void Progress::show(const std::string& text, bool last) {
 void Progress::begin(const CaseSpec& spec, const std::string& text) {
   under_way_ = case_text(spec) + text;
   since_ = std::chrono::steady_clock::now();
+  steps_ = 0;
   show(under_way_, false);
 }
 
@@ -86,7 +87,6 @@ void Progress::verifying(const CaseSpec& spec) {
 
 void Progress::timing(const CaseSpec& spec, std::optional<double> predicted_seconds) {
   const std::lock_guard lock(mutex_);
-  steps_ = 0;
   const std::string guess =
       predicted_seconds ? ", about " + human_seconds(*predicted_seconds) : std::string();
   begin(spec, fmt::format("{} + {} steps{}", spec.warmup, spec.steps, guess));
@@ -94,9 +94,12 @@ void Progress::timing(const CaseSpec& spec, std::optional<double> predicted_seco
 
 void Progress::step(const CaseSpec& spec, const StepMessage& step) {
   const std::lock_guard lock(mutex_);
-  ++steps_;
-  under_way_ = case_text(spec) + fmt::format("step {} of {}: {:.4g} s", steps_,
-                                             spec.warmup + spec.steps, step.step_seconds);
+  const int all = spec.warmup + spec.steps;
+  const int earlier = steps_ / all;  // processes that were disturbed: the case begins anew
+  const int number = steps_++ % all + 1;
+  const std::string anew = earlier > 0 ? fmt::format("again after {} disturbed, ", earlier) : "";
+  under_way_ = case_text(spec) +
+               fmt::format("{}step {} of {}: {:.4g} s", anew, number, all, step.step_seconds);
   if (terminal_) {
     show(under_way_, false);
   }

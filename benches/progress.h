@@ -42,7 +42,7 @@ class Progress : public RunObserver {
   bool terminal_;
   std::size_t cases_;
   std::size_t finished_ = 0;
-  int steps_ = 0;  // of the running case
+  int steps_ = 0;  // of the running case, those of disturbed processes too
 
   std::mutex mutex_;  // of all above and below, but for what never changes
   std::condition_variable stopped_;

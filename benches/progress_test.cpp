@@ -57,6 +57,14 @@ TEST_F(ProgressTest, SaysAgainWhatTakesLong) {
   EXPECT_TRUE(comes("step 1 of 7: 0.5 s, "));
 }
 
+TEST_F(ProgressTest, CountsTheStepsOfADisturbedCaseAnew) {
+  Progress progress(stream_, 2, std::chrono::milliseconds(20));
+  progress.timing(spec(), std::nullopt);
+  StepMessage step;
+  for (int i = 0; i < 9; ++i) progress.step(spec(), step);
+  EXPECT_TRUE(comes("again after 1 disturbed, step 2 of 7: "));
+}
+
 TEST_F(ProgressTest, IsQuietBetweenCases) {
   Progress progress(stream_, 2, std::chrono::milliseconds(1));
   std::this_thread::sleep_for(std::chrono::milliseconds(20));

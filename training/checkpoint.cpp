@@ -64,8 +64,4 @@ Json read_checkpoint_state(const std::string& path) {
   return parse_json(state->second, path + ": state");
 }
 
-Checkpoint load_checkpoint(const std::string& path, const Program& program) {
-  return {voxmark::load_weights(path, program), read_checkpoint_state(path)};
-}
-
 }  // namespace voxmark

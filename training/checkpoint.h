@@ -30,7 +30,4 @@ void save_checkpoint(const std::string& path, const Program& program, Precision 
 // file is no checkpoint of voxmark.
 Json read_checkpoint_state(const std::string& path);
 
-// Throws Error (bad_input) when the file belongs to another model.
-Checkpoint load_checkpoint(const std::string& path, const Program& program);
-
 }  // namespace voxmark

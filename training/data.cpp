@@ -4,6 +4,7 @@
 #include <string_view>
 
 #include "base/error.h"
+#include "training/read_ahead.h"
 
 namespace voxmark {
 namespace {
@@ -33,6 +34,16 @@ SubjectParts open_parts(const std::string& data, const Dims& image, std::uint64_
   }
   const Dims dims = colon == text.size() ? image : parse_dims(std::string(text.substr(colon + 1)));
   return phantom_parts(count, dims, seed);
+}
+
+void read_every_case(const SubjectParts& parts, std::int64_t channels, int readers,
+                     const std::function<bool()>& stop) {
+  for (const SubjectSource* part : {&parts.training, &parts.validation, &parts.test}) {
+    ReadAhead<Subject> subjects(
+        [&](std::uint64_t index) { return part->load(static_cast<std::size_t>(index), channels); },
+        0, part->count, readers, readers);
+    for (std::size_t i = 0; i < part->count && !stop(); ++i) subjects.next();
+  }
 }
 
 }  // namespace voxmark

@@ -1,6 +1,8 @@
 // What a training run reads, by the text of --data.
 #pragma once
 
+#include <cstdint>
+#include <functional>
 #include <string>
 
 #include "workloads/batch_source.h"
@@ -13,6 +15,11 @@ namespace voxmark {
 // images, of which phantoms must have dims of their own. Throws Error (bad_input).
 SubjectParts open_parts(const std::string& data, const Dims& image, std::uint64_t seed,
                         bool whole_images = true);
+
+// Reads every case once, in `readers` threads, until `stop` says so: a broken file is found now
+// instead of when it is needed, which may be at the end. Throws Error (bad_input) naming the first.
+void read_every_case(const SubjectParts& parts, std::int64_t channels, int readers,
+                     const std::function<bool()>& stop);
 
 bool is_phantom(const std::string& data);
 

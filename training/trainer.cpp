@@ -24,6 +24,8 @@ double seconds_since(Clock::time_point start) {
   return std::chrono::duration<double>(Clock::now() - start).count();
 }
 
+double gibibytes(std::int64_t bytes) { return std::ldexp(static_cast<double>(bytes), -30); }
+
 std::string case_name(const std::string& subject_name) {
   return std::filesystem::path(subject_name).filename().string();
 }
@@ -92,20 +94,15 @@ class Trainer {
     std::int64_t memory_bytes = options_.memory_bytes;
     if (resume) {
       const std::string path = last_checkpoint(options_.folder);
-      Checkpoint checkpoint = load_checkpoint(path, program_);
-      for (const std::string& difference :
-           check_resumable(options_, parts_.facts, checkpoint.state, path)) {
+      // First what it was made with: tensors of other shapes say less.
+      const Json state = read_checkpoint_state(path);
+      for (const std::string& difference : check_resumable(options_, parts_.facts, state, path)) {
         observer_.warning(difference + ": the losses will differ slightly");
       }
-      if (!checkpoint.state.contains("position")) throw_bad_input("{}: has no position", path);
-      position_ = position_from_json(checkpoint.state["position"], path);
-      weights = std::move(checkpoint.weights);
-      if (position_.memory_bytes > memory_bytes) {
-        observer_.warning(fmt::format(
-            "--resume {}: had {} bytes of memory, now {}: images that fitted may be predicted in "
-            "tiles, with slightly other scores",
-            path, position_.memory_bytes, memory_bytes));
-      }
+      if (!state.contains("position")) throw_bad_input("{}: has no position", path);
+      position_ = position_from_json(state.at("position"), path);
+      weights = load_weights(path, program_);
+      if (position_.memory_bytes > memory_bytes) had_memory_bytes_ = position_.memory_bytes;
       // With more memory, too, what was tiled stays tiled.
       memory_bytes = std::min(memory_bytes, position_.memory_bytes);
     }
@@ -317,6 +314,13 @@ class Trainer {
                      scores_of(predictor_->predict(subject), predictor_->channels(), subject.dims,
                                subject.labels)});
     }
+    if (had_memory_bytes_ && predictor_->tiled_for_memory()) {
+      observer_.warning(
+          fmt::format("--resume: there were {:.2f} GiB of memory, now there are {:.2f}: images "
+                      "that fitted may be predicted in tiles, with slightly other scores",
+                      gibibytes(*had_memory_bytes_), gibibytes(position_.memory_bytes)));
+      had_memory_bytes_.reset();  // once
+    }
     return waited;
   }
 
@@ -359,6 +363,7 @@ class Trainer {
   std::unique_ptr<Executable> executable_;
   std::unique_ptr<Predictor> predictor_;
   Position position_;
+  std::optional<std::int64_t> had_memory_bytes_;  // the resumed run, where it was more than now
   Forecast forecast_;
   double step_seconds_ = 0;
   double validation_seconds_ = 0;

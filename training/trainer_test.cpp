@@ -201,6 +201,9 @@ TEST(Train, RefusesToResumeAnotherRun) {
   const SubjectParts others = open_parts("phantom:17:32x32x32", options.image, options.seed);
   EXPECT_THAT(refusal_of([&] { train(options, others, true, listener); }),
               testing::HasSubstr("made with other data"));
+  options.network.filters = 4;
+  EXPECT_THAT(refusal_of([&] { train(options, parts, true, listener); }),
+              testing::HasSubstr("filters 2, expected 4"));
 }
 
 TEST(Train, WarnsWhenSomethingElseComputesTheRest) {
@@ -213,11 +216,32 @@ TEST(Train, WarnsWhenSomethingElseComputesTheRest) {
   EXPECT_TRUE(listener.warnings.empty());
   options.epochs = 2;
   options.threads = 1;
+  train(options, parts, true, listener);
+  ASSERT_EQ(listener.warnings.size(), 1U);
+  EXPECT_THAT(listener.warnings[0], testing::HasSubstr("threads 2, goes on with 1"));
+}
+
+TEST(Train, WarnsOfLessMemoryOnlyWhereThatTilesPredictions) {
+  TemporaryFolder folder;
+  TrainingOptions options = small_options(folder.path("run"), "naive");
+  options.epochs = 1;
+  const SubjectParts parts = parts_of(options);
+  Listener listener;
+  train(options, parts, false, listener);
+
+  options.epochs = 2;
   options.memory_bytes /= 2;
   train(options, parts, true, listener);
-  ASSERT_EQ(listener.warnings.size(), 2U);
-  EXPECT_THAT(listener.warnings[0], testing::HasSubstr("threads 2, goes on with 1"));
-  EXPECT_THAT(listener.warnings[1], testing::HasSubstr("bytes of memory"));
+  EXPECT_TRUE(listener.warnings.empty());  // all still fits
+
+  options.epochs = 3;
+  const Program step = lower(unet3d(options.network), options.batch, options.image, Mode::training);
+  const std::int64_t beside = bytes_beside_step(options, step, parts);
+  options.memory_bytes =
+      beside + options.backend->plan(step, step_options(options, beside)).total_bytes();
+  train(options, parts, true, listener);
+  ASSERT_EQ(listener.warnings.size(), 1U);
+  EXPECT_THAT(listener.warnings[0], testing::HasSubstr("predicted in tiles"));
 }
 
 TEST(Train, RemovesWhatAKilledRunLeftOfACheckpoint) {

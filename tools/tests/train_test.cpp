@@ -8,6 +8,7 @@
 
 #include "results/training_report.h"
 #include "tools/tests/command.h"
+#include "workloads/decathlon.h"
 #include "workloads/nifti.h"
 #include "workloads/phantom.h"
 #include "workloads/test_files.h"
@@ -16,6 +17,7 @@ namespace voxmark {
 namespace {
 
 using testing::HasSubstr;
+using testing::Not;
 
 std::vector<std::string> small_run(const std::string& data, const std::string& out) {
   return {"train", "--data",   data, "--image",   "16",    "--filters", "2", "--batch",
@@ -202,6 +204,45 @@ TEST(Train, GoesOnWithMoreEpochsAndRefusesToOverwrite) {
   EXPECT_EQ(report["epochs"].size(), 3U);
 }
 
+TEST(Train, FindsABrokenFileBeforeAnythingIsComputed) {
+  TemporaryFolder folder;
+  PhantomOptions phantom;
+  phantom.subjects = 16;
+  phantom.dims = {16, 16, 16};
+  write_phantom_dataset(folder.path("data"), phantom);
+  // The one of the test, which is needed at the end.
+  const std::size_t last = split_cases(phantom.subjects, 1).test.front();
+  const std::string broken = fmt::format("PHANTOM_{:03}.nii.gz", last);
+  const std::string path = folder.path("data/imagesTr/" + broken);
+  write_bytes(path, read_bytes(path).substr(0, 1000));
+  const CommandResult result = run_voxmark(small_run(folder.path("data"), folder.path("run")));
+  EXPECT_EQ(result.status, 64);
+  EXPECT_THAT(result.err, HasSubstr(broken));
+  EXPECT_THAT(result.err, HasSubstr("cut short"));
+  EXPECT_THAT(result.err, Not(HasSubstr("predicted: ")));
+}
+
+TEST(Predict, RefusesAPartWithoutCases) {
+  TemporaryFolder folder;
+  std::vector<std::string> arguments = small_run("phantom:4", folder.path("run"));
+  arguments.insert(arguments.end(), {"--steps", "1"});
+  ASSERT_EQ(run_voxmark(arguments).status, 0);
+  const CommandResult none = run_voxmark({"predict", folder.path("run/best.safetensors"), "--data",
+                                          "phantom:4", "--out", folder.path("labels")});
+  EXPECT_EQ(none.status, 64);
+  EXPECT_THAT(none.err, HasSubstr("--part test: phantom:4 has no such case"));
+}
+
+TEST(Train, ResumesNothingWhereThereIsNothing) {
+  TemporaryFolder folder;
+  std::vector<std::string> arguments = small_run("phantom:4", folder.path("run"));
+  arguments.emplace_back("--resume");
+  const CommandResult result = run_voxmark(arguments);
+  EXPECT_EQ(result.status, 64);
+  EXPECT_THAT(result.err, HasSubstr("run/last.safetensors"));
+  EXPECT_FALSE(std::filesystem::exists(folder.path("run")));
+}
+
 TEST(Train, NamesTheFlagThatDoesNotMakeSense) {
   const auto refusal = [](const std::vector<std::string>& more, const std::string& data) {
     std::vector<std::string> arguments = {"train", "--data", data, "--out", "/dev/null/run"};
@@ -212,6 +253,11 @@ TEST(Train, NamesTheFlagThatDoesNotMakeSense) {
   };
   EXPECT_THAT(refusal({"--image", "20"}, "phantom:4"), HasSubstr("--image 20"));
   EXPECT_THAT(refusal({"--epochs", "0"}, "phantom:4"), HasSubstr("--epochs 0"));
+  EXPECT_THAT(refusal({"--epochs", "two"}, "phantom:4"),
+              HasSubstr("--epochs = two, expected a number"));
+  EXPECT_THAT(refusal({"--seed", "-1"}, "phantom:4"), HasSubstr("--seed: -1, expected 0 or more"));
+  EXPECT_THAT(refusal({"--split-seed", "-1"}, "phantom:4"), HasSubstr("--split-seed: -1"));
+  EXPECT_THAT(refusal({"--classes", "7"}, "phantom:4"), HasSubstr("7 classes asked for"));
   EXPECT_THAT(refusal({"--backend", "null"}, "phantom:4"), HasSubstr("cannot learn"));
   EXPECT_THAT(refusal({"--threads", "100000"}, "phantom:4"), HasSubstr("--threads 100000"));
   EXPECT_THAT(refusal({}, "phantom:none"), HasSubstr("phantom:none"));

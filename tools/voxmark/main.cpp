@@ -57,6 +57,27 @@ void try_external(const CLI::App& app, int argc, char** argv) {
   become_external(*program, {argv + 2, argv + argc});
 }
 
+// CLI11 takes -1 for a large unsigned number.
+void refuse_negative_numbers(CLI::App& app) {
+  for (CLI::App* command : app.get_subcommands([](CLI::App*) { return true; })) {
+    for (CLI::Option* option : command->get_options()) {
+      if (option->get_type_name() != "UINT") {
+        continue;
+      }
+      option->check([](const std::string& text) {
+        return text.starts_with('-') ? text + ", expected 0 or more" : std::string();
+      });
+    }
+    refuse_negative_numbers(*command);
+  }
+}
+
+// "Could not convert: --epochs = two" says what was found, not what was expected.
+std::string described(const CLI::ParseError& error) {
+  const bool is_number = dynamic_cast<const CLI::ConversionError*>(&error) != nullptr;
+  return std::string(error.what()) + (is_number ? ", expected a number" : "");
+}
+
 // What a library has buffered is lost without a word when the disk is full: no answer is `code`
 // then.
 int after_output(int code) {
@@ -76,6 +97,7 @@ int main(int argc, char** argv) {
   for (const AddSubcommand add : kSubcommands) {
     add(app, action);
   }
+  refuse_negative_numbers(app);
   app.footer(
       "What reads reports is Python, which ci/tools installs: bundle, compare, history, plan-gate, "
       "report");
@@ -91,7 +113,7 @@ int main(int argc, char** argv) {
   } catch (const CLI::Success& help) {
     return app.exit(help);
   } catch (const CLI::ParseError& error) {
-    print_error(error.what());
+    print_error(described(error));
     return exit_status(ExitCode::bad_input);
   } catch (const Error& error) {
     print_error(error.what());

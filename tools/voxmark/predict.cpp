@@ -69,10 +69,20 @@ std::vector<SubjectSource> chosen_parts(const PredictFlags& flags, const Trainin
                                   !model.tile && model.downsample == 1);
   check_source(parts.training, {model.image, model.network.input_channels, model.network.classes},
                1);
-  if (flags.part == "training") return {std::move(parts.training)};
-  if (flags.part == "validation") return {std::move(parts.validation)};
-  if (flags.part == "test") return {std::move(parts.test)};
-  return {std::move(parts.training), std::move(parts.validation), std::move(parts.test)};
+  const auto chosen = [&](const char* name, SubjectSource& part) {
+    if (flags.part != name && flags.part != "all") part.count = 0;
+  };
+  chosen("training", parts.training);
+  chosen("validation", parts.validation);
+  chosen("test", parts.test);
+  std::vector<SubjectSource> found = {std::move(parts.training), std::move(parts.validation),
+                                      std::move(parts.test)};
+  std::erase_if(found, [](const SubjectSource& part) { return part.count == 0; });
+  if (found.empty()) {
+    throw_bad_input("--part {}: {} has no such case, as it is split; --part all takes every case",
+                    flags.part, flags.data);
+  }
+  return found;
 }
 
 // "hippocampus_001" of ".../hippocampus_001.nii.gz"

@@ -249,16 +249,17 @@ class TrainingScreen : public TrainingObserver {
 // Whether to go on with a run: with --resume, or where the same preset was under way.
 bool prepare_folder(const TrainFlags& flags) {
   std::error_code error;
-  fs::create_directories(flags.out, error);
-  if (error || !fs::is_directory(flags.out)) {
-    throw_bad_input("--out {}: cannot be made: {}", flags.out, error.message());
-  }
-  const bool has_run = fs::exists(last_checkpoint(flags.out));
+  const bool has_run = fs::exists(last_checkpoint(flags.out), error);
   if (has_run && !flags.resume && flags.preset.empty()) {
     throw_bad_input("--out {}: holds a run already; --resume goes on with it", flags.out);
   }
   if (!has_run && flags.resume) {
-    throw_bad_input("--resume: no {}", last_checkpoint(flags.out));
+    throw_bad_input("--resume: no {}, expected the checkpoint of a run",
+                    last_checkpoint(flags.out));
+  }
+  fs::create_directories(flags.out, error);
+  if (error || !fs::is_directory(flags.out)) {
+    throw_bad_input("--out {}: cannot be made: {}", flags.out, error.message());
   }
   return has_run;
 }
@@ -300,11 +301,17 @@ ExitCode run_training(const TrainFlags& flags) {
     if (!fits) return ExitCode::cannot_here;
     if (flags.dry_run) return ExitCode::done;
   }
+  check_source(parts.training, recipe_of(options).shape, options.batch);
   const bool resume = prepare_folder(flags);
   const Json frame = report_frame(flags, options, parts);
   fmt::print(stderr, "{}: {} cases to train on, {} for validation, {} for the test\n", flags.data,
              parts.training.count, parts.validation.count, parts.test.count);
   catch_interrupts();
+  if (!resume && !is_phantom(flags.data)) {
+    fmt::print(stderr, "reading every case once, so that a broken file is found now\n");
+    read_every_case(parts, options.network.input_channels, options.readers,
+                    [] { return pending_interrupt() != 0; });
+  }
   TrainingScreen screen(flags, frame);
   const TrainingResult result = train(options, parts, resume, screen);
   screen.write(result, std::string(to_string(result.end)));

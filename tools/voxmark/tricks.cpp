@@ -189,7 +189,11 @@ ExitCode run_tricks(const TricksFlags& flags) {
     }
     return ExitCode::done;
   }
-  fs::create_directories(flags.out);
+  std::error_code error;
+  fs::create_directories(flags.out, error);
+  if (error || !fs::is_directory(flags.out)) {
+    throw_bad_input("--out {}: cannot be made: {}", flags.out, error.message());
+  }
   catch_interrupts();
   // Seed by seed, so that a stopped suite has compared something.
   for (int seed = 1; seed <= flags.seeds; ++seed) {

@@ -78,8 +78,15 @@ def test_three_processes_are_inconclusive_and_told_how_many_settle_it(compare: A
     assert "3 against 3" in found["reason"]
     number = found["processes_needed"]
     assert number > 3
-    more = f"--repeats {number - 3} --out more.json  # {number - 3} more, {number} a side in all"
+    more = f"--repeats {number - 3} --out more-1.json  # {number - 3} more, {number} a side in all"
     assert [line for line in result["to_settle"] if line.endswith(more)]
+
+
+def test_no_command_overwrites_what_another_wrote(compare: Any) -> None:
+    few = factory.report([*factory.processes(BASE[:3]), *factory.processes(BASE[:3], "eigen")])
+    code, result = compare(few, few)
+    files = [re.search(r"--out (\S+)", line) for line in result["to_settle"]]
+    assert (code, [found and found[1] for found in files]) == (4, ["more-1.json", "more-2.json"])
 
 
 def test_many_steps_of_one_process_are_no_evidence(compare: Any) -> None:
@@ -166,7 +173,7 @@ def test_one_process_a_side_is_told_a_command(compare: Any) -> None:
     assert code == 4
     command = factory.record()["reproduce"]
     assert result["to_settle"] == [
-        f"{command} --repeats 9 --out more.json  # 9 more, 10 a side in all"
+        f"{command} --repeats 9 --out more-1.json  # 9 more, 10 a side in all"
     ]
     code, result = compare(one, one, flags=("--fail-on", "planned_bytes"))
     assert (code, result["to_settle"]) == (0, [])
@@ -191,6 +198,7 @@ def test_a_noisy_run_is_inconclusive_whatever_its_figures(compare: Any) -> None:
     assert verdict(result, "step_seconds")["reason"] == "noisy: another program ran"
     assert result["to_settle"][0].startswith("voxmark doctor")
     assert "--repeats 10" in result["to_settle"][1]
+    assert "without the files of the disturbed" in result["to_settle"][1]
 
 
 def test_a_few_disturbed_processes_leave_the_median_alone(compare: Any) -> None:
@@ -297,6 +305,16 @@ def test_a_missing_row_is_never_a_pass(compare: Any) -> None:
     code, result = compare(factory.report(both), factory.report(factory.processes(AGAIN)))
     assert code == 3
     assert verdict(result, "step_seconds", 1)["verdict"] == "not comparable"
+
+
+def test_the_base_of_a_missing_row_is_shown(tool: Tool, tmp_path: Path) -> None:
+    both = [*factory.processes([0.5] * 4), *factory.processes([0.25] * 4, "eigen")]
+    paths = [
+        factory.write(tmp_path / name, factory.report(records))
+        for name, records in (("both.json", both), ("one.json", both[:4]))
+    ]
+    row = re.search(r"eigen .* step_seconds (.*) not in this", tool("compare", *paths).stdout)
+    assert row and "250.0 ms" in row[1] and "4:0" in row[1]
 
 
 def test_a_regression_outweighs_a_missing_row(compare: Any) -> None:
@@ -501,7 +519,11 @@ def test_a_folder_is_one_state(compare: Any, tmp_path: Path) -> None:
         (b"", "no JSON"),
         (b"[" * 200_000, "no JSON"),
         (b'{"schema": "voxmark.report/1"', "no JSON"),
+        (b'{"schema": "voxmark.report/1", "schema": "voxmark.report/1"}', '"schema" stands twice'),
+        (b'{"a": [{"b" : 1, "b": "\\u003A"}]}', '"b" stands twice'),
+        (b"[" * 300 + b"]" * 300, "nested"),
         (b"{}", "neither"),
+        (b'{"schema": "voxmark.training/1"}', 'found "schema": "voxmark.training/1"'),
         (b"[]", "neither"),
         (b'{"schema": "voxmark.report/1"}', "required"),
         (b'{"schema": "voxmark.report/1", "records": NaN}', "no JSON"),

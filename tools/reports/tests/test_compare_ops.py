@@ -9,6 +9,7 @@ from typing import Any
 
 import factory
 import pytest
+from conftest import Tool
 from test_compare import AGAIN, BASE, SLOWER, compare, verdict  # noqa: F401
 
 CONTEXT = {
@@ -121,13 +122,29 @@ def test_too_few_runs_of_an_op_are_told_a_command(
     assert "--image=64x64x64" in line and "--benchmark_filter='^onednn/encodeB" in line
 
 
+def test_how_an_op_was_timed_is_no_part_of_its_name(
+    compare: Any,  # noqa: F811
+) -> None:
+    content = op_level(BASE[:1])
+    for run in content["benchmarks"]:
+        run["run_name"] = "onednn/update/64x64x64x1/iterations:20/manual_time"
+    (line,) = compare(content, content)[1]["to_settle"]
+    assert "--benchmark_filter='^onednn/update/64x64x64x1' " in line
+    assert "--image=64x64x64 " in line
+
+
+def bench(name: str) -> Path:
+    program = Path(os.environ.get("VOXMARK_BUILD_DIR", "/nonexistent")) / "bin" / name
+    if not program.is_file():
+        pytest.skip(f"{name} is not built")
+    return program
+
+
 def test_real_outputs_of_bench_ops_tell_workloads_apart(
     compare: Any,  # noqa: F811
     tmp_path: Path,
 ) -> None:
-    program = Path(os.environ.get("VOXMARK_BUILD_DIR", "/nonexistent")) / "bin" / "bench_ops"
-    if not program.is_file():
-        pytest.skip("bench_ops is not built")
+    program = bench("bench_ops")
     paths = []
     for filters in (2, 4):
         path = tmp_path / f"{filters}.json"
@@ -141,6 +158,37 @@ def test_real_outputs_of_bench_ops_tell_workloads_apart(
     code, result = compare(*paths)
     assert code == 3
     assert "filters 2 → 4" in verdict(result, "op_seconds")["reason"]
+
+
+@pytest.mark.parametrize(
+    ("name", "chosen"),
+    [("bench_ops", "naive/encodeA_conv1/convolution/"), ("bench_step", "naive/load/")],
+)
+def test_real_outputs_are_read_and_their_commands_run_as_printed(
+    compare: Any,  # noqa: F811
+    tool: Tool,
+    tmp_path: Path,
+    name: str,
+    chosen: str,
+) -> None:
+    program = bench(name)
+    folder = tmp_path / "state"
+    folder.mkdir()
+    flags = f"--image=16 --batch=2 --threads=1 --filters=1 --no-limits --benchmark_filter={chosen}"
+    short = {**os.environ, "BENCHMARK_MIN_TIME": "0.001"}
+    command = [program, *flags.split(), f"--benchmark_out={folder}/first.json"]
+    subprocess.run(command, check=True, capture_output=True, env=short)
+    done = tool("report", folder / "first.json", "-o", tmp_path / "page.html")
+    assert done.returncode == 0, done.stderr
+    assert chosen.removeprefix("naive/") in (tmp_path / "page.html").read_text()
+
+    code, result = compare(folder, folder)
+    assert code == 4
+    (line,) = result["to_settle"]
+    subprocess.run(line, shell=True, cwd=folder, check=True, capture_output=True, env=short)
+    found = verdict(compare(folder, folder)[1], "op_seconds")
+    assert found["base_processes"] == 10
+    assert found["verdict"] in ("same", "inconclusive")  # against itself
 
 
 def test_google_benchmarks_files_are_processes(

@@ -14,6 +14,7 @@ from test_compare_ops import op_level
 from test_history import History
 from test_report import HOSTILE, sweep, watched
 from test_training import run_folder
+from test_tricks import suite
 
 
 @pytest.fixture(scope="module")
@@ -81,6 +82,7 @@ def pages(tool: Tool, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Pat
         folder / "cost.json", {"machines": [{"report": "a.json", "price": 1000, "watts": 200}]}
     )
     ops = factory.write(folder / "ops.json", op_level([0.5] * 3))
+    tricks = factory.write(folder / "tricks" / "tricks.json", suite(("full images", HOSTILE)))
     run = run_folder(folder / HOSTILE.replace("/", "_"), ("hippocampus_101_overlay.png",))
     watched_report = factory.write(
         folder / "w.json",
@@ -92,6 +94,7 @@ def pages(tool: Tool, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Pat
         "machines": [report, machine, "--cost", cost],
         "ops": [ops],
         "training": [run],
+        "tricks": [tricks],
         "watched": [watched_report],
     }
     found = {name: folder / f"{name}.html" for name in inputs}
@@ -112,6 +115,7 @@ def pages(tool: Tool, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Pat
         ("machines", ["speed-up", "scaling"]),
         ("ops", ["ops"]),
         ("training", ["training-loss-", "training-accuracy-"]),
+        ("tricks", ["tricks-"]),
         ("watched", ["waterfall", "work"]),
         ("trend", ["trend-0"]),
     ],

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import os
+import re
 import shutil
 import subprocess
 from pathlib import Path
@@ -41,6 +43,25 @@ def test_exit_codes_pass_through(reports: dict[str, Path], new: str, code: int) 
     path = reports.get(new, Path("/nonexistent.json"))
     done = voxmark("compare", reports["base"], path)
     assert done.returncode == code, done.stderr
+
+
+def test_what_would_settle_an_answer_runs_as_printed(tmp_path: Path) -> None:
+    state = tmp_path / "state"
+    state.mkdir()
+    flags = "--backend naive --image 16 --filters 1 --steps 1 --warmup 0 --repeats 1 --no-limits"
+    run = voxmark("run", *flags.split(), "--out", state / "first.json")
+    assert run.returncode == 0, run.stderr
+    done = voxmark("compare", state, state, "--format", "json")
+    assert done.returncode == 4, done.stderr
+    line = json.loads(done.stdout)["to_settle"][-1]  # on a busy machine voxmark doctor comes first
+    more = re.search(r"--repeats (\d+)", line)
+    assert more and int(more[1]) >= 9
+    folder = Path(os.environ["VOXMARK_BINARY"]).parent
+    path = {**os.environ, "PATH": f"{folder}:{os.environ['PATH']}"}
+    subprocess.run(line, shell=True, cwd=state, env=path, check=True, capture_output=True)
+    done = voxmark("compare", state, state, "--format", "json")
+    steps = next(r for r in json.loads(done.stdout)["rows"] if r["metric"] == "step_seconds")
+    assert steps["comparisons"][0]["base_processes"] == 1 + int(more[1])
 
 
 def test_without_its_python_it_says_how_to_get_it(reports: dict[str, Path]) -> None:

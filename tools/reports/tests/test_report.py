@@ -17,6 +17,7 @@ import pytest
 from conftest import Tool
 from voxmark_reports import charts_more, charts_where, reading, step_parts, tables
 from voxmark_reports import figures as fg
+from voxmark_reports.text import merged
 
 HOSTILE = '</SCRIPT><img src=x onerror=alert(1)>"'
 STEP_SECONDS = {"eigen-tensor": 1.8, "eigen": 0.8, "onednn": 0.5}
@@ -200,6 +201,14 @@ def test_one_process_has_no_certainty(tool: Tool, tmp_path: Path) -> None:
     assert "no interval" in text
 
 
+def test_a_page_without_any_time_says_so(tool: Tool, tmp_path: Path) -> None:
+    broken = [factory.failure("crashed", "signal 11"), factory.failure("oom", "too large", "eigen")]
+    path = factory.write(tmp_path / "a.json", factory.report(broken))
+    assert tool("report", path, "-o", tmp_path / "a.html").returncode == 0
+    text = text_of(tmp_path / "a.html")
+    assert text.index("No answer: no case was measured") < text.index("signal 11")
+
+
 def test_a_tie_is_not_sold_as_a_win(tool: Tool, tmp_path: Path) -> None:
     records = [
         *factory.processes(factory.noisy_seconds(4, seed=1), "eigen-tensor"),
@@ -208,6 +217,47 @@ def test_a_tie_is_not_sold_as_a_win(tool: Tool, tmp_path: Path) -> None:
     path = factory.write(tmp_path / "a.json", factory.report(records))
     assert tool("report", path, "-o", tmp_path / "a.html").returncode == 0
     assert "That is not settled" in text_of(tmp_path / "a.html")
+
+
+def test_disturbed_times_are_never_sure(tool: Tool, tmp_path: Path) -> None:
+    records = sweep(count=10)
+    for record in records:
+        reasons = [f"threads waited {40 + record['case']['process']}% of the time for a CPU"]
+        if record["case"]["backend"] == "onednn":
+            record["details"] = {"interference": {"tainted": True, "reasons": reasons}}
+    path = factory.write(tmp_path / "a.json", factory.report(records))
+    assert tool("report", path, "-o", tmp_path / "a.html").returncode == 0
+    text = text_of(tmp_path / "a.html")
+    assert "That is not settled: the machine was disturbed" in text
+    assert "Chance alone" not in text
+    # Ten times the same with other figures is said once.
+    assert "disturbed while it was timed: threads waited 40 to 49% of the time for a CPU" in text
+
+
+def test_texts_that_differ_in_numbers_become_one() -> None:
+    texts = ["took 0.5 s of 2", "other", "took 10 s of 2", "took 9 s of 2", "took 3"]
+    assert merged(texts) == ["took 0.5 to 10 s of 2", "other", "took 3"]
+
+
+@pytest.mark.parametrize(
+    ("eigen", "certainty"),
+    [(0.6, r"\."), (0.502, "; whether it is faster at all is not settled")],
+)
+def test_the_next_fastest_is_told_with_its_certainty(
+    tool: Tool, tmp_path: Path, eigen: float, certainty: str
+) -> None:
+    medians = {"eigen-tensor": 1.0, "onednn": 0.5, "eigen": eigen}
+    noise = [0.99, 0.995, 1, 1, 1, 1.005, 1.01]
+    records = []
+    for name, median in medians.items():
+        records += factory.processes([median * value for value in noise], name)
+    path = factory.write(tmp_path / "a.json", factory.report(records))
+    assert tool("report", path, "-o", tmp_path / "a.html").returncode == 0
+    found = re.search(
+        rf"Next comes eigen: onednn is (\S+) times .* \(95% interval: .*\){certainty}",
+        text_of(tmp_path / "a.html"),
+    )
+    assert found and float(found[1]) == pytest.approx(eigen / 0.5, rel=0.01)
 
 
 def test_a_slower_rival_is_told_as_slower(tool: Tool, tmp_path: Path) -> None:
@@ -343,7 +393,7 @@ def test_the_waterfall_leads_from_one_backend_to_another_by_work(
     text = text_of(tmp_path / "a.html")
     assert "By kind of work" in text
     assert "differ by +10.0% from the timed" in text
-    assert re.search(r"of the 1\.000 s saved per step, 30% is convolution, forward", text)
+    assert re.search(r"of the 1\.000 s saved per step, 30% was convolution, forward", text)
     (eigen, onednn) = csv.DictReader((folder / "work.csv").open())
     assert float(eigen["convolution, forward"]) == pytest.approx(0.4)
     assert float(onednn["batch norm and ReLU, recomputed"]) == pytest.approx(0.15)

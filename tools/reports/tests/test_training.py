@@ -156,6 +156,20 @@ def test_pictures_belong_to_the_run_whose_folder_they_lie_in(two_runs: Path) -> 
     assert page.count('src="data:image/png;base64,') == 2
 
 
+def test_without_validation_the_training_loss_decides(tool: Tool, tmp_path: Path) -> None:
+    content = run()
+    for epoch in content["epochs"]:
+        epoch["validation"] = None
+    content["test"]["cases"][0]["name"] = "phantom 8"
+    factory.write(tmp_path / "run" / "training.json", content)
+    (tmp_path / "run" / "phantom_8_overlay.png").write_bytes(PIXEL)
+    done = tool("report", tmp_path / "run", "-o", tmp_path / "t.html")
+    assert done.returncode == 0, done.stderr
+    text = text_of(tmp_path / "t.html")
+    assert "epoch 3, whose training loss is the lowest" in text
+    assert "phantom_8 (test split, hard Dice 0.850, 0.800)" in text
+
+
 def test_a_picture_from_elsewhere_is_the_only_runs(tool: Tool, tmp_path: Path) -> None:
     picture = tmp_path / "predictions" / "hippocampus_102_overlay.png"
     picture.parent.mkdir()
@@ -173,6 +187,13 @@ def test_what_breaks_the_schema_is_refused(tool: Tool, tmp_path: Path, member: s
     done = tool("report", path, "-o", tmp_path / "t.html")
     assert done.returncode == 64
     assert re.fullmatch(rf"voxmark: \S*run.json: {member}: .*\n", done.stderr)
+
+
+def test_another_version_of_the_format_is_named(tool: Tool, tmp_path: Path) -> None:
+    path = factory.write(tmp_path / "run.json", {**run(), "schema": "voxmark.training/0"})
+    done = tool("report", path, "-o", tmp_path / "t.html")
+    assert done.returncode == 3
+    assert "voxmark.training/0" in done.stderr and "voxmark.training/1" in done.stderr
 
 
 def test_what_is_no_picture_is_refused(tool: Tool, tmp_path: Path) -> None:

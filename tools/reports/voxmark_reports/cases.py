@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import orjson
 
-from voxmark_reports.text import clean, image_text
+from voxmark_reports.text import clean, image_text, merged
 
 if TYPE_CHECKING:
     from voxmark_reports.reading import Report
@@ -158,7 +158,7 @@ class Case:
             interference = record.get("details", {}).get("interference", {})
             if interference.get("tainted"):
                 found.update(dict.fromkeys(map(clean, interference.get("reasons", []))))
-        return list(found)
+        return merged(found)
 
     def noisy(self) -> str | None:
         """Why the times of this case cannot be trusted. The median of its processes stands as long

@@ -176,7 +176,7 @@ def speed_up_chart(all_found: Sequence[SpeedUp], baseline: str) -> Chart | None:
     lines = alt.Chart(data(marks)).mark_rule(strokeDash=[4, 3], opacity=0.7).encode(x="at:Q")
     words = (
         alt.Chart(data(marks))
-        .mark_text(align="right", dx=-5, dy=4, baseline="top")
+        .mark_text(align="right", dy=-3, baseline="bottom")  # above the bars
         .encode(x="at:Q", text="what:N", y=alt.value(0))
     )
     return Chart(
@@ -312,6 +312,7 @@ def memory_chart(figures: Sequence[Figure]) -> Chart | None:
                 opacity=alt.Opacity(
                     "kind:N",
                     sort=kinds,
+                    legend=alt.Legend(symbolFillColor="currentColor", symbolStrokeWidth=0),
                     scale=alt.Scale(domain=kinds, range=[0.35, 0.65, 1.0]),
                 ),
             )

@@ -18,7 +18,7 @@ from voxmark_reports.charts import (
     row_height,
     series_colours,
 )
-from voxmark_reports.figures import Figure, SpeedUp
+from voxmark_reports.figures import Figure, SpeedUp, rival
 from voxmark_reports.text import seconds_text
 
 MOST_STEPS = 3000  # of a chart; beyond, the slowest step of each process stands for it
@@ -36,7 +36,8 @@ def _changes(before: dict[str, float], after: dict[str, float], least: float) ->
     large = {name: change for name, change in every.items() if abs(change) >= least}
     changes = dict(sorted(large.items(), key=lambda item: -abs(item[1])))
     if rest := len(every) - len(large):
-        changes[f"{rest} parts that changed less"] = sum(every.values()) - sum(large.values())
+        word = "part" if rest == 1 else "parts"
+        changes[f"{rest} {word} that changed less"] = sum(every.values()) - sum(large.values())
     return changes
 
 
@@ -87,19 +88,11 @@ def waterfall_chart(base: Figure, other: Figure, name: str = "waterfall") -> Cha
     )
 
 
-def other_waterfalls(figures: Sequence[Figure], top: SpeedUp) -> list[Chart]:
+def rivals_waterfall(figures: Sequence[Figure], top: SpeedUp) -> Chart | None:
     """Of the headline's workload, from the nearest rival to the faster of the two."""
-    first, last = (top.base, top.other) if top.is_faster else (top.other, top.base)
-    rivals = [
-        figure
-        for figure in figures
-        if figure.workload == last.workload
-        and figure.report == last.report
-        and figure not in (first, last)
-    ]
-    rivals.sort(key=lambda figure: figure.forward_backward_seconds)
-    chart = waterfall_chart(rivals[0], last, "waterfall-from-rival") if rivals else None
-    return [chart] if chart else []
+    near = rival(figures, top)
+    fastest = top.other if top.is_faster else top.base
+    return waterfall_chart(near, fastest, "waterfall-from-rival") if near else None
 
 
 # Opacity by direction, as the colour is the kind of work; 1 where it is not named.

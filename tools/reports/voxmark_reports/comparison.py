@@ -213,6 +213,7 @@ class Remedy:
     command: str  # without how often
     total: int  # processes per side
     more: int  # of them, those that there are not yet
+    anew: bool  # what there is was disturbed, and does not count
 
 
 def remedy(row: Row, found: Judgement) -> Remedy | None:
@@ -220,11 +221,11 @@ def remedy(row: Row, found: Judgement) -> Remedy | None:
     command = row.case.records[0].get("reproduce")
     counts = (len(found.base_values), len(found.new_values))
     if found.noisy:
-        total = more = max(USUAL_PROCESSES, *counts)  # those that there are do not count
+        total = more = max(USUAL_PROCESSES, *counts)
     elif min(counts) == 1 and found.processes_needed is None:
         total, more = USUAL_PROCESSES, USUAL_PROCESSES - min(counts)
     elif found.processes_needed is not None:
         total, more = found.processes_needed, max(1, found.processes_needed - min(counts))
     else:
         return None
-    return Remedy(clean(command), total, more) if command else None
+    return Remedy(clean(command), total, more, bool(found.noisy)) if command else None

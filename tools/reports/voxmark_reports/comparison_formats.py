@@ -21,8 +21,8 @@ FORMATS = ("table", "markdown", "json", "junit", "github")
 MOST_LINES = 12  # of differences of one kind; the rest is counted, and stands in the JSON
 MOST_ROWS = 120  # of a table for people
 SETTLING = (
-    "What would settle the inconclusive ones, for the base and the new state; then compare folders"
-    " with all files of a state"
+    "What would settle the inconclusive ones: run this for the base and for the new state, put each"
+    " state's files into a folder of its own, and compare the folders"
 )
 _URGENCY = (
     Verdict.SLOWER,
@@ -178,21 +178,25 @@ def settling_lines(result: Comparison) -> list[str]:
             hopeless.append(f"{row.label}, {row.metric.name}")
         elif own.command not in remedies or own.total > remedies[own.command].total:
             remedies[own.command] = own
-    lines = [_settling_line(own, result.base.op_level) for own in remedies.values()]
+    lines = [
+        _settling_line(own, number, result.base.op_level)
+        for number, own in enumerate(remedies.values(), 1)
+    ]
     if any(found.noisy for _, found in open_answers):
         lines.insert(0, "voxmark doctor  # what disturbs this machine, and what mends it")
     return lines + [f"# {what}: more than 100 processes would be needed" for what in hopeless]
 
 
-def _settling_line(own: Remedy, op_level: bool) -> str:
-    """A shell's line. The new file goes into a folder with the one that there is: that is one state
-    of more processes."""
+def _settling_line(own: Remedy, number: int, op_level: bool) -> str:
+    """A shell's line, whose file no other line overwrites. The new file goes into a folder with the
+    one that there is: that is one state of more processes."""
     note = f"  # {own.more} more, {own.total} a side in all"
+    if own.anew:
+        note = f"  # {own.total} a side, without the files of the disturbed ones"
     if op_level:
-        return (
-            f"for i in $(seq {own.more}); do {own.command} --benchmark_out=more-$i.json; done{note}"
-        )
-    return f"{own.command} --repeats {own.more} --out more.json{note}"
+        out = f"--benchmark_out=more-{number}-$i.json"
+        return f"for i in $(seq {own.more}); do {own.command} {out}; done{note}"
+    return f"{own.command} --repeats {own.more} --out more-{number}.json{note}"
 
 
 # ---- Tables ----
@@ -203,11 +207,12 @@ def _cells(row: Row, found: Judgement) -> list[str]:
     adjusted = "-" if found.adjusted_p is None else f"{found.adjusted_p:.2g}"
     detectable = "-" if found.detectable is None else f"{100 * found.detectable:.1f}%"
     note = verdict_text(row, found) + (f": {found.reason}" if found.reason else "")
-    counts = f"{len(found.base_values)}:{len(found.new_values)}"
+    base = row.case.values(row.metric.name)  # also where nothing could be set beside it
+    counts = f"{len(base)}:{len(found.new_values)}"
     return [
         row.label,
         row.metric.name,
-        quantity_text(found.base, unit),
+        quantity_text(row.case.median(row.metric.name), unit),
         quantity_text(found.new, unit),
         counts,
         change_with_interval(found),
@@ -232,10 +237,7 @@ HEADINGS = [
 
 def _matrix_cells(row: Row) -> list[str]:
     cells = [row.label, row.metric.name]
-    base = next((found.base for found in row.judgements if found.base is not None), None)
-    if base is None:
-        base = row.case.median(row.metric.name)
-    cells.append(quantity_text(base, row.metric.unit))
+    cells.append(quantity_text(row.case.median(row.metric.name), row.metric.unit))
     for found in row.judgements:
         parts = [change_with_interval(found)] if found.ratio is not None else []
         if found.adjusted_p is not None:

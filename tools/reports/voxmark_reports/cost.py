@@ -11,14 +11,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import orjson
-
 from voxmark_reports import differences
 from voxmark_reports import figures as fg
 from voxmark_reports.cases import number
 from voxmark_reports.errors import ToolError
 from voxmark_reports.figures import Figure
 from voxmark_reports.reading import Report
+from voxmark_reports.strict_json import read_json
 from voxmark_reports.tables import Table
 from voxmark_reports.text import clean, significant
 
@@ -36,12 +35,7 @@ class Costs:
 def read(path: Path) -> Costs:
     """Raises ToolError naming what was expected."""
     name = clean(path)
-    try:
-        content = orjson.loads(path.read_bytes())
-    except OSError as error:
-        raise ToolError(f"{name}: cannot be read: {error.strerror}") from error
-    except orjson.JSONDecodeError as error:
-        raise ToolError(f"{name}: no JSON: {error}") from error
+    content = read_json(path, "prices and power (JSON)")
     machines = content.get("machines") if isinstance(content, dict) else None
     if not isinstance(machines, list) or not machines:
         raise ToolError(f'{name}: expected "machines": [{{"report", "price", "watts"}}]')

@@ -66,8 +66,13 @@ class SpeedUp:
     processes_needed: int | None  # per side, to settle the direction, if it is as it was seen
 
     @property
+    def noisy(self) -> bool:
+        """Times of disturbed runs say nothing for sure, however many there are."""
+        return bool(self.base.case.noisy() or self.other.case.noisy())
+
+    @property
     def is_sure(self) -> bool:
-        return self.p_value < verdicts.ALPHA
+        return self.p_value < verdicts.ALPHA and not self.noisy
 
     @property
     def is_faster(self) -> bool:
@@ -210,6 +215,20 @@ def speed_ups(figures: Sequence[Figure], baseline: str) -> list[SpeedUp]:
 def headline(found: Sequence[SpeedUp]) -> SpeedUp | None:
     """The fastest on the largest workload that has a baseline."""
     return max(found, key=lambda s: (s.other.voxels, s.factor), default=None)
+
+
+def rival(figures: Sequence[Figure], top: SpeedUp) -> Figure | None:
+    """The nearest to the faster of the headline's two, on the same workload in the same report."""
+    fastest = top.other if top.is_faster else top.base
+    others = [
+        figure
+        for figure in figures
+        if figure.workload == fastest.workload
+        and figure.report == fastest.report
+        and figure is not top.base
+        and figure is not top.other
+    ]
+    return min(others, key=lambda figure: figure.forward_backward_seconds, default=None)
 
 
 # ---- Why ----

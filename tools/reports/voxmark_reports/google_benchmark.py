@@ -19,6 +19,7 @@ from voxmark_reports.text import clean
 
 _SECONDS = {"ns": 1e-9, "us": 1e-6, "ms": 1e-3, "s": 1.0}
 _RATES = ("FLOP/s", "bytes/s")
+_TIMING = re.compile(r"(/iterations:\d+)?(/manual_time)?$")
 # Of the context, what makes it another case: named as in a report's cases.
 _CASE = {
     "threads": "threads",
@@ -43,7 +44,7 @@ def to_report(content: dict[str, Any], name: str) -> dict[str, Any]:
     try:
         for run in content["benchmarks"]:
             # How it was timed is no part of its name.
-            own = str(run.get("run_name", run["name"])).removesuffix("/manual_time")
+            own = _TIMING.sub("", str(run.get("run_name", run["name"])))
             if run.get("run_type", "iteration") != "iteration":
                 continue  # aggregates: made again from the samples
             if run.get("error_occurred"):
@@ -83,9 +84,9 @@ def _command(op: str, workload: dict[str, Any], program: str) -> str:
     """What measures this op again, in one process."""
     own = {value: key for key, value in _CASE.items()}
     flags = [f"--{own[name]}={value}" for name, value in workload.items()]
-    image = op.rpartition("/")[2]
-    if workload and re.fullmatch(r"\d+x\d+x\d+", image):
-        flags.append(f"--image={image}")
+    image = re.fullmatch(r"(\d+x\d+x\d+)(x\d+)?", op.rpartition("/")[2])  # bench_step adds a batch
+    if workload and image:
+        flags += [f"--image={image[1]}", "--no-limits"]  # the limits tell no times
     flags.append(f"--benchmark_filter={shlex.quote(f'^{re.escape(op)}')}")
     return clean(" ".join([shlex.quote(program), *flags]))
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import shlex
 from pathlib import Path
 
 import orjson
@@ -34,12 +35,16 @@ _SEVERITY = (
 DEFAULT_FILE = "voxmark-history.sqlite"
 
 
+def default_file() -> Path:
+    return Path(os.environ.get("VOXMARK_HISTORY", DEFAULT_FILE))
+
+
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--db",
         type=Path,
         metavar="FILE",
-        default=Path(os.environ.get("VOXMARK_HISTORY", DEFAULT_FILE)),
+        default=default_file(),
         help=f"default: $VOXMARK_HISTORY, or {DEFAULT_FILE} here",
     )
     kinds = parser.add_subparsers(dest="kind", required=True, metavar="add|list|trend|gate")
@@ -169,9 +174,11 @@ def _gate(arguments: argparse.Namespace) -> ExitCode:
             comparison_formats.write(result, arguments.format, every_metric=False)
             code = result.exit_code
         else:
+            own = [] if arguments.db == default_file() else ["--db", arguments.db]
+            command = ["voxmark", "history", *own, "add", arguments.report, "--accept"]
             reason = (
                 "no accepted state of this machine with a case in common; accept one with:"
-                f" voxmark history add {clean(arguments.report)} --accept"
+                f" {clean(shlex.join(map(str, command)))}"
             )
             comparison_formats.write_skip(report.name, reason, arguments.format)
             code = ExitCode.NOT_COMPARABLE

@@ -229,7 +229,7 @@ def open_store(path: Path, create: bool) -> Iterator[Store]:
             )
         yield Store(connection)
     except sqlite3.Error as error:
-        raise ToolError(f"{clean(path)}: {clean(error)}") from error
+        raise ToolError(f"{clean(path)}: expected a history: {clean(error)}") from error
     finally:
         if connection is not None:
             connection.close()

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import vl_convert
 
+from voxmark_reports.cases import number
 from voxmark_reports.charts import Chart
 from voxmark_reports.tables import Table
 
@@ -63,14 +64,14 @@ def chart_html(chart: Chart) -> str:
 
 def table_html(table: Table) -> str:
     head = "".join(f"<th>{html.escape(heading)}</th>" for _, heading in table.columns)
+    numbers = {key for key, _ in table.columns if any(number(row.get(key)) for row in table.rows)}
     rows = []
     for row in table.rows:
         cells = []
         for key, _ in table.columns:
-            value = row.get(key)
             text = table.cell_text(row, key)
-            kind = ' class="number"' if isinstance(value, (int, float)) else ""
-            kind = kind or (' class="long"' if len(text) > LONG_TEXT else "")
+            kind = ' class="long"' if len(text) > LONG_TEXT else ""
+            kind = ' class="number"' if key in numbers else kind
             cells.append(f"<td{kind}>{html.escape(text)}</td>")
         rows.append(f"<tr>{''.join(cells)}</tr>")
     content = base64.b64encode(table.csv().encode()).decode()

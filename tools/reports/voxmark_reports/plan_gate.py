@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import argparse
 from pathlib import Path
-from typing import Any
 
 import orjson
 
@@ -15,6 +14,7 @@ from voxmark_reports.console import print_table
 from voxmark_reports.errors import ExitCode, ToolError
 from voxmark_reports.files import write_file
 from voxmark_reports.reading import Report, read_report
+from voxmark_reports.strict_json import read_json
 from voxmark_reports.text import clean, seconds_text
 
 EXAMPLE = """\
@@ -69,12 +69,7 @@ def _name(case: Case) -> str:
 
 
 def _read_limits(path: Path) -> dict[str, dict[str, int]]:
-    try:
-        content: Any = orjson.loads(path.read_bytes())
-    except OSError as error:
-        raise ToolError(f"{clean(path)}: cannot be read: {error.strerror}") from error
-    except orjson.JSONDecodeError as error:
-        raise ToolError(f"{clean(path)}: no JSON: {error}") from error
+    content = read_json(path, "limits of planned bytes (JSON)")
     if not isinstance(content, dict) or content.get("schema") != SCHEMA:
         raise ToolError(f'{clean(path)}: expected "schema": "{SCHEMA}"')
     limits = content.get("machines")
@@ -92,7 +87,8 @@ def run(arguments: argparse.Namespace) -> ExitCode:
     if not plans:
         raise ToolError(f"{report.name}: no plan in it", ExitCode.NOT_COMPARABLE)
     kind = kind_of_machine(report)
-    limits = _read_limits(arguments.limits) if arguments.limits.exists() else {}
+    new = arguments.update and not arguments.limits.exists()
+    limits = {} if new else _read_limits(arguments.limits)
     if arguments.update:
         content = {"schema": SCHEMA, "machines": {**limits, kind: plans}}
         options = orjson.OPT_INDENT_2 | orjson.OPT_SORT_KEYS | orjson.OPT_APPEND_NEWLINE

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
@@ -13,6 +12,7 @@ import orjson
 
 from voxmark_reports import differences, google_benchmark
 from voxmark_reports.errors import ExitCode, ToolError
+from voxmark_reports.strict_json import read_json
 from voxmark_reports.text import clean
 
 REPORT_SCHEMA = "voxmark.report/1"
@@ -47,18 +47,14 @@ def schema_validator(name: str) -> Any:
     return jsonschema_rs.validator_for(orjson.loads(schema_path(name).read_bytes()))
 
 
-def read_json(path: Path) -> Any:
-    """Raises ToolError naming the file."""
-    gc.disable()  # millions of values, none of them garbage: it would look at them again and again
-    try:
-        return orjson.loads(path.read_bytes())
-    except OSError as error:
-        raise ToolError(f"{clean(path)}: cannot be read: {error.strerror}") from error
-    except orjson.JSONDecodeError as error:
-        raise ToolError(f"{clean(path)}: expected a report, found no JSON: {error}") from error
-    finally:
-        gc.freeze()
-        gc.enable()
+def check_version(found: str, expected: str, name: str) -> None:
+    """Raises ToolError (not comparable) for another version of a format."""
+    if found != expected:
+        raise ToolError(
+            f"{name}: is of {clean(found)[:100]}, this voxmark reads {expected}; measure again, or"
+            f" use the voxmark that wrote it",
+            ExitCode.NOT_COMPARABLE,
+        )
 
 
 def parse_report(content: Any, name: str) -> Report:
@@ -68,16 +64,12 @@ def parse_report(content: Any, name: str) -> Report:
         return Report(name=name, op_level=True, **converted)
     schema = content.get("schema") if isinstance(content, dict) else None
     if not isinstance(schema, str) or not schema.startswith("voxmark.report/"):
+        found = f'"schema": "{clean(schema)[:100]}"' if schema else "neither"
         raise ToolError(
             f'{name}: expected "schema": "{REPORT_SCHEMA}" or the JSON of Google Benchmark,'
-            f" found neither"
+            f" found {found}"
         )
-    if schema != REPORT_SCHEMA:
-        raise ToolError(
-            f"{name}: is of {clean(schema)}, this voxmark reads {REPORT_SCHEMA}; measure again, or"
-            f" use the voxmark that wrote it",
-            ExitCode.NOT_COMPARABLE,
-        )
+    check_version(schema, REPORT_SCHEMA, name)
     try:
         schema_validator("report.schema.json").validate(content)
     except jsonschema_rs.ValidationError as error:
@@ -104,7 +96,7 @@ def read_report(path: Path) -> Report:
         merged = merge_reports(parts, clean(path.name or path))
         merged.paths = [file for part in parts for file in part.paths]
         return merged
-    report = parse_report(read_json(path), clean(path))
+    report = parse_report(read_json(path, "a report"), clean(path))
     report.paths = [path]
     return report
 

@@ -19,6 +19,7 @@ from voxmark_reports import (
     story,
     tables,
     training,
+    tricks,
 )
 from voxmark_reports import figures as fg
 from voxmark_reports.errors import ExitCode, ToolError
@@ -27,19 +28,20 @@ from voxmark_reports.page import Section, paragraph
 from voxmark_reports.reading import (
     Report,
     parse_report,
-    read_json,
     read_report,
     short_names,
     unique_names,
 )
+from voxmark_reports.strict_json import read_json
 from voxmark_reports.text import clean
 
 EXAMPLE = """\
 Example: voxmark report report.json -o report.html --figures figures
 
 Takes reports, folders of reports of one state, training runs (training.json, or its folder with
-the pictures that voxmark predict --overlays left there), op-level JSON of Google Benchmark, and PNG
-overlays, which go to the run in whose folder they lie, or to the only one."""
+the pictures that voxmark predict --overlays left there), tricks.json (or its folder), op-level JSON
+of Google Benchmark, and PNG overlays, which go to the run in whose folder they lie, or to the only
+one."""
 
 TITLE = "voxmark: a 3D U-Net training step"
 
@@ -63,6 +65,7 @@ class Inputs:
     def __init__(self, paths: Sequence[Path]) -> None:
         self.reports: list[Report] = []
         self.runs: list[training.Run] = []
+        self.tricks: list[tricks.Suite] = []
         overlays: list[Path] = []
         for path in paths:
             if path.suffix.lower() == ".png":
@@ -70,21 +73,26 @@ class Inputs:
             elif path.is_dir() and (path / training.FILE).is_file():
                 self._add_file(path / training.FILE)
                 overlays += map(_checked_png, training.find_overlays(path))
+            elif path.is_dir() and (path / tricks.FILE).is_file():
+                self._add_file(path / tricks.FILE)
             elif path.is_dir():
                 self.reports.append(read_report(path))
             else:
                 self._add_file(path)
-        names = short_names([run.called for run in self.runs])
-        for run, name in zip(self.runs, names, strict=True):
-            run.name = name
+        for kind in (self.runs, self.tricks):
+            for one, name in zip(kind, short_names([o.called for o in kind]), strict=True):
+                one.name = name
         self.loose_overlays = training.tie(list(dict.fromkeys(overlays)), self.runs)
         if self.reports:
             unique_names(self.reports)
 
     def _add_file(self, path: Path) -> None:
-        content = read_json(path)
+        content = read_json(path, "a report")
         if training.is_run(content):
             self.runs.append(training.parse_run(content, path))
+            return
+        if tricks.is_suite(content):
+            self.tricks.append(tricks.parse_suite(content, path))
             return
         report = parse_report(content, clean(path))
         report.paths = [path]
@@ -125,6 +133,7 @@ def sections_of(inputs: Inputs, baseline: str | None, prices: cost.Costs | None)
         _interference(inputs.reports, figures),
         _ops(inputs.reports),
         training.section(inputs.runs, inputs.loose_overlays),
+        tricks.section(inputs.tricks),
         _environment(inputs.reports),
     ]
 
@@ -139,7 +148,12 @@ def _headline(
     section = Section("answer", "The answer")
     if figures:
         machines = story.machines_html(fg.machine_speed_ups(figures))
-        section.add(machines or None, story.headline_html(top), charts.speed_up_chart(found, base))
+        near = fg.rival(figures, top) if top else None
+        section.add(
+            machines or None, story.headline_html(top, near), charts.speed_up_chart(found, base)
+        )
+    elif any(not report.op_level for report in reports):
+        section.add(story.nothing_html())
     section.add(tables.results_table(reports, figures, found))
     return section
 
@@ -186,8 +200,7 @@ def _where(figures: Sequence[fg.Figure], top: fg.SpeedUp | None) -> Section:
         chart = charts_where.waterfall_chart(top.base, top.other)
         if chart is None:
             section.add(paragraph("These reports tell neither stages nor CPU times of both steps."))
-        section.add(chart)
-        section.add(*charts_where.other_waterfalls(figures, top))
+        section.add(chart, charts_where.rivals_waterfall(figures, top))
     section.add(charts_where.work_chart(figures), tables.work_table(figures))
     for line in step_parts.watching_notes([figure.case for figure in figures]):
         section.add(paragraph(line, "dim"))

@@ -71,7 +71,10 @@ def watching_notes(cases: Sequence[Case]) -> list[str]:
             " scaled to it."
         )
     if silent:
-        notes.append(f"No stages were watched of {', '.join(silent)}.")
+        notes.append(
+            f"No stages were watched of {', '.join(silent)}: voxmark run --profile watches them, in"
+            " its own backends."
+        )
     return notes
 
 

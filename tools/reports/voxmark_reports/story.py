@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from voxmark_reports import differences, step_parts, verdicts
 from voxmark_reports import figures as fg
-from voxmark_reports.figures import SpeedUp
+from voxmark_reports.figures import Figure, SpeedUp
 from voxmark_reports.page import paragraph
 from voxmark_reports.reading import Report
 from voxmark_reports.text import clean, percent, seconds_text, significant
@@ -50,6 +50,11 @@ def certainty(found: SpeedUp) -> str:
         f"How sure: the 95% interval is {interval_text(found.times_interval)} times as {word},"
         f" from {counts}."
     )
+    if found.noisy:
+        return text + (
+            " That is not settled: the machine was disturbed while these were timed. voxmark doctor"
+            " says what mends it; then measure again."
+        )
     if found.is_sure:
         return text + f" Chance alone gives so much with p = {found.p_value:.2g}."
     needed = found.processes_needed
@@ -58,6 +63,20 @@ def certainty(found: SpeedUp) -> str:
         f" That is not settled: chance alone could give so much (p = {found.p_value:.2g}, below"
         f" {verdicts.ALPHA} is wanted); {advice}."
     )
+
+
+def beside(found: SpeedUp, near: Figure | None) -> str:
+    """How far the next one is behind the fastest."""
+    if near is None or not found.is_faster:
+        return ""
+    lead = fg.speed_up(near, found.other)
+    text = (
+        f"Next comes {near.series}: {found.other.series} is {significant(lead.times, 3)} times as"
+        f" fast as that"
+    )
+    if lead.interval:
+        text += f" (95% interval: {interval_text(lead.interval)})"
+    return text + ("." if lead.is_sure else "; whether it is faster at all is not settled.")
 
 
 def reasons(found: SpeedUp) -> str:
@@ -95,12 +114,18 @@ def _largest_change(found: SpeedUp) -> str:
     name = max(gains, key=lambda part: gains[part])
     word = "saved" if saved > 0 else "lost"
     return (
-        f"of the {seconds_text(abs(saved))} {word} per step, {percent(min(1.0, gains[name]))} is"
+        f"of the {seconds_text(abs(saved))} {word} per step, {percent(min(1.0, gains[name]))} was"
         f" {name}"
     )
 
 
-def headline_html(found: SpeedUp | None) -> str:
+def nothing_html() -> str:
+    text = "No answer: no case was measured. Where there are any, the table says why."
+    return f'<div class="headline">{paragraph(text, "answer")}</div>'
+
+
+def headline_html(found: SpeedUp | None, near: Figure | None) -> str:
+    """`near`: the nearest rival of the fastest."""
     if found is None:
         text = "No speed-up to tell: no two backends were measured on the same workload."
         return f'<div class="headline">{paragraph(text, "answer")}</div>'
@@ -111,14 +136,15 @@ def headline_html(found: SpeedUp | None) -> str:
             f"measured, forward and backward ({interval_text(found.interval)})",
         ),
         (factor_text(fg.PAPER_SPEED_UP), "the white paper's, TensorFlow with oneDNN over stock"),
-        (seconds_text(other.step_seconds), f"per step, {other.series}"),
-        (seconds_text(base.step_seconds), f"per step, {base.series}"),
+        (f"{significant(other.step_seconds)} s", f"per step, {other.series}"),
+        (f"{significant(base.step_seconds)} s", f"per step, {base.series}"),
     ]
     boxes = "".join(
         f'<div><b>{html.escape(big)}</b><span class="dim">{html.escape(small)}</span></div>'
         for big, small in cards
     )
-    rest = "".join(paragraph(text) for text in (certainty(found), reasons(found)) if text)
+    texts = (certainty(found), reasons(found), beside(found, near))
+    rest = "".join(paragraph(text) for text in texts if text)
     if base.case.backend == "eigen-tensor":
         rest += paragraph(
             "eigen-tensor uses the algorithm of the paper's baseline with planned memory: this"

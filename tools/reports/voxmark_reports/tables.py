@@ -71,27 +71,27 @@ def results_table(
             ("outcome", "outcome"),
             ("processes", "processes"),
             ("step_seconds", "s/step"),
-            ("forward_backward_seconds", "forward + backward"),
+            ("forward_backward_seconds", "fwd+bwd s"),
+            ("speed_up", "speed-up"),
+            ("speed_up_low", "low"),
+            ("speed_up_high", "high"),
             ("images_per_second", "images/s"),
             ("flops_per_second", "GFLOP/s"),
             ("roofline_share", "of roofline"),
             ("planned_bytes", "planned"),
             ("allocated_bytes", "allocated"),
             ("peak_bytes", "peak"),
-            ("speed_up", "speed-up"),
-            ("speed_up_low", "low"),
-            ("speed_up_high", "high"),
             ("note", "note"),
         ],
         shown={
-            "step_seconds": seconds_text,
-            "forward_backward_seconds": seconds_text,
             "flops_per_second": lambda value: significant(value / 1e9, 3),
             "roofline_share": percent,
             "planned_bytes": bytes_text,
             "allocated_bytes": bytes_text,
             "peak_bytes": bytes_text,
             "speed_up": lambda value: f"{significant(value, 3)}x",
+            "speed_up_low": lambda value: significant(value, 3),
+            "speed_up_high": lambda value: significant(value, 3),
         },
     )
     if len(reports) == 1:
@@ -128,6 +128,9 @@ def results_table(
                     if speed_up.interval:
                         row["speed_up_low"], row["speed_up_high"] = speed_up.interval
             table.rows.append(row)
+    if any(row["note"] for row in table.rows):  # why there are no figures, where it is seen
+        note = table.columns.pop()
+        table.columns.insert([key for key, _ in table.columns].index("outcome") + 1, note)
     return table
 
 
@@ -144,7 +147,7 @@ def work_table(figures: Sequence[Figure]) -> Table:
         label = f"{figure.series} {figure.image}"
         rows.append({"case": label, "step_seconds": figure.step_seconds, **work.parts})
     parts = sorted(longest, key=lambda name: -longest[name])
-    columns = [("case", "case"), ("step_seconds", "s/step"), *((name, name) for name in parts)]
+    columns = [("case", "case"), ("step_seconds", "step"), *((name, name) for name in parts)]
     shown = dict.fromkeys(["step_seconds", *parts], seconds_text)
     return Table("work", "Seconds of a step by kind of work", columns, rows, shown)
 
@@ -258,7 +261,7 @@ def scaling_table(rows: list[dict[str, Any]]) -> Table:
         ("speed_up", "speed-up"),
         ("efficiency", "efficiency"),
     ]
-    shown = {"step_seconds": seconds_text, "efficiency": percent}
+    shown = {"efficiency": percent}
     return Table("scaling", "Scaling by threads", columns, rows, shown)
 
 

@@ -1,7 +1,9 @@
 """Numbers and names as people read them. Names come from reports and may be hostile."""
 
 import math
+import re
 import unicodedata
+from collections.abc import Iterable
 
 _BYTE_UNITS = ["B", "KiB", "MiB", "GiB", "TiB"]
 
@@ -63,6 +65,23 @@ def change_text(ratio: float) -> str:
 
 def percent(share: float) -> str:
     return f"{significant(100 * share, 2)}%"
+
+
+def merged(texts: Iterable[str]) -> list[str]:
+    """Those that differ in their numbers only as one: "waited 48%", "waited 57%" -> "waited 48 to
+    57%". In the order of their first appearance."""
+    groups: dict[tuple[str, ...], list[list[str]]] = {}
+    for text in texts:
+        parts = re.split(r"(\d+(?:\.\d+)?)", text)  # numbers are the odd ones
+        groups.setdefault(tuple(parts[::2]), []).append(parts[1::2])
+    found = []
+    for words, numbers in groups.items():
+        text = words[0]
+        for column, word in zip(zip(*numbers, strict=True), words[1:], strict=True):
+            ends = dict.fromkeys([min(column, key=float), max(column, key=float)])
+            text += " to ".join(ends) + word
+        found.append(text)
+    return found
 
 
 def file_name(text: str) -> str:

@@ -15,7 +15,7 @@ from voxmark_reports import page
 from voxmark_reports.charts import PALETTE, Chart, colour_of, data, finish, numbered
 from voxmark_reports.errors import ToolError
 from voxmark_reports.page import Section, paragraph
-from voxmark_reports.reading import schema_validator
+from voxmark_reports.reading import check_version, schema_validator
 from voxmark_reports.tables import Table
 from voxmark_reports.text import bytes_text, clean, file_name, percent, seconds_text, significant
 
@@ -59,8 +59,10 @@ def is_run(content: Any) -> bool:
 
 
 def parse_run(content: dict[str, Any], path: Path) -> Run:
-    """Raises ToolError naming the place that breaks the schema."""
+    """Raises ToolError: NOT_COMPARABLE for another version of the format, else naming the place
+    that breaks the schema."""
     name = clean(path)
+    check_version(content["schema"], SCHEMA, name)
     try:
         schema_validator("training.schema.json").validate(content)
     except jsonschema_rs.ValidationError as error:
@@ -206,16 +208,23 @@ def _curves(run: Run) -> list[Chart]:
             .mark_line(point=True)
             .encode(
                 x=x,
-                y=alt.Y("value:Q", title=title, scale=alt.Scale(zero=False)),
+                y=alt.Y(
+                    "value:Q",
+                    title=title,
+                    scale=alt.Scale(zero=False),
+                    axis=alt.Axis(format=".5~g"),  # also where all values are the same
+                ),
                 color=colour,
                 tooltip=["curve:N", "epoch:Q", alt.Tooltip("value:Q", format=".4f")],
             )
         )
+        validated = any(epoch["validation"] for epoch in run.content["epochs"])
+        judge = "validation" if validated else "training"
         how = "Means over steps (training) and over cases (validation), per epoch."
         if best:
             mark = alt.Chart(data([{"epoch": best}])).mark_rule(strokeDash=[4, 3], color=PALETTE[5])
             lines = lines + mark.encode(x=x)
-            how += f" Dashed: epoch {best}, whose validation loss is the lowest."
+            how += f" Dashed: epoch {best}, whose {judge} loss is the lowest."
         name = f"training-{metric}-{run.file}".replace("_", "-")
         found.append(Chart(name, f"{run.name}: {title.lower()}", how, finish(lines, 260)))
     return found
@@ -230,7 +239,8 @@ def _caption(run: Run, path: Path) -> str:
     text = f"{run.name}: {clean(case)}"
     test = run.content["test"]
     for found in test["cases"] if test else []:
-        if Path(found["name"]).name.split(".")[0] == case:
+        # As voxmark predict names its files.
+        if Path(found["name"]).name.split(".")[0].replace(" ", "_") == case:
             dice = ", ".join(significant(value, 3) for value in found["scores"]["hard_dice"])
             return f"{text} (test split, hard Dice {dice})"
     return text

@@ -71,11 +71,13 @@ def series_table(found: Found) -> Table:
             "changes": len(changes),
             "first": series.points[0].median,
             "last": series.points[-1].median,
+            "unit": unit_of(series.metric),
         }
         for series, changes in found
     ]
     columns = [
-        (name, name) for name in ("case", "metric", "machine", "states", "changes", "first", "last")
+        (name, name)
+        for name in ("case", "metric", "machine", "states", "changes", "first", "last", "unit")
     ]
     return Table("series", "All cases", columns, rows)
 
@@ -101,7 +103,12 @@ def series_chart(number: int, series: Series, changes: Sequence[ChangePoint]) ->
         title="state, in the order of measurement",
         axis=alt.Axis(format="d", tickMinStep=1),
     )
-    y = alt.Y("value:Q", title=f"{series.metric} ({unit})", scale=alt.Scale(zero=False, padding=10))
+    y = alt.Y(
+        "value:Q",
+        title=f"{series.metric} ({unit})",
+        scale=alt.Scale(zero=False, padding=10),
+        axis=alt.Axis(format=".5~g"),  # also where all values are the same
+    )
     base = alt.Chart(alt.Data(values=rows))
     line = base.mark_line(strokeWidth=1.5, color=charts.PALETTE[0], opacity=0.6).encode(x=x, y=y)
     dots = base.mark_point(filled=True, size=55, color=charts.PALETTE[0]).encode(
@@ -113,7 +120,7 @@ def series_chart(number: int, series: Series, changes: Sequence[ChangePoint]) ->
         marked = alt.Chart(alt.Data(values=marks))
         layers.append(marked.mark_rule(strokeDash=[4, 3], color=charts.PALETTE[3]).encode(x="at:Q"))
         layers.append(
-            marked.mark_text(align="left", dx=4, dy=2, baseline="top").encode(
+            marked.mark_text(dy=-3, baseline="bottom").encode(  # above the dots
                 x="at:Q", y=alt.value(0), text="text:N"
             )
         )
