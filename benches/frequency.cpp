@@ -6,7 +6,7 @@
 #include <fstream>
 #include <utility>
 
-#include "benches/counter_arithmetic.h"
+#include "benches/readings.h"
 
 namespace voxmark {
 namespace {
@@ -17,30 +17,36 @@ constexpr double kHertzPerKilohertz = 1e3;
 
 FrequencyMeter::FrequencyMeter(bool with_counters, std::string root) : root_(std::move(root)) {
   if (!with_counters) {
-    without_counters_ = "no counters asked for";
+    without_counter_ = "no counters asked for";
     return;
   }
-  Counters counters({"cycles", "task-clock"});
+  Counters counters({"cycles"});
   if (counters.is_open()) {
-    counters_.emplace(std::move(counters));
+    counter_.emplace(std::move(counters));
   } else {
-    without_counters_ = counters.stop().at("cycles").reason;
+    without_counter_ = counters.stop().at("cycles").reason;
   }
 }
 
 void FrequencyMeter::start() {
-  if (counters_) {
-    counters_->start();
+  if (counter_) {
+    getrusage(RUSAGE_SELF, &start_);
+    counter_->start();
   }
 }
 
 std::optional<double> FrequencyMeter::stop() {
-  if (!counters_) {
+  if (!counter_) {
     return cpufreq_hz();
   }
-  const Json figure = derived_figures(counters_->stop(), 0).at("frequency_hz");
-  return figure.at("value").is_number() ? std::optional(figure.at("value").get<double>())
-                                        : std::nullopt;
+  const CounterValue cycles = counter_->stop().at("cycles");
+  rusage now = {};
+  getrusage(RUSAGE_SELF, &now);
+  const Json used = usage_between(start_, now);
+  const double user = used.at("user_seconds").get<double>();
+  const double seconds =
+      counter_->user_space_only() ? user : user + used.at("system_seconds").get<double>();
+  return cycles.value && seconds > 0 ? std::optional(*cycles.value / seconds) : std::nullopt;
 }
 
 std::optional<double> FrequencyMeter::cpufreq_hz() const {
@@ -52,15 +58,15 @@ std::optional<double> FrequencyMeter::cpufreq_hz() const {
 }
 
 Json FrequencyMeter::source() const {
-  if (counters_) {
-    return {{"source", counters_->user_space_only() ? "cycles in user space / task-clock"
-                                                    : "cycles / task-clock"}};
+  if (counter_) {
+    return {{"source", counter_->user_space_only() ? "cycles / CPU time, both in user space"
+                                                   : "cycles / CPU time"}};
   }
   if (cpufreq_hz()) {
     return {{"source", "cpufreq, of the main thread's CPU when the step had ended"}};
   }
   return {{"source", nullptr},
-          {"reason", "cycles: " + without_counters_ + "; no cpufreq on this machine"}};
+          {"reason", "cycles: " + without_counter_ + "; no cpufreq on this machine"}};
 }
 
 }  // namespace voxmark

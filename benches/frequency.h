@@ -5,6 +5,8 @@
 // Make one before the first OpenMP region, as benches/counters.h asks of counters.
 #pragma once
 
+#include <sys/resource.h>
+
 #include <optional>
 #include <string>
 
@@ -28,8 +30,11 @@ class FrequencyMeter {
   std::optional<double> cpufreq_hz() const;
 
   std::string root_;
-  std::optional<Counters> counters_;  // open ones only
-  std::string without_counters_;      // why there are none
+  // Of cycles alone, where it is open: each event costs an interrupt per thread and reading. The
+  // time is getrusage's.
+  std::optional<Counters> counter_;
+  std::string without_counter_;  // why it is not
+  rusage start_ = {};
 };
 
 }  // namespace voxmark
