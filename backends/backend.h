@@ -110,6 +110,9 @@ class Executable {
 
   virtual std::span<const Stage> stages() const = 0;
   virtual const MemoryPlan& plan() const = 0;
+  // What compile() spent on touching its memory for the first time, in seconds; nothing where a
+  // backend does not tell.
+  virtual std::optional<double> touch_seconds() const { return std::nullopt; }
 };
 
 // Why a backend cannot run a program; data, not an exception. The case is then `skipped`.

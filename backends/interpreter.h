@@ -131,6 +131,7 @@ class Interpreter final : public Executable {
 
   std::span<const Stage> stages() const override { return stages_; }
   const MemoryPlan& plan() const override { return layout_.plan; }
+  std::optional<double> touch_seconds() const override { return arena_.touch_seconds(); }
 
  private:
   template <class Selects>

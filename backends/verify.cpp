@@ -304,9 +304,23 @@ void save_reference(const std::string& path, const StepReference& reference) {
 
 StepReference load_reference(const std::string& path) {
   const SafetensorsFile file(path);
+  const auto number = [&file](const char* name) {
+    const std::vector<double> values = file.read_doubles(name);
+    if (values.size() != 1) {
+      throw_bad_input("reference {}: {} of {} values, expected 1", file.path(), name,
+                      values.size());
+    }
+    return values.front();
+  };
   StepReference reference;
-  reference.loss = file.read_doubles("loss").at(0);
-  reference.images = static_cast<std::int64_t>(file.read_doubles("images").at(0));
+  reference.loss = number("loss");
+  const double images = number("images");
+  constexpr double kMostImages = 1 << 30;
+  if (!(images >= 1 && images <= kMostImages)) {  // NaN neither
+    throw_bad_input("reference {}: images = {}, expected 1 to {}", file.path(), images,
+                    kMostImages);
+  }
+  reference.images = static_cast<std::int64_t>(images);
   const std::vector<double> sums = file.read_doubles("sums");
   for (std::size_t i = 0; i + kDiceSumCount <= sums.size(); i += kDiceSumCount) {
     reference.sums.push_back(

@@ -38,6 +38,7 @@ StepReference reference_step(const Program& program, const Weights& weights, con
 
 // A reference as a safetensors file, so that it is computed once and not once per backend.
 void save_reference(const std::string& path, const StepReference& reference);
+// Throws Error (bad_input) when the file is none.
 StepReference load_reference(const std::string& path);
 
 struct TensorCheck {

@@ -1,24 +1,16 @@
 #include "benches/case_files.h"
 
-#include <unistd.h>
-
-#include <cerrno>
-#include <filesystem>
 #include <span>
-#include <system_error>
 #include <vector>
 
 #include "backends/verify.h"
-#include "base/error.h"
-#include "benches/guard.h"
+#include "benches/scratch_folder.h"
 #include "results/record.h"
 #include "workloads/safetensors.h"
 #include "workloads/weights.h"
 
 namespace voxmark {
 namespace {
-
-namespace fs = std::filesystem;
 
 // All that the two files are a function of.
 std::string contents_key(const CaseSpec& spec) {
@@ -57,22 +49,11 @@ void write_batch(const std::string& path, const Batch& batch) {
 
 }  // namespace
 
-CaseFiles::~CaseFiles() {
-  std::error_code ignored;
-  if (!folder_.empty()) {
-    fs::remove_all(folder_, ignored);
-    release_folder(folder_);
-  }
-}
+CaseFiles::~CaseFiles() { remove_scratch_folder(folder_); }
 
 const std::string& CaseFiles::folder() {
   if (folder_.empty()) {
-    std::string name = (fs::temp_directory_path() / "voxmark-case-XXXXXX").string();
-    if (mkdtemp(name.data()) == nullptr) {
-      throw_internal("{}: cannot be created: {}", name, std::generic_category().message(errno));
-    }
-    folder_ = name;
-    guard_folder(folder_);
+    folder_ = make_scratch_folder("voxmark-case");
   }
   return folder_;
 }

@@ -87,6 +87,13 @@ TEST(ChildProcess, HearsItsVariablesInPlaceOfOurs) {
   EXPECT_EQ(next_line(child), "its");
 }
 
+// Where memory runs out, the kernel ends the case, and neither its runner nor anybody else.
+TEST(ChildProcess, IsTheFirstThatTheKernelEndsForMemory) {
+  ChildProcess child = shell("cat /proc/self/oom_score_adj /proc/$PPID/oom_score_adj");
+  EXPECT_EQ(next_line(child), "1000");
+  EXPECT_NE(next_line(child), "1000");
+}
+
 TEST(ChildProcess, AProgramThatIsNotThereIsBadInput) {
   try {
     const ChildProcess child({"/no/such/program"}, {});

@@ -12,6 +12,7 @@
 #include "benches/child_modes.h"
 #include "benches/counter_passes.h"
 #include "benches/energy.h"
+#include "benches/frequency.h"
 #include "benches/process_status.h"
 #include "benches/readings.h"
 #include "benches/stages_json.h"
@@ -165,6 +166,13 @@ std::vector<std::optional<double>> watch(Executable& executable, int steps) {
   return clock.medians();
 }
 
+// The part of compile_seconds that was the first touch of memory; the rest made primitives.
+Json first_touch(const Executable& executable) {
+  const std::optional<double> seconds = executable.touch_seconds();
+  return seconds ? Json{{"seconds", *seconds}}
+                 : Json{{"seconds", nullptr}, {"reason", "the backend does not tell"}};
+}
+
 // Of the timed steps, loading their batches included.
 Json energy_per_image(Json energy, const CaseSpec& spec) {
   if (!energy.at("joules").is_null()) {
@@ -177,7 +185,9 @@ Json energy_per_image(Json energy, const CaseSpec& spec) {
 }  // namespace
 
 void time_case(const Backend& backend, const CaseSpec& spec, const Extras& extras, const Say& say) {
-  CounterPasses passes(extras.counters);  // before OpenMP's threads are created
+  // Both before OpenMP's threads are created.
+  CounterPasses passes(extras.counters);
+  FrequencyMeter frequency(extras.counters != "none");
   check_team(spec.threads);
   const Program program = training_program(spec);
   const Batch batch = case_batch(spec);
@@ -212,6 +222,7 @@ void time_case(const Backend& backend, const CaseSpec& spec, const Extras& extra
     executable->load(batch);
     const Clock::time_point loaded = Clock::now();
     probe.start();
+    frequency.start();
     const Clock::time_point step_start = Clock::now();
     step.loss = executable->run().loss;
     const Clock::time_point ran = Clock::now();
@@ -225,7 +236,11 @@ void time_case(const Backend& backend, const CaseSpec& spec, const Extras& extra
     const Clock::time_point updated = Clock::now();
     step.update_seconds = seconds_between(ran, updated);
     step.step_seconds = step.forward_backward_seconds + step.update_seconds;
+    const std::optional<double> hertz = frequency.stop();
     step.readings = probe.stop();
+    if (hertz) {
+      step.readings["frequency_hz"] = *hertz;
+    }
     if (i > 0) {  // after the first there is more to do, once
       before = updated;
     }
@@ -249,6 +264,8 @@ void time_case(const Backend& backend, const CaseSpec& spec, const Extras& extra
   if (!harness_seconds.empty()) {
     done.probes["harness_seconds_per_step"] = median(harness_seconds);
   }
+  done.probes["frequency"] = frequency.source();
+  done.probes["first_touch"] = first_touch(*executable);
   done.probes["threads"] = thread_placement();
   done.probes["missing_readings"] = probe.missing();
   done.earlier_peak_bytes = peak.earlier_bytes();

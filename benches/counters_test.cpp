@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 #include <sys/mman.h>
+#include <unistd.h>
 
 #include <barrier>
 #include <cerrno>
@@ -9,10 +10,13 @@
 #include <filesystem>
 #include <fstream>
 #include <numeric>
+#include <optional>
+#include <string>
 #include <thread>
 
 #include "base/error.h"
 #include "benches/energy.h"
+#include "benches/frequency.h"
 #include "benches/testing/temporary_folder.h"
 
 namespace voxmark {
@@ -180,6 +184,43 @@ TEST(Counters, TaskClockIsTheThreadsCpuTime) {
     ratio = counted_over_own(counters);
   }
   EXPECT_NEAR(ratio, 1, kTolerance);
+}
+
+TEST(Frequency, IsAFigureOrAReason) {
+  FrequencyMeter meter(true);
+  meter.start();
+  volatile double sum = 0;
+  for (int i = 0; i < 1000000; ++i) {
+    sum = sum + 1;
+  }
+  const std::optional<double> hertz = meter.stop();
+  const Json source = meter.source();
+  EXPECT_EQ(hertz.has_value(), source.at("source").is_string()) << source;
+  if (hertz) {
+    EXPECT_GT(*hertz, 1e8);
+    EXPECT_LT(*hertz, 1e10);
+  } else {
+    EXPECT_FALSE(source.at("reason").get<std::string>().empty());
+  }
+}
+
+TEST(Frequency, IsCpufreqsWhereThereAreNoCounters) {
+  const TemporaryFolder root;
+  FrequencyMeter meter(false, root.path());
+  meter.start();
+  EXPECT_FALSE(meter.stop());
+  EXPECT_EQ(meter.source(),
+            Json({{"source", nullptr},
+                  {"reason", "cycles: no counters asked for; no cpufreq on this machine"}}));
+  for (long cpu = 0; cpu < sysconf(_SC_NPROCESSORS_CONF); ++cpu) {  // we may move
+    const std::string folder =
+        root.path() + "/sys/devices/system/cpu/cpu" + std::to_string(cpu) + "/cpufreq";
+    std::filesystem::create_directories(folder);
+    std::ofstream(folder + "/scaling_cur_freq") << "2450000\n";
+  }
+  EXPECT_EQ(meter.stop(), 2.45e9);
+  EXPECT_EQ(meter.source().at("source"),
+            "cpufreq, of the main thread's CPU when the step had ended");
 }
 
 TEST(Energy, AddsPackagesUpAndLeavesTheirPartsOut) {

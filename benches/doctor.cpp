@@ -1,6 +1,8 @@
 #include "benches/doctor.h"
 
 #include <fmt/format.h>
+#include <sys/statvfs.h>
+#include <unistd.h>
 
 #include <charconv>
 #include <chrono>
@@ -38,17 +40,36 @@ Diagnosis untold(const std::string& subject, const std::string& why) {
   return {subject, Health::unknown, why, "", ""};
 }
 
-Diagnosis counters(const Situation& situation) {
+// Writes the kernel's files, which may be a pattern, as whoever runs the doctor can.
+std::string command_to_write(const char* value, const char* files, const Situation& situation) {
+  const bool as_root = situation.is_root && !situation.is_kernel_read_only;
+  return fmt::format(
+      "{}echo {} | {}tee {}",
+      situation.is_kernel_read_only ? "on the host, outside of this container: " : "", value,
+      as_root ? "" : "sudo ", files);
+}
+
+constexpr const char* kParanoidFile = "/proc/sys/kernel/perf_event_paranoid";
+
+Diagnosis counters(const Json& environment, const Situation& situation) {
   if (situation.missing_counters.empty()) {
     return good("hardware counters", "there");
   }
+  std::string remedy = "take a machine with a PMU, or let the kernel's configuration have one";
+  if (situation.missing_counters.find("perf_event_paranoid") != std::string::npos) {
+    remedy = command_to_write("1", kParanoidFile, situation);
+  } else if (situation.missing_counters.find("seccomp") != std::string::npos) {
+    remedy = "docker run --cap-add PERFMON, or --security-opt seccomp=unconfined";
+  } else if (environment.at("system").value("virtual_machine", Json()) == true) {
+    remedy =
+        "on this virtual machine's host: pass a PMU on (libvirt: <pmu state='on'/>, and CPU "
+        "mode host-passthrough); nothing in here can";
+  }
   return {"hardware counters", Health::spoils, situation.missing_counters,
-          "no cycles, instructions or cache misses beside the times",
-          "on bare metal: sysctl kernel.perf_event_paranoid=1; in a virtual machine: its host must "
-          "pass a PMU on"};
+          "no cycles, instructions or cache misses beside the times", remedy};
 }
 
-Diagnosis paranoid(const Json& environment) {
+Diagnosis paranoid(const Json& environment, const Situation& situation) {
   const auto level = text_of(environment, "system", "perf_event_paranoid");
   if (!level) {
     return untold("perf_event_paranoid", "the kernel has no performance events");
@@ -58,12 +79,15 @@ Diagnosis paranoid(const Json& environment) {
   if (number <= 1) {
     return good("perf_event_paranoid", *level);
   }
+  if (situation.is_root) {
+    return good("perf_event_paranoid", *level + ", which does not bind root");
+  }
   return {"perf_event_paranoid", Health::spoils, *level,
           "users count no kernel code, and with 3 nothing at all",
-          "sysctl kernel.perf_event_paranoid=1"};
+          command_to_write("1", kParanoidFile, situation)};
 }
 
-Diagnosis governor(const Json& environment) {
+Diagnosis governor(const Json& environment, const Situation& situation) {
   const auto found = text_of(environment, "cpu", "governor");
   if (!found) {
     return untold("governor", "no cpufreq here; in a virtual machine the host decides");
@@ -72,17 +96,18 @@ Diagnosis governor(const Json& environment) {
     return good("governor", *found);
   }
   return {"governor", Health::spoils, *found, "the clock frequency follows the load",
-          "cpupower frequency-set --governor performance"};
+          command_to_write("performance", "/sys/devices/system/cpu/cpu*/cpufreq/scaling_governor",
+                           situation)};
 }
 
-Diagnosis turbo(const Json& environment) {
+Diagnosis turbo(const Json& environment, const Situation& situation) {
   if (const auto no_turbo = text_of(environment, "cpu", "no_turbo")) {
     if (*no_turbo == "1") {
       return good("turbo", "off");
     }
     return {"turbo", Health::spoils, "on",
             "the clock frequency depends on heat and on how many cores work",
-            "echo 1 > /sys/devices/system/cpu/intel_pstate/no_turbo"};
+            command_to_write("1", "/sys/devices/system/cpu/intel_pstate/no_turbo", situation)};
   }
   if (const auto boost = text_of(environment, "cpu", "boost")) {
     if (*boost == "0") {
@@ -90,7 +115,7 @@ Diagnosis turbo(const Json& environment) {
     }
     return {"turbo", Health::spoils, "on",
             "the clock frequency depends on heat and on how many cores work",
-            "echo 0 > /sys/devices/system/cpu/cpufreq/boost"};
+            command_to_write("0", "/sys/devices/system/cpu/cpufreq/boost", situation)};
   }
   return untold("turbo", "neither intel_pstate nor cpufreq here");
 }
@@ -104,7 +129,7 @@ std::string chosen(const std::string& text) {
              : text.substr(begin + 1, end - begin - 1);
 }
 
-Diagnosis huge_pages(const Json& environment) {
+Diagnosis huge_pages(const Json& environment, const Situation& situation) {
   const auto setting = text_of(environment, "memory", "transparent_hugepages");
   if (!setting) {
     return untold("transparent huge pages", "the kernel has none");
@@ -114,10 +139,17 @@ Diagnosis huge_pages(const Json& environment) {
   }
   return {"transparent huge pages", Health::spoils, "never",
           "a large arena costs a page fault per 4 KiB, and more TLB misses",
-          "echo madvise > /sys/kernel/mm/transparent_hugepage/enabled"};
+          command_to_write("madvise", "/sys/kernel/mm/transparent_hugepage/enabled", situation)};
 }
 
-Diagnosis hyperthreads(const Json& environment) {
+// Of the topology, where hwloc knows this machine's.
+std::string cores(const Json& environment) {
+  const Json& cpu = environment.at("cpu");
+  const Json shape = cpu.value("topology", Json());
+  return shape.is_object() && shape.contains("cores") ? dump_json(shape.at("cores")) : "CORES";
+}
+
+Diagnosis hyperthreads(const Json& environment, const Situation& situation) {
   const auto state = text_of(environment, "cpu", "smt");
   if (!state) {
     return untold("SMT", "the kernel does not tell");
@@ -125,10 +157,10 @@ Diagnosis hyperthreads(const Json& environment) {
   if (*state != "on") {
     return good("SMT", *state);
   }
-  return {
-      "SMT", Health::spoils, "on",
-      "two threads on one core are counted as two, and take each other's units",
-      "run with --threads CORES --bind cores, or echo off > /sys/devices/system/cpu/smt/control"};
+  return {"SMT", Health::spoils, "on",
+          "two threads on one core are counted as two, and take each other's units",
+          fmt::format("voxmark run --threads {} --bind cores; or {}", cores(environment),
+                      command_to_write("off", "/sys/devices/system/cpu/smt/control", situation))};
 }
 
 Diagnosis quota(const Json& environment, const Situation& situation) {
@@ -158,7 +190,7 @@ Diagnosis free_memory(const Json& environment) {
     return good("free memory", found);
   }
   return {"free memory", Health::spoils, found, "larger cases are infeasible, or page",
-          "end what holds it (ps aux --sort=-rss), or raise the cgroup's limit"};
+          "end what holds it (ps aux --sort=-rss | head), or raise the cgroup's limit"};
 }
 
 Diagnosis load(const Json& environment) {
@@ -208,7 +240,7 @@ Diagnosis numa(const Json& environment) {
     return good("NUMA", "one node");
   }
   return {"NUMA", Health::spoils, fmt::format("{:g} nodes", nodes),
-          "threads that move between nodes leave their memory behind", "run with --bind cores"};
+          "threads that move between nodes leave their memory behind", "voxmark run --bind cores"};
 }
 
 }  // namespace
@@ -226,12 +258,18 @@ std::string to_string(Health health) {
 }
 
 std::vector<Diagnosis> diagnose(const Json& environment, const Situation& situation) {
-  return {counters(situation),      paranoid(environment),
-          governor(environment),    turbo(environment),
-          huge_pages(environment),  hyperthreads(environment),
-          numa(environment),        quota(environment, situation),
-          free_memory(environment), load(environment),
-          steal(situation),         waiting(situation)};
+  return {counters(environment, situation),
+          paranoid(environment, situation),
+          governor(environment, situation),
+          turbo(environment, situation),
+          huge_pages(environment, situation),
+          hyperthreads(environment, situation),
+          numa(environment),
+          quota(environment, situation),
+          free_memory(environment),
+          load(environment),
+          steal(situation),
+          waiting(situation)};
 }
 
 Situation observe_situation(double seconds) {
@@ -247,8 +285,15 @@ Situation observe_situation(double seconds) {
     return readings.contains(name) ? std::optional(readings.at(name).get<double>() / passed)
                                    : std::nullopt;
   };
-  return {missing_hardware_counters(), fraction("steal_seconds"), fraction("throttled_seconds"),
-          fraction("run_delay_seconds")};
+  struct statvfs kernel = {};
+  const bool is_read_only =
+      statvfs("/sys", &kernel) == 0 && (kernel.f_flag & static_cast<unsigned long>(ST_RDONLY)) != 0;
+  return {missing_hardware_counters(),
+          fraction("steal_seconds"),
+          fraction("throttled_seconds"),
+          fraction("run_delay_seconds"),
+          geteuid() == 0,
+          is_read_only};
 }
 
 }  // namespace voxmark

@@ -31,6 +31,8 @@ struct Situation {
   std::optional<double> steal_fraction;      // of all CPUs' time, just now
   std::optional<double> throttled_fraction;  // of the time, just now
   std::optional<double> run_delay_fraction;  // that a busy thread waited for a CPU, just now
+  bool is_root = false;                      // else commands need sudo
+  bool is_kernel_read_only = false;          // /sys is, as in containers: only the host can mend
 };
 
 // `environment` as probe_environment() tells it.

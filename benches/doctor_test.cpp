@@ -2,10 +2,15 @@
 
 #include <gtest/gtest.h>
 
-#include <algorithm>
+#include <cerrno>
+#include <cstdlib>
+#include <filesystem>
+#include <fstream>
 
+#include "benches/counters.h"
 #include "benches/dimms.h"
 #include "benches/environment.h"
+#include "benches/testing/temporary_folder.h"
 #include "benches/topology.h"
 
 namespace voxmark {
@@ -80,6 +85,82 @@ TEST(Doctor, NamesEachThingThatSpoilsAMeasurement) {
   situation = undisturbed();
   situation.run_delay_fraction = 0.3;
   EXPECT_EQ(spoilt(quiet_server(), situation), std::vector<std::string>{"waiting for a CPU"});
+}
+
+// Each command is run, as root and as a user with sudo (which is `env` here), on the files of a
+// machine of paper: it must mend what it is for, and nothing else.
+TEST(Doctor, TheCommandsMendWhatTheyAreFor) {
+  for (const bool is_root : {true, false}) {
+    const TemporaryFolder root;
+    const auto write = [&root](const std::string& path, const std::string& text) {
+      std::filesystem::create_directories(std::filesystem::path(root.path() + path).parent_path());
+      std::ofstream(root.path() + path) << text << "\n";
+    };
+    write("/proc/meminfo", "MemTotal: 5 kB\nMemAvailable: 4 kB");
+    write("/proc/loadavg", "0.05 0.1 0.2 1/300 4242");
+    write("/proc/sys/kernel/perf_event_paranoid", "3");
+    write("/sys/devices/system/cpu/cpu0/cpufreq/scaling_governor", "powersave");
+    write("/sys/devices/system/cpu/cpu1/cpufreq/scaling_governor", "powersave");
+    write("/sys/devices/system/cpu/cpufreq/boost", "1");
+    write("/sys/kernel/mm/transparent_hugepage/enabled", "always madvise [never]");
+    Situation situation = undisturbed();
+    situation.is_root = is_root;
+    std::vector<std::string> ill = {"governor", "turbo", "transparent huge pages"};
+    if (!is_root) {
+      ill.insert(ill.begin(), "perf_event_paranoid");
+    }
+    ASSERT_EQ(spoilt(probe_environment(root.path()), situation), ill);
+    for (const Diagnosis& finding : diagnose(probe_environment(root.path()), situation)) {
+      if (finding.health != Health::spoils) {
+        continue;
+      }
+      std::string command = finding.remedy;
+      EXPECT_EQ(command.find("sudo ") != std::string::npos, !is_root) << command;
+      for (const std::string folder : {" /sys/", " /proc/"}) {
+        if (const std::size_t at = command.find(folder); at != std::string::npos) {
+          command.insert(at + 1, root.path());
+        }
+      }
+      if (const std::size_t at = command.find("sudo "); at != std::string::npos) {
+        command.replace(at, 5, "env ");
+      }
+      ASSERT_EQ(std::system((command + " >/dev/null").c_str()), 0) << command;
+      ill.erase(ill.begin());
+      EXPECT_EQ(spoilt(probe_environment(root.path()), situation), ill) << command;
+    }
+    std::string governor;
+    std::ifstream(root.path() + "/sys/devices/system/cpu/cpu1/cpufreq/scaling_governor") >>
+        governor;
+    EXPECT_EQ(governor, "performance") << "of every CPU";
+  }
+}
+
+TEST(Doctor, SendsTheReaderOfAContainerToItsHost) {
+  Json environment = quiet_server();
+  environment["cpu"]["governor"] = "powersave";
+  Situation situation = undisturbed();
+  situation.is_root = true;
+  situation.is_kernel_read_only = true;
+  for (const Diagnosis& finding : diagnose(environment, situation)) {
+    EXPECT_EQ(finding.remedy.starts_with("on the host, outside of this container: echo "),
+              finding.subject == "governor")
+        << finding.subject;
+  }
+}
+
+TEST(Doctor, NamesWhatBringsCountersByWhyTheyAreMissing) {
+  Json environment = quiet_server();
+  environment["system"]["virtual_machine"] = true;
+  Situation situation = undisturbed();
+  const auto remedy = [&](int error_number) {
+    situation.missing_counters = explain_open_error(error_number, "3");
+    return diagnose(environment, situation).front().remedy;
+  };
+  EXPECT_EQ(remedy(EACCES), "echo 1 | sudo tee /proc/sys/kernel/perf_event_paranoid");
+  EXPECT_NE(remedy(EPERM).find("--cap-add PERFMON"), std::string::npos);
+  EXPECT_NE(remedy(ENOENT).find("on this virtual machine's host"), std::string::npos);
+  environment["system"]["virtual_machine"] = false;
+  EXPECT_NE(remedy(ENOENT).find("a machine with a PMU"), std::string::npos);
 }
 
 TEST(Doctor, WhatTheMachineDoesNotTellIsNoFault) {

@@ -49,6 +49,8 @@ memory ones(const memory::desc& desc, const dnnl::engine& engine) {
 }  // namespace
 
 MatmulRate bf16_matmul_rate(double budget_seconds) {
+  // DNNL_VERBOSE would tell of every product on standard output, among the answers, and slow it.
+  dnnl_set_verbose(0);
   MatmulRate rate;
   if (!has_bf16_instructions(dnnl::get_effective_cpu_isa())) {
     rate.reason = "no bf16 instructions in the ISA that oneDNN uses here";

@@ -12,6 +12,7 @@
 #include "benches/interrupt.h"
 #include "benches/roofline.h"
 #include "benches/stages_json.h"
+#include "benches/warm_up.h"
 #include "workloads/cost.h"
 
 namespace voxmark {
@@ -392,6 +393,7 @@ void Runner::time(const CaseSpec& spec, Record& record) {
     return;
   }
   record.outcome = Outcome::ok;
+  record.details["warmup"] = warm_up(record.samples);
   record.details["roofline"] =
       roofline(spec, options_.machine_limits.is_array() ? options_.machine_limits : Json::array());
   if (const auto others = other_kernels(verified_stages_, timed.ready->stages); !others.empty()) {

@@ -2,6 +2,7 @@
 #include "benches/runner.h"
 
 #include <gtest/gtest.h>
+#include <unistd.h>
 
 #include <filesystem>
 #include <fstream>
@@ -9,6 +10,7 @@
 #include <thread>
 
 #include "base/json.h"
+#include "benches/cgroup.h"
 #include "benches/report_check.h"
 #include "benches/sweep.h"
 #include "benches/testing/temporary_folder.h"
@@ -85,6 +87,14 @@ TEST_F(RunnerTest, MeasuresAVerifiedCase) {
   EXPECT_GT(record.samples[1].times->step_seconds, 0);
   EXPECT_GT(record.samples[1].readings.at("user_seconds").get<double>(), 0);
   EXPECT_LT(record.samples[2].loss, record.samples[0].loss) << "training does not train";
+  EXPECT_TRUE(record.details.at("warmup").at("over").is_null()) << "two steps tell nothing";
+  EXPECT_EQ(record.details.at("warmup").at("steps"), 1);
+  const Json& probes = record.details.at("probes");
+  const double touch = probes.at("first_touch").at("seconds").get<double>();
+  EXPECT_GT(touch, 0);
+  EXPECT_LT(touch, *record.compile_seconds);
+  EXPECT_EQ(record.samples[1].readings.contains("frequency_hz"),
+            probes.at("frequency").at("source").is_string());
   EXPECT_EQ(record.details.at("execution").at("flush_to_zero"), true);
   EXPECT_EQ(record.details.at("execution").at("denormals_are_zero"), true);
   ASSERT_FALSE(record.stages.empty());
@@ -377,6 +387,59 @@ TEST_F(RunnerTest, ALossThatIsNotFiniteIsDiverged) {
 
 TEST_F(RunnerTest, RunningOutOfMemoryIsOom) {
   EXPECT_EQ(run_one(faulty("out-of-memory")).outcome, Outcome::oom);
+}
+
+// A control group of 64 MiB below our own; removed in the end, when nobody is in it.
+class SmallMemoryGroup {
+ public:
+  SmallMemoryGroup() {
+    const std::string own = cgroup_file("memory", "memory.limit_in_bytes");
+    if (own.empty()) {
+      why_not_ = "no memory controller of cgroup v1";
+      return;
+    }
+    path_ = std::filesystem::path(own).parent_path().string() + "/voxmark-test-" +
+            std::to_string(getpid());
+    std::error_code failure;
+    if (!std::filesystem::create_directory(path_, failure) ||
+        !(std::ofstream(path_ + "/memory.limit_in_bytes") << (64 << 20) << std::flush)) {
+      why_not_ = path_ + " cannot be made";
+    }
+    std::ofstream(path_ + "/memory.swappiness") << 0;
+  }
+  ~SmallMemoryGroup() {
+    if (!path_.empty()) {
+      rmdir(path_.c_str());
+    }
+  }
+  SmallMemoryGroup(const SmallMemoryGroup&) = delete;
+  SmallMemoryGroup& operator=(const SmallMemoryGroup&) = delete;
+
+  const std::string& path() const { return path_; }
+  const std::string& why_not() const { return why_not_; }
+
+ private:
+  std::string path_;
+  std::string why_not_;
+};
+
+// The kernel's killer counts its kills in one place, whether a control group or the machine has run
+// out of memory; a machine that has is nothing for a test.
+TEST_F(RunnerTest, WhatTheKernelKillsForMemoryIsOomAndTheNextCaseRuns) {
+  const SmallMemoryGroup group;
+  if (!group.why_not().empty()) {
+    GTEST_SKIP() << group.why_not();
+  }
+  const std::string script = folder_.path() + "/filler";
+  std::ofstream(script) << "#!/bin/sh\necho $$ > " << group.path()
+                        << "/cgroup.procs\nexec " FAULTY_CHILD " fills-memory\n";
+  std::filesystem::permissions(script, std::filesystem::perms::owner_all);
+  const SweepResult result = run({small_case("exec:" + script), small_case("null")});
+  ASSERT_EQ(result.report.records.size(), 2U);
+  EXPECT_EQ(result.report.records[0].outcome, Outcome::oom);
+  EXPECT_EQ(result.report.records[0].reason, "killed by the kernel for want of memory");
+  EXPECT_TRUE(result.report.records[0].samples.empty());
+  EXPECT_EQ(result.report.records[1].outcome, Outcome::overhead);
 }
 
 TEST_F(RunnerTest, AnArenaThatTheSystemRefusesIsOom) {

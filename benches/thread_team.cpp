@@ -26,7 +26,7 @@ void check_team(int threads) {
     team = omp_get_num_threads();
   }
   if (team != threads) {
-    throw_bad_input("threads {}: OpenMP gives {} (OMP_THREAD_LIMIT, OMP_DYNAMIC?)", threads, team);
+    throw_bad_input("threads {}: OpenMP gives {} (OMP_THREAD_LIMIT?)", threads, team);
   }
   if (known && CPU_COUNT(&all) < threads) {
     throw_bad_input(

@@ -9,7 +9,7 @@
 #include "base/atomic_file.h"
 #include "base/error.h"
 #include "base/sha256.h"
-#include "benches/guard.h"
+#include "benches/scratch_folder.h"
 
 namespace voxmark {
 namespace {
@@ -59,13 +59,7 @@ Verifier::Verifier(ChildProgram program, Json identity, std::string cache_folder
       identity_(std::move(identity)),
       cache_folder_(std::move(cache_folder)) {}
 
-Verifier::~Verifier() {
-  std::error_code ignored;
-  if (!scratch_folder_.empty()) {
-    fs::remove_all(scratch_folder_, ignored);
-    release_folder(scratch_folder_);
-  }
-}
+Verifier::~Verifier() { remove_scratch_folder(scratch_folder_); }
 
 Json Verifier::key(const CaseSpec& spec) const {
   return {{"protocol", kProtocol},
@@ -79,12 +73,11 @@ std::string Verifier::cache_path(const std::string& key_hash) const {
 
 std::string Verifier::reference_path(const CaseSpec& wanted) {
   if (scratch_folder_.empty()) {
-    std::string name = (fs::temp_directory_path() / "voxmark-reference-XXXXXX").string();
-    if (mkdtemp(name.data()) == nullptr) {
+    try {
+      scratch_folder_ = make_scratch_folder("voxmark-reference");
+    } catch (const Error&) {
       return "";  // every child then computes its own
     }
-    scratch_folder_ = name;
-    guard_folder(scratch_folder_);
   }
   CaseSpec shape = wanted;
   shape.backend = "naive";

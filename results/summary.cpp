@@ -91,6 +91,18 @@ std::string harness_note(std::span<const Record* const> records) {
                      1e3 * spread_of(std::move(seconds)).median);
 }
 
+// Where timed steps still paid for what comes once: "warmup" of the details, as
+// benches/warm_up.h has it.
+std::string warm_up_note(std::span<const Record* const> records) {
+  const auto cold = std::ranges::count_if(records, [](const Record* record) {
+    const Json warm_up = record->details.value("warmup", Json::object());
+    return warm_up.is_object() && warm_up.value("over", Json()) == false;
+  });
+  return cold == 0 ? ""
+                   : fmt::format("{} of {} processes were timed before their warm-up was over",
+                                 cold, records.size());
+}
+
 CaseSummary summarise_case(std::span<const Record* const> records) {
   CaseSummary summary;
   summary.spec = without_process(records.front()->spec);
@@ -129,6 +141,9 @@ CaseSummary summarise_case(std::span<const Record* const> records) {
                                           "{})",
                                           proof.at("other_kernels").size(),
                                           proof.at("other_kernels").at(0).get<std::string>()));
+  }
+  if (const std::string note = warm_up_note(timed); !note.empty()) {
+    append_note(summary.note, note);
   }
   summary.processes = static_cast<int>(timed.size());
   summary.step_seconds = spread_over(timed, &StepTimes::step_seconds);

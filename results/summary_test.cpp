@@ -116,6 +116,15 @@ TEST(Summary, SaysWhereOtherKernelsWereTimedThanVerified) {
             "rows -> im2col)");
 }
 
+TEST(Summary, SaysWhereWarmUpWasNotOver) {
+  std::vector<Record> records = {example_record("onednn", 0), example_record("onednn", 1)};
+  records[0].details["warmup"] = {{"over", true}, {"steps", 1}, {"needed", 1}};
+  records[1].details["warmup"] = {{"over", nullptr}, {"steps", 1}, {"reason", "too few steps"}};
+  EXPECT_EQ(only_case(records).note, "");
+  records[1].details["warmup"] = {{"over", false}, {"steps", 1}, {"needed", 2}};
+  EXPECT_EQ(only_case(records).note, "1 of 2 processes were timed before their warm-up was over");
+}
+
 TEST(Summary, OfABackendThatComputesNothingTellsWhatTheHarnessCosts) {
   std::vector<Record> records;
   for (const double seconds : {2e-5, 5e-5, 3e-5}) {

@@ -65,6 +65,12 @@ Position position_from_json(const Json& json, const std::string& name) {
   } catch (const Json::exception& error) {
     throw_bad_input("{}: position: {}", name, error.what());
   }
+  if (position.epoch < 0 || position.step < 0 || position.best_epoch < 0 ||
+      position.epoch != static_cast<int>(position.epochs.size()) ||
+      position.best_epoch > position.epoch) {
+    throw_bad_input("{}: position: epoch {}, step {}, best epoch {} with {} epochs finished", name,
+                    position.epoch, position.step, position.best_epoch, position.epochs.size());
+  }
   return position;
 }
 

@@ -184,6 +184,7 @@ class Compiled final : public Executable {
 
   std::span<const Stage> stages() const override { return stages_; }
   const MemoryPlan& plan() const override { return blueprint_.layout.plan; }
+  std::optional<double> touch_seconds() const override { return arena_.touch_seconds(); }
 
  private:
   Memory memory_at(std::size_t stage) {

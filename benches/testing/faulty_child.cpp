@@ -46,6 +46,14 @@ void exhaust_memory() {
   }
 }
 
+// Touches memory until the kernel ends us, or a GiB is reached.
+void fill_memory() {
+  std::vector<std::vector<char>> blocks;
+  for (int i = 0; i < 64; ++i) {
+    blocks.emplace_back(std::size_t{16} << 20, 'x');
+  }
+}
+
 StepMessage step(bool warmup, double loss) {
   StepMessage message;
   message.warmup = warmup;
@@ -157,6 +165,9 @@ void time_case(const Request& request, const std::string& fault) {
   const CaseSpec& spec = request.spec;
   if (fault == "out-of-memory") {
     return exhaust_memory();
+  }
+  if (fault == "fills-memory") {
+    fill_memory();
   }
   if (fault == "step-before-ready") {
     return say(step(true, 0.5));

@@ -6,17 +6,25 @@
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
+#include <utility>
 #include <vector>
 
+#include "backends/verify.h"
 #include "base/error.h"
 #include "base/json.h"
 #include "benches/protocol.h"
 #include "benches/suite.h"
 #include "results/journal.h"
 #include "results/report.h"
+#include "results/training_report.h"
+#include "training/checkpoint.h"
+#include "training/position.h"
+#include "training/training_options.h"
 #include "workloads/decathlon.h"
 #include "workloads/gzip.h"
+#include "workloads/network.h"
 #include "workloads/nifti.h"
+#include "workloads/program.h"
 #include "workloads/safetensors.h"
 
 namespace voxmark {
@@ -133,15 +141,61 @@ void fuzz_report(const std::string& bytes) {
   validate_report(to_json(report), "written again");
 }
 
-constexpr std::array<FuzzTarget, 9> kTargets = {{{"json", fuzz_json},
-                                                 {"nifti", fuzz_nifti},
-                                                 {"gzip", fuzz_gzip},
-                                                 {"dataset", fuzz_dataset},
-                                                 {"safetensors", fuzz_safetensors},
-                                                 {"suite", fuzz_suite},
-                                                 {"protocol", fuzz_protocol},
-                                                 {"journal", fuzz_journal},
-                                                 {"report", fuzz_report}}};
+void fuzz_training(const std::string& bytes) {
+  const Json report = read_training_report(file_with(bytes, "training.json"));
+  epochs_csv(report);
+  steps_csv(report);
+}
+
+// A network of one convolution of two channels and a batch norm: the readers take any.
+const Program& small_program() {
+  static const Program program = [] {
+    NetworkBuilder builder("small", 1);
+    const int convolution = builder.convolution("conv", builder.input(), 2, 1);
+    builder.sigmoid("mask", builder.batch_norm_relu("bn", convolution));
+    return lower(std::move(builder).build(), 1, {2, 2, 2}, Mode::training);
+  }();
+  return program;
+}
+
+// As a run is resumed, and as a model is loaded to predict with it.
+void fuzz_checkpoint(const std::string& bytes) {
+  const std::string path = file_with(bytes, "checkpoint.safetensors");
+  const Checkpoint checkpoint = load_checkpoint(path, small_program());
+  const TrainingOptions options = options_from_checkpoint(checkpoint.state, path);
+  position_from_json(checkpoint.state.value("position", Json()), path);
+  lower(unet3d(options.network), options.batch, options.image, Mode::training);
+}
+
+// What an outside program leaves of the step that it computed.
+void fuzz_results(const std::string& bytes) {
+  load_results(file_with(bytes, "results.safetensors"), small_program(), 2);
+}
+
+// What naive computed, left for the next child.
+void fuzz_reference(const std::string& bytes) {
+  load_reference(file_with(bytes, "reference.safetensors"));
+}
+
+// A run of another framework.
+void fuzz_recorded(const std::string& bytes) {
+  reference_program(file_with(bytes, "recorded.safetensors"));
+}
+
+constexpr std::array<FuzzTarget, 14> kTargets = {{{"json", fuzz_json},
+                                                  {"nifti", fuzz_nifti},
+                                                  {"gzip", fuzz_gzip},
+                                                  {"dataset", fuzz_dataset},
+                                                  {"safetensors", fuzz_safetensors},
+                                                  {"suite", fuzz_suite},
+                                                  {"protocol", fuzz_protocol},
+                                                  {"journal", fuzz_journal},
+                                                  {"report", fuzz_report},
+                                                  {"training", fuzz_training},
+                                                  {"checkpoint", fuzz_checkpoint},
+                                                  {"results", fuzz_results},
+                                                  {"reference", fuzz_reference},
+                                                  {"recorded", fuzz_recorded}}};
 
 }  // namespace
 

@@ -17,7 +17,8 @@ struct FuzzTarget {
   FuzzReader read;
 };
 
-// json, nifti, gzip, dataset, safetensors, suite, protocol, journal, report
+// json, nifti, gzip, dataset, safetensors, suite, protocol, journal, report, training, checkpoint,
+// results, reference, recorded
 std::span<const FuzzTarget> fuzz_targets();
 
 // Runs one; returns false when it refused the bytes. Any other exception passes through.

@@ -8,6 +8,7 @@ import hashlib
 import json
 import struct
 import sys
+from math import prod
 from pathlib import Path
 
 HEADER_BYTES = 348
@@ -294,6 +295,233 @@ def journal_files() -> dict[str, bytes]:
     }
 
 
+def training_files() -> dict[str, bytes]:
+    scores = {
+        "loss": 0.25,
+        "accuracy": 0.75,
+        "soft_dice": [0.5],
+        "hard_dice": [0.625],
+        "whole_dice": None,
+    }
+    epoch = {
+        "epoch": 1,
+        "images": 10,
+        "seconds": 5.5,
+        "seconds_per_image": 0.55,
+        "waiting_seconds": 0.0,
+        "waiting_share": 0.0,
+        "validation_seconds": 1.5,
+        "validation_waiting_seconds": 0.25,
+        "training": scores,
+        "validation": scores,
+        "best": True,
+        "step_losses": [0.5, 0.25],
+    }
+    good = {
+        "schema": "voxmark.training/1",
+        "created": "2024-05-31T12:00:00Z",
+        "voxmark": {},
+        "environment": {},
+        "options": {
+            "data": "phantom:8",
+            "backend": "eigen",
+            "precision": "fp32",
+            "threads": 2,
+            "patience": 0,
+            "epochs": 1,
+            **OPTIONS,
+        },
+        "cases": {"training": 8, "validation": 0, "test": 0},
+        "forecast": None,
+        "epochs": [epoch],
+        "best_epoch": 1,
+        "end": "done",
+        "test": None,
+        "claims": None,
+        "memory": {"planned_bytes": 1000, "peak_bytes": None},
+    }
+    return {
+        "good.json": to_bytes(good),
+        "good_no_epochs": to_bytes({**good, "epochs": [], "best_epoch": 0, "end": None}),
+        "newer": to_bytes({**good, "schema": "voxmark.training/2"}),
+        "unknown_end": to_bytes({**good, "end": "bored"}),
+        "epoch_without_scores": to_bytes({**good, "epochs": [{**epoch, "training": None}]}),
+        "share_above_one": to_bytes({**good, "epochs": [{**epoch, "waiting_share": 1.5}]}),
+        "losses_no_numbers": to_bytes({**good, "epochs": [{**epoch, "step_losses": ["a"]}]}),
+        "no_options": to_bytes({k: v for k, v in good.items() if k != "options"}),
+        "empty": b"",
+    }
+
+
+# As a checkpoint keeps them; keys as on the command line.
+OPTIONS = {
+    "image": [16, 16, 16],
+    "batch": 1,
+    "channels": 1,
+    "classes": 1,
+    "filters": 1,
+    "seed": 1,
+    "split_seed": 1,
+    "augment": True,
+    "tile": False,
+    "downsample": 1,
+    "steps_per_epoch": 0,
+}
+
+
+def tensors(
+    shapes: dict[str, list[int]], dtype: str = "F64", metadata: dict[str, str] | None = None
+) -> bytes:
+    """A safetensors file of ones (of zeros in U8)."""
+    value = {"F64": struct.pack("<d", 1), "U8": b"\0"}[dtype]
+    header: dict[str, object] = {} if metadata is None else {"__metadata__": metadata}
+    data = b""
+    for name, shape in shapes.items():
+        begin = len(data)
+        data += value * prod(shape)
+        header[name] = {"dtype": dtype, "shape": shape, "data_offsets": [begin, len(data)]}
+    text = to_bytes(header)
+    return struct.pack("<Q", len(text)) + text + data
+
+
+# Of the network that tools/fuzz/fuzz_readers.cpp reads with.
+PARAMETERS = {
+    "conv/kernel": [1, 1, 1, 1, 2],
+    "conv/bias": [2],
+    "bn/gamma": [2],
+    "bn/beta": [2],
+}
+STATISTICS = {"bn/moving_mean": [2], "bn/moving_variance": [2]}
+
+
+def checkpoint_files() -> dict[str, bytes]:
+    scores = {
+        "loss": 0.25,
+        "accuracy": 0.75,
+        "soft_dice": [0.5],
+        "hard_dice": [0.6],
+        "whole_dice": None,
+    }
+    position = {
+        "epoch": 0,
+        "step": 1,
+        "scores": {"count": 1, "sum": scores},
+        "step_losses": [0.5],
+        "seconds": 1.0,
+        "waiting_seconds": 0.0,
+        "epochs": [],
+        "best_loss": "Infinity",
+        "best_epoch": 0,
+        "memory_bytes": 1000,
+    }
+    weights = {**PARAMETERS, **STATISTICS}
+
+    def checkpoint(state: object, shapes: dict[str, list[int]] = weights) -> bytes:
+        text = state if isinstance(state, str) else to_bytes(state).decode()
+        kind = "voxmark checkpoint/1, Keras names and layouts"
+        return tensors(shapes, metadata={"format": kind, "state": text})
+
+    def with_options(**changes: object) -> bytes:
+        return checkpoint({"options": {**OPTIONS, **changes}, "position": position})
+
+    def with_position(**changes: object) -> bytes:
+        return checkpoint({"options": OPTIONS, "position": {**position, **changes}})
+
+    return {
+        "good.safetensors": with_options(),
+        "weights_alone": tensors(weights),
+        "state_not_json": checkpoint("{nonsense"),
+        "state_a_list": checkpoint([]),
+        "no_options": checkpoint({"position": position}),
+        "no_position": checkpoint({"options": OPTIONS}),
+        "filters_huge": with_options(filters=1 << 62),
+        "filters_text": with_options(filters="many"),
+        "image_of_two": with_options(image=[16, 16]),
+        "image_odd": with_options(image=[17, 16, 16]),
+        "batch_negative": with_options(batch=-1),
+        "epoch_negative": with_position(epoch=-1),
+        "step_negative": with_position(step=-5),
+        "epochs_missing": with_position(epoch=3),
+        "best_of_the_future": with_position(best_epoch=7),
+        "scores_text": with_position(scores="good"),
+        "missing_tensor": checkpoint({"options": OPTIONS, "position": position}, PARAMETERS),
+        "other_shape": checkpoint(
+            {"options": OPTIONS, "position": position}, {**weights, "conv/bias": [3]}
+        ),
+    }
+
+
+def results_files() -> dict[str, bytes]:
+    good = {
+        "losses": [2],
+        **{f"gradient/{name}": shape for name, shape in PARAMETERS.items()},
+        **{f"updated/{name}": shape for name, shape in {**PARAMETERS, **STATISTICS}.items()},
+    }
+    return {
+        "good.safetensors": tensors(good),
+        "good_more_than_asked_for": tensors({**good, "notes": [1]}),
+        "no_losses": tensors({k: v for k, v in good.items() if k != "losses"}),
+        "one_loss": tensors({**good, "losses": [1]}),
+        "missing_gradient": tensors({k: v for k, v in good.items() if k != "gradient/conv/bias"}),
+        "flat_kernel": tensors({**good, "updated/conv/kernel": [2]}),
+        "no_statistics": tensors({k: v for k, v in good.items() if k != "updated/bn/moving_mean"}),
+        "text": b"losses: 0.5 0.25",
+    }
+
+
+def reference_files() -> dict[str, bytes]:
+    good = {
+        "loss": [1],
+        "images": [1],
+        "sums": [6],
+        "prediction": [8],
+        "gradients:conv/bias": [2],
+        "contributions:conv/bias": [2],
+        "moving_statistics:bn/moving_mean": [2],
+    }
+    return {
+        "good.safetensors": tensors(good),
+        "no_loss": tensors({k: v for k, v in good.items() if k != "loss"}),
+        "empty_loss": tensors({**good, "loss": [0]}),
+        "several_images": tensors({**good, "images": [2]}),
+        "no_images": tensors(good).replace(struct.pack("<d", 1), struct.pack("<d", 0)),
+        "images_not_a_number": tensors(good).replace(
+            struct.pack("<d", 1), struct.pack("<d", float("nan"))
+        ),
+        "empty": b"",
+    }
+
+
+def recorded_files() -> dict[str, bytes]:
+    def recorded(target: list[int], **changes: object) -> bytes:
+        run = {
+            "image": [16, 16, 16],
+            "batch": 1,
+            "filters": 1,
+            "input_channels": 1,
+            "loss": [0.5, 0.4],
+            "batch_norm": {"epsilon": 1e-3, "momentum": 0.99},
+            "optimizer": {"learning_rate": 1e-3, "beta1": 0.9, "beta2": 0.999, "epsilon": 1e-7},
+        }
+        text = to_bytes({**run, **changes}).decode()
+        return tensors({"target": target}, "U8", {"reference": text})
+
+    target = [1, 16, 16, 16, 1]
+    return {
+        "good.safetensors": recorded(target),
+        "no_metadata": tensors({"target": target}, "U8"),
+        "metadata_not_json": tensors({"target": [1]}, "U8", {"reference": "a run"}),
+        "other_target": recorded([1, 16, 16, 8, 1]),
+        "no_losses": recorded(target, loss=[]),
+        "dice_of_other_steps": recorded(target, dice=[0.5]),
+        "filters_huge": recorded(target, filters=1 << 62),
+        "filters_zero": recorded(target, filters=0),
+        "image_text": recorded(target, image="16x16x16"),
+        "image_negative": recorded([1], image=[-16, 16, 16]),
+        "no_optimizer": recorded(target, optimizer=None),
+    }
+
+
 def main() -> None:
     folder = Path(sys.argv[1] if len(sys.argv) > 1 else Path(__file__).parent / "corpus")
     for target, files in {
@@ -306,6 +534,11 @@ def main() -> None:
         "protocol": protocol_files(),
         "journal": journal_files(),
         "report": report_files(),
+        "training": training_files(),
+        "checkpoint": checkpoint_files(),
+        "results": results_files(),
+        "reference": reference_files(),
+        "recorded": recorded_files(),
     }.items():
         (folder / target).mkdir(parents=True, exist_ok=True)
         for name, content in files.items():

@@ -2,16 +2,23 @@
 // What was measured is there afterwards, and nothing twice.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <sched.h>
+#include <sys/mount.h>
+#include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <array>
+#include <cerrno>
 #include <chrono>
 #include <csignal>
+#include <cstdlib>
+#include <cstring>
 #include <filesystem>
 #include <fstream>
+#include <functional>
 #include <map>
 #include <random>
 #include <set>
@@ -231,6 +238,268 @@ TEST_F(FaultTest, AReportBehindAFileSizeLimitIsAnError) {
   EXPECT_EQ(result.status, 70) << result.err;
   EXPECT_THAT(result.err, HasSubstr("File too large"));
   EXPECT_TRUE(std::filesystem::is_empty(folder_.path())) << "half a file is left";
+}
+
+// A run whose disk was full had `records` in its journal: they are all there, and once there is
+// room again, they stay as they are and the rest is measured.
+void expect_kept_and_resumed(const CommandResult& full, const std::string& report,
+                             const std::string& no_room, const std::function<void()>& make_room) {
+  const std::string journal = report + ".journal";
+  EXPECT_EQ(full.status, 70) << full.err;
+  EXPECT_THAT(full.err, HasSubstr(no_room));
+  EXPECT_FALSE(std::filesystem::exists(report)) << "a report of a run that is not done";
+  const std::string kept = text_of(journal);
+  ASSERT_EQ(kept.substr(kept.rfind('\n') + 1), "") << "half a line is left";
+  const auto finished = static_cast<std::size_t>(std::ranges::count(kept, '\n')) - 1;
+  ASSERT_GE(finished, 1U) << "the disk was full too early for this test";
+  ASSERT_LT(finished, 40U) << "the disk was never full";
+
+  make_room();
+  const CommandResult resumed =
+      run_voxmark(tiny_run(report, {"--backend", "null", "--repeats", "40", "--resume"}));
+  EXPECT_EQ(resumed.status, 0) << resumed.err;
+  EXPECT_THAT(resumed.err, testing::Not(HasSubstr("is dropped")));
+  std::set<int> processes;
+  const Json records = read_json_file(report).at("records");
+  for (const Json& record : records) {
+    processes.insert(record.at("case").at("process").get<int>());
+  }
+  EXPECT_EQ(records.size(), 40U);
+  EXPECT_EQ(processes.size(), 40U);
+  std::istringstream lines(kept);
+  std::string line;
+  std::getline(lines, line);  // the header
+  for (std::size_t i = 0; i < finished; ++i) {
+    std::getline(lines, line);
+    EXPECT_EQ(parse_json(line, "journal").at("entry"), records.at(i)) << i;
+  }
+}
+
+TEST_F(FaultTest, AJournalThatReachesAFileSizeLimitKeepsWhatWasFinished) {
+  rlimit before = {};
+  getrlimit(RLIMIT_FSIZE, &before);
+  const rlimit small{rlim_t{96} << 10, before.rlim_max};
+  setrlimit(RLIMIT_FSIZE, &small);  // children inherit it
+  const CommandResult full = run({"--backend", "null", "--repeats", "40"});
+  setrlimit(RLIMIT_FSIZE, &before);
+  expect_kept_and_resumed(full, report_, "File too large", [] {});
+}
+
+// A disk of its own, of few pages, in a mount namespace that ends with this test's process.
+TEST_F(FaultTest, ADiskThatFillsUpWhileCasesRunKeepsWhatWasFinished) {
+  const std::string disk = folder_.path() + "/disk";
+  std::filesystem::create_directory(disk);
+  if (unshare(CLONE_NEWNS) != 0 ||
+      mount(nullptr, "/", nullptr, MS_REC | MS_PRIVATE, nullptr) != 0 ||
+      mount("voxmark-test", disk.c_str(), "tmpfs", 0, "size=128k") != 0) {
+    GTEST_SKIP() << "this user cannot mount a file system: " << std::strerror(errno);
+  }
+  const std::string report = disk + "/report.json";
+  const CommandResult full =
+      run_voxmark(tiny_run(report, {"--backend", "null", "--repeats", "40"}));
+  expect_kept_and_resumed(full, report, "No space left on device", [&disk] {
+    ASSERT_EQ(mount("voxmark-test", disk.c_str(), "tmpfs", MS_REMOUNT, "size=4m"), 0);
+  });
+  umount2(disk.c_str(), MNT_DETACH);
+}
+
+// Holds this process, and all that it starts, on one CPU with another that never rests.
+class CpuHog {
+ public:
+  CpuHog() {
+    sched_getaffinity(0, sizeof before_, &before_);
+    std::size_t cpu = 0;
+    while (!CPU_ISSET(cpu, &before_)) {
+      ++cpu;
+    }
+    cpu_set_t one;
+    CPU_ZERO(&one);
+    CPU_SET(cpu, &one);
+    sched_setaffinity(0, sizeof one, &one);
+    hog_ = fork();
+    if (hog_ == 0) {
+      prctl(PR_SET_PDEATHSIG, SIGKILL);
+      volatile std::uint64_t count = 0;
+      while (true) {
+        count = count + 1;
+      }
+    }
+  }
+  ~CpuHog() {
+    kill(hog_, SIGKILL);
+    waitpid(hog_, nullptr, 0);
+    sched_setaffinity(0, sizeof before_, &before_);
+  }
+  CpuHog(const CpuHog&) = delete;
+  CpuHog& operator=(const CpuHog&) = delete;
+
+ private:
+  cpu_set_t before_ = {};
+  pid_t hog_ = 0;
+};
+
+// Steps of many time slices, so that none can pass by the hog however fast the CPU is.
+TEST_F(FaultTest, ACaseBesideACpuHogIsRunAgainWithinBoundsAndFlagged) {
+  constexpr std::size_t kTaintRepeats = 1;
+  CommandResult result;
+  {
+    const CpuHog hog;
+    result = run_voxmark({"run",
+                          "--backend",
+                          "naive",
+                          "--image",
+                          "32",
+                          "--filters",
+                          "2",
+                          "--steps",
+                          "2",
+                          "--warmup",
+                          "1",
+                          "--threads",
+                          "1",
+                          "--out",
+                          report_,
+                          "--no-limits",
+                          "--counters",
+                          "none",
+                          "--taint-repeats",
+                          std::to_string(kTaintRepeats)});
+  }
+  ASSERT_EQ(result.status, 0) << result.err;
+  const Json report = read_json_file(report_);
+  ASSERT_EQ(report.at("records").size(), 1U);
+  const Json& record = report.at("records").at(0);
+  EXPECT_EQ(record.at("outcome"), "ok") << "a disturbed time is a time, with a flag";
+  const Json& probes = record.at("details").at("probes");
+  if (probes.at("missing_readings").contains("run_delay_seconds")) {
+    GTEST_SKIP() << probes.at("missing_readings").at("run_delay_seconds");
+  }
+  const Json& interference = record.at("details").at("interference");
+  EXPECT_EQ(interference.at("tainted"), true) << interference;
+  EXPECT_THAT(dump_json(interference.at("reasons")), HasSubstr("of the time for a CPU"));
+  ASSERT_EQ(interference.at("discarded").size(), kTaintRepeats) << interference;
+  for (const Json& attempt : interference.at("discarded")) {
+    EXPECT_EQ(attempt.at("tainted"), true) << attempt;
+    EXPECT_EQ(attempt.at("step_seconds").size(), 2U) << "what was discarded is told";
+  }
+  for (const Json& sample : record.at("samples")) {
+    const Json& readings = sample.at("readings");
+    EXPECT_TRUE(readings.contains("tainted")) << readings;
+    EXPECT_GT(readings.at("run_delay_seconds").get<double>(), 0) << readings;
+    EXPECT_GT(readings.at("involuntary_switches").get<int>(), 0) << readings;
+    const double on_a_cpu =
+        readings.at("user_seconds").get<double>() + readings.at("system_seconds").get<double>();
+    EXPECT_LT(on_a_cpu, sample.at("step_seconds").get<double>()) << readings;
+  }
+  if (!std::filesystem::exists(VOXMARK_SOURCE_DIR "/.venv/bin/python")) {
+    return;  // no tool that reads reports
+  }
+  const CommandResult compared = run_voxmark({"compare", report_, report_});
+  EXPECT_EQ(compared.status, 4) << compared.out << compared.err;
+  EXPECT_THAT(compared.out, HasSubstr("noisy"));
+}
+
+// Variables of the machine's user, each with a value that would spoil a run. What came of the null
+// backend says whether the harness withstands it, naive's losses whether the arithmetic does.
+class HostileVariables : public FaultTest {
+ protected:
+  void TearDown() override {
+    for (const auto& [name, value] : set_) {
+      unsetenv(name.c_str());
+    }
+  }
+  void set(const std::string& name, const std::string& value) {
+    set_[name] = value;
+    setenv(name.c_str(), value.c_str(), 1);
+  }
+  Json first_record() const { return read_json_file(report_).at("records").at(0); }
+
+  std::map<std::string, std::string> set_;
+};
+
+TEST_F(HostileVariables, ThatOnlyDisturbAreRecordedAndChangeNoNumber) {
+  const Arguments naive = {"--backend", "naive"};
+  ASSERT_EQ(run(naive).status, 0);
+  const Json plain = first_record();
+  set("OMP_NUM_THREADS", "garbage");
+  set("OMP_DYNAMIC", "true");
+  set("OMP_STACKSIZE", "garbage");
+  set("OMP_SCHEDULE", "garbage");
+  set("OMP_DISPLAY_ENV", "verbose");
+  set("GOMP_CPU_AFFINITY", "4095");  // no such CPU
+  set("KMP_AFFINITY", "garbage");
+  set("MALLOC_ARENA_MAX", "1");
+  set("MALLOC_PERTURB_", "165");  // fresh memory is no longer zero
+  set("MALLOC_MMAP_THRESHOLD_", "garbage");
+  set("GLIBC_TUNABLES", "glibc.malloc.tcache_count=0:nonsense");
+  set("LD_PRELOAD", "/no/such/library.so");
+  set("DNNL_VERBOSE", "2");
+  set("ONEDNN_VERBOSE", "2");
+  set("HWLOC_XMLFILE", "/no/such/machine.xml");
+  const CommandResult result = run(naive);
+  ASSERT_EQ(result.status, 0) << result.err;
+  const Json report = read_json_file(report_);
+  const Json hostile = first_record();
+  EXPECT_EQ(hostile.at("outcome"), "ok") << hostile.at("reason");
+  for (const auto& [name, value] : set_) {
+    EXPECT_EQ(report.at("environment").at("variables").at(name), value) << name;
+  }
+  EXPECT_EQ(hostile.at("details").at("execution").at("omp_dynamic"), false);
+  EXPECT_EQ(hostile.at("details").at("execution").at("omp_max_threads"), 1);
+  for (const char* same : {"input_sha256", "weights_sha256"}) {
+    EXPECT_EQ(hostile.at(same), plain.at(same)) << same;
+  }
+  for (std::size_t i = 0; i < plain.at("samples").size(); ++i) {
+    EXPECT_EQ(hostile.at("samples").at(i).at("loss"), plain.at("samples").at(i).at("loss")) << i;
+  }
+  EXPECT_EQ(run_voxmark({"validate", report_}).status, 0);
+}
+
+// A locale that this machine has, or is given: with one that it has not, nothing would change.
+TEST_F(HostileVariables, OfACommaLocaleLeaveTheSameJson) {
+  const std::string locale = folder_.path() + "/de_DE.UTF-8";
+  const std::string make = "localedef -i de_DE -f UTF-8 '" + locale + "' >/dev/null 2>&1";
+  if (std::system(make.c_str()) != 0) {
+    GTEST_SKIP() << "no localedef, or no sources of locales";
+  }
+  set("LOCPATH", folder_.path());
+  set("LC_ALL", "de_DE.UTF-8");
+  set("LANG", "de_DE.UTF-8");
+  const CommandResult result = run({"--backend", "null", "--case-budget", "1234567.5"});
+  ASSERT_EQ(result.status, 0) << result.err;
+  EXPECT_EQ(read_json_file(report_).at("limits").at("case_budget_seconds"), 1234567.5);
+  EXPECT_EQ(run_voxmark({"validate", report_}).status, 0);
+}
+
+TEST_F(HostileVariables, OfAPlaceForFilesThatIsNotThereCostWhatNeedsOne) {
+  set("TMPDIR", folder_.path() + "/none");
+  const CommandResult own = run({"--backend", "naive"});
+  EXPECT_EQ(own.status, 0) << own.err;  // each child computes its own reference
+  EXPECT_EQ(first_record().at("outcome"), "ok");
+  const CommandResult external = run({"--backend", std::string("exec:") + FAULTY_CHILD + " none"});
+  EXPECT_EQ(external.status, 64) << external.err;
+  EXPECT_EQ(first_record().at("outcome"), "failed");
+  EXPECT_THAT(
+      first_record().at("reason").get<std::string>(),
+      testing::StartsWith("TMPDIR " + folder_.path() + "/none: no folder can be made in it"));
+}
+
+// A folder for proofs that is not there only makes the next run verify again.
+TEST_F(HostileVariables, OfACacheThatCannotBeWrittenCostNothing) {
+  set("XDG_CACHE_HOME", "/dev/null");
+  EXPECT_EQ(run({"--backend", "naive"}).status, 0);
+  EXPECT_EQ(first_record().at("outcome"), "ok");
+}
+
+TEST_F(HostileVariables, ThatMakeTheTeamSmallerRefuseTrainingToo) {
+  if (std::thread::hardware_concurrency() < 2) {
+    GTEST_SKIP() << "one CPU";
+  }
+  set("OMP_THREAD_LIMIT", "1");
+  const CommandResult result =
+      run_voxmark({"train", "--data", "phantom:4", "--image", "16", "--threads", "2", "--dry-run"});
+  EXPECT_EQ(result.status, 64);
+  EXPECT_EQ(result.err, "voxmark: threads 2: OpenMP gives 1 (OMP_THREAD_LIMIT?)\n");
 }
 
 // Every whole line of a journal; what is behind the last newline is torn.

@@ -316,9 +316,11 @@ TEST_F(RunTest, ARecordTellsWhatWasCountedAndWhereItRan) {
 }
 
 TEST_F(RunTest, TheMachinesLimitsAndTheShareOfThemAreInTheReport) {
+  setenv("DNNL_VERBOSE", "1", 1);  // its lines must not get among the answers of processes
   const CommandResult result =
       run_voxmark({"run", "--backend", "naive", "--image", "32", "--filters", "2", "--steps", "1",
                    "--warmup", "0", "--threads", "1", "--taint-repeats", "0", "--out", report_});
+  unsetenv("DNNL_VERBOSE");
   ASSERT_EQ(result.status, 0) << result.err;
   EXPECT_THAT(result.out, HasSubstr("of roofline"));
   const Json report = read_json_file(report_);
@@ -383,15 +385,6 @@ TEST(Machine, ADoctorNamesWhatSpoilsAMeasurement) {
     spoilt = spoilt || spoils;
   }
   EXPECT_EQ(result.status, spoilt ? 1 : 0);
-}
-
-TEST_F(RunTest, ACommaLocaleChangesNothing) {
-  setenv("LC_ALL", "de_DE.UTF-8", 1);
-  const CommandResult result = run({"--backend", "null", "--case-budget", "100.5"});
-  unsetenv("LC_ALL");
-  EXPECT_EQ(result.status, 0) << result.err;
-  const Json report = read_json_file(report_);
-  EXPECT_EQ(report.at("limits").at("case_budget_seconds"), 100.5);
 }
 
 }  // namespace

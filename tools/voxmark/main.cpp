@@ -1,4 +1,6 @@
 // The command line: a table of subcommands, and the only place where errors become exit codes.
+#include <omp.h>
+
 #include <algorithm>
 #include <cerrno>
 #include <csignal>
@@ -105,6 +107,8 @@ int main(int argc, char** argv) {
     try_external(app, argc, argv);
     // A file that reaches its size limit is an error like a full disk, and not our end.
     std::signal(SIGXFSZ, SIG_IGN);
+    // OMP_DYNAMIC=true would make teams smaller as the machine's load goes up, in mid-run.
+    omp_set_dynamic(0);
     app.parse(argc, argv);
     if (!action) {
       throw_bad_input("no subcommand given; voxmark --help names them");

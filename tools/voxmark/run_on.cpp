@@ -6,6 +6,7 @@
 #include "benches/memory_room.h"
 #include "benches/peers.h"
 #include "benches/suite.h"
+#include "benches/thread_team.h"
 
 namespace voxmark {
 
@@ -38,6 +39,7 @@ void check_threads(int threads) {
     throw_bad_input("--threads {}: this process may run on {} CPUs, expected 1 to {}", threads,
                     cpus, cpus);
   }
+  check_team(threads);
 }
 
 void check_at_least(const char* flag, std::int64_t value, std::int64_t least) {

@@ -1,0 +1,21 @@
+// Whether warm-up was over when the timed steps began. Pure.
+#pragma once
+
+#include <vector>
+
+#include "base/json.h"
+#include "results/record.h"
+
+namespace voxmark {
+
+// A step this much slower than the slowest of the later ones still pays for something that comes
+// once; less is the spread that steps have anyway.
+constexpr double kWarmUpMargin = 0.05;
+
+// From all steps of a process in their order, warm-up first: {"over": whether the first timed step
+// is as fast as the later half of the timed ones, "steps": of warm-up, "needed": steps until the
+// first that is}. "over" is null with a "reason" where three undisturbed timed steps are not to be
+// had. Steps that were tainted are slow for another reason and judge nothing.
+Json warm_up(const std::vector<SampleRecord>& samples);
+
+}  // namespace voxmark
