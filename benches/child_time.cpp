@@ -198,7 +198,7 @@ void time_case(const Backend& backend, const CaseSpec& spec, const Extras& extra
   ready.execution = execution_settings();
   say(ready);
 
-  ReadingsProbe probe;
+  ReadingsProbe probe(extras.count);
   std::vector<double> harness_seconds;  // all that stands between two steps but loading
   std::optional<Clock::time_point> before;
   EnergyMeter energy;

@@ -10,6 +10,7 @@
 
 #include "base/json.h"
 #include "benches/report_check.h"
+#include "benches/readings.h"
 #include "benches/sweep.h"
 #include "benches/testing/temporary_folder.h"
 #include "results/case_table.h"
@@ -87,6 +88,12 @@ TEST_F(RunnerTest, MeasuresAVerifiedCase) {
   EXPECT_LT(record.samples[2].loss, record.samples[0].loss) << "training does not train";
   EXPECT_EQ(record.details.at("execution").at("flush_to_zero"), true);
   EXPECT_EQ(record.details.at("execution").at("denormals_are_zero"), true);
+  for (const char* name : kCountReadings) {  // counted, or told why not
+    EXPECT_NE(record.samples[1].readings.contains(name),
+              record.details.at("probes").at("missing_readings").contains(name))
+        << name;
+  }
+  EXPECT_EQ(record.samples[1].readings.value("thread_starts", 0), 0);
   ASSERT_FALSE(record.stages.empty());
   double stages = 0;
   for (const StageRecord& stage : record.stages) {
@@ -211,6 +218,10 @@ TEST_F(RunnerTest, SeesWhatAnExternalProgramComputesWrongly) {
 TEST_F(RunnerTest, ADroppedBiasGradientLeavesNoSpeedUpInTheTable) {
   for (const auto& [fault, tensor] :
        {std::pair{"drops-transposed-bias-gradient", "gradient/transconvB/bias"},
+  for (const char* name : kCountReadings) {
+    EXPECT_EQ(record.details.at("probes").at("missing_readings").at(name),
+              "the child does not count them");
+  }
         {"drops-prediction-bias-gradient", "gradient/PredictionMask/bias"}}) {
     const SweepResult result = run({small_case("naive"), faulty(fault)});
     EXPECT_EQ(result.code, ExitCode::answer_is_no);
