@@ -397,6 +397,10 @@ void Runner::time(const CaseSpec& spec, Record& record) {
   }
   const Exchange& timed = best.timed;
   keep_measurement(spec, timed, record);
+  if (options_.child.binding) {  // what was asked for; probes tell what came of it
+    record.details["openmp_places"] =
+        openmp_places(cpus_of_threads(*options_.child.binding, spec.threads));
+  }
   record.details["interference"] = best.json(std::move(discarded));
   if (timed.fault) {
     end_record(record, *timed.fault, timed.reason, timed.bad_input);

@@ -14,6 +14,7 @@
 #include "benches/progress.h"
 #include "benches/suite.h"
 #include "benches/sweep.h"
+#include "benches/thread_places.h"
 #include "benches/thread_settings.h"
 #include "benches/topology.h"
 #include "results/case_table.h"
@@ -188,6 +189,7 @@ ExitCode run(const Options& options) {
   sweep.against = options.against;
   sweep.redact = options.redact;
   sweep.runner.child.environment = assignments(requested_variables(threads));
+  sweep.runner.child.binding = binding_here(places_named(threads));
   sweep.runner.reproduce_flags = flags(threads);
   if (options.no_cache) {
     sweep.cache_folder.clear();
