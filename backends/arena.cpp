@@ -30,8 +30,8 @@ Arena::Arena(std::int64_t bytes, int threads, std::span<const Region> regions)
   const std::int64_t page = sysconf(_SC_PAGESIZE);
   const std::vector<std::vector<PageRun>> touched = first_touch(bytes_, page, regions, threads);
 #pragma omp parallel for schedule(static, 1) num_threads(threads)
-  for (std::size_t thread = 0; thread < touched.size(); ++thread) {
-    for (const PageRun& run : touched[thread]) {
+  for (const std::vector<PageRun>& own : touched) {
+    for (const PageRun& run : own) {
       for (std::int64_t offset = run.begin; offset < run.end; offset += page) {
         data_[offset] = std::byte{0};
       }
