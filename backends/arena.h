@@ -3,6 +3,9 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <span>
+
+#include "backends/first_touch.h"
 
 namespace voxmark {
 
@@ -10,9 +13,9 @@ class Arena {
  public:
   Arena() = default;
   // Zero-filled, page-aligned; huge pages are asked for (madvise), and every page is touched by the
-  // `threads` threads in parallel, so that no step pays for page faults.
-  // Throws Error (cannot_here) when the system refuses.
-  Arena(std::int64_t bytes, int threads);
+  // `threads` threads in parallel, as first_touch() divides what will lie in it, so that no step
+  // pays for page faults. Throws Error (cannot_here) when the system refuses.
+  Arena(std::int64_t bytes, int threads, std::span<const Region> regions = {});
   ~Arena();
   Arena(Arena&& other) noexcept;
   Arena& operator=(Arena&& other) noexcept;

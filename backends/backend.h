@@ -102,8 +102,9 @@ class Executable {
   // load().
   virtual void load(const Batch& batch) = 0;
   // Forward, and backward in training mode; changes no persistent tensor. May be called again
-  // without update(): the second run() then gives the first one's bits.
-  virtual StepResult run(StageObserver* observer = nullptr) = 0;
+  // without update(): the second run() then gives the first one's bits. The result is the
+  // Executable's own and holds until the next run(): a step allocates nothing, not even this.
+  virtual const StepResult& run(StageObserver* observer = nullptr) = 0;
   // Adam and moving statistics, by the gradients and statistics of the last run(): at most once
   // after each. Training programs only.
   virtual void update() = 0;

@@ -46,6 +46,7 @@ TensorLayout lay_out_tensors(const Program& program, std::int64_t scalar_bytes,
     if (tensor.role != TensorRole::activation && tensor.role != TensorRole::gradient) {
       const std::int64_t bytes = align_up(bytes_of(tensor));
       layout.offsets[i] = layout.arena_bytes;
+      layout.regions.push_back({layout.arena_bytes, bytes});
       layout.arena_bytes += bytes;
       layout.plan.bytes[purpose_of(tensor.role)] += bytes;
     }
@@ -60,39 +61,18 @@ TensorLayout lay_out_tensors(const Program& program, std::int64_t scalar_bytes,
   }
   const Placement placement = place_buffers(buffers);
   for (std::size_t i = 0; i < lives.size(); ++i) {
-    layout.offsets[static_cast<std::size_t>(lives[i].tensor)] =
-        layout.arena_bytes + placement.offsets[i];
+    const std::int64_t offset = layout.arena_bytes + placement.offsets[i];
+    layout.offsets[static_cast<std::size_t>(lives[i].tensor)] = offset;
+    layout.regions.push_back({offset, buffers[i].bytes});
   }
   layout.plan.bytes["activations"] = placement.arena_bytes;
   layout.arena_bytes += placement.arena_bytes;
 
   layout.scratch_offset = layout.arena_bytes;
+  layout.regions.push_back({layout.scratch_offset, align_up(scratch_bytes)});
   layout.plan.bytes["scratchpad"] = align_up(scratch_bytes);
   layout.arena_bytes += align_up(scratch_bytes);
   return layout;
 }
-
-namespace {
-
-template <class T>
-StepResult result_of(const Tensors<T>& tensors) {
-  const Program& program = tensors.program();
-  StepResult result;
-  if (program.loss == kNoTensor) {
-    return result;
-  }
-  result.loss = *tensors.reduction(program.loss);
-  const std::int64_t rows = elements(tensors.shape(program.sums)) / kDiceSumCount;
-  for (std::int64_t i = 0; i < rows; ++i) {
-    const double* row = tensors.reduction(program.sums) + i * kDiceSumCount;
-    result.sums.push_back({row[0], row[1], row[2], row[3], row[4], row[5]});
-  }
-  return result;
-}
-
-}  // namespace
-
-StepResult step_result(const Tensors<float>& tensors) { return result_of(tensors); }
-StepResult step_result(const Tensors<double>& tensors) { return result_of(tensors); }
 
 }  // namespace voxmark

@@ -22,6 +22,7 @@
 #include "backends/backend.h"
 #include "backends/memory_plan.h"
 #include "backends/schedule.h"
+#include "backends/step_result.h"
 
 namespace voxmark {
 
@@ -30,6 +31,7 @@ struct TensorLayout {
   std::vector<std::int64_t> offsets;  // bytes, per TensorId
   std::int64_t scratch_offset = 0;
   std::int64_t arena_bytes = 0;
+  std::vector<Region> regions;  // all that ever lies in the arena
   MemoryPlan plan;
 };
 TensorLayout lay_out_tensors(const Program& program, std::int64_t scalar_bytes,
@@ -62,10 +64,6 @@ class Tensors {
   const Arena& arena_;
 };
 
-// The loss and sums that the program left behind; zero and none for a program without a loss.
-StepResult step_result(const Tensors<float>& tensors);
-StepResult step_result(const Tensors<double>& tensors);
-
 template <class Kernels>
 class Interpreter final : public Executable {
  public:
@@ -75,9 +73,10 @@ class Interpreter final : public Executable {
       : program_(std::move(program)),
         options_(options),
         layout_(lay_out(program_, options)),
-        arena_(layout_.arena_bytes, options.threads),
+        arena_(layout_.arena_bytes, options.threads, layout_.regions),
         tensors_(program_, layout_, arena_),
-        kernels_(program_, options) {
+        kernels_(program_, options),
+        result_(empty_result(program_)) {
     for (const ScheduledOp& scheduled : schedule_in_order(program_)) {
       const Op& op = program_.ops[static_cast<std::size_t>(scheduled.op)];
       stages_.push_back({{scheduled.op}, kernels_.implementation(program_, op), "ndhwc", ""});
@@ -113,16 +112,22 @@ class Interpreter final : public Executable {
   void load(const Batch& batch) override {
     const auto copy = [&](const std::vector<float>& from, TensorId to) {
       assert(static_cast<std::int64_t>(from.size()) == elements(program_.tensor(to).shape));
-      std::transform(from.begin(), from.end(), tensors_.data(to),
-                     [](float x) { return static_cast<Scalar>(x); });
+      Scalar* data = tensors_.data(to);
+#pragma omp parallel for schedule(static) num_threads(options_.threads)
+      for (std::size_t i = 0; i < from.size(); ++i) {
+        data[i] = static_cast<Scalar>(from[i]);
+      }
     };
     copy(batch.input, program_.input);
     copy(batch.target, program_.target);
   }
 
-  StepResult run(StageObserver* observer) override {
+  const StepResult& run(StageObserver* observer) override {
     execute([](Phase phase) { return phase != Phase::update; }, observer);
-    return step_result(tensors_);
+    if (program_.loss != kNoTensor) {
+      fill_result(*tensors_.reduction(program_.loss), tensors_.reduction(program_.sums), result_);
+    }
+    return result_;
   }
 
   void update() override {
@@ -156,6 +161,7 @@ class Interpreter final : public Executable {
   Arena arena_;
   Tensors<Scalar> tensors_;
   Kernels kernels_;
+  StepResult result_;
   std::vector<Stage> stages_;
 };
 

@@ -1,5 +1,7 @@
 // Adam and moving statistics.
 
+#include <omp.h>
+
 #include <cmath>
 
 #include "backends/passes.h"
@@ -18,15 +20,25 @@ void adam(std::int64_t count, const AdamSettings& settings, double step_size, co
   const float one_minus_beta1 = static_cast<float>(1.0 - settings.beta1);
   const float one_minus_beta2 = static_cast<float>(1.0 - settings.beta2);
   const float epsilon = static_cast<float>(settings.epsilon);
-#pragma omp parallel for simd schedule(static) \
-    num_threads(threads) if (count >= kLeastParallelElements)
-  for (std::int64_t i = 0; i < count; ++i) {
-    const float g = gradient[i];
-    const float new_m = m[i] + (g - m[i]) * one_minus_beta1;
-    const float new_v = v[i] + (g * g - v[i]) * one_minus_beta2;
-    m[i] = new_m;
-    v[i] = new_v;
-    parameter[i] -= new_m * step / (std::sqrt(new_v) + epsilon);
+  const auto update = [=](std::int64_t first, std::int64_t last) {
+#pragma omp simd
+    for (std::int64_t i = first; i < last; ++i) {
+      const float g = gradient[i];
+      const float new_m = m[i] + (g - m[i]) * one_minus_beta1;
+      const float new_v = v[i] + (g * g - v[i]) * one_minus_beta2;
+      m[i] = new_m;
+      v[i] = new_v;
+      parameter[i] -= new_m * step / (std::sqrt(new_v) + epsilon);
+    }
+  };
+  if (count <
+      kLeastParallelElements) {  // no team of one: libgomp allocates for each change of size
+    return update(0, count);
+  }
+#pragma omp parallel num_threads(threads)
+  {
+    const std::int64_t thread = omp_get_thread_num(), team = omp_get_num_threads();
+    update(count * thread / team, count * (thread + 1) / team);
   }
 }
 

@@ -3,12 +3,15 @@
 
 #include <string>
 
+#include "benches/process_counts.h"
+
 namespace voxmark {
 
 // What is measured beside the timed steps, in steps of its own.
 struct Extras {
   std::string counters = "default";  // as benches/counters.h reads it
   int watched_steps = 1;             // stage by stage
+  CountProcess count = nullptr;      // allocations and thread starts, of the timed steps themselves
 };
 
 // Reads the request from standard input and answers on standard output, as PROTOCOL.md says; what

@@ -208,8 +208,9 @@ void time_case(const Backend& backend, const CaseSpec& spec, const Extras& extra
   ready.execution = execution_settings();
   say(ready);
 
-  ReadingsProbe probe;
+  ReadingsProbe probe(extras.count);
   std::vector<double> harness_seconds;  // all that stands between two steps but loading
+  harness_seconds.reserve(static_cast<std::size_t>(spec.warmup + spec.steps));  // none in a step
   std::optional<Clock::time_point> before;
   EnergyMeter energy;
   for (int i = 0; i < spec.warmup + spec.steps; ++i) {

@@ -246,6 +246,20 @@ void part(ChildProcess& child, const ChildProgram& program,
   }
 }
 
+std::vector<std::string> environment_of(const ChildProgram& program, int threads) {
+  std::vector<std::string> environment = program.environment;
+  if (program.binding) {
+    std::erase_if(environment, [](const std::string& variable) {
+      return variable.starts_with("OMP_PLACES=") || variable.starts_with("OMP_PROC_BIND=");
+    });
+    for (const std::string& variable : openmp_places(cpus_of_threads(*program.binding, threads))) {
+      environment.push_back(variable);
+    }
+  }
+  environment.push_back(fmt::format("OMP_NUM_THREADS={}", threads));
+  return environment;
+}
+
 }  // namespace
 
 std::vector<std::string> child_command(const ChildProgram& program, const CaseSpec& spec) {
@@ -273,8 +287,7 @@ std::vector<std::string> child_command(const ChildProgram& program, const CaseSp
 Exchange exchange(const ChildProgram& program, const Request& request,
                   const std::function<void(const StepMessage&)>& on_step) {
   Exchange result;
-  std::vector<std::string> environment = program.environment;
-  environment.push_back(fmt::format("OMP_NUM_THREADS={}", request.spec.threads));
+  std::vector<std::string> environment = environment_of(program, request.spec.threads);
   if (const Peer* peer = find_peer(request.spec.backend)) {
     if (!peer_command(*peer)) {
       set_fault(result, Outcome::skipped, kPeerNotInstalled);

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "benches/protocol.h"
+#include "benches/thread_places.h"
 #include "results/record.h"
 
 namespace voxmark {
@@ -15,8 +16,10 @@ namespace voxmark {
 struct ChildProgram {
   std::vector<std::string> command;      // of voxmark's own backends
   std::vector<std::string> environment;  // "NAME=VALUE", beside the runner's own
-  double patience_seconds = 900;         // between two messages; after it the child hangs
-  double exit_patience_seconds = 30;     // a child has nothing left to do once its input is closed
+  // Of each child's threads, in place of what `environment` says of them. Nothing: that stays.
+  std::optional<ThreadBinding> binding = std::nullopt;
+  double patience_seconds = 900;      // between two messages; after it the child hangs
+  double exit_patience_seconds = 30;  // a child has nothing left to do once its input is closed
 };
 
 // The command of an "exec:" backend or of a peer that is installed, or the program's own.

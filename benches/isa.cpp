@@ -53,4 +53,14 @@ std::optional<std::string> isa_missing(const Isa& isa, const std::string& needed
   return std::nullopt;
 }
 
+std::optional<std::string> wider_sibling(const std::string& program) {
+  std::error_code failure;
+  if (std::filesystem::canonical(program, failure).filename() != "voxmark") {
+    return std::nullopt;
+  }
+  const Isa& widest = all_isas().back();
+  const std::string sibling = isa_program(widest, program);
+  return isa_missing(widest, sibling) ? std::nullopt : std::optional(sibling);
+}
+
 }  // namespace voxmark

@@ -24,4 +24,7 @@ std::string isa_program(const Isa& isa, const std::string& program);
 // else's. Nothing when it can.
 std::optional<std::string> isa_missing(const Isa& isa, const std::string& needed);
 
+// voxmark-avx512 beside `program`, where that is called voxmark and this CPU can run the other.
+std::optional<std::string> wider_sibling(const std::string& program);
+
 }  // namespace voxmark

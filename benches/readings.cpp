@@ -52,6 +52,16 @@ void add_difference(Json& readings, const char* name, const std::optional<double
   }
 }
 
+void add_counts(Json& readings, const CountsOrReason& from, const CountsOrReason& to) {
+  const auto* first = std::get_if<ProcessCounts>(&from);
+  const auto* last = std::get_if<ProcessCounts>(&to);
+  if (first != nullptr && last != nullptr) {
+    readings["heap_allocations"] = last->heap_allocations - first->heap_allocations;
+    readings["heap_allocated_bytes"] = last->heap_allocated_bytes - first->heap_allocated_bytes;
+    readings["thread_starts"] = last->thread_starts - first->thread_starts;
+  }
+}
+
 }  // namespace
 
 std::optional<double> steal_seconds(const std::string& stat, long ticks_per_second) {
@@ -109,10 +119,12 @@ Json usage_between(const rusage& from, const rusage& to) {
           {"involuntary_switches", to.ru_nivcsw - from.ru_nivcsw}};
 }
 
-ReadingsProbe::ReadingsProbe()
+ReadingsProbe::ReadingsProbe(CountProcess count)
     : stat_("/proc/stat"),
       cpu_stat_(cgroup_file("cpu", "cpu.stat")),
-      pressure_("/proc/pressure/cpu") {}
+      pressure_("/proc/pressure/cpu"),
+      count_(count),
+      counts_at_start_("this program does not count them") {}
 
 // A thread's schedstat reads "<ns on a CPU> <ns waiting for one> <slices>".
 std::optional<double> ReadingsProbe::run_delay() {
@@ -152,10 +164,16 @@ StolenTime ReadingsProbe::stolen_time() {
 void ReadingsProbe::start() {
   stolen_at_start_ = stolen_time();
   start_ = usage_now();
+  if (count_ != nullptr) {
+    counts_at_start_ = count_();
+  }
 }
 
 Json ReadingsProbe::stop() {
+  // First of all: what follows allocates.
+  const CountsOrReason counts = count_ == nullptr ? counts_at_start_ : count_();
   Json readings = usage_between(start_, usage_now());
+  add_counts(readings, counts_at_start_, counts);
   const StolenTime now = stolen_time();
   add_difference(readings, "steal_seconds", stolen_at_start_.steal, now.steal);
   add_difference(readings, "throttled_seconds", stolen_at_start_.throttled, now.throttled);
@@ -177,6 +195,11 @@ Json ReadingsProbe::missing() const {
   }
   if (threads_.empty() || threads_.front().text().empty()) {
     reasons["run_delay_seconds"] = "the kernel has no schedstat (CONFIG_SCHED_INFO)";
+  }
+  if (const auto* reason = std::get_if<std::string>(&counts_at_start_)) {
+    for (const char* name : kCountReadings) {
+      reasons[name] = *reason;
+    }
   }
   return reasons;
 }

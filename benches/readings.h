@@ -1,15 +1,18 @@
 // What the kernel counted while something ran: page faults, CPU time, context switches of this
-// process, all threads together, and the signs that others took the CPUs away meanwhile. Knows
-// nothing of hardware counters, nor what is too much (benches/interference.h does).
+// process, all threads together, and the signs that others took the CPUs away meanwhile; beside it
+// what the program itself counts. Knows nothing of hardware counters, nor what is too much
+// (benches/interference.h does).
 #pragma once
 
 #include <sys/resource.h>
 
+#include <array>
 #include <optional>
 #include <string>
 #include <vector>
 
 #include "base/json.h"
+#include "benches/process_counts.h"
 
 namespace voxmark {
 
@@ -45,15 +48,20 @@ class RereadFile {
   int descriptor_;
 };
 
+// ProcessCounts, by their names in a record.
+constexpr std::array<const char*, 3> kCountReadings = {"heap_allocations", "heap_allocated_bytes",
+                                                       "thread_starts"};
+
 class ReadingsProbe {
  public:
-  ReadingsProbe();
+  // `count`: null where this program does not count.
+  explicit ReadingsProbe(CountProcess count = nullptr);
   void start();
   // Since start(): minor_faults, major_faults, user_seconds, system_seconds, voluntary_switches,
-  // involuntary_switches, and those of steal_seconds, throttled_seconds, cpu_pressure_seconds and
-  // run_delay_seconds that there are.
+  // involuntary_switches, and those of steal_seconds, throttled_seconds, cpu_pressure_seconds,
+  // run_delay_seconds and kCountReadings that there are.
   Json stop();
-  // Of the four that there are not: name -> reason.
+  // Of those that there are not: name -> reason.
   Json missing() const;
 
  private:
@@ -63,6 +71,8 @@ class ReadingsProbe {
   RereadFile stat_, cpu_stat_, pressure_;
   std::vector<RereadFile> threads_;  // schedstat of each
   unsigned long threads_seen_ = 0;
+  CountProcess count_;
+  CountsOrReason counts_at_start_;
   rusage start_ = {};
   StolenTime stolen_at_start_;
 };

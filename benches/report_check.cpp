@@ -5,6 +5,7 @@
 
 #include "base/error.h"
 #include "benches/case_spec.h"
+#include "benches/thread_settings.h"
 #include "workloads/cost.h"
 
 namespace voxmark {
@@ -76,14 +77,20 @@ void check_work(const CaseSpec& spec, const Record& record, Faults& faults) {
                 "parameters is {}, the network's is {}", record.parameters.value_or(0), parameters);
 }
 
+// What follows each record's command where threads were bound.
+std::string reproduce_flags(const ReportHeader& header) {
+  const Json settings = header.details.value("thread_settings", Json());
+  return settings.is_object() ? flags(thread_settings_from_json(settings)) : "";
+}
+
 std::vector<std::string> check_record(std::size_t index, const Record& record,
-                                      std::set<std::string>& seen) {
+                                      const std::string& more_flags, std::set<std::string>& seen) {
   Faults faults(fmt::format("record {}", index));
   faults.expect(seen.insert(case_key(record.spec)).second, "its case stands twice");
   try {
     const CaseSpec spec = case_from_json(record.spec, "case");
-    faults.expect(record.reproduce == reproduce_command(spec), "reproduce is not the case's: {}",
-                  record.reproduce);
+    faults.expect(record.reproduce == reproduce_command(spec) + more_flags,
+                  "reproduce is not the case's: {}", record.reproduce);
     check_samples(spec, record, faults);
     check_work(spec, record, faults);
   } catch (const Error& error) {
@@ -102,8 +109,9 @@ std::vector<std::string> check_record(std::size_t index, const Record& record,
 std::vector<std::string> inconsistencies(const Report& report) {
   std::vector<std::string> all;
   std::set<std::string> seen;
+  const std::string more_flags = reproduce_flags(report.header);
   for (std::size_t i = 0; i < report.records.size(); ++i) {
-    for (std::string& fault : check_record(i, report.records[i], seen)) {
+    for (std::string& fault : check_record(i, report.records[i], more_flags, seen)) {
       all.push_back(std::move(fault));
     }
   }

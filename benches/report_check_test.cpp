@@ -62,6 +62,9 @@ TEST(ReportCheck, TheWorkIsTheNetworks) {
 
 TEST(ReportCheck, TheReproducerIsTheCases) {
   Report report = consistent_report();
+  report.header.details["thread_settings"] = {{"bind", "cores"}, {"profile", "none"}};
+  report.records[0].reproduce += " --bind cores";
+  EXPECT_TRUE(inconsistencies(report).empty()) << "its threads were bound";
   report.records[0].reproduce += " --steps 1";
   EXPECT_NE(only_fault(report).find("reproduce"), std::string::npos);
 }

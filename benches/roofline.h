@@ -1,7 +1,7 @@
 // How fast a step could be at most on this machine, by its measured limits: every convolution at
 // the peak of arithmetic or of memory bandwidth, whichever takes longer, and everything else for
-// free. The arithmetic is that of direct convolutions: Winograd's may pass it, as may a backend that
-// keeps small tensors in the caches.
+// free. The arithmetic is that of direct convolutions: Winograd's may pass it, as may a backend
+// that keeps small tensors in the caches.
 #pragma once
 
 #include "base/json.h"

@@ -10,6 +10,7 @@
 #include "base/error.h"
 #include "benches/interference.h"
 #include "benches/interrupt.h"
+#include "benches/readings.h"
 #include "benches/roofline.h"
 #include "benches/stages_json.h"
 #include "benches/warm_up.h"
@@ -136,6 +137,21 @@ double median_step_seconds(const Exchange& timed) {
   return *middle;
 }
 
+// Allocations and thread starts that neither the samples tell nor a reason of the child's.
+void explain_counts(Record& record) {
+  Json& missing = record.details["probes"]["missing_readings"];
+  if (!missing.is_object()) {  // whatever a child of somebody else's said
+    missing = Json::object();
+  }
+  for (const char* name : kCountReadings) {
+    const bool is_told = std::ranges::any_of(
+        record.samples, [&](const SampleRecord& own) { return own.readings.contains(name); });
+    if (!is_told && !missing.contains(name)) {
+      missing[name] = "the child does not count them";
+    }
+  }
+}
+
 // What a child of somebody else's did not tell, with the reason that a null needs.
 void explain_gaps(Record& record) {
   MemoryRecord& memory = record.memory;
@@ -145,6 +161,9 @@ void explain_gaps(Record& record) {
   }
   if (record.outcome == Outcome::ok && (!record.input_sha256 || !record.weights_sha256)) {
     record.reason = "the child does not report the hashes of its batch and initial weights";
+  }
+  if (publishes_times(record.outcome)) {
+    explain_counts(record);
   }
 }
 
@@ -379,6 +398,10 @@ void Runner::time(const CaseSpec& spec, Record& record) {
   }
   const Exchange& timed = best.timed;
   keep_measurement(spec, timed, record);
+  if (options_.child.binding) {  // what was asked for; probes tell what came of it
+    record.details["openmp_places"] =
+        openmp_places(cpus_of_threads(*options_.child.binding, spec.threads));
+  }
   record.details["interference"] = best.json(std::move(discarded));
   if (timed.fault) {
     end_record(record, *timed.fault, timed.reason, timed.bad_input);

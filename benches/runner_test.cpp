@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <filesystem>
 #include <fstream>
 #include <sstream>
@@ -11,6 +12,7 @@
 
 #include "base/json.h"
 #include "benches/cgroup.h"
+#include "benches/readings.h"
 #include "benches/report_check.h"
 #include "benches/sweep.h"
 #include "benches/testing/temporary_folder.h"
@@ -55,6 +57,7 @@ class RunnerTest : public testing::Test {
     options.cache_folder = folder_.path() + "/cache";
     options.runner.child.command = {VOXMARK_PROGRAM, "child"};
     options.runner.child.environment = environment_;
+    options.runner.child.binding = binding_;
     options.runner.child.patience_seconds = patience_seconds_;
     options.runner.case_budget_seconds = case_budget_seconds_;
     return run_sweep(options, observer_);
@@ -70,6 +73,7 @@ class RunnerTest : public testing::Test {
   TemporaryFolder folder_;
   Silent observer_;
   std::vector<std::string> environment_;
+  std::optional<ThreadBinding> binding_;
   double patience_seconds_ = 120;
   std::optional<double> case_budget_seconds_;
   ExitCode code_ = ExitCode::done;
@@ -86,6 +90,12 @@ TEST_F(RunnerTest, MeasuresAVerifiedCase) {
   EXPECT_TRUE(record.samples[0].warmup);
   EXPECT_GT(record.samples[1].times->step_seconds, 0);
   EXPECT_GT(record.samples[1].readings.at("user_seconds").get<double>(), 0);
+  for (const char* name : kCountReadings) {  // counted, or told why not
+    EXPECT_NE(record.samples[1].readings.contains(name),
+              record.details.at("probes").at("missing_readings").contains(name))
+        << name;
+  }
+  EXPECT_EQ(record.samples[1].readings.value("thread_starts", 0), 0);
   EXPECT_LT(record.samples[2].loss, record.samples[0].loss) << "training does not train";
   EXPECT_TRUE(record.details.at("warmup").at("over").is_null()) << "two steps tell nothing";
   EXPECT_EQ(record.details.at("warmup").at("steps"), 1);
@@ -132,6 +142,25 @@ TEST_F(RunnerTest, NullIsOverheadAndNoResult) {
   EXPECT_EQ(record.outcome, Outcome::overhead);
   EXPECT_FALSE(record.verification);
   EXPECT_TRUE(record.samples.at(1).times);
+  EXPECT_EQ(record.samples.at(1).readings.value("heap_allocations", 0), 0) << "what is counted";
+}
+
+TEST_F(RunnerTest, ThreadsAreHeldWhereTheBindingSays) {
+  binding_ = binding_here("cores");
+  if (!binding_ || binding_->topology.cores.size() < 2) {
+    GTEST_SKIP() << "needs two cores";
+  }
+  CaseSpec spec = small_case("naive");
+  spec.threads = 2;
+  const Record record = run_one(spec);
+  ASSERT_EQ(record.outcome, Outcome::ok) << record.reason.value_or("");
+  EXPECT_EQ(record.details.at("execution").at("omp_num_places"), 2);
+  const Json& threads = record.details.at("probes").at("threads");
+  ASSERT_EQ(threads.size(), 2U) << threads;
+  for (std::size_t i = 0; i < 2; ++i) {
+    const Cpus& core = binding_->topology.cores[i];
+    EXPECT_EQ(std::ranges::count(core, threads.at(i).at("cpu").get<int>()), 1) << threads;
+  }
 }
 
 TEST_F(RunnerTest, ATeamThatIsHeldOnOneCpuIsNotTimed) {
@@ -199,6 +228,10 @@ TEST_F(RunnerTest, VerifiesAnExternalProgramByWhatItComputed) {
   EXPECT_EQ(record.verification->against, "naive fp64");
   // Two losses, 82 gradients, 82 updated parameters, 36 moving statistics.
   EXPECT_EQ(record.verification->details.at("checks"), 2 + 82 + 82 + 36);
+  for (const char* name : kCountReadings) {
+    EXPECT_EQ(record.details.at("probes").at("missing_readings").at(name),
+              "the child does not count them");
+  }
 }
 
 TEST_F(RunnerTest, SeesWhatAnExternalProgramComputesWrongly) {

@@ -8,10 +8,12 @@
 namespace voxmark {
 namespace {
 
+constexpr const char* kNumaDomains = "numa_domains";  // OpenMP's other two are called as ours
+
 const std::map<std::string, Variables> kBindings = {
     {"cores", {{"OMP_PLACES", "cores"}, {"OMP_PROC_BIND", "close"}}},
     {"threads", {{"OMP_PLACES", "threads"}, {"OMP_PROC_BIND", "close"}}},
-    {"numa", {{"OMP_PLACES", "numa_domains"}, {"OMP_PROC_BIND", "spread"}}},
+    {"numa", {{"OMP_PLACES", kNumaDomains}, {"OMP_PROC_BIND", "spread"}}},
     {"none", {{"OMP_PROC_BIND", "false"}}}};
 
 // The white paper's own: Intel's runtime, which TensorFlow with DNNL was built on.
@@ -71,6 +73,15 @@ RequestedVariables requested_variables(const ThreadSettings& settings) {
     variables.as_published.erase("KMP_AFFINITY");
   }
   return variables;
+}
+
+std::string places_named(const ThreadSettings& settings) {
+  const Variables translated = requested_variables(settings).translated;
+  const auto named = translated.find("OMP_PLACES");
+  if (named == translated.end()) {
+    return "";
+  }
+  return named->second == kNumaDomains ? "numa" : named->second;
 }
 
 std::vector<std::string> assignments(const RequestedVariables& variables) {

@@ -35,6 +35,10 @@ struct RequestedVariables {
 };
 RequestedVariables requested_variables(const ThreadSettings& settings);
 
+// The places that these variables name, in thread_places.h's words: what a machine whose topology
+// is known makes lists of CPUs of. "": none.
+std::string places_named(const ThreadSettings& settings);
+
 // "NAME=VALUE" of all of them, for a child's environment.
 std::vector<std::string> assignments(const RequestedVariables& variables);
 

@@ -38,6 +38,16 @@ TEST(ThreadSettings, AreNotTranslatedForARuntimeThatReadsThem) {
   EXPECT_EQ(requested_variables({"cores", "", "libomp"}).translated.at("OMP_PLACES"), "cores");
 }
 
+TEST(ThreadSettings, NameThePlacesThatATopologyIsAskedFor) {
+  for (const char* bind : {"cores", "threads", "numa"}) {
+    EXPECT_EQ(places_named({bind, ""}), bind);
+  }
+  EXPECT_EQ(places_named({"", "paper"}), "threads");
+  EXPECT_EQ(places_named({"", "paper", "libomp"}), "") << "KMP_AFFINITY says it";
+  EXPECT_EQ(places_named({"none", "paper"}), "");
+  EXPECT_EQ(places_named({}), "");
+}
+
 TEST(ThreadSettings, StandInAReportAndComeBackFromIt) {
   for (const ThreadSettings& settings :
        {ThreadSettings{}, {"cores", ""}, {"", "paper"}, {"none", "paper"}}) {

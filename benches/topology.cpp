@@ -2,10 +2,14 @@
 
 #include <hwloc.h>
 
+#include <algorithm>
 #include <array>
 #include <memory>
 #include <string>
 #include <type_traits>
+#include <utility>
+
+#include "base/error.h"
 
 namespace voxmark {
 namespace {
@@ -64,14 +68,81 @@ Json caches(hwloc_topology_t topology) {
   return found;
 }
 
+struct FreeBitmap {
+  void operator()(hwloc_bitmap_t bitmap) const { hwloc_bitmap_free(bitmap); }
+};
+using Bitmap = std::unique_ptr<std::remove_pointer_t<hwloc_bitmap_t>, FreeBitmap>;
+
+Topology new_topology() {
+  hwloc_topology_t created = nullptr;
+  return Topology(hwloc_topology_init(&created) == 0 ? created : nullptr);
+}
+
+Cpus cpus_of(hwloc_const_cpuset_t set) {
+  Cpus cpus;
+  for (int cpu = hwloc_bitmap_first(set); cpu >= 0; cpu = hwloc_bitmap_next(set, cpu)) {
+    cpus.push_back(cpu);
+  }
+  return cpus;
+}
+
+// Of the objects of a type, of those that have CPUs.
+std::vector<Cpus> cpus_by(hwloc_topology_t topology, hwloc_obj_type_t type) {
+  std::vector<Cpus> sets;
+  const int count = hwloc_get_nbobjs_by_type(topology, type);
+  for (int i = 0; i < count; ++i) {
+    Cpus cpus = cpus_of(hwloc_get_obj_by_type(topology, type, static_cast<unsigned>(i))->cpuset);
+    if (!cpus.empty() && std::ranges::find(sets, cpus) == sets.end()) {
+      sets.push_back(std::move(cpus));
+    }
+  }
+  return sets;
+}
+
+CpuTopology cpus_in(hwloc_topology_t topology) {
+  CpuTopology found{cpus_by(topology, HWLOC_OBJ_CORE), cpus_by(topology, HWLOC_OBJ_NUMANODE)};
+  if (found.cores.empty()) {  // some virtual machines tell of none
+    found.cores = cpus_by(topology, HWLOC_OBJ_PU);
+  }
+  return found;
+}
+
 }  // namespace
 
+std::optional<CpuTopology> cpu_topology() {
+  const Topology topology = new_topology();
+  const Bitmap bound(hwloc_bitmap_alloc());
+  if (topology == nullptr || hwloc_topology_load(topology.get()) != 0 ||
+      hwloc_topology_is_thissystem(topology.get()) == 0 ||
+      hwloc_get_cpubind(topology.get(), bound.get(), HWLOC_CPUBIND_PROCESS) != 0 ||
+      hwloc_topology_restrict(topology.get(), bound.get(), 0) != 0) {
+    return std::nullopt;
+  }
+  return cpus_in(topology.get());
+}
+
+CpuTopology synthetic_topology(const std::string& description, const std::string& allowed) {
+  const Topology topology = new_topology();
+  if (topology == nullptr ||
+      hwloc_topology_set_synthetic(topology.get(), description.c_str()) != 0 ||
+      hwloc_topology_load(topology.get()) != 0) {
+    throw_bad_input("topology {}: hwloc does not understand it", description);
+  }
+  if (!allowed.empty()) {
+    const Bitmap set(hwloc_bitmap_alloc());
+    if (hwloc_bitmap_list_sscanf(set.get(), allowed.c_str()) != 0 ||
+        hwloc_topology_restrict(topology.get(), set.get(), 0) != 0) {
+      throw_bad_input("topology {}: CPUs {}: none of them is there", description, allowed);
+    }
+  }
+  return cpus_in(topology.get());
+}
+
 Json topology() {
-  hwloc_topology_t created = nullptr;
-  if (hwloc_topology_init(&created) != 0) {
+  const Topology topology = new_topology();
+  if (topology == nullptr) {
     return {{"reason", "hwloc cannot start"}};
   }
-  const Topology topology(created);
   // L1i is left out by default, and is part of every table of a server.
   hwloc_topology_set_icache_types_filter(topology.get(), HWLOC_TYPE_FILTER_KEEP_ALL);
   if (hwloc_topology_load(topology.get()) != 0) {

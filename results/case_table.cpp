@@ -112,6 +112,20 @@ Table case_table(std::span<const CaseSummary> cases,
     add_figure("of roofline", &CaseSummary::roofline_share,
                [](double share) { return fmt::format("{:.0f}%", 100 * share); });
   }
+  if (std::ranges::any_of(
+          cases, [&](const CaseSummary& own) { return scaling(cases, own).has_value(); })) {
+    const auto add_scaling = [&](const std::string& header, auto text) {
+      add_column(header, Align::right, [=](const CaseSummary& summary) {
+        const std::optional<Scaling> found = scaling(cases, summary);
+        return found ? text(*found) : std::string(kNothing);
+      });
+    };
+    add_scaling("vs fewest threads", [](const Scaling& own) {
+      return fmt::format("{}x", significant(own.speed_up, kRatioDigits));
+    });
+    add_scaling("efficiency",
+                [](const Scaling& own) { return fmt::format("{:.0f}%", 100 * own.efficiency); });
+  }
   add_figure("planned", &CaseSummary::planned_bytes, bytes_text);
   add_figure("peak memory", &CaseSummary::peak_bytes, bytes_text);
   if (baseline_backend) {

@@ -142,8 +142,8 @@ Finding judge_seconds(const Json& claim, const std::string& backend,
   const double rate = static_cast<double>(*flops) / seconds->median;
   finding.here = fmt::format("{}: {} s per image at {}", backend,
                              significant(seconds->median / largest.batch(), 3), largest.shape());
-  finding.remark =
-      fmt::format("another CPU's seconds; here {} GFLOP/s of nominal work", significant(rate * 1e-9, 3));
+  finding.remark = fmt::format("another CPU's seconds; here {} GFLOP/s of nominal work",
+                               significant(rate * 1e-9, 3));
   const double limit = fp32_limit(report, largest.threads());
   finding.remark += limit > 0 ? fmt::format(", {}% of what {} threads do at most",
                                             significant(100 * rate / limit, 2), largest.threads())

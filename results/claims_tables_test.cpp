@@ -17,7 +17,7 @@ Report with_the_whole_chain() {
   report.records.clear();
   const std::vector<std::pair<std::string, double>> chain = {
       {"tensorflow-stock", 12}, {"tensorflow-stock-tuned", 8}, {"eigen-tensor", 6}, {"eigen", 3},
-      {"onednn-direct", 1.5}, {"tensorflow-onednn", 2}};
+      {"onednn-direct", 1.5},   {"tensorflow-onednn", 2}};
   for (const auto& [backend, seconds] : chain) {
     for (int process : {0, 1}) {
       report.records.push_back(measured(backend, process, seconds * (1 + 0.01 * process)));

@@ -209,4 +209,31 @@ std::optional<Spread> speed_up(const CaseSummary& baseline, const CaseSummary& o
                 slow.maximum / fast.minimum};
 }
 
+std::optional<Scaling> scaling(std::span<const CaseSummary> cases, const CaseSummary& own) {
+  const auto without_threads = [](Json spec) {
+    spec.erase("threads");
+    return spec;
+  };
+  const auto threads_of = [](const CaseSummary& summary) {
+    return summary.spec.value("threads", 1);
+  };
+  const Json same = without_threads(own.spec);
+  const CaseSummary* fewest = nullptr;
+  bool is_alone = true;
+  for (const CaseSummary& summary : cases) {
+    if (summary.outcome != Outcome::ok || !summary.step_seconds ||
+        without_threads(summary.spec) != same) {
+      continue;
+    }
+    is_alone = is_alone && threads_of(summary) == threads_of(own);
+    if (fewest == nullptr || threads_of(summary) < threads_of(*fewest)) fewest = &summary;
+  }
+  if (is_alone || own.outcome != Outcome::ok || !own.step_seconds ||
+      own.step_seconds->median <= 0) {
+    return std::nullopt;
+  }
+  const double factor = fewest->step_seconds->median / own.step_seconds->median;
+  return Scaling{factor, factor * threads_of(*fewest) / threads_of(own)};
+}
+
 }  // namespace voxmark

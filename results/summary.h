@@ -54,4 +54,14 @@ std::vector<CaseSummary> summarise(std::span<const Record> records);
 // differ in nothing but the backend.
 std::optional<Spread> speed_up(const CaseSummary& baseline, const CaseSummary& other);
 
+// What more threads give: of the step's median.
+struct Scaling {
+  double speed_up = 1;
+  double efficiency = 1;  // the speed-up over that of threads that lose nothing
+};
+
+// Against the case with the fewest threads among those of `cases` that are ok and differ from `own`
+// in nothing else. Nothing where there is no other number of threads, or `own` is not ok.
+std::optional<Scaling> scaling(std::span<const CaseSummary> cases, const CaseSummary& own);
+
 }  // namespace voxmark

@@ -186,5 +186,35 @@ TEST(SpeedUp, NeedsTheSameWorkloadAndTwoProofs) {
       speed_up(baseline, only_case({example_failure("onednn", 0, Outcome::skipped, "not built")})));
 }
 
+Record on_threads(int threads, double step_seconds, const std::string& backend = "onednn") {
+  Record record = example_record(backend, 0, step_seconds);
+  record.spec["threads"] = threads;
+  return record;
+}
+
+TEST(Scaling, IsToldAgainstTheFewestThreadsOfTheSameCase) {
+  const std::vector<CaseSummary> cases =
+      summarise(std::vector{on_threads(8, 0.3), on_threads(2, 1.0), on_threads(4, 0.5),
+                            on_threads(1, 9.0, "naive"), on_threads(4, 3.0, "naive")});
+  EXPECT_NEAR(scaling(cases, cases[0])->speed_up, 1 / 0.3, 1e-12);
+  EXPECT_NEAR(scaling(cases, cases[0])->efficiency, 1 / 0.3 / 4, 1e-12);
+  EXPECT_EQ(scaling(cases, cases[1])->efficiency, 1);
+  EXPECT_EQ(scaling(cases, cases[2])->speed_up, 2);
+  EXPECT_EQ(scaling(cases, cases[2])->efficiency, 1);
+  EXPECT_EQ(scaling(cases, cases[4])->speed_up, 3);
+  EXPECT_EQ(scaling(cases, cases[4])->efficiency, 0.75);
+}
+
+TEST(Scaling, NeedsTwoNumbersOfThreadsAndResults) {
+  Record failed = example_failure("onednn", 0, Outcome::crashed, "signal 11");
+  failed.spec["threads"] = 1;
+  Record larger = on_threads(1, 0.5);
+  larger.spec["batch"] = 4;
+  const std::vector<CaseSummary> cases = summarise(std::vector{failed, on_threads(2, 1.0), larger});
+  for (const CaseSummary& own : cases) {
+    EXPECT_FALSE(scaling(cases, own));
+  }
+}
+
 }  // namespace
 }  // namespace voxmark

@@ -73,6 +73,21 @@ TEST(CaseTable, HasAColumnForWhatDiffers) {
   EXPECT_EQ(table.columns[4].header, "step s");
 }
 
+TEST(CaseTable, ShowsTheEfficiencyOfMoreThreads) {
+  Record one = example_record("naive", 0, 1.0), four = example_record("naive", 0, 0.5);
+  one.spec["threads"] = 1;
+  four.spec["threads"] = 4;
+  const Table table = case_table(summarise(std::vector{one, four}), std::nullopt);
+  const auto column = std::ranges::find(table.columns, "vs fewest threads", &Column::header);
+  ASSERT_NE(column, table.columns.end());
+  const auto index = static_cast<std::size_t>(column - table.columns.begin());
+  EXPECT_EQ(table.columns.at(index + 1).header, "efficiency");
+  EXPECT_EQ(table.rows[0][index], "1.00x");
+  EXPECT_EQ(table.rows[0][index + 1], "100%");
+  EXPECT_EQ(table.rows[1][index], "2.00x");
+  EXPECT_EQ(table.rows[1][index + 1], "50%");
+}
+
 TEST(CaseTable, IsEmptyWithoutCases) { EXPECT_TRUE(case_table({}, "naive").rows.empty()); }
 
 TEST(Numbers, AreWrittenForReading) {

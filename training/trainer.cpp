@@ -236,7 +236,7 @@ class Trainer {
     const Batch batch = batches.next();
     const double waited = seconds_since(start);
     executable_->load(batch);
-    const StepResult result = executable_->run();
+    const StepResult& result = executable_->run();
     if (!std::isfinite(result.loss)) return false;
     executable_->update();
     Scores scores = scores_of(result.sums, options_.batch, options_.image.voxels());

@@ -74,7 +74,7 @@ class NeverUpdating : public Backend {
       void set(TensorId id, std::span<const double> values) override { inner_->set(id, values); }
       void read(TensorId id, std::span<double> values) const override { inner_->read(id, values); }
       void load(const Batch& batch) override { inner_->load(batch); }
-      StepResult run(StageObserver* observer) override { return inner_->run(observer); }
+      const StepResult& run(StageObserver* observer) override { return inner_->run(observer); }
       void update() override {
         if (!poison_) return;
         const std::vector<double> values(poison_->second, std::nan(""));

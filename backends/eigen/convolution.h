@@ -34,8 +34,8 @@ void convolve_backward_data(const ConvolutionShape& shape, const float* grad_out
                             const float* kernel, float* grad_input, std::byte* scratch,
                             int threads);
 
-// How a shape is computed, for the report: "rows" packed once for all taps, "im2col", or "blocks" of
-// channels.
+// How a shape is computed, for the report: "rows" packed once for all taps, "im2col", or "blocks"
+// of channels.
 const char* convolution_way(const ConvolutionShape& shape);
 const char* backward_data_way(const ConvolutionShape& shape);
 const char* backward_weights_way(const ConvolutionShape& shape);

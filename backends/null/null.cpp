@@ -12,13 +12,14 @@ class NullExecutable final : public Executable {
     std::fill(values.begin(), values.end(), 0.0);
   }
   void load(const Batch&) override {}
-  StepResult run(StageObserver*) override { return {}; }
+  const StepResult& run(StageObserver*) override { return result_; }
   void update() override {}
   std::span<const Stage> stages() const override { return {}; }
   const MemoryPlan& plan() const override { return plan_; }
 
  private:
   MemoryPlan plan_;
+  StepResult result_;
 };
 
 class NullBackend final : public Backend {

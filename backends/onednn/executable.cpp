@@ -16,6 +16,7 @@
 #include "backends/onednn/recomputation.h"
 #include "backends/onednn/tensor_io.h"
 #include "backends/onednn/transposed.h"
+#include "backends/step_result.h"
 
 namespace voxmark::onednn {
 namespace {
@@ -146,8 +147,9 @@ class Compiled final : public Executable {
         threads_(options.threads),
         blueprint_(program_, options, settings),
         stages_(blueprint_.described()),
-        arena_(blueprint_.layout.arena_bytes, options.threads),
-        memory_(memory_at(blueprint_.stages.size() - 1)) {
+        arena_(blueprint_.layout.arena_bytes, options.threads, blueprint_.layout.regions),
+        memory_(memory_at(blueprint_.stages.size() - 1)),
+        result_(empty_result(program_)) {
     flush_denormals(options.threads);
     for (std::size_t i = 0; i < blueprint_.stages.size(); ++i) {
       calls_.push_back(
@@ -173,9 +175,12 @@ class Compiled final : public Executable {
     write_image(blueprint_.context, program_.target, batch.target, memory_);
   }
 
-  StepResult run(StageObserver* observer) override {
+  const StepResult& run(StageObserver* observer) override {
     execute([](Phase phase) { return phase != Phase::update; }, observer);
-    return result();
+    if (program_.loss != kNoTensor) {
+      fill_result(*memory_.reduction(program_.loss), memory_.reduction(program_.sums), result_);
+    }
+    return result_;
   }
 
   void update() override {
@@ -190,20 +195,6 @@ class Compiled final : public Executable {
   Memory memory_at(std::size_t stage) {
     return {blueprint_.formats, arena_.at(0),
             blueprint_.layout.offsets_at(static_cast<int>(stage))};
-  }
-
-  StepResult result() const {
-    StepResult result;
-    if (program_.loss == kNoTensor) {
-      return result;
-    }
-    result.loss = *memory_.reduction(program_.loss);
-    const std::int64_t rows = elements(program_.tensor(program_.sums).shape) / kDiceSumCount;
-    for (std::int64_t i = 0; i < rows; ++i) {
-      const double* row = memory_.reduction(program_.sums) + i * kDiceSumCount;
-      result.sums.push_back({row[0], row[1], row[2], row[3], row[4], row[5]});
-    }
-    return result;
   }
 
   const Op& op_of(OpId id) const { return program_.ops[static_cast<std::size_t>(id)]; }
@@ -235,6 +226,7 @@ class Compiled final : public Executable {
   std::vector<Stage> stages_;
   Arena arena_;
   Memory memory_;  // as it lies after the last stage
+  StepResult result_;
   std::vector<BoundStage> calls_;
 };
 

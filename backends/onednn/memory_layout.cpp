@@ -51,6 +51,7 @@ class LayingOut {
     }
     const std::int64_t bytes = align_up(bytes_of(context_, id));
     layout_.fixed_offsets[static_cast<std::size_t>(id)] = layout_.arena_bytes;
+    layout_.regions.push_back({layout_.arena_bytes, bytes});
     layout_.arena_bytes += bytes;
     layout_.plan.bytes[purpose] += bytes;
   }
@@ -117,6 +118,9 @@ class LayingOut {
           {codes[stage].scratch_bytes, static_cast<int>(stage), static_cast<int>(stage)});
     }
     const Placement placement = place_buffers(buffers);
+    for (std::size_t i = 0; i < buffers.size(); ++i) {
+      layout_.regions.push_back({layout_.arena_bytes + placement.offsets[i], buffers[i].bytes});
+    }
     std::size_t next = 0;
     for (const Stay& stay : all) {
       layout_.stays.push_back({stay, layout_.arena_bytes + placement.offsets[next++]});

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "backends/backend.h"
+#include "backends/first_touch.h"
 #include "backends/memory_plan.h"
 #include "backends/onednn/code.h"
 #include "backends/onednn/stages.h"
@@ -36,6 +37,7 @@ struct MemoryLayout {
   std::vector<PlacedStay> stays;
   std::vector<std::int64_t> scratch;  // bytes, by stage
   std::int64_t arena_bytes = 0;
+  std::vector<Region> regions;  // all that ever lies in the arena
   MemoryPlan plan;
 };
 

@@ -131,14 +131,16 @@ void for_each_block(std::int64_t width, F f) {
 // ---- Forward: packed (vector of out, tap, in, lanes); both taps along w are one block ----
 
 void pack_by_output(const Size& size, const ChannelVectors& outputs, const float* kernel,
-                    float* packed) {
+                    float* packed, int threads) {
+#pragma omp parallel for collapse(2) schedule(static) num_threads(threads)
   for (std::int64_t v = 0; v < outputs.count(); ++v) {
-    const ChannelVectors::Vector vector = outputs[v];
     for (std::int64_t tap = 0; tap < kTaps; ++tap) {
+      const ChannelVectors::Vector vector = outputs[v];
+      float* to = packed + (v * kTaps + tap) * size.in * kNativeLanes;
       for (std::int64_t i = 0; i < size.in; ++i) {
         for (std::int64_t lane = 0; lane < kNativeLanes; ++lane) {
           const std::int64_t o = vector.channel + lane;
-          *packed++ = lane < vector.lanes ? kernel[(tap * size.out + o) * size.in + i] : 0.0F;
+          *to++ = lane < vector.lanes ? kernel[(tap * size.out + o) * size.in + i] : 0.0F;
         }
       }
     }
@@ -182,12 +184,15 @@ void forward(const View<const T>& x, const Size& size, const float* packed, cons
 // ---- Backward data: packed (vector of in, tap, out, lanes) ----
 
 void pack_by_input(const Size& size, const ChannelVectors& inputs, const float* kernel,
-                   float* packed) {
+                   float* packed, int threads) {
+  const std::int64_t rows = kTaps * size.out;
+#pragma omp parallel for collapse(2) schedule(static) num_threads(threads)
   for (std::int64_t v = 0; v < inputs.count(); ++v) {
-    const ChannelVectors::Vector vector = inputs[v];
-    for (std::int64_t k = 0; k < kTaps * size.out; ++k) {
+    for (std::int64_t k = 0; k < rows; ++k) {
+      const ChannelVectors::Vector vector = inputs[v];
+      float* to = packed + (v * rows + k) * kNativeLanes;
       for (std::int64_t lane = 0; lane < kNativeLanes; ++lane) {
-        *packed++ = lane < vector.lanes ? kernel[k * size.in + vector.channel + lane] : 0.0F;
+        to[lane] = lane < vector.lanes ? kernel[k * size.in + vector.channel + lane] : 0.0F;
       }
     }
   }
@@ -371,7 +376,7 @@ StageCode transposed_code(const Context& context, const TransposedConvolution& o
       return [=, x = memory.in<T>(op.input), kernel = memory.data(op.kernel),
               bias = memory.data(op.bias), y = memory.out<T>(op.output),
               outputs = ChannelVectors(memory.in<T>(op.output))] {
-        pack_by_output(size, outputs, kernel, packed);
+        pack_by_output(size, outputs, kernel, packed, threads);
         forward(x, size, packed, bias, y, outputs, threads);
       };
     };
@@ -391,7 +396,7 @@ StageCode transposed_code(const Context& context, const TransposedConvolutionBac
       return [=, dy = memory.in<T>(op.grad_output), kernel = memory.data(op.kernel),
               dx = memory.out<T>(op.grad_input),
               inputs = ChannelVectors(memory.in<T>(op.grad_input))] {
-        pack_by_input(size, inputs, kernel, packed);
+        pack_by_input(size, inputs, kernel, packed, threads);
         backward_data(dy, size, packed, dx, inputs, threads);
       };
     };

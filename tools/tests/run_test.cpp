@@ -303,6 +303,8 @@ TEST_F(RunTest, ARecordTellsWhatWasCountedAndWhereItRan) {
   EXPECT_TRUE(details.at("probes").at("threads").at(0).at("cpu").is_number());
   EXPECT_TRUE(details.at("interference").at("tainted").is_boolean());
   EXPECT_NE(details.at("execution").at("omp_proc_bind"), 0) << "requested, and in effect";
+  EXPECT_EQ(details.at("execution").at("omp_num_places"), 1) << "one thread, one place";
+  EXPECT_THAT(details.at("openmp_places").at(0).get<std::string>(), StartsWith("OMP_PLACES={"));
   const Json& settings = report.at("details").at("thread_settings");
   EXPECT_EQ(settings.at("requested").at("KMP_BLOCKTIME"), "1");
   EXPECT_EQ(settings.at("translated").at("OMP_PLACES"), "cores");

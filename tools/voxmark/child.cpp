@@ -4,6 +4,7 @@
 #include <memory>
 #include <string>
 
+#include "benches/process_counts.h"
 #include "tools/voxmark/subcommand.h"
 
 namespace voxmark {
@@ -15,6 +16,7 @@ void add_child(CLI::App& app, Action& action) {
       "Example: echo '{\"protocol\":\"voxmark.child/1\",\"mode\":\"plan\",\"case\":{...}}' | "
       "voxmark child");
   auto extras = std::make_shared<Extras>();
+  extras->count = &process_counts;
   command->add_option("--counters", extras->counters,
                       "default, none, or names of libpfm4 with commas");
   command->add_option("--watched-steps", extras->watched_steps, "stage by stage, after the others")

@@ -61,12 +61,10 @@ std::string speed_up_sentence(std::span<const CaseSummary> cases) {
   if (ratio) {
     const CaseSummary* fastest = find_case(cases, kFastest);
     const auto most = fastest != nullptr ? speed_up(*baseline, *fastest) : std::nullopt;
-    return fmt::format(
-        "Forward and backward, {} is {} as fast as {} at {} and batch {}{}; {}.", kPaperContender,
-        speed_up_text(*ratio), kPaperBaseline, image_text(contender->spec),
-        contender->spec.at("batch").get<std::int64_t>(),
-        most ? fmt::format(" ({}: {})", kFastest, speed_up_text(*most)) : "",
-        paper);
+    return fmt::format("Forward and backward, {} is {} as fast as {} at {} and batch {}{}; {}.",
+                       kPaperContender, speed_up_text(*ratio), kPaperBaseline,
+                       image_text(contender->spec), contender->spec.at("batch").get<std::int64_t>(),
+                       most ? fmt::format(" ({}: {})", kFastest, speed_up_text(*most)) : "", paper);
   }
   std::string reason = why_not(baseline, kPaperBaseline);
   if (reason.empty()) {

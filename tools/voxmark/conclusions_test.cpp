@@ -16,11 +16,10 @@ TEST(SpeedUpSentence, StandsBesideThePapersFigure) {
   const std::vector<CaseSummary> cases = summarise(
       std::vector{example_record("eigen-tensor", 0, 1.0), example_record("onednn-direct", 0, 0.25),
                   example_record("onednn", 0, 0.125)});
-  EXPECT_THAT(
-      speed_up_sentence(cases),
-      AllOf(HasSubstr("onednn-direct is 4.00x"), HasSubstr("onednn: 8.00x"),
-            HasSubstr("64x64x64 and batch 2"), HasSubstr("3.4x over stock TensorFlow"),
-            HasSubstr("memory planned")));
+  EXPECT_THAT(speed_up_sentence(cases),
+              AllOf(HasSubstr("onednn-direct is 4.00x"), HasSubstr("onednn: 8.00x"),
+                    HasSubstr("64x64x64 and batch 2"), HasSubstr("3.4x over stock TensorFlow"),
+                    HasSubstr("memory planned")));
 }
 
 TEST(SpeedUpSentence, SaysWhyThereIsNoFigure) {

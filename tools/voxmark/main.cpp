@@ -13,6 +13,7 @@
 
 #include "tools/voxmark/external.h"
 #include "tools/voxmark/subcommand.h"
+#include "tools/voxmark/wider_build.h"
 
 namespace voxmark {
 namespace {
@@ -134,4 +135,7 @@ int main(int argc, char** argv) {
 }  // namespace
 }  // namespace voxmark
 
-int main(int argc, char** argv) { return voxmark::after_output(voxmark::main(argc, argv)); }
+int main(int argc, char** argv) {
+  voxmark::become_wider_build(argv);
+  return voxmark::after_output(voxmark::main(argc, argv));
+}

@@ -8,6 +8,7 @@
 #include "benches/loaded_libraries.h"
 #include "benches/progress.h"
 #include "benches/sweep.h"
+#include "benches/thread_places.h"
 #include "benches/thread_settings.h"
 #include "results/summary.h"
 #include "tools/voxmark/subcommand.h"
@@ -63,6 +64,7 @@ ExitCode rerun(const Options& options) {
   check(threads);
   threads.runtime = openmp_runtime();
   sweep.runner.child.environment = assignments(requested_variables(threads));
+  sweep.runner.child.binding = binding_here(places_named(threads));
   sweep.runner.reproduce_flags = flags(threads);
   sweep.details = {{"rerun_of", options.report}, {"thread_settings", to_json(threads)}};
   catch_interrupts();

@@ -14,6 +14,7 @@
 #include "benches/progress.h"
 #include "benches/suite.h"
 #include "benches/sweep.h"
+#include "benches/thread_places.h"
 #include "benches/thread_settings.h"
 #include "benches/topology.h"
 #include "results/case_table.h"
@@ -44,7 +45,9 @@ const std::set<std::string> kLists = {"backend", "image",   "batch",     "channe
                                       "filters", "threads", "precision", "data",     "isa"};
 
 const std::map<std::string, std::string> kHelp = {
-    {"backend", "names, with commas (voxmark list backends), or exec:PROGRAM; default: eigen-tensor,eigen,onednn-direct,onednn"},
+    {"backend",
+     "names, with commas (voxmark list backends), or exec:PROGRAM; default: "
+     "eigen-tensor,eigen,onednn-direct,onednn"},
     {"image", "extents, multiples of 16: 64 or 96x96x64, with commas"},
     {"batch", "images per step, with commas"},
     {"channels", "input channels, with commas"},
@@ -188,6 +191,7 @@ ExitCode run(const Options& options) {
   sweep.against = options.against;
   sweep.redact = options.redact;
   sweep.runner.child.environment = assignments(requested_variables(threads));
+  sweep.runner.child.binding = binding_here(places_named(threads));
   sweep.runner.reproduce_flags = flags(threads);
   if (options.no_cache) {
     sweep.cache_folder.clear();

@@ -226,6 +226,24 @@ def test_counters_are_compared(compare: Any) -> None:
     assert compare(counted(1e6), counted(2e6), flags=flags)[0] == 1
 
 
+def test_allocations_of_a_step_are_compared(compare: Any) -> None:
+    def allocating(calls: int, size: int) -> dict[str, Any]:
+        records = factory.processes(BASE)
+        for record in records:
+            for sample in record["samples"]:
+                sample["readings"]["heap_allocations"] = calls
+                sample["readings"]["heap_allocated_bytes"] = size
+        return factory.report(records)
+
+    _, result = compare(allocating(10, 1000), allocating(30, 9000))
+    assert verdict(result, "readings.heap_allocations")["verdict"] == "slower"
+    grown = verdict(result, "readings.heap_allocated_bytes")
+    assert grown["verdict"] == "slower"
+    assert grown["base"] == 1000, "of the readings, not of the memory"
+    assert compare(allocating(0, 0), allocating(0, 0))[0] == 0
+    assert compare(allocating(0, 0), allocating(30, 9000))[0] == 0, "shown, not judged"
+
+
 # ---- What cannot be compared ----
 
 

@@ -532,6 +532,21 @@ def test_costs_that_make_no_sense_are_refused(
     assert not (tmp_path / "x.html").exists()
 
 
+def test_what_was_not_counted_is_said_once_per_reason() -> None:
+    records = [*factory.processes([1.0] * 3), *factory.processes([1.0] * 3, "tensorflow-stock")]
+    for record in records[3:]:
+        reason = "the child does not count them"
+        missing = {"heap_allocations": reason, "thread_starts": reason}
+        events = {"cycles": {"value": None, "reason": "no PMU"}}
+        record["details"] = {
+            "probes": {"missing_readings": missing, "counters": {"events": events}}
+        }
+    assert tables.missing_counters(figures_of(records)) == [
+        "heap allocations, thread starts: the child does not count them",
+        "cycles: no PMU",
+    ]
+
+
 def test_threads_scale_against_the_fewest() -> None:
     records = [
         *factory.processes([1.0] * 3, threads=1),

@@ -202,7 +202,7 @@ def process_value(record: dict[str, Any], metric: str) -> float | None:
         return _counted(_events(record).get(metric.removeprefix("counters.")))
     if metric == "compile_seconds":
         return record.get("compile_seconds")
-    if metric.endswith("_bytes"):
+    if metric.endswith("_bytes") and not metric.startswith("readings."):
         return record["memory"].get(metric)
     if metric.startswith("readings."):
         name = metric.removeprefix("readings.")
@@ -249,7 +249,7 @@ def metrics_of(cases: Iterable[Case]) -> list[Metric]:
     readings = dict.fromkeys(name for case in found for name in case.readings())
     for name in readings:
         if not name.endswith("/s"):  # a rate says what the time says, the other way round
-            unit = "seconds" if name.endswith("_seconds") else "count"
+            unit = next((u for u in ("seconds", "bytes") if name.endswith(f"_{u}")), "count")
             metrics.append(Metric(f"readings.{name}", unit))
     for name in dict.fromkeys(name for case in found for name in case.counters()):
         metrics.append(Metric(f"counters.{name}", "count"))

@@ -185,17 +185,18 @@ def counters_table(figures: Sequence[Figure]) -> Table:
 
 
 def missing_counters(figures: Sequence[Figure]) -> list[str]:
-    """Events that could not be counted, and why: once per reason."""
-    reasons: dict[str, list[str]] = {}
+    """Readings and events that could not be had, and why: once per reason."""
+    reasons: dict[str, dict[str, None]] = {}
     for figure in figures:
         for record in figure.case.measured[:1]:
             probes = record.get("details", {}).get("probes", {})
-            events = probes.get("counters", {}).get("events", {})
-            for name, event in events.items():
+            readings = probes.get("missing_readings")
+            missing = dict(readings) if isinstance(readings, dict) else {}
+            for name, event in probes.get("counters", {}).get("events", {}).items():
                 if isinstance(event, dict) and event.get("value") is None:
-                    names = reasons.setdefault(clean(event.get("reason") or "no reason given"), [])
-                    if clean(name) not in names:
-                        names.append(clean(name))
+                    missing[name] = event.get("reason") or "no reason given"
+            for name, reason in missing.items():
+                reasons.setdefault(clean(reason), {})[clean(name).replace("_", " ")] = None
     return [f"{', '.join(names)}: {reason}" for reason, names in reasons.items()]
 
 
