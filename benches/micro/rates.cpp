@@ -66,7 +66,7 @@ std::int64_t value_bytes(TensorRole role, Precision precision) {
 double bytes_moved(const Program& program, const Op& op, Precision precision) {
   std::int64_t bytes = 0;
   const Operands own = operands(op);
-  for (const std::vector<TensorId>& side : {own.reads, own.writes}) {
+  for (const TensorList& side : {own.reads, own.writes}) {
     for (const TensorId id : side) {
       const TensorInfo& tensor = program.tensor(id);
       bytes += elements(tensor.shape) * value_bytes(tensor.role, precision);
