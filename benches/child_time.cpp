@@ -222,8 +222,8 @@ void time_case(const Backend& backend, const CaseSpec& spec, const Extras& extra
     const Clock::time_point start = Clock::now();
     executable->load(batch);
     const Clock::time_point loaded = Clock::now();
-    probe.start();
     frequency.start();
+    probe.start();  // last, and stopped first: it counts allocations
     const Clock::time_point step_start = Clock::now();
     step.loss = executable->run().loss;
     const Clock::time_point ran = Clock::now();
@@ -237,9 +237,8 @@ void time_case(const Backend& backend, const CaseSpec& spec, const Extras& extra
     const Clock::time_point updated = Clock::now();
     step.update_seconds = seconds_between(ran, updated);
     step.step_seconds = step.forward_backward_seconds + step.update_seconds;
-    const std::optional<double> hertz = frequency.stop();
     step.readings = probe.stop();
-    if (hertz) {
+    if (const std::optional<double> hertz = frequency.stop()) {
       step.readings["frequency_hz"] = *hertz;
     }
     if (i > 0) {  // after the first there is more to do, once
