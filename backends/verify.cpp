@@ -226,11 +226,12 @@ Weights verification_weights(const Program& program, std::uint64_t seed) {
       if (name.starts_with("optimizer/")) {
         continue;
       }
-      if (kind == "gamma" || kind == "moving_variance") {
-        // From 1 on float32 has a bit less than the random number.
+      if (kind == "gamma") {
+        values[i] = static_cast<double>(static_cast<float>(0.5 + random / 2));
+      } else if (kind == "moving_variance") {
         values[i] = static_cast<double>(static_cast<float>(0.5 + random));
       } else if (kind == "beta") {
-        values[i] = i % 4 == 3 ? -3.0 : 3.0;
+        values[i] = i % 4 == 3 ? -4.0 : 4.0;
       } else if (kind == "bias" || kind == "moving_mean") {
         values[i] = random - 0.5;
       }
