@@ -22,8 +22,10 @@ std::vector<MemoryPlan> memory_trade_off(const Backend& backend, const Program& 
   std::ranges::sort(plans, {}, [](const MemoryPlan& plan) {
     return std::pair(-plan.total_bytes(), plan.extra_time_share);
   });
-  const auto same = std::ranges::unique(plans, {}, &MemoryPlan::total_bytes);
-  plans.erase(same.begin(), same.end());
+  const auto is_same = [](const MemoryPlan& a, const MemoryPlan& b) {
+    return a.total_bytes() == b.total_bytes();
+  };
+  plans.erase(std::unique(plans.begin(), plans.end(), is_same), plans.end());
   return plans;
 }
 
