@@ -210,7 +210,8 @@ void time_case(const Backend& backend, const CaseSpec& spec, const Extras& extra
 
   ReadingsProbe probe(extras.count);
   std::vector<double> harness_seconds;  // all that stands between two steps but loading
-  harness_seconds.reserve(static_cast<std::size_t>(spec.warmup + spec.steps));  // none in a step
+  const int steps = spec.warmup + spec.steps;
+  harness_seconds.reserve(static_cast<std::size_t>(steps));  // none in a step
   std::optional<Clock::time_point> before;
   EnergyMeter energy;
   for (int i = 0; i < spec.warmup + spec.steps; ++i) {
