@@ -63,7 +63,7 @@ bool holds_records(const std::string& path) {
 // "run.json.journal.1", or the next number that is free.
 std::string name_for_keeping(const std::string& path) {
   for (int number = 1;; ++number) {
-    const std::string name = fmt::format("{}.{}", path, number);
+    std::string name = fmt::format("{}.{}", path, number);
     if (::access(name.c_str(), F_OK) != 0) return name;
   }
 }
