@@ -237,7 +237,8 @@ TEST(Claims, AnotherMachinesSecondsAreNotComparableAndSayWhatCanBeSaid) {
   // As a run writes them: an entry per number of threads.
   report.header.limits["machine"] = {{{"threads", 1}, {"fp32_flops_per_second", 1e11}},
                                      {{"threads", 2}, {"fp32_flops_per_second", 4.45e11}}};
-  EXPECT_THAT(finding().remark, HasSubstr("222 GFLOP/s of nominal work, 50% of what 2 threads do at most"));
+  EXPECT_THAT(finding().remark,
+              HasSubstr("222 GFLOP/s of nominal work, 50% of what 2 threads do at most"));
   // What did not fit is said.
   Record larger = example_failure("tensorflow-onednn", 0, Outcome::infeasible, "needs 9 TB");
   larger.spec["image"] = {240, 240, 144};
