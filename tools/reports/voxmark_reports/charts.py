@@ -358,8 +358,8 @@ def roofline_chart(figures: Sequence[Figure]) -> Chart | None:
         "roofline",
         "Share of the roofline",
         "The least time that this machine's measured peak arithmetic and bandwidth allow for the "
-        "convolutions, computed directly, over the time taken. Direct convolutions leave nothing to "
-        "gain at 100%; Winograd's, with fewer products, can pass it." + note,
+        "convolutions, computed directly, over the time taken. Direct convolutions leave "
+        "nothing to gain at 100%; Winograd's, with fewer products, can pass it." + note,
         finish(chart, row_height(len(rows))),
     )
 

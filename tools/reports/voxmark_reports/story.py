@@ -92,7 +92,9 @@ def reasons(found: SpeedUp) -> str:
             f" {significant(base.flops_per_second / 1e9, 3)}"
         )
     if other.roofline_share is not None:
-        said.append(f"that is {percent(other.roofline_share)} of what this machine allows direct convolutions")
+        said.append(
+            f"that is {percent(other.roofline_share)} of what direct convolutions can reach here"
+        )
     if change := _largest_change(found):
         said.append(change)
     return "Why: " + "; ".join(said) + "." if said else ""
