@@ -590,8 +590,8 @@ class KillTest : public FaultTest {
 
 // Killed at random points and resumed, over and over: each run goes on from what the one before
 // had finished, no row is lost or measured twice, and nothing that it started is left.
-TEST_F(KillTest, FortyTimesItLosesNothingDoublesNothingAndLeavesNothing) {
-  constexpr int kKills = 40;
+TEST_F(KillTest, AHundredTimesItLosesNothingDoublesNothingAndLeavesNothing) {
+  constexpr int kKills = 100;
   const std::uint64_t seed = 20240531;
   std::mt19937_64 random(seed);
   const auto begin = std::chrono::steady_clock::now();
