@@ -12,6 +12,7 @@
 #include <string>
 #include <vector>
 
+#include "backends/executable_weights.h"
 #include "backends/interpreter.h"
 #include "backends/naive/kernels.h"
 #include "backends/naive/naive.h"
@@ -128,9 +129,7 @@ TEST_P(Conformance, IsBitwiseRepeatable) {
   std::vector<double> losses[2];
   for (std::vector<double>& run : losses) {
     const auto executable = backend().compile(p.program, {Precision::fp32, kThreads, {}});
-    for (const auto& [name, values] : p.weights) {
-      executable->set(p.program.find(name), values);
-    }
+    set_weights(*executable, p.program, p.weights);
     executable->load(p.batch);
     for (int step = 0; step < 3; ++step) {
       run.push_back(executable->run().loss);
@@ -145,17 +144,14 @@ TEST_P(Conformance, IsBitwiseRepeatable) {
 TEST_P(Conformance, RunsAgainWithTheSameBits) {
   const Prepared& p = prepared(2);
   const auto executable = backend().compile(p.program, {Precision::fp32, kThreads, {}});
-  for (const auto& [name, values] : p.weights) {
-    executable->set(p.program.find(name), values);
-  }
+  set_weights(*executable, p.program, p.weights);
   executable->load(p.batch);
   std::vector<std::vector<double>> first;
   for (int run = 0; run < 2; ++run) {
     std::vector<std::vector<double>> found = {{executable->run().loss}};
     for (std::size_t i = 0; i < p.program.tensors.size(); ++i) {
       if (p.program.tensors[i].role == TensorRole::parameter_gradient) {
-        found.emplace_back(static_cast<std::size_t>(elements(p.program.tensors[i].shape)));
-        executable->read(static_cast<TensorId>(i), found.back());
+        found.push_back(read_tensor(*executable, p.program, static_cast<TensorId>(i)));
       }
     }
     if (run == 0) {
@@ -194,16 +190,10 @@ TEST_P(Conformance, InfersWithMovingStatistics) {
   for (const auto& [tested, precision] :
        {std::pair{&naive_backend(), Precision::fp64}, std::pair{&backend(), Precision::fp32}}) {
     const auto executable = tested->compile(program, {precision, kThreads, {program.prediction}});
-    for (const TensorInfo& tensor : program.tensors) {
-      if (is_persistent(tensor.role)) {
-        executable->set(program.find(tensor.name), trained.weights.at(tensor.name));
-      }
-    }
+    set_weights(*executable, program, trained.weights);
     executable->load(trained.batch);
     results.push_back(executable->run());
-    predictions.emplace_back(
-        static_cast<std::size_t>(elements(program.tensor(program.prediction).shape)));
-    executable->read(program.prediction, predictions.back());
+    predictions.push_back(read_tensor(*executable, program, program.prediction));
   }
   EXPECT_NEAR(results[0].loss, results[1].loss, 1e-6 * std::abs(results[0].loss));
   ASSERT_EQ(results[0].sums.size(), results[1].sums.size());

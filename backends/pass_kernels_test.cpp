@@ -5,6 +5,7 @@
 
 #include <gtest/gtest.h>
 
+#include "backends/executable_weights.h"
 #include "backends/naive/kernels.h"
 #include "backends/verify.h"
 #include "workloads/synthetic.h"
@@ -76,16 +77,10 @@ TEST(PassKernels, InfersAsNaiveInDouble) {
   const Batch batch = synthetic_batch(1, {16, 16, 16}, 1, 1, 1, 0);
   const std::vector<TensorId> readable = {program.prediction};
   const auto prediction = [&](Executable& executable) {
-    for (std::size_t i = 0; i < program.tensors.size(); ++i) {
-      if (is_persistent(program.tensors[i].role)) {
-        executable.set(static_cast<TensorId>(i), weights.at(program.tensors[i].name));
-      }
-    }
+    set_weights(executable, program, weights);
     executable.load(batch);
     executable.run();
-    std::vector<double> values(static_cast<std::size_t>(16 * 16 * 16));
-    executable.read(program.prediction, values);
-    return values;
+    return read_tensor(executable, program, program.prediction);
   };
   Interpreter<PassesWithNaiveConvolutions> passes(program, {Precision::fp32, 2, readable});
   Interpreter<NaiveKernels<double>> naive(program, {Precision::fp64, 2, readable});

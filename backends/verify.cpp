@@ -5,8 +5,7 @@
 #include <cmath>
 #include <limits>
 
-#include "backends/interpreter.h"
-#include "backends/naive/kernels.h"
+#include "backends/executable_weights.h"
 #include "backends/naive/naive.h"
 #include "backends/relative_error.h"
 #include "backends/verify_sums.h"
@@ -122,95 +121,20 @@ double gradient_norm_error(const std::vector<double>& found, const StepReference
                                                network_contributions));
 }
 
-std::vector<double> read(const Executable& executable, const Program& program, TensorId id) {
-  std::vector<double> values(static_cast<std::size_t>(elements(program.tensor(id).shape)));
-  executable.read(id, values);
-  return values;
+double largest_contribution(const StepReference& reference) {
+  double largest = 0;
+  for (const auto& [name, values] : reference.contributions) {
+    largest = std::max(largest, largest_magnitude(values));
+  }
+  return largest;
 }
 
-void set_weights(Executable& executable, const Program& program, const Weights& weights) {
-  for (const auto& [name, values] : weights) {
-    executable.set(program.find(name), values);
-  }
-}
-
-template <class Visit>
-void for_each_tensor(const Program& program, TensorRole role, Visit visit) {
-  for (std::size_t i = 0; i < program.tensors.size(); ++i) {
-    if (program.tensors[i].role == role) {
-      visit(static_cast<TensorId>(i), program.tensors[i].name);
-    }
-  }
-}
-
-// ---- The reference's sums of absolute contributions ----
-
-std::vector<double> magnitudes(std::vector<double> values) {
-  for (double& x : values) {
-    x = std::abs(x);
-  }
-  return values;
-}
-
-// What a weight-gradient op gives for the absolute values of its operands: the sum of the absolute
-// contributions to each element. Runs the op alone, as a program of its own.
-template <class BackwardWeights>
-void add_contributions(const BackwardWeights& op, const Program& program,
-                       const Executable& executable, int threads, StepReference& reference) {
-  Program alone;
-  for (const TensorId id : {op.input, op.grad_output}) {
-    alone.tensors.push_back(program.tensor(id));
-    alone.tensors.back().role = TensorRole::parameter;  // so that set() reaches it
-  }
-  for (const TensorId id : {op.grad_kernel, op.grad_bias}) {
-    alone.tensors.push_back(program.tensor(id));
-  }
-  alone.ops.push_back({BackwardWeights{0, 1, 2, 3}, Phase::backward, ""});
-  Interpreter<NaiveKernels<double>> magnitude(alone, {Precision::fp64, threads, {}});
-  magnitude.set(0, magnitudes(read(executable, program, op.input)));
-  magnitude.set(1, magnitudes(read(executable, program, op.grad_output)));
-  magnitude.run(nullptr);
-  for (const TensorId id : {2, 3}) {
-    reference.contributions[alone.tensor(id).name] = read(magnitude, alone, id);
-  }
-}
-
-void add_contributions(const NormalizeReluReduce& op, const Program& program,
-                       const Executable& executable, StepReference& reference) {
-  const std::vector<double> x = read(executable, program, op.input);
-  const std::vector<double> dy = read(executable, program, op.grad_output);
-  const std::vector<double> statistics = read(executable, program, op.statistics);
-  const std::vector<double> gamma = read(executable, program, op.gamma);
-  const std::vector<double> beta = read(executable, program, op.beta);
-  const std::size_t channels = gamma.size();
-  std::vector<double> gamma_sums(channels, 0.0), beta_sums(channels, 0.0);
-  for (std::size_t i = 0; i < x.size(); ++i) {
-    const std::size_t c = i % channels;
-    const double variance = statistics[2 * channels + c] / statistics[c];
-    const double n =
-        (x[i] - statistics[channels + c]) / std::sqrt(variance + program.batch_norm.epsilon);
-    if (gamma[c] * n + beta[c] > 0) {
-      beta_sums[c] += std::abs(dy[i]);
-      gamma_sums[c] += std::abs(dy[i] * n);
-    }
-  }
-  reference.contributions[program.tensor(op.grad_gamma).name] = gamma_sums;
-  reference.contributions[program.tensor(op.grad_beta).name] = beta_sums;
-}
-
-// Operands that the contributions are computed from.
-std::vector<TensorId> operands_of_parameter_gradients(const Program& program) {
-  std::vector<TensorId> ids = {program.prediction};
-  for (const Op& op : program.ops) {
-    const Operands all = operands(op);
-    const bool is_parameter_gradient =
-        op.phase == Phase::backward && !all.writes.empty() &&
-        program.tensor(all.writes.front()).role == TensorRole::parameter_gradient;
-    if (is_parameter_gradient) {
-      ids.insert(ids.end(), all.reads.begin(), all.reads.end());
-    }
-  }
-  return ids;
+TensorCheck check_loss(std::size_t step, double found, double expected,
+                       const Tolerances& tolerance) {
+  return {step == 0 ? "loss" : fmt::format("loss/step{}", step), relative_error(found, expected),
+          step == 0 ? tolerance.loss
+                    : tolerance.updated_loss *
+                          std::pow(tolerance.updated_loss_growth, static_cast<double>(step - 1))};
 }
 
 }  // namespace
@@ -238,108 +162,6 @@ Weights verification_weights(const Program& program, std::uint64_t seed) {
     }
   }
   return weights;
-}
-
-StepReference reference_step(const Program& program, const Weights& weights, const Batch& batch,
-                             int threads) {
-  assert(program.mode == Mode::training);
-  const CompileOptions options{Precision::fp64, threads, operands_of_parameter_gradients(program)};
-  const auto executable = naive_backend().compile(program, options);
-  set_weights(*executable, program, weights);
-  executable->load(batch);
-
-  StepReference reference;
-  reference.images = program.images;
-  StepResult result = executable->run();
-  reference.loss = result.loss;
-  reference.sums = std::move(result.sums);
-  reference.prediction = read(*executable, program, program.prediction);
-  for_each_tensor(program, TensorRole::parameter_gradient,
-                  [&](TensorId id, const std::string& name) {
-                    reference.gradients[name] = read(*executable, program, id);
-                  });
-  for (const Op& op : program.ops) {
-    if (const auto* conv = std::get_if<ConvolutionBackwardWeights>(&op.kind)) {
-      add_contributions(*conv, program, *executable, threads, reference);
-    } else if (const auto* up = std::get_if<TransposedConvolutionBackwardWeights>(&op.kind)) {
-      add_contributions(*up, program, *executable, threads, reference);
-    } else if (const auto* norm = std::get_if<NormalizeReluReduce>(&op.kind)) {
-      add_contributions(*norm, program, *executable, reference);
-    }
-  }
-  executable->update();
-  for_each_tensor(program, TensorRole::moving_statistic, [&](TensorId id, const std::string& name) {
-    reference.moving_statistics[name] = read(*executable, program, id);
-  });
-  return reference;
-}
-
-void save_reference(const std::string& path, const StepReference& reference) {
-  const std::vector<double> loss = {reference.loss};
-  const std::vector<double> images = {static_cast<double>(reference.images)};
-  std::vector<double> sums;
-  for (const ClassSums& own : reference.sums) {
-    sums.insert(sums.end(), {own.prediction_target, own.prediction, own.target, own.target_hard,
-                             own.hard, own.correct});
-  }
-  std::vector<TensorView> views;
-  const auto add = [&](const std::string& name, const std::vector<double>& values) {
-    views.push_back(
-        {name, {static_cast<std::int64_t>(values.size())}, std::span<const double>(values)});
-  };
-  add("loss", loss);
-  add("images", images);
-  add("sums", sums);
-  add("prediction", reference.prediction);
-  for (const auto& [name, values] : reference.gradients) {
-    add("gradients:" + name, values);
-  }
-  for (const auto& [name, values] : reference.contributions) {
-    add("contributions:" + name, values);
-  }
-  for (const auto& [name, values] : reference.moving_statistics) {
-    add("moving_statistics:" + name, values);
-  }
-  write_safetensors(path, views);
-}
-
-StepReference load_reference(const std::string& path) {
-  const SafetensorsFile file(path);
-  const auto number = [&file](const char* name) {
-    const std::vector<double> values = file.read_doubles(name);
-    if (values.size() != 1) {
-      throw_bad_input("reference {}: {} of {} values, expected 1", file.path(), name,
-                      values.size());
-    }
-    return values.front();
-  };
-  StepReference reference;
-  reference.loss = number("loss");
-  const double images = number("images");
-  constexpr double kMostImages = 1 << 30;
-  if (!(images >= 1 && images <= kMostImages)) {  // NaN neither
-    throw_bad_input("reference {}: images = {}, expected 1 to {}", file.path(), images,
-                    kMostImages);
-  }
-  reference.images = static_cast<std::int64_t>(images);
-  const std::vector<double> sums = file.read_doubles("sums");
-  for (std::size_t i = 0; i + kDiceSumCount <= sums.size(); i += kDiceSumCount) {
-    reference.sums.push_back(
-        {sums[i], sums[i + 1], sums[i + 2], sums[i + 3], sums[i + 4], sums[i + 5]});
-  }
-  reference.prediction = file.read_doubles("prediction");
-  for (const TensorEntry& entry : file.entries()) {
-    const std::size_t colon = entry.name.find(':');
-    const std::string kind = entry.name.substr(0, colon);
-    if (colon == std::string::npos) {
-      continue;
-    }
-    auto& tensors = kind == "gradients"       ? reference.gradients
-                    : kind == "contributions" ? reference.contributions
-                                              : reference.moving_statistics;
-    tensors[entry.name.substr(colon + 1)] = file.read_doubles(entry.name);
-  }
-  return reference;
 }
 
 bool Verification::passed() const {
@@ -376,8 +198,8 @@ void check_update(Executable& executable, const Program& program, const Toleranc
       continue;
     }
     executable.set(adam->iteration, iteration);
-    const std::vector<double> gradient = read(executable, program, adam->gradient);
-    std::vector<double> parameter = read(executable, program, adam->parameter);
+    const std::vector<double> gradient = read_tensor(executable, program, adam->gradient);
+    std::vector<double> parameter = read_tensor(executable, program, adam->parameter);
     const double size = largest_magnitude(gradient);
     std::vector<double> m(gradient.size()), v(gradient.size());
     for (std::size_t i = 0; i < m.size(); ++i) {
@@ -402,13 +224,13 @@ void check_update(Executable& executable, const Program& program, const Toleranc
   for (const Expected& tensor : expected) {
     verification.checks.push_back(
         {"update/" + program.tensor(tensor.id).name,
-         error_to_magnitude(read(executable, program, tensor.id), tensor.values),
+         error_to_magnitude(read_tensor(executable, program, tensor.id), tensor.values),
          tolerance.update});
   }
   for (const auto& [name, values] : moving_statistics) {
     verification.checks.push_back(
         {"update/" + name,
-         error_to_magnitude(read(executable, program, program.find(name)), values),
+         error_to_magnitude(read_tensor(executable, program, program.find(name)), values),
          tolerance.statistics});
   }
 }
@@ -435,20 +257,20 @@ Verification verify_step(const Backend& backend, const CompileOptions& options,
   verification.checks.insert(verification.checks.end(), sums.begin(), sums.end());
   verification.checks.push_back(
       {"prediction",
-       largest_error(read(*executable, program, program.prediction), reference.prediction,
+       largest_error(read_tensor(*executable, program, program.prediction), reference.prediction,
                      [](std::size_t) { return 1.0; }),
        tolerance.prediction});
-  double network_contributions = 0;
-  for (const auto& [name, values] : reference.contributions) {
-    network_contributions = std::max(network_contributions, largest_magnitude(values));
-  }
+  const double network_contributions = largest_contribution(reference);
   const auto error_of = options.precision == Precision::bf16 ? gradient_norm_error : gradient_error;
-  for_each_tensor(
-      program, TensorRole::parameter_gradient, [&](TensorId id, const std::string& name) {
-        verification.checks.push_back(
-            {name, error_of(read(*executable, program, id), reference, name, network_contributions),
-             tolerance.gradient});
-      });
+  for (std::size_t i = 0; i < program.tensors.size(); ++i) {
+    const TensorInfo& tensor = program.tensors[i];
+    if (tensor.role == TensorRole::parameter_gradient) {
+      const std::vector<double> found = read_tensor(*executable, program, static_cast<TensorId>(i));
+      verification.checks.push_back({tensor.name,
+                                     error_of(found, reference, tensor.name, network_contributions),
+                                     tolerance.gradient});
+    }
+  }
   check_update(*executable, program, tolerance, reference.moving_statistics, verification);
   return verification;
 }
@@ -459,11 +281,7 @@ Verification check_losses(const std::vector<double>& losses, const std::vector<d
   Verification verification;
   const Tolerances& tolerance = tolerances(precision);
   for (std::size_t step = 0; step < reference.size(); ++step) {
-    verification.checks.push_back(
-        {fmt::format("loss/step{}", step), relative_error(losses[step], reference[step]),
-         step == 0 ? tolerance.loss
-                   : tolerance.updated_loss *
-                         std::pow(tolerance.updated_loss_growth, static_cast<double>(step - 1))});
+    verification.checks.push_back(check_loss(step, losses[step], reference[step], tolerance));
   }
   return verification;
 }
@@ -522,14 +340,6 @@ std::vector<double> first_update(const AdamSettings& adam, std::vector<double> p
   return parameter;
 }
 
-TensorCheck check_loss(std::size_t step, double found, double expected,
-                       const Tolerances& tolerance) {
-  return {step == 0 ? "loss" : fmt::format("loss/step{}", step), relative_error(found, expected),
-          step == 0 ? tolerance.loss
-                    : tolerance.updated_loss *
-                          std::pow(tolerance.updated_loss_growth, static_cast<double>(step - 1))};
-}
-
 }  // namespace
 
 StepResults load_results(const std::string& path, const Program& program, int steps) {
@@ -562,10 +372,7 @@ Verification verify_results(const StepResults& results, const Program& program,
     verification.checks.push_back(check_loss(
         step, results.losses[step], step == 0 ? reference.loss : losses.at(step), tolerance));
   }
-  double network_contributions = 0;
-  for (const auto& [name, values] : reference.contributions) {
-    network_contributions = std::max(network_contributions, largest_magnitude(values));
-  }
+  const double network_contributions = largest_contribution(reference);
   const auto error_of = precision == Precision::bf16 ? gradient_norm_error : gradient_error;
   for (const Op& op : program.ops) {
     const auto* adam = std::get_if<Adam>(&op.kind);

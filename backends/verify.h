@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "backends/backend.h"
+#include "backends/step_reference.h"
 #include "workloads/weights.h"
 
 namespace voxmark {
@@ -22,26 +23,6 @@ namespace voxmark {
 // variances are summed in float (off by 2e-5, as PyTorch's) left gradients off by 1e-3 in three of
 // five shapes.
 Weights verification_weights(const Program& program, std::uint64_t seed);
-
-// What the reference computed for one program, batch and set of weights.
-struct StepReference {
-  std::int64_t images = 0;
-  double loss = 0;
-  std::vector<ClassSums> sums;  // (N, C)
-  std::vector<double> prediction;
-  std::map<std::string, std::vector<double>> gradients;          // by parameter name
-  std::map<std::string, std::vector<double>> contributions;      // sums of absolute contributions
-  std::map<std::string, std::vector<double>> moving_statistics;  // after update()
-};
-
-// One step of naive in fp64. `program` is a training program.
-StepReference reference_step(const Program& program, const Weights& weights, const Batch& batch,
-                             int threads);
-
-// A reference as a safetensors file, so that it is computed once and not once per backend.
-void save_reference(const std::string& path, const StepReference& reference);
-// Throws Error (bad_input) when the file is none.
-StepReference load_reference(const std::string& path);
 
 struct TensorCheck {
   // "loss", "sums/...", "prediction", "gradient/...", "update/...", "loss/step3"

@@ -4,6 +4,7 @@
 #include <cmath>
 #include <optional>
 
+#include "backends/executable_weights.h"
 #include "backends/relative_error.h"
 #include "backends/verify.h"
 #include "base/error.h"
@@ -113,12 +114,6 @@ Batch read_batch(const SafetensorsFile& file, const Program& program) {
           file.read_floats("target")};
 }
 
-std::vector<double> read(const Executable& executable, const Program& program, TensorId id) {
-  std::vector<double> values(static_cast<std::size_t>(elements(program.tensor(id).shape)));
-  executable.read(id, values);
-  return values;
-}
-
 double largest_relative_error(const std::vector<double>& found,
                               const std::vector<double>& expected) {
   double largest = 0;
@@ -192,14 +187,14 @@ void check_final(const SafetensorsFile& file, const Executable& trained, const P
   for (std::size_t i = 0; i < inference.tensors.size(); ++i) {
     const TensorInfo& tensor = inference.tensors[i];
     if (is_persistent(tensor.role)) {
-      const std::vector<double> values = read(trained, program, program.find(tensor.name));
+      const std::vector<double> values = read_tensor(trained, program, program.find(tensor.name));
       predictor->set(static_cast<TensorId>(i), values);
       check("final/" + tensor.name, values, tensor.shape);
     }
   }
   predictor->load(batch);
   const StepResult result = predictor->run();
-  check("prediction/inference", read(*predictor, inference, inference.prediction),
+  check("prediction/inference", read_tensor(*predictor, inference, inference.prediction),
         inference.tensor(inference.prediction).shape);
   if (recorded.inference_loss) {
     verification.checks.push_back(
@@ -217,16 +212,14 @@ void check_run(const SafetensorsFile& file, const Recorded& recorded, const Prog
     readable.readable = {program.prediction};
   }
   const auto executable = backend.compile(program, readable);
-  for (const auto& [name, values] : weights) {
-    executable->set(program.find(name), values);
-  }
+  set_weights(*executable, program, weights);
   executable->load(batch);
   std::vector<double> losses;
   for (std::size_t step = 0; step < recorded.losses.size(); ++step) {
     const StepResult result = executable->run();
     losses.push_back(result.loss);
     if (in_double) {
-      check_scores(recorded, step, result, read(*executable, program, program.prediction),
+      check_scores(recorded, step, result, read_tensor(*executable, program, program.prediction),
                    verification);
     }
     executable->update();

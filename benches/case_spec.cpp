@@ -6,6 +6,7 @@
 #include <string_view>
 
 #include "base/error.h"
+#include "base/number_text.h"
 #include "benches/isa.h"
 #include "benches/peers.h"
 #include "workloads/batch_source.h"
@@ -231,8 +232,15 @@ std::string reproduce_command(const CaseSpec& spec) {
 }
 
 std::string describe(const CaseSpec& spec) {
-  return fmt::format("{} {} batch {} {}{}", spec.backend, to_string(spec.image), spec.batch,
-                     to_string(spec.precision), spec.isa.empty() ? "" : " " + spec.isa);
+  std::string text = fmt::format("{} {} batch {} {}", spec.backend, to_string(spec.image),
+                                 spec.batch, to_string(spec.precision));
+  if (!spec.isa.empty()) {
+    text += " " + spec.isa;
+  }
+  if (spec.memory_limit_bytes) {
+    text += " within " + bytes_text(*spec.memory_limit_bytes);
+  }
+  return text;
 }
 
 Program training_program(const CaseSpec& spec) {

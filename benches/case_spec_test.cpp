@@ -82,6 +82,14 @@ TEST(CaseSpec, ReproducesByACommandThatAShellReads) {
             "--steps 9 --warmup 0 --memory-limit 8000000000");
 }
 
+TEST(CaseSpec, IsDescribedByWhatTellsItFromOthers) {
+  CaseSpec plain;
+  plain.backend = "naive";
+  plain.isa = "avx2";
+  EXPECT_EQ(describe(plain), "naive 64x64x64 batch 1 fp32 avx2");
+  EXPECT_EQ(describe(example()), "onednn 96x64x48 batch 3 bf16 within 7.45 GiB");
+}
+
 TEST(CaseSpec, IsVerifiedAtASmallShapeThatRunsTheSameCode) {
   const CaseSpec shape = verification_shape(example());
   EXPECT_EQ(shape.image, (Dims{48, 48, 48}));

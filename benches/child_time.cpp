@@ -8,6 +8,7 @@
 #include <optional>
 #include <vector>
 
+#include "backends/executable_weights.h"
 #include "base/error.h"
 #include "benches/child_modes.h"
 #include "benches/counter_passes.h"
@@ -57,25 +58,17 @@ class PeakMeter {
 std::string set_initial_weights(const Program& program, std::uint64_t seed,
                                 Executable& executable) {
   const Weights weights = initial_weights(program, seed);
-  for (std::size_t id = 0; id < program.tensors.size(); ++id) {
-    const TensorInfo& tensor = program.tensors[id];
-    if (is_persistent(tensor.role)) {
-      executable.set(static_cast<TensorId>(id), weights.at(tensor.name));
-    }
-  }
+  set_weights(executable, program, weights);
   return sha256_hex(program, weights);
 }
 
 std::map<std::string, double> gradient_norms(const Program& program, const Executable& executable) {
   std::map<std::string, double> norms;
-  std::vector<double> values;
   for (std::size_t id = 0; id < program.tensors.size(); ++id) {
     const TensorInfo& tensor = program.tensors[id];
     if (tensor.role == TensorRole::parameter_gradient) {
-      values.resize(static_cast<std::size_t>(elements(tensor.shape)));
-      executable.read(static_cast<TensorId>(id), values);
       double sum = 0;
-      for (const double value : values) {
+      for (const double value : read_tensor(executable, program, static_cast<TensorId>(id))) {
         sum += value * value;
       }
       norms[tensor.name] = std::sqrt(sum);

@@ -3,6 +3,7 @@
 
 #include <chrono>
 
+#include "backends/executable_weights.h"
 #include "backends/naive/naive.h"
 #include "backends/verify.h"
 #include "benches/child_modes.h"
@@ -31,11 +32,7 @@ StepReference reference_for(const Request& request, const Program& program, cons
 void probe_step(const Backend& backend, const CaseSpec& spec, const Program& program,
                 const Weights& weights, const Batch& batch, VerifiedMessage& message) {
   const std::unique_ptr<Executable> executable = backend.compile(program, compile_options(spec));
-  for (std::size_t id = 0; id < program.tensors.size(); ++id) {
-    if (is_persistent(program.tensors[id].role)) {
-      executable->set(static_cast<TensorId>(id), weights.at(program.tensors[id].name));
-    }
-  }
+  set_weights(*executable, program, weights);
   executable->load(batch);
   const auto start = std::chrono::steady_clock::now();
   executable->run();

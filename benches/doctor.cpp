@@ -8,9 +8,9 @@
 #include <chrono>
 #include <cstdint>
 
+#include "base/number_text.h"
 #include "benches/counters.h"
 #include "benches/interference.h"
-#include "benches/memory_room.h"
 #include "benches/readings.h"
 
 namespace voxmark {
@@ -184,8 +184,8 @@ Diagnosis free_memory(const Json& environment) {
   if (!total || !room) {
     return untold("free memory", "the kernel does not tell");
   }
-  const std::string found = fmt::format("{} of {}", human_bytes(static_cast<std::int64_t>(*room)),
-                                        human_bytes(static_cast<std::int64_t>(*total)));
+  const std::string found = fmt::format("{} of {}", bytes_text(static_cast<std::int64_t>(*room)),
+                                        bytes_text(static_cast<std::int64_t>(*total)));
   if (*room >= kLeastFraction * *total) {
     return good("free memory", found);
   }

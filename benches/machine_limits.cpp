@@ -10,6 +10,7 @@
 #include <optional>
 #include <span>
 
+#include "base/number_text.h"
 #include "benches/limit_kernels.h"
 #include "benches/matmul_rate.h"
 #include "benches/memory_room.h"
@@ -106,13 +107,13 @@ void add_triad(Json& limits, int threads) {
   const std::int64_t bytes = kCacheMultiple * last_cache_bytes();
   if (const MemoryRoom room = memory_room(); 4 * bytes > room.bytes) {
     return add_missing(limits, kName,
-                       "three arrays of " + human_bytes(bytes) + " do not fit the " +
-                           human_bytes(room.bytes) + " there are");
+                       "three arrays of " + bytes_text(bytes) + " do not fit the " +
+                           bytes_text(room.bytes) + " there are");
   }
   const auto count = static_cast<std::size_t>(bytes) / sizeof(double);
   const Array to(count), from(count), other(count);
   if (!to.allocated() || !from.allocated() || !other.allocated()) {
-    return add_missing(limits, kName, "no memory for three arrays of " + human_bytes(bytes));
+    return add_missing(limits, kName, "no memory for three arrays of " + bytes_text(bytes));
   }
 #pragma omp parallel num_threads(threads)
   {

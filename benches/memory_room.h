@@ -17,7 +17,4 @@ struct MemoryRoom {
 // Throws Error (internal) when /proc/meminfo cannot be read.
 MemoryRoom memory_room(const std::string& root = "");
 
-// "1.5 GiB"
-std::string human_bytes(std::int64_t bytes);
-
 }  // namespace voxmark

@@ -69,11 +69,5 @@ TEST_F(MemoryRoomTest, AVersion1LimitBindsAndItsUnlimitedDoesNot) {
 
 TEST_F(MemoryRoomTest, IsAnErrorWhereNothingIsKnown) { EXPECT_THROW(room(), Error); }
 
-TEST(HumanBytes, ScalesToTheUnitThatReadsBest) {
-  EXPECT_EQ(human_bytes(512), "512 B");
-  EXPECT_EQ(human_bytes(3 * kGibibyte / 2), "1.5 GiB");
-  EXPECT_EQ(human_bytes(std::int64_t{1} << 53), "8192.0 TiB");
-}
-
 }  // namespace
 }  // namespace voxmark

@@ -8,6 +8,7 @@
 
 #include "backends/registry.h"
 #include "base/error.h"
+#include "base/number_text.h"
 #include "benches/interference.h"
 #include "benches/interrupt.h"
 #include "benches/readings.h"
@@ -271,15 +272,15 @@ bool Runner::plan(const CaseSpec& spec, Record& record) {
   }
   if (spec.memory_limit_bytes && needed > *spec.memory_limit_bytes) {
     end_record(record, Outcome::infeasible,
-               fmt::format("needs {}, the memory limit is {}", human_bytes(needed),
-                           human_bytes(*spec.memory_limit_bytes)));
+               fmt::format("needs {}, the memory limit is {}", bytes_text(needed),
+                           bytes_text(*spec.memory_limit_bytes)));
     return false;
   }
   const MemoryRoom room = options_.room();
   if (needed > room.bytes) {
     end_record(record, Outcome::infeasible,
-               fmt::format("needs {}, there are {} ({})", human_bytes(needed),
-                           human_bytes(room.bytes), room.source));
+               fmt::format("needs {}, there are {} ({})", bytes_text(needed),
+                           bytes_text(room.bytes), room.source));
     return false;
   }
   return true;

@@ -8,6 +8,8 @@
 #include <functional>
 #include <string_view>
 
+#include "base/number_text.h"
+
 namespace voxmark {
 namespace {
 
@@ -126,8 +128,11 @@ Table case_table(std::span<const CaseSummary> cases,
     add_scaling("efficiency",
                 [](const Scaling& own) { return fmt::format("{:.0f}%", 100 * own.efficiency); });
   }
-  add_figure("planned", &CaseSummary::planned_bytes, bytes_text);
-  add_figure("peak memory", &CaseSummary::peak_bytes, bytes_text);
+  const auto text_of = [](std::uint64_t bytes) {
+    return bytes_text(static_cast<std::int64_t>(bytes));
+  };
+  add_figure("planned", &CaseSummary::planned_bytes, text_of);
+  add_figure("peak memory", &CaseSummary::peak_bytes, text_of);
   if (baseline_backend) {
     add_column("fwd+bwd vs " + *baseline_backend, Align::left, [&](const CaseSummary& summary) {
       return speed_up_cell(cases, *baseline_backend, summary);
@@ -141,24 +146,6 @@ std::string speed_up_text(const Spread& speed_up) {
   return fmt::format("{}x ({}..{})", significant(speed_up.median, kRatioDigits),
                      significant(speed_up.minimum, kRatioDigits),
                      significant(speed_up.maximum, kRatioDigits));
-}
-
-std::string bytes_text(std::uint64_t bytes) {
-  constexpr std::array<std::string_view, 5> kUnits = {"B", "KiB", "MiB", "GiB", "TiB"};
-  auto value = static_cast<double>(bytes);
-  std::size_t unit = 0;
-  while (value >= 1024 && unit + 1 < kUnits.size()) {
-    value /= 1024;
-    ++unit;
-  }
-  return fmt::format("{} {}", unit == 0 ? fmt::format("{}", bytes) : significant(value, 3),
-                     kUnits[unit]);
-}
-
-std::string significant(double value, int digits) {
-  if (value == 0 || !std::isfinite(value)) return fmt::format("{}", value);
-  const int before_point = static_cast<int>(std::floor(std::log10(std::abs(value)))) + 1;
-  return fmt::format("{:.{}f}", value, std::max(0, digits - before_point));
 }
 
 }  // namespace voxmark

@@ -22,11 +22,4 @@ Table case_table(std::span<const CaseSummary> cases,
 // "2.41x (2.30..2.52)"
 std::string speed_up_text(const Spread& speed_up);
 
-// Scaled for reading: "1.50 GiB", "12.0 MiB", "800 B".
-std::string bytes_text(std::uint64_t bytes);
-
-// With that many significant digits, and never an exponent: 1234.6 -> "1235", 0.012346 ->
-// "0.01235".
-std::string significant(double value, int digits);
-
 }  // namespace voxmark

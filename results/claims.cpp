@@ -8,6 +8,7 @@
 
 #include "base/error.h"
 #include "base/json_schema.h"
+#include "base/number_text.h"
 #include "results/case_table.h"
 #include "results/claims_data.h"
 #include "results/claims_tables.h"

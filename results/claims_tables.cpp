@@ -8,6 +8,7 @@
 #include <utility>
 #include <vector>
 
+#include "base/number_text.h"
 #include "results/case_table.h"
 
 namespace voxmark {

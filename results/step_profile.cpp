@@ -6,6 +6,7 @@
 #include <map>
 #include <utility>
 
+#include "base/number_text.h"
 #include "results/case_table.h"
 #include "results/summary.h"
 #include "results/table.h"

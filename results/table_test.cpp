@@ -90,15 +90,5 @@ TEST(CaseTable, ShowsTheEfficiencyOfMoreThreads) {
 
 TEST(CaseTable, IsEmptyWithoutCases) { EXPECT_TRUE(case_table({}, "naive").rows.empty()); }
 
-TEST(Numbers, AreWrittenForReading) {
-  EXPECT_EQ(significant(1234.6, 3), "1235");
-  EXPECT_EQ(significant(12.346, 3), "12.3");
-  EXPECT_EQ(significant(0.012346, 4), "0.01235");
-  EXPECT_EQ(significant(0, 3), "0");
-  EXPECT_EQ(bytes_text(800), "800 B");
-  EXPECT_EQ(bytes_text(1536ULL << 20U), "1.50 GiB");
-  EXPECT_EQ(bytes_text(1000ULL << 40U), "1000 TiB");
-}
-
 }  // namespace
 }  // namespace voxmark

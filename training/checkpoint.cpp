@@ -15,27 +15,6 @@ constexpr const char* kStateKey = "state";
 
 }  // namespace
 
-Weights read_weights(const Executable& executable, const Program& program) {
-  Weights weights;
-  for (std::size_t i = 0; i < program.tensors.size(); ++i) {
-    const TensorInfo& tensor = program.tensors[i];
-    if (!is_persistent(tensor.role)) continue;
-    std::vector<double>& values = weights[tensor.name];
-    values.resize(static_cast<std::size_t>(elements(tensor.shape)));
-    executable.read(static_cast<TensorId>(i), values);
-  }
-  return weights;
-}
-
-void set_weights(Executable& executable, const Program& program, const Weights& weights) {
-  for (std::size_t i = 0; i < program.tensors.size(); ++i) {
-    const TensorInfo& tensor = program.tensors[i];
-    if (is_persistent(tensor.role)) {
-      executable.set(static_cast<TensorId>(i), weights.at(tensor.name));
-    }
-  }
-}
-
 void save_checkpoint(const std::string& path, const Program& program, Precision precision,
                      const Checkpoint& checkpoint) {
   std::deque<std::vector<float>> floats;  // what the views point into

@@ -16,10 +16,6 @@ struct Checkpoint {
   Json state = Json::object();
 };
 
-// Every persistent tensor of an executable.
-Weights read_weights(const Executable& executable, const Program& program);
-void set_weights(Executable& executable, const Program& program, const Weights& weights);
-
 // Whole or not at all: an older file at `path` stays until the new one is on the disk. Values are
 // stored as the backend holds them: float32, float64 in fp64. Throws Error (internal) when the disk
 // is full.

@@ -2,6 +2,7 @@
 
 #include <chrono>
 
+#include "backends/executable_weights.h"
 #include "base/error.h"
 #include "training/host_memory.h"
 #include "training/predictor.h"
@@ -24,12 +25,7 @@ double seconds_per_flop(const TrainingOptions& options, const CompileOptions& co
   const Program program = lower(unet3d(options.network), 1, dims, Mode::training);
   const auto executable = options.backend->compile(program, compile);
   const Weights weights = initial_weights(program, options.seed);
-  for (std::size_t i = 0; i < program.tensors.size(); ++i) {
-    const TensorInfo& tensor = program.tensors[i];
-    if (is_persistent(tensor.role)) {
-      executable->set(static_cast<TensorId>(i), weights.at(tensor.name));
-    }
-  }
+  set_weights(*executable, program, weights);
   executable->load(synthetic_batch(1, dims, options.network.input_channels, options.network.classes,
                                    options.seed, 0));
   executable->run();

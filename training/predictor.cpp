@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "backends/executable_weights.h"
 #include "base/error.h"
 #include "training/tiles.h"
 #include "workloads/resample.h"
@@ -63,11 +64,7 @@ void Predictor::set_weights(const Weights& weights) {
 }
 
 void Predictor::load_weights_into(Compiled& compiled) const {
-  for (std::size_t i = 0; i < compiled.program.tensors.size(); ++i) {
-    const TensorInfo& tensor = compiled.program.tensors[i];
-    if (!is_persistent(tensor.role)) continue;
-    compiled.executable->set(static_cast<TensorId>(i), weights_.at(tensor.name));
-  }
+  voxmark::set_weights(*compiled.executable, compiled.program, weights_);
 }
 
 std::int64_t Predictor::planned_bytes_of(const Dims& dims) const {

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "backends/executable_weights.h"
 #include "backends/naive/naive.h"
 #include "training/tiles.h"
 #include "workloads/phantom.h"
@@ -96,12 +97,7 @@ TEST(Predictor, BlendsTilesByTheirWeights) {
   CompileOptions compile;
   compile.readable = {program.prediction};
   const auto executable = naive_backend().compile(program, compile);
-  for (std::size_t i = 0; i < program.tensors.size(); ++i) {
-    const TensorInfo& tensor = program.tensors[i];
-    if (is_persistent(tensor.role)) {
-      executable->set(static_cast<TensorId>(i), weights.at(tensor.name));
-    }
-  }
+  set_weights(*executable, program, weights);
   constexpr std::size_t kPlane = 16 * 16;
   std::vector<double> sums(32 * kPlane);
   std::vector<double> shares(32 * kPlane);

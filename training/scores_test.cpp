@@ -4,6 +4,7 @@
 
 #include <cmath>
 
+#include "backends/executable_weights.h"
 #include "backends/naive/naive.h"
 #include "workloads/synthetic.h"
 #include "workloads/weights.h"
@@ -44,11 +45,7 @@ TEST(ScoresOf, HasTheLossThatABackendComputes) {
     const Program program = lower(unet3d(network), 2, {16, 16, 16}, Mode::training);
     const auto executable = naive_backend().compile(program, {Precision::fp64, 2, {}});
     const Weights weights = initial_weights(program, 5);
-    for (std::size_t i = 0; i < program.tensors.size(); ++i) {
-      if (is_persistent(program.tensors[i].role)) {
-        executable->set(static_cast<TensorId>(i), weights.at(program.tensors[i].name));
-      }
-    }
+    set_weights(*executable, program, weights);
     const Batch batch = synthetic_batch(2, {16, 16, 16}, 1, classes, 5, 0);
     executable->load(batch);
     const StepResult result = executable->run();

@@ -8,6 +8,7 @@
 #include <optional>
 #include <span>
 
+#include "backends/executable_weights.h"
 #include "base/error.h"
 #include "training/checkpoint.h"
 #include "training/host_memory.h"

@@ -10,6 +10,7 @@
 #include <functional>
 #include <limits>
 
+#include "backends/executable_weights.h"
 #include "backends/interpreter.h"
 #include "backends/naive/naive.h"
 #include "workloads/philox.h"
@@ -89,11 +90,7 @@ class Step {
     return ids;
   }
 
-  std::vector<double> read(TensorId id) const {
-    std::vector<double> values(static_cast<std::size_t>(elements(program_.tensor(id).shape)));
-    executable_->read(id, values);
-    return values;
-  }
+  std::vector<double> read(TensorId id) const { return read_tensor(*executable_, program_, id); }
 
   void draw_parameters(std::uint64_t seed) {
     parameters_.clear();

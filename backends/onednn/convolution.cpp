@@ -199,9 +199,41 @@ class Reordering {
   std::int64_t offset_;
 };
 
-std::string implementation_name(const char* primitive, bool reorders) {
-  return std::string(primitive) + (reorders ? " between reorders" : "");
-}
+// Where a convolution's primitive finds its operands, and what it needs of scratch.
+struct Placement {
+  // `stored_weights`: the layout of the parameter or its gradient, `used_weights` the primitive's.
+  template <class PrimitiveDesc>
+  Placement(const ConvolutionDescs& own, const Choice<PrimitiveDesc>& choice,
+            const Desc& stored_weights, const Desc& used_weights)
+      : implementation(choice.primitive.impl_info_str()),
+        scratchpad(choice.primitive.scratchpad_desc()),
+        scratchpad_offset(scratch.reserve(bytes_of(scratchpad))),
+        source(own.source, choice.descs.source, scratch),
+        weights(stored_weights, used_weights, scratch),
+        destination(own.destination, choice.descs.destination, scratch) {}
+
+  // All but `bind`.
+  StageCode code() const {
+    StageCode code;
+    code.scratch_bytes = scratch.bytes();
+    code.implementation = implementation;
+    if (source.is_needed() || destination.is_needed()) {
+      code.implementation += " between reorders";
+    }
+    code.isa = isa_in_use().name;
+    return code;
+  }
+
+  Primitives::Argument scratchpad_argument(std::byte* base) const {
+    return {DNNL_ARG_SCRATCHPAD, scratchpad, base + scratchpad_offset};
+  }
+
+  ScratchSpace scratch;
+  std::string implementation;
+  Desc scratchpad;
+  std::int64_t scratchpad_offset;
+  Reordering source, weights, destination;
+};
 
 Call to_call(Primitives list) {
   // std::function wants copies: share the list.
@@ -257,28 +289,20 @@ StageCode convolution_code(const Context& context, const Convolution& op) {
   const auto choice = choose_forward(context, op);
   const ConvolutionDescs own =
       describe(context.program, context.formats, op.input, op.kernel, op.output);
-  ScratchSpace scratch;
-  const std::int64_t scratchpad = scratch.reserve(bytes_of(choice.primitive.scratchpad_desc()));
-  const Reordering source(own.source, choice.descs.source, scratch);
-  const Reordering weights(context.parameters.at(op.kernel), choice.primitive.weights_desc(),
-                           scratch);
-  const Reordering destination(own.destination, choice.descs.destination, scratch);
-  StageCode code;
-  code.scratch_bytes = scratch.bytes();
-  code.implementation = implementation_name(choice.primitive.impl_info_str(),
-                                            source.is_needed() || destination.is_needed());
-  code.isa = isa_in_use().name;
+  const Placement placed(own, choice, context.parameters.at(op.kernel),
+                         choice.primitive.weights_desc());
+  StageCode code = placed.code();
   code.bind = [=, engine = context.engine](const Memory& memory, std::byte* base) {
     Primitives list(engine);
-    source.before(list, engine, memory.bytes(op.input), base);
-    weights.before(list, engine, memory.data(op.kernel), base);
+    placed.source.before(list, engine, memory.bytes(op.input), base);
+    placed.weights.before(list, engine, memory.data(op.kernel), base);
     list.add(dnnl::convolution_forward(choice.primitive),
-             {source.argument(DNNL_ARG_SRC, memory.bytes(op.input), base),
-              weights.argument(DNNL_ARG_WEIGHTS, memory.data(op.kernel), base),
+             {placed.source.argument(DNNL_ARG_SRC, memory.bytes(op.input), base),
+              placed.weights.argument(DNNL_ARG_WEIGHTS, memory.data(op.kernel), base),
               {DNNL_ARG_BIAS, choice.descs.bias, memory.data(op.bias)},
-              destination.argument(DNNL_ARG_DST, memory.bytes(op.output), base),
-              {DNNL_ARG_SCRATCHPAD, choice.primitive.scratchpad_desc(), base + scratchpad}});
-    destination.after(list, engine, memory.bytes(op.output), base);
+              placed.destination.argument(DNNL_ARG_DST, memory.bytes(op.output), base),
+              placed.scratchpad_argument(base)});
+    placed.destination.after(list, engine, memory.bytes(op.output), base);
     return to_call(std::move(list));
   };
   return code;
@@ -294,27 +318,19 @@ StageCode convolution_code(const Context& context, const ConvolutionBackwardData
       choose(context, own, op.grad_input, op.grad_output, [&](const ConvolutionDescs& descs) {
         return if_implemented([&] { return backward_data_desc(context.engine, descs); });
       });
-  ScratchSpace scratch;
-  const std::int64_t scratchpad = scratch.reserve(bytes_of(choice.primitive.scratchpad_desc()));
-  const Reordering source(own.source, choice.descs.source, scratch);
-  const Reordering destination(own.destination, choice.descs.destination, scratch);
-  const Reordering weights(context.parameters.at(op.kernel), choice.primitive.weights_desc(),
-                           scratch);
-  StageCode code;
-  code.scratch_bytes = scratch.bytes();
-  code.implementation = implementation_name(choice.primitive.impl_info_str(),
-                                            source.is_needed() || destination.is_needed());
-  code.isa = isa_in_use().name;
+  const Placement placed(own, choice, context.parameters.at(op.kernel),
+                         choice.primitive.weights_desc());
+  StageCode code = placed.code();
   code.bind = [=, engine = context.engine](const Memory& memory, std::byte* base) {
     Primitives list(engine);
-    destination.before(list, engine, memory.bytes(op.grad_output), base);
-    weights.before(list, engine, memory.data(op.kernel), base);
+    placed.destination.before(list, engine, memory.bytes(op.grad_output), base);
+    placed.weights.before(list, engine, memory.data(op.kernel), base);
     list.add(dnnl::convolution_backward_data(choice.primitive),
-             {source.argument(DNNL_ARG_DIFF_SRC, memory.bytes(op.grad_input), base),
-              weights.argument(DNNL_ARG_WEIGHTS, memory.data(op.kernel), base),
-              destination.argument(DNNL_ARG_DIFF_DST, memory.bytes(op.grad_output), base),
-              {DNNL_ARG_SCRATCHPAD, choice.primitive.scratchpad_desc(), base + scratchpad}});
-    source.after(list, engine, memory.bytes(op.grad_input), base);
+             {placed.source.argument(DNNL_ARG_DIFF_SRC, memory.bytes(op.grad_input), base),
+              placed.weights.argument(DNNL_ARG_WEIGHTS, memory.data(op.kernel), base),
+              placed.destination.argument(DNNL_ARG_DIFF_DST, memory.bytes(op.grad_output), base),
+              placed.scratchpad_argument(base)});
+    placed.source.after(list, engine, memory.bytes(op.grad_input), base);
     return to_call(std::move(list));
   };
   return code;
@@ -349,27 +365,19 @@ StageCode convolution_code(const Context& context, const ConvolutionBackwardWeig
   const ConvolutionDescs used =
       is_wrong_in_bf16 ? in_float(own, context, op.input, op.grad_kernel, op.grad_output) : own;
   const auto choice = choose(context, used, op.input, op.grad_output, make);
-  ScratchSpace scratch;
-  const std::int64_t scratchpad = scratch.reserve(bytes_of(choice.primitive.scratchpad_desc()));
-  const Reordering source(own.source, choice.descs.source, scratch);
-  const Reordering destination(own.destination, choice.descs.destination, scratch);
-  const Reordering weights(stored, choice.primitive.diff_weights_desc(), scratch);
-  StageCode code;
-  code.scratch_bytes = scratch.bytes();
-  code.implementation = implementation_name(choice.primitive.impl_info_str(),
-                                            source.is_needed() || destination.is_needed());
-  code.isa = isa_in_use().name;
+  const Placement placed(own, choice, stored, choice.primitive.diff_weights_desc());
+  StageCode code = placed.code();
   code.bind = [=, engine = context.engine](const Memory& memory, std::byte* base) {
     Primitives list(engine);
-    source.before(list, engine, memory.bytes(op.input), base);
-    destination.before(list, engine, memory.bytes(op.grad_output), base);
+    placed.source.before(list, engine, memory.bytes(op.input), base);
+    placed.destination.before(list, engine, memory.bytes(op.grad_output), base);
     list.add(dnnl::convolution_backward_weights(choice.primitive),
-             {source.argument(DNNL_ARG_SRC, memory.bytes(op.input), base),
-              destination.argument(DNNL_ARG_DIFF_DST, memory.bytes(op.grad_output), base),
-              weights.argument(DNNL_ARG_DIFF_WEIGHTS, memory.data(op.grad_kernel), base),
+             {placed.source.argument(DNNL_ARG_SRC, memory.bytes(op.input), base),
+              placed.destination.argument(DNNL_ARG_DIFF_DST, memory.bytes(op.grad_output), base),
+              placed.weights.argument(DNNL_ARG_DIFF_WEIGHTS, memory.data(op.grad_kernel), base),
               {DNNL_ARG_DIFF_BIAS, choice.descs.bias, memory.data(op.grad_bias)},
-              {DNNL_ARG_SCRATCHPAD, choice.primitive.scratchpad_desc(), base + scratchpad}});
-    weights.after(list, engine, memory.data(op.grad_kernel), base);
+              placed.scratchpad_argument(base)});
+    placed.weights.after(list, engine, memory.data(op.grad_kernel), base);
     return to_call(std::move(list));
   };
   return code;

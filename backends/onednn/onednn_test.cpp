@@ -9,6 +9,7 @@
 #include <cmath>
 #include <string>
 
+#include "backends/executable_weights.h"
 #include "backends/lanes.h"
 #include "backends/naive/naive.h"
 #include "backends/onednn/compat.h"
@@ -254,19 +255,15 @@ TEST(OnednnExecutable, ReadsEveryTensorThatIsToBeReadable) {
   executables.push_back(naive_backend().compile(program, {Precision::fp64, kThreads, readable}));
   executables.push_back(FixedLayout(8).compile(program, {Precision::fp32, kThreads, readable}));
   for (const auto& executable : executables) {
-    for (const auto& [name, values] : weights) {
-      executable->set(program.find(name), values);
-    }
+    set_weights(*executable, program, weights);
     executable->load(batch);
     executable->run();
   }
   for (const TensorId id : readable) {
-    const auto count = static_cast<std::size_t>(elements(program.tensor(id).shape));
-    std::vector<double> expected(count), found(count);
-    executables[0]->read(id, expected);
-    executables[1]->read(id, found);
+    const std::vector<double> expected = read_tensor(*executables[0], program, id);
+    const std::vector<double> found = read_tensor(*executables[1], program, id);
     double largest = 0, error = 0;
-    for (std::size_t i = 0; i < count; ++i) {
+    for (std::size_t i = 0; i < expected.size(); ++i) {
       largest = std::max(largest, std::abs(expected[i]));
       error = std::max(error, std::abs(found[i] - expected[i]));
     }
@@ -289,16 +286,14 @@ TEST(OnednnMemory, IsPlannedExactly) {
 std::vector<double> step_values(const Program& program, const CompileOptions& options,
                                 const Weights& weights, const Batch& batch) {
   const auto executable = onednn_backend().compile(program, options);
-  for (const auto& [name, values] : weights) {
-    executable->set(program.find(name), values);
-  }
+  set_weights(*executable, program, weights);
   executable->load(batch);
   executable->run();
   std::vector<double> result = {executable->run().loss};
   for (std::size_t i = 0; i < program.tensors.size(); ++i) {
     if (program.tensors[i].role == TensorRole::parameter_gradient) {
-      std::vector<double> values(static_cast<std::size_t>(elements(program.tensors[i].shape)));
-      executable->read(static_cast<TensorId>(i), values);
+      const std::vector<double> values =
+          read_tensor(*executable, program, static_cast<TensorId>(i));
       result.insert(result.end(), values.begin(), values.end());
     }
   }

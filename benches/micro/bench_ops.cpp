@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <memory>
 
+#include "backends/executable_weights.h"
 #include "benches/micro/isolated_layer.h"
 #include "benches/micro/micro_options.h"
 #include "benches/micro/rates.h"
@@ -48,9 +49,7 @@ CompiledLayer& compile_layer(const Backend& backend, const std::shared_ptr<Isola
     const Program& program = layer->program;
     last = {};  // frees its memory first
     last = {&backend, layer.get(), backend.compile(program, options.compile())};
-    for (const auto& [name, values] : initial_weights(program, 1)) {
-      last.executable->set(program.find(name), values);
-    }
+    set_weights(*last.executable, program, initial_weights(program, 1));
     const std::int64_t channels = program.tensor(program.input).shape.back();
     const std::int64_t predicted = program.tensor(program.prediction).shape.back();
     last.executable->load(synthetic_batch(program.images, program.dims, channels,

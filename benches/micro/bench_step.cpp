@@ -7,6 +7,7 @@
 
 #include <memory>
 
+#include "backends/executable_weights.h"
 #include "benches/micro/micro_options.h"
 #include "benches/micro/rates.h"
 #include "workloads/cost.h"
@@ -32,9 +33,7 @@ class Step {
       }
       prepared = this;
       executable_ = backend_.compile(program_, options_.compile());
-      for (const auto& [name, values] : initial_weights(program_, 1)) {
-        executable_->set(program_.find(name), values);
-      }
+      set_weights(*executable_, program_, initial_weights(program_, 1));
       executable_->load(batch());
       executable_->run();  // first touch and lazy set-up
       executable_->update();

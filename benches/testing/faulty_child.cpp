@@ -16,6 +16,7 @@
 #include <thread>
 #include <vector>
 
+#include "backends/executable_weights.h"
 #include "backends/naive/naive.h"
 #include "benches/protocol.h"
 #include "workloads/safetensors.h"
@@ -103,15 +104,11 @@ std::map<std::string, std::vector<double>> results(const Request& request,
   const Program program = training_program(request.spec);
   const Weights weights = load_weights(request.weights_path, program);
   const auto naive = naive_backend().compile(program, {Precision::fp32, request.spec.threads, {}});
-  for (const auto& [name, values] : weights) {
-    naive->set(program.find(name), values);
-  }
+  set_weights(*naive, program, weights);
   naive->load(read_batch(request));
   std::map<std::string, std::vector<double>> all;
   const auto keep = [&](const std::string& name, const std::string& tensor) {
-    const TensorId id = program.find(tensor);
-    all[name].resize(static_cast<std::size_t>(elements(program.tensor(id).shape)));
-    naive->read(id, all[name]);
+    all[name] = read_tensor(*naive, program, program.find(tensor));
   };
   all["losses"].push_back(naive->run().loss);
   for (const TensorInfo& tensor : program.tensors) {

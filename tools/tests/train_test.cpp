@@ -103,7 +103,7 @@ TEST(Train, ThePresetSaysWhatItTakesAndGoesOnByItself) {
        "--backend", "naive", "--memory-limit", "2GiB", "--out", folder.path("paper")});
   EXPECT_EQ(large.status, 5) << large.err;  // refused before anything is made
   EXPECT_THAT(large.err, HasSubstr("16 image(s) of 240x240x144"));
-  EXPECT_THAT(large.err, HasSubstr("does not fit (2.0 GiB there)"));
+  EXPECT_THAT(large.err, HasSubstr("does not fit (2.00 GiB there)"));
   EXPECT_FALSE(std::filesystem::exists(folder.path("paper")));
 
   std::vector<std::string> arguments = small_run("phantom:16", folder.path("run"));

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 
+#include "base/number_text.h"
 #include "results/case_table.h"
 #include "workloads/batch.h"
 
@@ -76,8 +77,7 @@ std::string speed_up_sentence(std::span<const CaseSummary> cases) {
 
 std::string largest_fit_sentence(const std::optional<Fit>& fit, const std::string& backend,
                                  std::int64_t room_bytes) {
-  const std::string room =
-      bytes_text(static_cast<std::uint64_t>(std::max<std::int64_t>(room_bytes, 0)));
+  const std::string room = bytes_text(std::max<std::int64_t>(room_bytes, 0));
   if (!fit) {
     return fmt::format("No image of the paper's model fits the {} of memory that are free here.",
                        room);
@@ -86,7 +86,7 @@ std::string largest_fit_sentence(const std::optional<Fit>& fit, const std::strin
       "The largest step of the paper's model that fits the {} of memory free here is {} with "
       "batch {}: {} plans {}{} for it.",
       room, to_string(fit->image), fit->batch, backend,
-      bytes_text(static_cast<std::uint64_t>(fit->plan.total_bytes())),
+      bytes_text(fit->plan.total_bytes()),
       fit->plan.exact ? "" : " (estimated)");
 }
 

@@ -7,6 +7,7 @@
 #include "backends/memory_trade.h"
 #include "backends/registry.h"
 #include "base/json.h"
+#include "base/number_text.h"
 #include "benches/environment.h"
 #include "benches/memory_room.h"
 #include "benches/suite.h"
@@ -130,16 +131,16 @@ void print_plan(const BackendPlan& own, std::int64_t bound_bytes) {
   std::vector<std::string> purposes;
   for (const auto& [purpose, bytes] : own.plan.bytes) {
     if (bytes > 0) {
-      purposes.push_back(fmt::format("{} {}", purpose, human_bytes(bytes)));
+      purposes.push_back(fmt::format("{} {}", purpose, bytes_text(bytes)));
     }
   }
-  fmt::print("{:<13} {:>10}  {:<12} {}{}{}\n", own.backend, human_bytes(own.plan.total_bytes()),
+  fmt::print("{:<13} {:>10}  {:<12} {}{}{}\n", own.backend, bytes_text(own.plan.total_bytes()),
              own.plan.total_bytes() <= bound_bytes ? "fits" : "does not fit",
              fmt::join(purposes, ", "), extra_time(own.plan), own.plan.exact ? "" : " (estimated)");
   std::vector<std::string> trades;
   for (const MemoryPlan& plan : own.trades) {
     trades.push_back(
-        fmt::format("{} +{:.1f}%", human_bytes(plan.total_bytes()), 100 * plan.extra_time_share));
+        fmt::format("{} +{:.1f}%", bytes_text(plan.total_bytes()), 100 * plan.extra_time_share));
   }
   if (!trades.empty()) {
     fmt::print("{:<13} memory against time: {}\n", "", fmt::join(trades, ", "));
@@ -177,7 +178,7 @@ ExitCode fit(const PlanOptions& options) {
         }
       } else if (found) {
         fmt::print("{:<13} largest {}: {} with batch {}, {}{}\n", entry.name, what,
-                   to_string(found->image), found->batch, human_bytes(found->plan.total_bytes()),
+                   to_string(found->image), found->batch, bytes_text(found->plan.total_bytes()),
                    extra_time(found->plan));
       } else {
         fmt::print("{:<13} largest {}: not even the smallest fits\n", entry.name, what);
@@ -216,7 +217,7 @@ ExitCode table(const PlanOptions& options) {
       }
       const std::int64_t bytes = entry.backend->plan(program, compile).total_bytes();
       fmt::print("{:<13} {:>12} {:>6} {:>10} {:>9}  {:<13} {}\n", entry.name, to_string(row.image),
-                 row.batch, human_bytes(bytes), row.server,
+                 row.batch, bytes_text(bytes), row.server,
                  bytes <= parse_bytes(row.server, "server") ? "fits" : "does not fit", row.paper);
     }
   }
@@ -250,7 +251,7 @@ ExitCode plan(const PlanOptions& options) {
                                  2));
   } else {
     fmt::print("A step of {} image(s) of {}; there are {} ({})\n", program.images,
-               to_string(program.dims), human_bytes(bound),
+               to_string(program.dims), bytes_text(bound),
                bound < room.bytes ? "--memory-limit" : room.source);
     for (const BackendPlan& own : plans) {
       print_plan(own, bound);

@@ -5,9 +5,9 @@
 
 #include <memory>
 
+#include "base/number_text.h"
 #include "benches/build_info.h"
 #include "benches/environment.h"
-#include "benches/memory_room.h"
 #include "benches/redact.h"
 #include "results/table.h"
 #include "tools/voxmark/subcommand.h"
@@ -43,7 +43,7 @@ class Appendix {
   std::string bytes(const char* section, const char* key) const {
     const Json& facts = environment_.at(section);
     return facts.contains(key) && facts.at(key).is_number()
-               ? human_bytes(facts.at(key).get<std::int64_t>())
+               ? bytes_text(facts.at(key).get<std::int64_t>())
                : text(section, key);
   }
   std::string render() const { return render_text(table_); }
@@ -77,14 +77,14 @@ void add_topology(const Json& environment, Appendix& table) {
   int number = 0;
   for (const Json& node : shape.at("numa_nodes")) {
     table.row(fmt::format("NUMA node {}", number++),
-              fmt::format("{}, CPUs {}", human_bytes(node.at("bytes").get<std::int64_t>()),
+              fmt::format("{}, CPUs {}", bytes_text(node.at("bytes").get<std::int64_t>()),
                           node.at("cpus").get<std::string>()));
   }
   for (const Json& cache : shape.at("caches")) {
     table.row(fmt::format("cache L{} {}", cache.at("level").get<int>(),
                           cache.at("kind").get<std::string>()),
               fmt::format("{} x {}, {} hardware threads each", cache.at("count").get<int>(),
-                          human_bytes(cache.at("bytes").get<std::int64_t>()),
+                          bytes_text(cache.at("bytes").get<std::int64_t>()),
                           cache.at("hardware_threads_each").get<int>()));
   }
 }
@@ -96,7 +96,7 @@ void add_dimms(const Json& environment, Appendix& table) {
   }
   std::map<std::string, int> counts;
   for (const Json& one : modules) {
-    ++counts[fmt::format("{} {} at {} MT/s", human_bytes(one.at("bytes").get<std::int64_t>()),
+    ++counts[fmt::format("{} {} at {} MT/s", bytes_text(one.at("bytes").get<std::int64_t>()),
                          one.at("type").get<std::string>(),
                          one.at("mega_transfers_per_second").get<int>())];
   }

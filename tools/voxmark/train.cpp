@@ -9,10 +9,10 @@
 #include <utility>
 
 #include "base/atomic_file.h"
+#include "base/number_text.h"
 #include "benches/build_info.h"
 #include "benches/environment.h"
 #include "benches/interrupt.h"
-#include "benches/memory_room.h"
 #include "benches/process_status.h"
 #include "benches/progress.h"
 #include "results/claims.h"
@@ -139,8 +139,8 @@ bool print_estimate(const TrainingOptions& options, const SubjectParts& parts) {
              "estimated from a small step: {:.3g} s per step of {} image(s) of {}, {} in all; it "
              "takes {} of memory: {} ({} there){}\n",
              guess.step_seconds, options.batch, to_string(options.image),
-             human_seconds(guess.total_seconds), human_bytes(guess.bytes),
-             guess.fits ? "fits" : "does not fit", human_bytes(options.memory_bytes),
+             human_seconds(guess.total_seconds), bytes_text(guess.bytes),
+             guess.fits ? "fits" : "does not fit", bytes_text(options.memory_bytes),
              guess.tiled ? ", with predictions in tiles" : "");
   return guess.fits;
 }
@@ -197,7 +197,7 @@ class TrainingScreen : public TrainingObserver {
     fmt::print(stderr,
                "predicted: {:.3g} s per step, {} per epoch, {} in all; {} of memory planned\n",
                forecast.step_seconds, human_seconds(forecast.epoch_seconds),
-               human_seconds(forecast.total_seconds), human_bytes(forecast.planned_bytes));
+               human_seconds(forecast.total_seconds), bytes_text(forecast.planned_bytes));
   }
 
   void step(int epoch, std::int64_t step, std::int64_t steps, double loss,

@@ -8,10 +8,10 @@
 #include <vector>
 
 #include "base/atomic_file.h"
+#include "base/number_text.h"
 #include "benches/child_process.h"
 #include "benches/environment.h"
 #include "benches/interrupt.h"
-#include "benches/memory_room.h"
 #include "results/summary.h"
 #include "results/table.h"
 #include "results/training_report.h"
@@ -161,7 +161,7 @@ Table table_of(const Json& results) {
          dump_json(result["batch"]), dump_json(result["filters"]),
          dump_json(result["steps_per_epoch"]), fmt::format("{:.4f}", dice.median),
          fmt::format("{:.4f}..{:.4f}", dice.minimum, dice.maximum),
-         human_bytes(static_cast<std::int64_t>(peak.maximum)),
+         bytes_text(static_cast<std::int64_t>(peak.maximum)),
          fmt::format("{:.3g}", seconds.median / 3600)});
   }
   return table;

@@ -57,6 +57,16 @@ def check_version(found: str, expected: str, name: str) -> None:
         )
 
 
+def check_schema(content: Any, schema: str, name: str, whole: str) -> None:
+    """Raises ToolError naming the place in the file `name`, or the `whole` of it, that breaks the
+    schema."""
+    try:
+        schema_validator(schema).validate(content)
+    except jsonschema_rs.ValidationError as error:
+        place = "/".join(str(part) for part in error.instance_path) or whole
+        raise ToolError(f"{name}: {clean(place)}: {clean(error.message)[:300]}") from error
+
+
 def parse_report(content: Any, name: str) -> Report:
     """Raises ToolError: NOT_COMPARABLE for another version of the format, else BAD_INPUT."""
     if google_benchmark.is_output(content):
@@ -70,12 +80,7 @@ def parse_report(content: Any, name: str) -> Report:
             f" found {found}"
         )
     check_version(schema, REPORT_SCHEMA, name)
-    try:
-        schema_validator("report.schema.json").validate(content)
-    except jsonschema_rs.ValidationError as error:
-        place = "/".join(str(part) for part in error.instance_path) or "the report"
-        message = clean(error.message)
-        raise ToolError(f"{name}: {clean(place)}: {message[:300]}") from error
+    check_schema(content, "report.schema.json", name, "the report")
     return Report(
         name=name,
         created=content["created"],

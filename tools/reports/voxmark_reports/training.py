@@ -9,13 +9,11 @@ from pathlib import Path
 from typing import Any
 
 import altair as alt
-import jsonschema_rs
 
 from voxmark_reports import page
 from voxmark_reports.charts import PALETTE, Chart, colour_of, data, finish, numbered
-from voxmark_reports.errors import ToolError
 from voxmark_reports.page import Section, paragraph
-from voxmark_reports.reading import check_version, schema_validator
+from voxmark_reports.reading import check_schema, check_version
 from voxmark_reports.tables import Table
 from voxmark_reports.text import bytes_text, clean, file_name, percent, seconds_text, significant
 
@@ -63,12 +61,7 @@ def parse_run(content: dict[str, Any], path: Path) -> Run:
     that breaks the schema."""
     name = clean(path)
     check_version(content["schema"], SCHEMA, name)
-    try:
-        schema_validator("training.schema.json").validate(content)
-    except jsonschema_rs.ValidationError as error:
-        place = "/".join(str(part) for part in error.instance_path) or "the training report"
-        message = clean(error.message)[:300]
-        raise ToolError(f"{name}: {clean(place)}: {message}") from error
+    check_schema(content, "training.schema.json", name, "the training report")
     return Run(name, path, content)
 
 

@@ -9,12 +9,10 @@ from pathlib import Path
 from typing import Any
 
 import altair as alt
-import jsonschema_rs
 
 from voxmark_reports.charts import Chart, colour_of, data, finish, numbered
-from voxmark_reports.errors import ToolError
 from voxmark_reports.page import Section, paragraph
-from voxmark_reports.reading import check_version, schema_validator
+from voxmark_reports.reading import check_schema, check_version
 from voxmark_reports.tables import Table
 from voxmark_reports.text import bytes_text, clean, file_name, image_text, significant
 
@@ -47,11 +45,7 @@ def parse_suite(content: dict[str, Any], path: Path) -> Suite:
     that breaks the schema."""
     name = clean(path)
     check_version(content["schema"], SCHEMA, name)
-    try:
-        schema_validator(SCHEMA_FILE).validate(content)
-    except jsonschema_rs.ValidationError as error:
-        place = "/".join(str(part) for part in error.instance_path) or "the comparison of tricks"
-        raise ToolError(f"{name}: {clean(place)}: {clean(error.message)[:300]}") from error
+    check_schema(content, SCHEMA_FILE, name, "the comparison of tricks")
     return Suite(name, path, content)
 
 

@@ -1,0 +1,16 @@
+// Numbers for people to read.
+#pragma once
+
+#include <cstdint>
+#include <string>
+
+namespace voxmark {
+
+// With that many significant digits, and never an exponent: 1234.6 -> "1235", 0.012346 ->
+// "0.01235".
+std::string significant(double value, int digits);
+
+// In the unit that reads best, with three digits: "1.50 GiB", "12.0 MiB", "800 B".
+std::string bytes_text(std::int64_t bytes);
+
+}  // namespace voxmark

@@ -1,0 +1,22 @@
+#include "base/number_text.h"
+
+#include <gtest/gtest.h>
+
+namespace voxmark {
+namespace {
+
+TEST(Significant, KeepsDigitsAndWritesNoExponent) {
+  EXPECT_EQ(significant(1234.6, 3), "1235");
+  EXPECT_EQ(significant(12.346, 3), "12.3");
+  EXPECT_EQ(significant(0.012346, 4), "0.01235");
+  EXPECT_EQ(significant(0, 3), "0");
+}
+
+TEST(BytesText, ScalesToTheUnitThatReadsBest) {
+  EXPECT_EQ(bytes_text(800), "800 B");
+  EXPECT_EQ(bytes_text(std::int64_t{1536} << 20U), "1.50 GiB");
+  EXPECT_EQ(bytes_text(std::int64_t{1} << 53U), "8192 TiB");
+}
+
+}  // namespace
+}  // namespace voxmark
