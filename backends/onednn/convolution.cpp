@@ -205,7 +205,8 @@ struct Placement {
   template <class PrimitiveDesc>
   Placement(const ConvolutionDescs& own, const Choice<PrimitiveDesc>& choice,
             const Desc& stored_weights, const Desc& used_weights)
-      : implementation(choice.primitive.impl_info_str()),
+      : scratch(),
+        implementation(choice.primitive.impl_info_str()),
         scratchpad(choice.primitive.scratchpad_desc()),
         scratchpad_offset(scratch.reserve(bytes_of(scratchpad))),
         source(own.source, choice.descs.source, scratch),

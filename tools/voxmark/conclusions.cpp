@@ -85,8 +85,7 @@ std::string largest_fit_sentence(const std::optional<Fit>& fit, const std::strin
   return fmt::format(
       "The largest step of the paper's model that fits the {} of memory free here is {} with "
       "batch {}: {} plans {}{} for it.",
-      room, to_string(fit->image), fit->batch, backend,
-      bytes_text(fit->plan.total_bytes()),
+      room, to_string(fit->image), fit->batch, backend, bytes_text(fit->plan.total_bytes()),
       fit->plan.exact ? "" : " (estimated)");
 }
 
