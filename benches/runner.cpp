@@ -9,13 +9,12 @@
 #include "backends/registry.h"
 #include "base/error.h"
 #include "base/number_text.h"
+#include "benches/case_record.h"
 #include "benches/interference.h"
 #include "benches/interrupt.h"
-#include "benches/readings.h"
 #include "benches/roofline.h"
 #include "benches/stages_json.h"
 #include "benches/warm_up.h"
-#include "workloads/cost.h"
 
 namespace voxmark {
 namespace {
@@ -24,29 +23,6 @@ namespace {
 bool is_overhead(const CaseSpec& spec) {
   return !is_external(spec) && find_backend(spec.backend).backend != nullptr &&
          !find_backend(spec.backend).backend->computes();
-}
-
-// What is known of a case before anything runs.
-Record start_record(const CaseSpec& spec) {
-  const Program program = training_program(spec);
-  Record record;
-  record.spec = to_json(spec);
-  record.reproduce = reproduce_command(spec);
-  record.flops_per_step = flops(program);
-  record.parameters = count_parameters(program).total();
-  return record;
-}
-
-// In a record's details: the case failed by what the user gave it.
-constexpr const char* kBadInput = "bad_input";
-
-void end_record(Record& record, Outcome outcome, const std::string& reason,
-                bool bad_input = false) {
-  record.outcome = outcome;
-  if (bad_input) {
-    record.details[kBadInput] = true;
-  }
-  record.reason = reason.empty() ? std::string(to_string(outcome)) : reason;
 }
 
 // In a record's details: how long the case took, with its verification.
@@ -64,68 +40,6 @@ double spent_seconds(const Report& report) {
 // A step this many times slower than predicted may be one still; silence beyond it is a hang.
 constexpr double kHangFactor = 10;
 
-std::optional<std::uint64_t> unsigned_bytes(const std::optional<std::int64_t>& bytes) {
-  return bytes ? std::optional(static_cast<std::uint64_t>(*bytes)) : std::nullopt;
-}
-
-std::optional<std::string> text_or_none(const std::string& text) {
-  return text.empty() ? std::nullopt : std::optional(text);
-}
-
-SampleRecord to_sample(const StepMessage& step, int threads) {
-  SampleRecord sample{StepTimes{step.load_seconds, step.forward_backward_seconds,
-                                step.update_seconds, step.step_seconds},
-                      step.loss, step.warmup, step.readings};
-  if (const auto found = taints(step.readings, step.step_seconds, threads); !found.empty()) {
-    sample.readings["tainted"] = found;
-  }
-  return sample;
-}
-
-StageRecord to_stage(const Json& stage) {
-  StageRecord record;
-  record.ops = stage.at("ops").get<std::vector<std::string>>();
-  record.implementation = stage.value("implementation", "");
-  record.layout = stage.value("layout", "");
-  record.isa = stage.value("isa", "");
-  record.recomputed = stage.value("recomputed", false);
-  record.kind = stage.value("kind", "");
-  record.direction = stage.value("direction", "");
-  return record;
-}
-
-void keep_measurement(const CaseSpec& spec, const Exchange& timed, Record& record) {
-  for (const StepMessage& step : timed.steps) {
-    record.samples.push_back(to_sample(step, spec.threads));
-  }
-  record.memory.peak_bytes = unsigned_bytes(timed.peak_bytes);
-  if (!timed.fault && !timed.probes.empty()) {
-    record.details["probes"] = timed.probes;
-  }
-  if (!timed.ready) {
-    return;
-  }
-  record.compile_seconds = timed.ready->compile_seconds;
-  record.memory.base_bytes = unsigned_bytes(timed.ready->base_bytes);
-  record.memory.allocated_bytes = unsigned_bytes(timed.ready->allocated_bytes);
-  record.input_sha256 = text_or_none(timed.ready->batch_sha256);
-  record.weights_sha256 = text_or_none(timed.ready->weights_sha256);
-  record.details["execution"] = timed.ready->execution;
-  for (const Json& stage : timed.ready->stages) {
-    record.stages.push_back(to_stage(stage));
-  }
-  if (timed.stage_seconds.empty()) {
-    return;
-  }
-  if (timed.stage_seconds.size() != record.stages.size()) {
-    throw_bad_input("child protocol: stage_seconds: expected one per stage ({}), found {}",
-                    record.stages.size(), timed.stage_seconds.size());
-  }
-  for (std::size_t i = 0; i < record.stages.size(); ++i) {
-    record.stages[i].seconds = timed.stage_seconds[i];
-  }
-}
-
 double median_step_seconds(const Exchange& timed) {
   std::vector<double> seconds;
   for (const StepMessage& step : timed.steps) {
@@ -138,36 +52,6 @@ double median_step_seconds(const Exchange& timed) {
   return *middle;
 }
 
-// Allocations and thread starts that neither the samples tell nor a reason of the child's.
-void explain_counts(Record& record) {
-  Json& missing = record.details["probes"]["missing_readings"];
-  if (!missing.is_object()) {  // whatever a child of somebody else's said
-    missing = Json::object();
-  }
-  for (const char* name : kCountReadings) {
-    const bool is_told = std::ranges::any_of(
-        record.samples, [&](const SampleRecord& own) { return own.readings.contains(name); });
-    if (!is_told && !missing.contains(name)) {
-      missing[name] = "the child does not count them";
-    }
-  }
-}
-
-// What a child of somebody else's did not tell, with the reason that a null needs.
-void explain_gaps(Record& record) {
-  MemoryRecord& memory = record.memory;
-  if (!memory.planned_bytes || !memory.allocated_bytes || !memory.base_bytes ||
-      !memory.peak_bytes) {
-    memory.reason = record.reason.value_or("the child does not report it");
-  }
-  if (record.outcome == Outcome::ok && (!record.input_sha256 || !record.weights_sha256)) {
-    record.reason = "the child does not report the hashes of its batch and initial weights";
-  }
-  if (publishes_times(record.outcome)) {
-    explain_counts(record);
-  }
-}
-
 // From the records alone, so that a resumed run ends as one that never stopped.
 ExitCode exit_code(const Report& report) {
   const auto any = [&report](std::initializer_list<Outcome> outcomes) {
@@ -175,8 +59,7 @@ ExitCode exit_code(const Report& report) {
       return std::find(outcomes.begin(), outcomes.end(), record.outcome) != outcomes.end();
     });
   };
-  if (std::any_of(report.records.begin(), report.records.end(),
-                  [](const Record& record) { return record.details.contains(kBadInput); })) {
+  if (std::any_of(report.records.begin(), report.records.end(), is_bad_input)) {
     return ExitCode::bad_input;
   }
   if (any({Outcome::invalid, Outcome::diverged})) {
