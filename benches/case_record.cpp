@@ -1,6 +1,8 @@
 #include "benches/case_record.h"
 
 #include <algorithm>
+#include <cstdint>
+#include <optional>
 
 #include "base/error.h"
 #include "benches/interference.h"
@@ -12,6 +14,10 @@ namespace {
 
 // In a record's details: the case failed by what the user gave it.
 constexpr const char* kBadInput = "bad_input";
+
+std::optional<std::uint64_t> unsigned_bytes(const std::optional<std::int64_t>& bytes) {
+  return bytes ? std::optional(static_cast<std::uint64_t>(*bytes)) : std::nullopt;
+}
 
 std::optional<std::string> text_or_none(const std::string& text) {
   return text.empty() ? std::nullopt : std::optional(text);
@@ -76,6 +82,12 @@ void end_record(Record& record, Outcome outcome, const std::string& reason, bool
 
 bool is_bad_input(const Record& record) { return record.details.contains(kBadInput); }
 
+void keep_plan(const PlannedMessage& planned, Record& record) {
+  record.memory.planned_bytes = unsigned_bytes(planned.planned_bytes);
+  record.memory.plan_by_purpose = planned.plan_by_purpose;
+  record.details["plan_exact"] = planned.exact;
+}
+
 void keep_measurement(const CaseSpec& spec, const Exchange& timed, Record& record) {
   for (const StepMessage& step : timed.steps) {
     record.samples.push_back(to_sample(step, spec.threads));
@@ -120,10 +132,6 @@ void explain_gaps(Record& record) {
   if (publishes_times(record.outcome)) {
     explain_counts(record);
   }
-}
-
-std::optional<std::uint64_t> unsigned_bytes(const std::optional<std::int64_t>& bytes) {
-  return bytes ? std::optional(static_cast<std::uint64_t>(*bytes)) : std::nullopt;
 }
 
 }  // namespace voxmark

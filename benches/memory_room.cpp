@@ -1,7 +1,6 @@
 #include "benches/memory_room.h"
 
 #include <algorithm>
-#include <array>
 #include <charconv>
 #include <fstream>
 #include <optional>

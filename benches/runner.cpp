@@ -143,9 +143,7 @@ bool Runner::plan(const CaseSpec& spec, Record& record) {
     end_record(record, *answer.fault, answer.reason, answer.bad_input);
     return false;
   }
-  record.memory.planned_bytes = unsigned_bytes(answer.planned->planned_bytes);
-  record.memory.plan_by_purpose = answer.planned->plan_by_purpose;
-  record.details["plan_exact"] = answer.planned->exact;
+  keep_plan(*answer.planned, record);
   std::int64_t needed = answer.planned->planned_bytes.value_or(0) + harness_bytes(spec);
   if (!answer.planned->planned_bytes) {  // what it took at other sizes is the next best
     if (const auto guess = prediction_.peak_bytes(spec)) {
