@@ -11,6 +11,7 @@ from typing import Any
 import factory
 import pytest
 from conftest import Tool
+from voxmark_reports import comparison, comparison_formats, reading
 
 BASE = factory.noisy_seconds(seed=1)
 AGAIN = factory.noisy_seconds(seed=2)
@@ -226,6 +227,12 @@ def test_counters_are_compared(compare: Any) -> None:
     assert compare(counted(1e6), counted(2e6), flags=flags)[0] == 1
 
 
+@pytest.mark.parametrize("name", ["UOPS_ISSUED:ANY", "UOPS_ISSUED:ANY:c=1", "perf::CYCLES"])
+def test_events_with_attributes_can_decide(name: str) -> None:
+    assert comparison.parse_fail_on([f"counters.{name}:5%"]) == {f"counters.{name}": 0.05}
+    assert comparison.parse_fail_on([f"counters.{name}"]) == {f"counters.{name}": None}
+
+
 def test_allocations_of_a_step_are_compared(compare: Any) -> None:
     def allocating(calls: int, size: int) -> dict[str, Any]:
         records = factory.processes(BASE)
@@ -363,6 +370,16 @@ def test_a_case_that_never_had_figures_is_told_and_does_not_decide(compare: Any)
     assert "eigen" in result["without_figures"][0]
 
 
+def test_a_deciding_figure_that_the_base_lacks_is_told(compare: Any) -> None:
+    records = [*factory.processes(BASE), *factory.processes(BASE, "eigen")]
+    for record in records[len(BASE) :]:
+        record["memory"] |= {"peak_bytes": None, "reason": "not had"}
+    code, result = compare(factory.report(records), factory.report(records))
+    assert code == 0
+    (told,) = result["without_figures"]
+    assert told.startswith("eigen 64x64x64") and ": no peak_bytes in " in told
+
+
 def test_nothing_measured_is_not_comparable(tool: Tool, tmp_path: Path) -> None:
     empty = factory.write(tmp_path / "empty.json", factory.report([]))
     done = tool("compare", empty, empty)
@@ -450,6 +467,62 @@ def test_the_table_has_no_terminal_escapes_of_others(
     done = tool("compare", *regression)
     assert "\x1b" not in done.stdout
     assert "slower" in done.stdout
+
+
+@pytest.mark.parametrize("form", ["table", "junit"])
+def test_names_within_a_report_are_text(tool: Tool, tmp_path: Path, form: str) -> None:
+    hostile = "a{b}\x1b[31m\ufffe"
+    records = [
+        record
+        for backend in ("onednn", "eigen")
+        for record in factory.processes(BASE, backend, **{hostile: hostile})
+    ]
+    for record in records:
+        events = {hostile: {"value": 1e6, "running_fraction": 1}}
+        record["details"] = {"probes": {"counters": {"events": events}}}
+        for sample in record["samples"]:
+            sample["readings"][hostile] = 3
+    base = factory.write(tmp_path / "base.json", factory.report(records))
+    for record in records:  # neither case is there any more
+        record["case"][hostile] += "\x1b]0;title"
+        record["case"]["\x1bother"] = 1
+    new = factory.write(tmp_path / "new.json", factory.report(records))
+    flags = ["--fail-on", "step_seconds"]
+    if form == "table":
+        flags.append("--all")
+    done = tool("compare", base, new, "--format", form, *flags)
+    assert done.returncode == 3, done.stderr
+    assert "a{b}?[31m? a{b}?[31m?" in done.stdout
+    assert "nearest: " in done.stdout
+    assert not any(c in done.stdout for c in "\x1b\ufffe")
+    if form == "junit":
+        ElementTree.fromstring(done.stdout)
+
+
+def test_names_of_metrics_are_text_in_junit(tool: Tool, tmp_path: Path) -> None:
+    records = factory.processes(BASE)
+    for record in records:
+        events = {"a{b}\x1b[31m": {"value": 1e6, "running_fraction": 1}}
+        record["details"] = {"probes": {"counters": {"events": events}}}
+    path = factory.write(tmp_path / "a.json", factory.report(records))
+    options = comparison.Options(fail_on={"counters.a{b}\x1b[31m": None})
+    report = reading.read_report(path)
+    text = comparison_formats.as_junit(comparison.compare(report, [report], options))
+    (test,) = ElementTree.fromstring(text).iter("testcase")
+    assert str(test.get("name")).endswith("counters.a{b}?[31m")
+
+
+def test_every_format_tells_what_would_settle_it(tool: Tool, tmp_path: Path) -> None:
+    paths = [
+        factory.write(tmp_path / f"{i}.json", factory.report(factory.processes(values[:3])))
+        for i, values in enumerate((BASE, SLOWER))
+    ]
+    (command,) = json.loads(tool("compare", *paths, "--format", "json").stdout)["to_settle"]
+    suite = ElementTree.fromstring(tool("compare", *paths, "--format", "junit").stdout)
+    assert command in str(suite.findtext("system-out"))
+    lines = tool("compare", *paths, "--format", "github").stdout.splitlines()
+    notices = [line for line in lines if line.startswith("::notice") and "voxmark run" in line]
+    assert len(notices) == 1 and command in notices[0]
 
 
 def test_junit_fails_what_regressed(tool: Tool, regression: tuple[Path, Path]) -> None:
@@ -576,6 +649,8 @@ def test_a_record_that_breaks_the_schema_is_named(tool: Tool, tmp_path: Path) ->
         ["--format", "xml"],
         ["--fail-on", "step_seconds:x%"],
         ["--fail-on", "no_such_metric"],
+        ["--fail-on", "step_seconds:5"],
+        ["--ignore", "machin"],
         ["--baseline", "9"],
         ["--noise-floor", "-1"],
         ["--noise-floor", "nan"],
@@ -587,6 +662,13 @@ def test_wrong_use_is_no_verdict(tool: Tool, tmp_path: Path, flags: list[str]) -
     done = tool("compare", path, path, *flags)
     assert done.returncode == 64
     assert done.stderr.startswith("voxmark: ")
+
+
+def test_what_cannot_be_ignored_is_told_what_can(tool: Tool, tmp_path: Path) -> None:
+    path = factory.write(tmp_path / "base.json", factory.report(factory.processes(BASE)))
+    done = tool("compare", path, path, "--ignore", "machin")
+    assert done.stderr.count("\n") == 1
+    assert "machine," in done.stderr and "threads" in done.stderr
 
 
 def test_missing_files_and_single_reports_are_bad_input(tool: Tool, tmp_path: Path) -> None:

@@ -91,7 +91,44 @@ def test_another_machine_is_a_visible_skip(
     # What it says to do mends it.
     words = shlex.split(done.stdout.partition("accept one with: voxmark ")[2])
     assert tool(*words).returncode == 0
-    assert history("gate", other).returncode != 3
+    assert history("gate", history.file(environment=environment)).returncode != 3
+
+
+def test_a_gate_takes_back_no_acceptance_by_hand(history: History) -> None:
+    """It would take the anchor away, and small steps could hide behind each other."""
+    history("add", history.file(0.5), "--accept")
+    anchor = history.file(0.5)
+    history("add", anchor, "--accept")
+    assert history("gate", anchor, "--add").returncode == 0
+    assert "by the gate" not in history("list").stdout
+
+
+def test_what_is_in_the_history_is_not_gated_against_itself(history: History) -> None:
+    history("add", history.file(0.5), "--accept")
+    slower = history.file(0.6)
+    history("add", slower, "--accept")
+    assert history("gate", slower).returncode == 1
+
+
+def test_a_case_that_the_last_state_lacks_is_compared_with_an_earlier_one(
+    history: History, tmp_path: Path
+) -> None:
+    def two_backends(name: str, eigen: float) -> Path:
+        content = json.loads(history.file(0.5).read_bytes())
+        seconds = factory.noisy_seconds(8, eigen, 0.005, history.number + 100)
+        content["records"] += factory.processes(seconds, "eigen")
+        return factory.write(tmp_path / name, content)
+
+    history("add", two_backends("both.json", 0.8), "--accept")
+    assert history("gate", history.file(0.5), "--add").returncode == 3, "a row is missing"
+    history("add", history.file(0.5), "--accept")  # onednn alone
+    assert history("gate", two_backends("same.json", 0.8)).returncode == 0
+    done = history("gate", two_backends("slower.json", 1.0))
+    assert done.returncode == 1
+    assert "and history 1 " in done.stdout, "it names where the case comes from"
+    rows = [line for line in done.stdout.splitlines() if " step_seconds " in line]
+    assert ["slower" in row for row in rows] == ["eigen " in row for row in rows]
+    assert len(rows) == 2
 
 
 @pytest.mark.parametrize("form", ["json", "junit", "github", "markdown"])
@@ -123,8 +160,8 @@ def test_what_is_accepted_by_hand_is_the_anchor_from_then_on(history: History) -
 
 
 def test_a_folder_is_a_state_too(history: History, tmp_path: Path) -> None:
-    for side, median in (("base", 0.5), ("same", 0.5), ("slower", 0.6)):
-        seconds = factory.noisy_seconds(8, median, 0.005, len(side))
+    for seed, (side, median) in enumerate((("base", 0.5), ("same", 0.5), ("slower", 0.6))):
+        seconds = factory.noisy_seconds(8, median, 0.005, seed)
         for number, value in enumerate(seconds):
             content = factory.report(factory.processes([value]))
             factory.write(tmp_path / side / f"{number}.json", content)
@@ -163,6 +200,24 @@ def test_a_trend_page_marks_the_change(history: History, tmp_path: Path) -> None
     page = (tmp_path / "trend.html").read_text()
     assert f"{9:040x}"[:12] in page
     assert "+12" in page or "+11" in page
+
+
+def test_a_trend_is_had_of_everything_that_the_reports_tell(
+    history: History, tmp_path: Path
+) -> None:
+    path = history.file()
+    content = json.loads(path.read_bytes())
+    for record in content["records"]:
+        events = {"cycles": {"value": 1e6, "running_fraction": 1}}
+        record["details"] = {"probes": {"counters": {"events": events}}}
+    history("add", factory.write(path, content))
+    for metric in ("load_seconds", "compile_seconds", "counters.cycles", "step_seconds"):
+        done = history("trend", "--metric", metric, "-o", tmp_path / "trend.html")
+        assert done.returncode == 0, done.stderr
+        assert "1 series" in done.stdout, metric
+        assert metric in (tmp_path / "trend.html").read_text()
+    assert history("trend", "--metric", "no_such").returncode == 64
+    assert "op_seconds" in history("trend", "--help").stdout
 
 
 # ---- Change points ----

@@ -435,6 +435,30 @@ def spec_of(page: Path, chart: str) -> dict[str, Any]:
     return json.loads(found[1])
 
 
+@pytest.mark.parametrize("count", [1, 3])  # processes, of whom one is broken
+@pytest.mark.parametrize("broken", ["warm-up only", "no time"])
+def test_a_case_without_times_is_left_out_with_a_note(
+    tool: Tool, tmp_path: Path, broken: str, count: int
+) -> None:
+    records = sweep(count=count)
+    one = next(record for record in records if record["case"]["backend"] == "onednn")
+    for sample in one["samples"]:
+        if broken == "no time":
+            sample["step_seconds"] = 0
+        else:
+            sample["warmup"] = True
+    path = factory.write(tmp_path / "a.json", factory.report(records))
+    done = tool("report", path, "-o", tmp_path / "a.html")
+    assert done.returncode == 0, done.stderr
+    text = text_of(tmp_path / "a.html")
+    if broken == "no time":
+        assert "left out of the figures: step_seconds is 0" in text
+    elif count == 1:
+        assert "left out of the figures: no step was timed after the warm-up" in text
+    else:
+        assert "left out" not in text, "the other processes have times"
+
+
 def test_warnings_stand_on_top(tool: Tool, tmp_path: Path) -> None:
     records = sweep()
     for record in records:

@@ -21,8 +21,8 @@ BROKEN = ("invalid", "diverged", "oom", "crashed", "timeout", "failed")
 # How often and how long a case is measured does not make it another case.
 _NOT_IDENTITY = frozenset({"process", "steps", "warmup"})
 
-
-_WORDING = {
+# How a case's label tells its members; others by their own names.
+WORDING = {
     "image": "{}",
     "precision": "{}",
     "threads": "{} threads",
@@ -43,11 +43,21 @@ class Metric:
     exact: bool = False  # the same in every process: compared without statistics
 
     @property
+    def label(self) -> str:
+        """The name for people: those of readings and counters come from reports."""
+        return clean(self.name)
+
+    @property
     def words(self) -> tuple[str, str]:
         """What less and more are called."""
         if self.unit == "seconds":
             return ("faster", "slower")
         return ("smaller", "larger") if self.unit == "bytes" else ("fewer", "more")
+
+
+def unit_of(metric: str) -> str:
+    """By the end of its name: seconds, bytes or count."""
+    return next((u for u in ("seconds", "bytes") if metric.endswith(f"_{u}")), "count")
 
 
 STEP_METRICS = ("step_seconds", "forward_backward_seconds", "update_seconds", "load_seconds")
@@ -115,7 +125,8 @@ class Case:
         for name, value in self.spec.items():
             if name not in leave_out | _NOT_IDENTITY | {"backend", "op"}:
                 text = image_text(value) if name == "image" else clean(value)
-                parts.append(_WORDING.get(name, f"{name} {{}}").format(text))
+                wording = WORDING.get(name)
+                parts.append(wording.format(text) if wording else f"{clean(name)} {text}")
         return " ".join(parts)
 
     def key(self, ignore: Iterable[str] = ()) -> bytes:
@@ -249,8 +260,7 @@ def metrics_of(cases: Iterable[Case]) -> list[Metric]:
     readings = dict.fromkeys(name for case in found for name in case.readings())
     for name in readings:
         if not name.endswith("/s"):  # a rate says what the time says, the other way round
-            unit = next((u for u in ("seconds", "bytes") if name.endswith(f"_{u}")), "count")
-            metrics.append(Metric(f"readings.{name}", unit))
+            metrics.append(Metric(f"readings.{name}", unit_of(name)))
     for name in dict.fromkeys(name for case in found for name in case.counters()):
         metrics.append(Metric(f"counters.{name}", "count"))
     return metrics

@@ -6,7 +6,15 @@ import re
 from dataclasses import dataclass, field
 
 from voxmark_reports import differences, verdicts
-from voxmark_reports.cases import BROKEN, Case, Metric, cases_of, metrics_of, short_labels
+from voxmark_reports.cases import (
+    BROKEN,
+    WORDING,
+    Case,
+    Metric,
+    cases_of,
+    metrics_of,
+    short_labels,
+)
 from voxmark_reports.errors import ExitCode, ToolError
 from voxmark_reports.reading import Report
 from voxmark_reports.text import clean
@@ -52,7 +60,7 @@ class Comparison:
     stages: list[list[differences.StageChange]]  # one list per new report
     rows: list[Row]
     extra: list[list[str]]  # cases that only a new report has
-    unmeasured: list[str]  # cases without figures on either side, and why
+    unmeasured: list[str]  # cases of the base without figures, or without one that decides
     options: Options
 
     def judgements(self) -> list[Judgement]:
@@ -63,17 +71,29 @@ class Comparison:
         return verdicts.exit_code(self.judgements())
 
 
+# Only counters have colons in their names, so that "step_seconds:5" is told what it lacks.
+_METRIC = r"counters\.[\w.:=,/-]+?|[A-Za-z_][\w./-]*"
+
+
 def parse_fail_on(texts: list[str]) -> dict[str, float | None]:
-    """ "step_seconds" or "step_seconds:5%"."""
+    """ "step_seconds" or "step_seconds:5%"; libpfm4's names have colons of their own:
+    "counters.UOPS_ISSUED:ANY:5%"."""
     chosen: dict[str, float | None] = {}
     for text in texts:
-        match = re.fullmatch(r"([A-Za-z_][\w./-]*)(?::(\d+(?:\.\d+)?)%)?", text)
+        match = re.fullmatch(rf"({_METRIC})(?::(\d+(?:\.\d+)?)%)?", text)
         if not match:
             raise ToolError(
                 f"--fail-on {text}: expected METRIC or METRIC:PERCENT%, as load_seconds:5%"
             )
         chosen[match[1]] = float(match[2]) / 100 if match[2] else None
     return chosen
+
+
+def _check_ignore(ignore: frozenset[str], cases: list[Case]) -> None:
+    """Raises ToolError for a word that ignores nothing."""
+    known = {"machine", *WORDING, *(name for case in cases for name in case.spec)}
+    if unknown := sorted(ignore - known):
+        raise ToolError(f"--ignore {unknown[0]}: expected one of {', '.join(sorted(known))}")
 
 
 def _pair(
@@ -109,7 +129,7 @@ def _nearest(case: Case, others: list[Case]) -> str:
         return "not in this report"
     other = min(alike, key=lambda o: len(changed(o)))
     parts = [f"{n} {case.spec.get(n)} → {other.spec.get(n)}" for n in changed(other)]
-    return f"not in this report (nearest: {', '.join(parts)})"
+    return f"not in this report (nearest: {clean(', '.join(parts))})"
 
 
 def _refusal(base: Case, new: Case | None, news: list[Case], blocked: str) -> Judgement | None:
@@ -139,10 +159,11 @@ def _measure(base: Case, new: Case, metric: Metric) -> Judgement:
 
 def compare(base: Report, news: list[Report], options: Options) -> Comparison:
     base_cases = cases_of(base)
+    new_cases = [cases_of(report) for report in news]
+    _check_ignore(options.ignore, [case for cases in (base_cases, *new_cases) for case in cases])
     environment = differences.environment_differences([base, *news])
     if not any(case.has_figures for case in base_cases):
         raise ToolError(f"{base.name}: nothing was measured in it", ExitCode.NOT_COMPARABLE)
-    new_cases = [cases_of(report) for report in news]
     matched = [_pair(base_cases, cases, options.ignore) for cases in new_cases]
     blocks = []
     for report in news:
@@ -167,14 +188,16 @@ def compare(base: Report, news: list[Report], options: Options) -> Comparison:
             unmeasured.append(f"{labels[case.key()]}: {case.outcome} in {base.name}: {case.reason}")
             continue
         for metric in metrics:
+            # The harness's own cost is known, and not judged.
+            decides = metric.name in options.fail_on and case.outcome != "overhead"
             if not case.values(metric.name):
+                if decides:
+                    unmeasured.append(f"{labels[case.key()]}: no {metric.label} in {base.name}")
                 continue
             judgements = []
             for cases, other, blocked in zip(new_cases, others, blocks, strict=True):
                 refused = _refusal(case, other, cases, blocked)
                 judgements.append(refused or _measure(case, other, metric))  # type: ignore[arg-type]
-            # The harness's own cost is known, and not judged.
-            decides = metric.name in options.fail_on and case.outcome != "overhead"
             rows.append(Row(case, labels[case.key()], metric, judgements, decides))
 
     _decide(rows, options)

@@ -175,7 +175,7 @@ def settling_lines(result: Comparison) -> list[str]:
     for row, found in open_answers:
         own = remedy(row, found)
         if own is None:
-            hopeless.append(f"{row.label}, {row.metric.name}")
+            hopeless.append(f"{row.label}, {row.metric.label}")
         elif own.command not in remedies or own.total > remedies[own.command].total:
             remedies[own.command] = own
     lines = [
@@ -211,7 +211,7 @@ def _cells(row: Row, found: Judgement) -> list[str]:
     counts = f"{len(base)}:{len(found.new_values)}"
     return [
         row.label,
-        row.metric.name,
+        row.metric.label,
         quantity_text(row.case.median(row.metric.name), unit),
         quantity_text(found.new, unit),
         counts,
@@ -236,7 +236,7 @@ HEADINGS = [
 
 
 def _matrix_cells(row: Row) -> list[str]:
-    cells = [row.label, row.metric.name]
+    cells = [row.label, row.metric.label]
     cells.append(quantity_text(row.case.median(row.metric.name), row.metric.unit))
     for found in row.judgements:
         parts = [change_with_interval(found)] if found.ratio is not None else []
@@ -385,7 +385,7 @@ def as_json(result: Comparison) -> str:
 
 def _message(row: Row, found: Judgement) -> str:
     unit = row.metric.unit
-    text = f"{row.metric.name}: {verdict_text(row, found)}"
+    text = f"{row.metric.label}: {verdict_text(row, found)}"
     if found.base is not None:
         text += f", {quantity_text(found.base, unit)} → {quantity_text(found.new, unit)}"
         text += f", {change_with_interval(found)}"
@@ -405,7 +405,7 @@ def as_junit(result: Comparison) -> str:
         for report, found in zip(result.news, row.judgements, strict=True):
             if not row.decides:
                 continue
-            name = f"{row.label} {row.metric.name}"
+            name = f"{row.label} {row.metric.label}"
             test = ElementTree.SubElement(suite, "testcase", classname=report.name, name=name)
             counts["tests"] += 1
             if found.code == ExitCode.ANSWER_IS_NO:
@@ -416,6 +416,8 @@ def as_junit(result: Comparison) -> str:
                 ElementTree.SubElement(test, "error", message=_message(row, found))
             else:
                 ElementTree.SubElement(test, "system-out").text = _message(row, found)
+    if settling := settling_lines(result):
+        ElementTree.SubElement(suite, "system-out").text = "\n".join([f"{SETTLING}:", *settling])
     for name, number in counts.items():
         suite.set(name, str(number))
     return ElementTree.tostring(suite, encoding="unicode", xml_declaration=True)
@@ -448,4 +450,7 @@ def as_github(result: Comparison) -> str:
             else:
                 continue
             lines.append(_command(level, row.label, _message(row, found)))
+    if settling := settling_lines(result):
+        message = "\n".join([f"{SETTLING}:", *_shortened(settling)])
+        lines.append(_command("notice", "Inconclusive", message))
     return "\n".join([*lines, summary(result)]) + "\n"

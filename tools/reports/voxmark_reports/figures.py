@@ -108,6 +108,17 @@ def _roofline(case: Case, forward_backward: float) -> tuple[float | None, str]:
     return None, "the limits of this machine were not measured in this run"
 
 
+def _no_figure(case: Case) -> str | None:
+    """Why a case that was measured has no times to draw."""
+    for name in ("step_seconds", "forward_backward_seconds"):
+        values = case.values(name)
+        if not values:
+            return "no step was timed after the warm-up"
+        if min(values) <= 0:
+            return f"{name} is 0"
+    return None
+
+
 def figures_of(reports: Sequence[Report]) -> list[Figure]:
     """Every case with verified times, in the order of the reports. What the null backend shows is
     the harness's cost, and no figure."""
@@ -117,7 +128,7 @@ def figures_of(reports: Sequence[Report]) -> list[Figure]:
     shared = shared_members(all_cases) | {"backend", "image", "batch"}
     for report in reports:
         for case in cases_of(report):
-            if case.outcome != "ok" or report.op_level:
+            if case.outcome != "ok" or report.op_level or _no_figure(case):
                 continue
             steps = case.values("step_seconds")
             step = statistics.median(steps)
@@ -266,6 +277,8 @@ def warnings(reports: Sequence[Report]) -> list[str]:
                 verified = [record["verification"]["verified"] for record in case.measured]
                 if not all(verified):
                     found[f"{label}: not verified: {_unverified_reason(case)}"] = None
+                if why := _no_figure(case):
+                    found[f"{label}: left out of the figures: {why}"] = None
                 for kernel, count in differences.slow_kernels(case).items():
                     found[f"{label}: {count} stages run as {kernel}, which is slow"] = None
             if noise := case.noisy():

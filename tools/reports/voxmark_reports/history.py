@@ -5,16 +5,18 @@ from __future__ import annotations
 import argparse
 import os
 import shlex
+from collections.abc import Sequence
 from pathlib import Path
 
 import orjson
 
 from voxmark_reports import compare, comparison, comparison_formats, page, trend
+from voxmark_reports.cases import cases_of
 from voxmark_reports.console import print_table
 from voxmark_reports.errors import ExitCode, ToolError
 from voxmark_reports.files import write_file
-from voxmark_reports.history_store import Acceptance, State, open_store
-from voxmark_reports.reading import read_report, unique_names
+from voxmark_reports.history_store import Acceptance, State, Store, open_store
+from voxmark_reports.reading import Report, read_report, unique_names
 from voxmark_reports.text import clean
 
 EXAMPLE = """\
@@ -22,9 +24,9 @@ Example: voxmark history add report.json --accept
          voxmark history gate new.json --add
          voxmark history trend -o trend.html
 
-The gate compares with the last accepted state of the same machine and with the last one that was
-accepted by hand (add --accept), and tells the worse. Its exit codes are those of voxmark compare,
-and 3 where there is no such state. A folder of reports is one state."""
+The gate compares every case with the last accepted state of the same machine that has it and with
+the last such one that was accepted by hand (add --accept), and tells the worse. Its exit codes are
+those of voxmark compare, and 3 where there is no such state. A folder of reports is one state."""
 
 _SEVERITY = (
     ExitCode.DONE,
@@ -64,7 +66,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--metric",
         action="append",
         metavar="METRIC",
-        help="default: step_seconds and peak_bytes; may be repeated",
+        help="default: step_seconds, peak_bytes and op_seconds; any other that the reports have, as"
+        " compile_seconds or counters.NAME; may be repeated",
     )
     trends.set_defaults(action=_trend)
 
@@ -157,6 +160,22 @@ def _trend(arguments: argparse.Namespace) -> ExitCode:
     return ExitCode.DONE
 
 
+def _base(
+    store: Store, states: Sequence[tuple[State, set[bytes]]], ignore: frozenset[str]
+) -> Report:
+    """The first state's report, with the cases that the others have instead. The environment is the
+    first's: of one machine they all are."""
+    first, *earlier = states
+    base = store.report(first[0])
+    for state, keys in earlier:
+        report = store.report(state)
+        kept = [case for case in cases_of(base) if case.key(ignore) not in keys]
+        added = [case for case in cases_of(report) if case.key(ignore) in keys]
+        base.records = [record for case in kept + added for record in case.records]
+        base.name += f" and {report.name} for {'; '.join(case.label() for case in added)}"
+    return base
+
+
 def _gate(arguments: argparse.Namespace) -> ExitCode:
     options = compare.judging_options(arguments)
     report = read_report(arguments.report)
@@ -164,10 +183,12 @@ def _gate(arguments: argparse.Namespace) -> ExitCode:
     with open_store(arguments.db, create=arguments.add) as store:
         # The last state, and the last that somebody accepted by hand: steps too small to be seen
         # one by one add up against that.
-        bases = [store.last_accepted(report), store.last_accepted(report, by_hand=True)]
-        states = {state.number: state for state in bases if state}
+        last = store.last_accepted(report, ignore=options.ignore)
+        anchor = store.last_accepted(report, by_hand=True, ignore=options.ignore)
+        bases = [states for states in ([last] if anchor == last else [last, anchor]) if states]
         results = [
-            comparison.compare(store.report(state), [report], options) for state in states.values()
+            comparison.compare(_base(store, states, options.ignore), [report], options)
+            for states in bases
         ]
         if results:
             result = max(results, key=lambda r: _SEVERITY.index(r.exit_code))  # the first of equals
@@ -177,7 +198,7 @@ def _gate(arguments: argparse.Namespace) -> ExitCode:
             own = [] if arguments.db == default_file() else ["--db", arguments.db]
             command = ["voxmark", "history", *own, "add", arguments.report, "--accept"]
             reason = (
-                "no accepted state of this machine with a case in common; accept one with:"
+                "no other accepted state of this machine with a case in common; accept one with:"
                 f" {clean(shlex.join(map(str, command)))}"
             )
             comparison_formats.write_skip(report.name, reason, arguments.format)

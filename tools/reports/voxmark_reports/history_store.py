@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import sqlite3
 import zlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from enum import IntEnum
@@ -52,7 +52,8 @@ class Acceptance(IntEnum):
     BY_GATE = 2  # it passed: small steps may hide behind each other, so it is no anchor
 
 
-METRICS = ("step_seconds", "forward_backward_seconds", "peak_bytes", "planned_bytes")
+# Kept as figures; any other is read from the reports when it is asked for.
+METRICS = ("step_seconds", "forward_backward_seconds", "peak_bytes", "planned_bytes", "op_seconds")
 
 
 @dataclass
@@ -99,15 +100,16 @@ class Store:
         self._connection = connection
 
     def add(self, report: Report, commit: str | None, acceptance: Acceptance) -> bool:
-        """False when it is there already; `acceptance` is then only ever switched on."""
+        """False when it is there already; `acceptance` is then only ever switched on, and a gate
+        takes back no acceptance by hand."""
         content = _content(report)
         digest = hashlib.sha256(content).hexdigest()
         with self._connection as connection:
             known = connection.execute("SELECT id FROM state WHERE sha256 = ?", [digest]).fetchone()
             if known:
                 if acceptance:
-                    update = "UPDATE state SET accepted = ? WHERE id = ?"
-                    connection.execute(update, [int(acceptance), *known])
+                    update = "UPDATE state SET accepted = ? WHERE id = ? AND accepted != ?"
+                    connection.execute(update, [int(acceptance), *known, int(Acceptance.BY_HAND)])
                 return False
             row = (
                 digest,
@@ -126,7 +128,7 @@ class Store:
             )
             connection.executemany(
                 "INSERT INTO figure VALUES (?, ?, ?, ?, ?, ?)",
-                list(_figures(cursor.lastrowid, report)),
+                [(cursor.lastrowid, *figure) for figure in _figures(report, METRICS)],
             )
         return True
 
@@ -144,28 +146,40 @@ class Store:
 
     def report(self, state: State) -> Report:
         row = self._connection.execute("SELECT content FROM state WHERE id = ?", [state.number])
-        name = f"history {state.number} ({(state.commit or 'unknown commit')[:12]})"
+        name = f"history {state.number} ({clean(state.commit or 'unknown commit')[:12]})"
         content = orjson.loads(zlib.decompress(row.fetchone()[0]))
         if isinstance(content, dict) and content.get("schema") == MERGED:
             return Report(name=name, **content["report"])
         return parse_report(content, name)
 
-    def last_accepted(self, report: Report, by_hand: bool = False) -> State | None:
-        """Of the same machine, with a case in common; the latest, or the latest anchor."""
-        keys = {case.key() for case in cases_of(report)}
+    def last_accepted(
+        self, report: Report, by_hand: bool = False, ignore: Iterable[str] = ()
+    ) -> list[tuple[State, set[bytes]]]:
+        """Of the same machine the latest accepted state, or anchor, for every case of the report,
+        with the keys of those cases: mostly one state; earlier ones for what it lacks. Never the
+        report itself."""
+        missing = {case.key(ignore) for case in cases_of(report)}
         fingerprint = differences.machine_fingerprint(report)
+        query = "SELECT id FROM state WHERE sha256 = ?"
+        digest = hashlib.sha256(_content(report)).hexdigest()
+        itself = self._connection.execute(query, [digest]).fetchone()
+        found = []
         for state in reversed(self.states()):
             wanted = state.acceptance == Acceptance.BY_HAND if by_hand else state.accepted
-            if wanted and state.fingerprint == fingerprint:
-                rows = self._connection.execute(
-                    "SELECT DISTINCT case_key FROM figure WHERE state = ?", [state.number]
-                )
-                if any(row[0] in keys for row in rows):
-                    return state
-        return None
+            if not wanted or state.fingerprint != fingerprint or (state.number,) == itself:
+                continue
+            rows = self._connection.execute(
+                "SELECT DISTINCT case_key FROM figure WHERE state = ?", [state.number]
+            )
+            keys = missing & {Case(orjson.loads(row[0])).key(ignore) for row in rows}
+            if keys:
+                found.append((state, keys))
+                missing -= keys
+        return found
 
     def series(self, metrics: Sequence[str]) -> list[Series]:
         """One per case, metric and machine."""
+        others = [metric for metric in metrics if metric not in METRICS]
         states = {state.number: state for state in self.states()}
         found: dict[tuple[Any, ...], Series] = {}
         for number, state in states.items():
@@ -173,7 +187,8 @@ class Store:
                 "SELECT case_key, label, metric, median, processes FROM figure WHERE state = ?",
                 [number],
             )
-            for case_key, label, metric, median, processes in rows:
+            read = _figures(self.report(state), others) if others else ()
+            for case_key, label, metric, median, processes in (*rows, *read):
                 if metric not in metrics:
                     continue
                 key = (state.fingerprint, case_key, metric)
@@ -197,13 +212,16 @@ def _commit(report: Report) -> str | None:
     return f"{commit}-dirty" if commit and report.program.get("dirty") else commit
 
 
-def _figures(number: int | None, report: Report) -> Iterator[tuple[Any, ...]]:
+def _figures(
+    report: Report, metrics: Iterable[str]
+) -> Iterator[tuple[bytes, str, str, float, int]]:
+    """As the table figure has them."""
     for case in cases_of(report):
-        for metric in (*METRICS, "op_seconds"):
+        for metric in metrics:
             median = case.median(metric)
             if median is not None and case.outcome != "overhead":
                 label, count = _label(case), len(case.values(metric))
-                yield (number, case.key(), label, metric, median, count)
+                yield (case.key(), label, metric, median, count)
 
 
 def _label(case: Case) -> str:

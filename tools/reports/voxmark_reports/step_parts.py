@@ -108,7 +108,8 @@ def by_threads(case: Case) -> dict[str, float] | None:
             number(sample["readings"].get(name)) for sample in samples for name in _CPU_TIMES
         ):
             return None
-        processes.append([_parts_of_sample(sample, threads) for sample in samples])
+        if samples:  # else all were to warm up
+            processes.append([_parts_of_sample(sample, threads) for sample in samples])
     if not processes:
         return None
     names = processes[0][0].keys()

@@ -13,7 +13,10 @@ def clean(value: object) -> str:
     text = str(value)
     if text.isprintable():
         return text
-    return "".join("?" if unicodedata.category(c) in ("Cc", "Cf", "Cs") else c for c in text)
+    controls = ("Cc", "Cf", "Cs", "Zl", "Zp")
+    return "".join(
+        "?" if unicodedata.category(c) in controls or c in "\ufffe\uffff" else c for c in text
+    )
 
 
 def significant(value: float, digits: int = 4) -> str:

@@ -8,12 +8,13 @@ from typing import Any
 import altair as alt
 
 from voxmark_reports import charts
+from voxmark_reports.cases import unit_of
 from voxmark_reports.change_points import ChangePoint, change_points
 from voxmark_reports.charts import Chart
 from voxmark_reports.history_store import Series
 from voxmark_reports.page import Section, paragraph
 from voxmark_reports.tables import Table
-from voxmark_reports.text import bytes_text, change_text, clean, quantity_text, seconds_text
+from voxmark_reports.text import change_text, clean, quantity_text
 
 MOST_CHARTS = 40
 
@@ -24,10 +25,6 @@ def find_changes(series: Sequence[Series]) -> Found:
     """Those with changes first."""
     found = [(one, change_points([point.median for point in one.points])) for one in series]
     return sorted(found, key=lambda entry: not entry[1])
-
-
-def unit_of(metric: str) -> str:
-    return "bytes" if metric.endswith("_bytes") else "seconds"
 
 
 def commit_text(commit: str | None) -> str:
@@ -83,16 +80,16 @@ def series_table(found: Found) -> Table:
 
 
 def series_chart(number: int, series: Series, changes: Sequence[ChangePoint]) -> Chart:
-    scale = 2**-30 if unit_of(series.metric) == "bytes" else 1.0
-    unit = "GiB" if scale < 1 else "s"
-    show = bytes_text if scale < 1 else seconds_text
+    unit = unit_of(series.metric)
+    scale = 2**-30 if unit == "bytes" else 1.0
+    axis = {"bytes": " (GiB)", "seconds": " (s)"}.get(unit, "")
     rows = [
         {
             "order": position,
             "commit": commit_text(point.state.commit),
             "created": clean(point.state.created),
             "value": scale * point.median,
-            "shown": show(point.median),
+            "shown": quantity_text(point.median, unit),
             "processes": point.processes,
             "accepted": "yes" if point.state.accepted else "no",
         }
@@ -105,7 +102,7 @@ def series_chart(number: int, series: Series, changes: Sequence[ChangePoint]) ->
     )
     y = alt.Y(
         "value:Q",
-        title=f"{series.metric} ({unit})",
+        title=series.metric + axis,
         scale=alt.Scale(zero=False, padding=10),
         axis=alt.Axis(format=".5~g"),  # also where all values are the same
     )
