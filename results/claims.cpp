@@ -13,6 +13,7 @@
 #include "results/claims_data.h"
 #include "results/claims_tables.h"
 #include "results/memory_line.h"
+#include "results/training_report.h"
 
 namespace voxmark {
 namespace {
@@ -256,28 +257,6 @@ Finding judge_memory(const Json& claim, const std::string& backend,
     judge_bytes(claim, needed, finding);
   }
   return finding;
-}
-
-// Why a training run is not the paper's; "" where it is.
-std::string why_not_papers_training(const Json& training) {
-  const Json& options = training.at("options");
-  const Json& cases = training.at("cases");
-  constexpr int kBrats = 484;  // scans of Task01_BrainTumour
-  int scans = 0;
-  for (const auto& part : cases.items()) {
-    scans += part.value().get<int>();
-  }
-  if (scans != kBrats) {
-    return fmt::format("{} scans, the BraTS data set has {}", scans, kBrats);
-  }
-  if (options.at("image") != Json({240, 240, 144}) || options.at("batch") != 16 ||
-      options.at("channels") != 1 || options.at("filters") != 16) {
-    return "not the paper's images, batch or model (voxmark train --preset whitepaper)";
-  }
-  if (training.at("epochs").size() < 25) {
-    return fmt::format("{} epochs, the paper trained 25", training.at("epochs").size());
-  }
-  return training.at("test").is_null() ? "its test split was not scored" : "";
 }
 
 Finding judge_training(const Json& claim, const Json& training) {

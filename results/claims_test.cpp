@@ -247,12 +247,20 @@ TEST(Claims, AnotherMachinesSecondsAreNotComparableAndSayWhatCanBeSaid) {
 }
 
 Json training_of(int scans) {
-  const Json options = {
-      {"image", {240, 240, 144}}, {"batch", 16}, {"channels", 1}, {"filters", 16}};
+  const Json options = {{"preset", "whitepaper"},
+                        {"image", {240, 240, 144}},
+                        {"batch", 16},
+                        {"channels", 1},
+                        {"classes", 1},
+                        {"filters", 16},
+                        {"tile", false},
+                        {"downsample", 1}};
   const Json mean = {{"accuracy", 0.9965}, {"loss", 0.3}, {"hard_dice", {0.82}}};
   return {{"options", options},
+          {"data", {{"kind", "decathlon"}}},
           {"cases", {{"training", scans - 78}, {"validation", 32}, {"test", 46}}},
           {"epochs", std::vector<int>(25)},
+          {"end", "done"},
           {"test", {{"mean", mean}}}};
 }
 
@@ -273,6 +281,21 @@ TEST(Claims, ATrainingRunIsJudgedWhereItIsThePapers) {
   evidence.training = training_of(100);
   EXPECT_EQ(finding("dice").verdict, Verdict::not_comparable);
   EXPECT_EQ(finding("dice").remark, "100 scans, the BraTS data set has 484");
+}
+
+TEST(Claims, ATrainingRunOfOtherDataOrOptionsIsNotComparable) {
+  const auto finding = [](const char* part, const char* key, const Json& value) {
+    Evidence evidence = example_evidence();
+    evidence.training = training_of(484);
+    evidence.training[part][key] = value;
+    const Finding found = judge(claim_of("dice"), recorded(3.4, 1), evidence).at(0);
+    EXPECT_EQ(found.verdict, Verdict::not_comparable) << key;
+    return found.remark;
+  };
+  EXPECT_EQ(finding("data", "kind", "phantom"), "data: phantom, not the BraTS data set");
+  EXPECT_THAT(finding("options", "classes", 3), HasSubstr("classes 3, the paper's is 1"));
+  EXPECT_THAT(finding("options", "tile", true), HasSubstr("tile true, the paper's is false"));
+  EXPECT_THAT(finding("options", "downsample", 2), HasSubstr("downsample 2, the paper's is 1"));
 }
 
 }  // namespace

@@ -19,6 +19,21 @@ std::int64_t persistent_elements(const Program& program) {
   return count;
 }
 
+// Of prediction, and of a checkpoint.
+std::int64_t weight_bytes(const Program& program) {
+  return persistent_elements(program) * (2 * kDouble + kFloat);
+}
+
+// As it is held: values and labels.
+std::int64_t image_bytes(const UnetOptions& network, const Dims& volume) {
+  return volume.voxels() * (network.input_channels * kFloat + 1);
+}
+
+// The image in double for its scale, sums and their weights, the result.
+std::int64_t gathering_bytes(const UnetOptions& network, const Dims& volume) {
+  return volume.voxels() * (2 * kDouble + output_channels(network) * (kDouble + kFloat));
+}
+
 }  // namespace
 
 int batches_ahead(const TrainingOptions& options) { return options.readers + kBatchesAhead; }
@@ -31,7 +46,7 @@ HostMemory host_memory(const TrainingOptions& options, const Program& step,
   const std::int64_t window = options.image.voxels();
   const std::int64_t volume = parts.training.dims.voxels();
   const std::int64_t sample = window * (inputs + outputs) * kFloat;
-  const std::int64_t image = volume * (inputs * kFloat + 1);
+  const std::int64_t image = image_bytes(options.network, parts.training.dims);
   HostMemory memory;
   // One more is in the step's hands.
   memory.batches = (batches_ahead(options) + 1) * options.batch * sample;
@@ -39,11 +54,14 @@ HostMemory host_memory(const TrainingOptions& options, const Program& step,
   // the sample before and after it is turned.
   const std::int64_t reading = 2 * image + volume * kFloat + window * kDouble + 2 * sample;
   memory.images = options.readers * reading + (images_ahead(options) + 1) * image;
-  memory.weights = persistent_elements(step) * (2 * kDouble + kFloat);
-  // The image in double for its scale, sums and their weights, the result; a tile of the net's.
-  memory.prediction = volume * (2 * kDouble + outputs * (kDouble + kFloat)) + window * kDouble +
-                      sample + window * outputs * kDouble;
+  memory.weights = weight_bytes(step);
+  memory.prediction = gathering_bytes(options.network, parts.training.dims);
   return memory;
+}
+
+std::int64_t bytes_beside_prediction(const UnetOptions& network, const Program& program,
+                                     const Dims& volume) {
+  return image_bytes(network, volume) + gathering_bytes(network, volume) + weight_bytes(program);
 }
 
 CompileOptions step_options(const TrainingOptions& options, std::int64_t beside) {

@@ -5,6 +5,7 @@
 #include <cstdint>
 
 #include "training/training_options.h"
+#include "workloads/network.h"
 #include "workloads/program.h"
 
 namespace voxmark {
@@ -13,7 +14,7 @@ struct HostMemory {
   std::int64_t batches = 0;     // held or in the making
   std::int64_t images = 0;      // that batches are cut from and predictions made of
   std::int64_t weights = 0;     // of prediction, and of a checkpoint that is being written
-  std::int64_t prediction = 0;  // of one image, gathered from its tiles
+  std::int64_t prediction = 0;  // of one image, gathered from its pieces
 
   std::int64_t total() const { return batches + images + weights + prediction; }
 };
@@ -21,6 +22,11 @@ struct HostMemory {
 // `step`: the training program. Images are reckoned with the dims of the data set's first.
 HostMemory host_memory(const TrainingOptions& options, const Program& step,
                        const SubjectParts& parts);
+
+// Beside the plans of a prediction: the image as it was read, what its prediction is gathered in,
+// and copies of the weights. `program`: one that has the weights.
+std::int64_t bytes_beside_prediction(const UnetOptions& network, const Program& program,
+                                     const Dims& volume);
 
 // How many batches, and images, are held or in the making at most.
 int batches_ahead(const TrainingOptions& options);

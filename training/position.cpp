@@ -20,7 +20,22 @@ EpochRecord record_from_json(const Json& json) {
   return record;
 }
 
+Forecast forecast_from_json(const Json& json) {
+  return {json.at("step_seconds").get<double>(), json.at("epoch_seconds").get<double>(),
+          json.at("test_seconds").get<double>(), json.at("total_seconds").get<double>(),
+          json.at("planned_bytes").get<std::int64_t>()};
+}
+
 }  // namespace
+
+Json to_json(const Forecast& forecast) {
+  if (forecast.step_seconds == 0) return {};
+  return {{"step_seconds", forecast.step_seconds},
+          {"epoch_seconds", forecast.epoch_seconds},
+          {"test_seconds", forecast.test_seconds},
+          {"total_seconds", forecast.total_seconds},
+          {"planned_bytes", forecast.planned_bytes}};
+}
 
 Json to_json(const EpochRecord& record) {
   return {{"epoch", record.epoch},
@@ -44,7 +59,8 @@ Json to_json(const Position& position) {
           {"scores", position.scores.state()}, {"step_losses", position.step_losses},
           {"seconds", position.seconds},       {"waiting_seconds", position.waiting_seconds},
           {"epochs", std::move(epochs)},       {"best_loss", number_to_json(position.best_loss)},
-          {"best_epoch", position.best_epoch}, {"memory_bytes", position.memory_bytes}};
+          {"best_epoch", position.best_epoch}, {"memory_bytes", position.memory_bytes},
+          {"peak_bytes", position.peak_bytes}, {"forecast", to_json(position.forecast)}};
 }
 
 Position position_from_json(const Json& json, const std::string& name) {
@@ -62,6 +78,10 @@ Position position_from_json(const Json& json, const std::string& name) {
     position.best_loss = number_from_json(json.at("best_loss"), name);
     position.best_epoch = json.at("best_epoch").get<int>();
     position.memory_bytes = json.at("memory_bytes").get<std::int64_t>();
+    // Checkpoints of earlier versions have neither.
+    position.peak_bytes = json.value("peak_bytes", std::int64_t{0});
+    const Json forecast = json.value("forecast", Json());
+    if (!forecast.is_null()) position.forecast = forecast_from_json(forecast);
   } catch (const Json::exception& error) {
     throw_bad_input("{}: position: {}", name, error.what());
   }

@@ -31,6 +31,18 @@ struct EpochRecord {
 
 Json to_json(const EpochRecord& record);
 
+// Measured on one step and one validation case.
+struct Forecast {
+  double step_seconds = 0;   // 0: nothing was measured
+  double epoch_seconds = 0;  // validation included
+  double test_seconds = 0;
+  double total_seconds = 0;
+  std::int64_t planned_bytes = 0;
+};
+
+// Null where nothing was measured.
+Json to_json(const Forecast& forecast);
+
 struct Position {
   int epoch = 0;          // in work, from 0
   std::int64_t step = 0;  // of it: the next one
@@ -42,6 +54,8 @@ struct Position {
   double best_loss = std::numeric_limits<double>::infinity();
   int best_epoch = 0;             // from 1; 0: none yet
   std::int64_t memory_bytes = 0;  // that the run had: what did not fit was predicted in tiles
+  std::int64_t peak_bytes = 0;    // the highest of its processes; 0: unknown
+  Forecast forecast;              // the first, of all epochs and the test
 };
 
 Json to_json(const Position& position);

@@ -69,7 +69,16 @@ void Predictor::load_weights_into(Compiled& compiled) const {
 
 std::int64_t Predictor::planned_bytes_of(const Dims& dims) const {
   const Program program = inference_program(options_, dims);
-  return options_.backend->plan(program, compile_options(options_, program)).total_bytes();
+  return options_.backend->plan(program, compile_options(options_, program)).total_bytes() +
+         piece_bytes(dims);
+}
+
+// Input and target as they are cut, and the prediction that is read.
+std::int64_t Predictor::piece_bytes(const Dims& dims) const {
+  const auto floats = static_cast<std::int64_t>(sizeof(float));
+  const auto doubles = static_cast<std::int64_t>(sizeof(double));
+  return dims.voxels() *
+         (options_.network.input_channels * floats + channels() * (floats + doubles));
 }
 
 Dims Predictor::piece_for(const Dims& padded) {
@@ -88,6 +97,10 @@ Dims Predictor::piece_for(const Dims& padded) {
 
 Predictor::Compiled& Predictor::compiled_for(const Dims& dims) {
   const auto key = std::tuple(dims.d, dims.h, dims.w);
+  if (compiled_bytes_ + piece_bytes(dims) > options_.memory_bytes) {  // it may have become less
+    compiled_.clear();
+    compiled_bytes_ = 0;
+  }
   const auto known = compiled_.find(key);
   if (known != compiled_.end()) return known->second;
 
@@ -98,12 +111,13 @@ Predictor::Compiled& Predictor::compiled_for(const Dims& dims) {
                 fmt::format("{}: {}", options_.backend->name(), unsupported->reason));
   }
   const std::int64_t bytes = options_.backend->plan(program, compile).total_bytes();
-  if (compiled_bytes_ + bytes > std::min(kKeptBytes, options_.memory_bytes)) {
+  const std::int64_t needed = bytes + piece_bytes(dims);
+  if (compiled_bytes_ + needed > std::min(kKeptBytes, options_.memory_bytes)) {
     compiled_.clear();
     compiled_bytes_ = 0;
   }
   compiled_bytes_ += bytes;
-  planned_bytes_ = std::max(planned_bytes_, compiled_bytes_);
+  planned_bytes_ = std::max(planned_bytes_, compiled_bytes_ + piece_bytes(dims));
   Compiled compiled{std::move(program), nullptr};
   compiled.executable = options_.backend->compile(compiled.program, compile);
   load_weights_into(compiled);

@@ -43,9 +43,12 @@ class Predictor {
   std::vector<float> predict(const Subject& subject);
 
   std::int64_t channels() const { return output_channels(options_.network); }
-  // The largest plan among what was compiled so far.
+  // Of planned_bytes_of(): what the next predictions may take.
+  void set_memory_bytes(std::int64_t bytes) { options_.memory_bytes = bytes; }
+  // The most that what was compiled so far takes, in the sense of planned_bytes_of().
   std::int64_t planned_bytes() const { return planned_bytes_; }
-  // What predicting pieces of `dims` takes; nothing is compiled.
+  // What predicting pieces of `dims` takes: the plan, and a piece's input and prediction. Nothing
+  // is compiled.
   std::int64_t planned_bytes_of(const Dims& dims) const;
   // The extents that a padded volume is predicted in: its own, or those of tiles. Throws Error
   // (cannot_here) when not even a tile fits.
@@ -60,6 +63,7 @@ class Predictor {
   };
 
   Compiled& compiled_for(const Dims& dims);
+  std::int64_t piece_bytes(const Dims& dims) const;
   void load_weights_into(Compiled& compiled) const;
   std::vector<float> predict_at_network_scale(const Subject& subject);
 

@@ -75,17 +75,19 @@ class Trainer {
       end = train_epochs();
     }
     if (stopped_early()) end = TrainingEnd::early_stop;
-    TrainingResult result = result_so_far();
-    result.end = end;
+    std::vector<TestCase> test;  // before the result, which has the peak
     if (end == TrainingEnd::done || end == TrainingEnd::early_stop) {
-      result.test = score_test();
-      if (result.test.size() < parts_.test.count) {  // some of the cases tell nothing
-        result.test.clear();
-        result.end = TrainingEnd::interrupted;
+      test = score_test();
+      if (test.size() < parts_.test.count) {  // some of the cases tell nothing
+        test.clear();
+        end = TrainingEnd::interrupted;
       }
     }
+    TrainingResult result = result_so_far();
+    result.end = end;
+    result.test = std::move(test);
     result.prediction_tiled = predictor_->tiled_for_memory();
-    result.forecast.planned_bytes = planned_bytes();
+    result.forecast.planned_bytes = std::max(result.forecast.planned_bytes, planned_bytes());
     return result;
   }
 
@@ -180,7 +182,8 @@ class Trainer {
     executable_->run();
     Clock::time_point start = Clock::now();
     executable_->run();
-    forecast_.step_seconds = seconds_since(start);
+    Forecast forecast;
+    forecast.step_seconds = seconds_since(start);
 
     double case_seconds = 0;
     const SubjectSource& scored = parts_.validation.count > 0 ? parts_.validation : parts_.test;
@@ -194,12 +197,17 @@ class Trainer {
     }
     validation_seconds_ = case_seconds * static_cast<double>(parts_.validation.count);
     test_seconds_ = case_seconds * static_cast<double>(parts_.test.count);
-    step_seconds_ = forecast_.step_seconds;
-    forecast_.epoch_seconds =
-        static_cast<double>(steps_) * forecast_.step_seconds + validation_seconds_;
-    forecast_.total_seconds = seconds_left();
-    forecast_.planned_bytes = planned_bytes();
-    observer_.forecast(forecast_);
+    step_seconds_ = forecast.step_seconds;
+    forecast.epoch_seconds =
+        static_cast<double>(steps_) * forecast.step_seconds + validation_seconds_;
+    forecast.test_seconds = test_seconds_;
+    forecast.total_seconds = seconds_left();
+    forecast.planned_bytes = planned_bytes();
+    observer_.forecast(forecast);
+    if (position_.forecast.step_seconds == 0) position_.forecast = forecast;
+    // Of the epochs that are asked for now: a resumed run may go on for more.
+    Forecast& first = position_.forecast;
+    first.total_seconds = options_.epochs * first.epoch_seconds + first.test_seconds;
   }
 
   double seconds_left() const {
@@ -336,15 +344,22 @@ class Trainer {
     return cases;
   }
 
-  TrainingResult result_so_far() const {
+  TrainingResult result_so_far() {
+    note_peak();
     TrainingResult result;
     result.epochs = position_.epochs;
     result.best_epoch = position_.best_epoch;
-    result.forecast = forecast_;
+    result.forecast = position_.forecast;
+    result.peak_bytes = position_.peak_bytes;
     return result;
   }
 
+  void note_peak() {
+    position_.peak_bytes = std::max(position_.peak_bytes, observer_.peak_bytes());
+  }
+
   void save(const std::string& path) {
+    note_peak();
     const Json state = {{"options", to_json(options_)},
                         {"data", parts_.facts.identity},
                         {"computing", computing_json(options_)},
@@ -365,7 +380,6 @@ class Trainer {
   std::unique_ptr<Predictor> predictor_;
   Position position_;
   std::optional<std::int64_t> had_memory_bytes_;  // the resumed run, where it was more than now
-  Forecast forecast_;
   double step_seconds_ = 0;
   double validation_seconds_ = 0;
   double test_seconds_ = 0;

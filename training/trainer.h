@@ -19,14 +19,6 @@ struct TestCase {
   Scores scores;
 };
 
-// Before the first epoch: measured on one step and one validation case.
-struct Forecast {
-  double step_seconds = 0;
-  double epoch_seconds = 0;  // validation included
-  double total_seconds = 0;  // of what is left, the test included
-  std::int64_t planned_bytes = 0;
-};
-
 enum class TrainingEnd { done, early_stop, interrupted, diverged };
 std::string_view to_string(TrainingEnd end);
 
@@ -34,8 +26,9 @@ struct TrainingResult {
   TrainingEnd end = TrainingEnd::done;
   std::vector<EpochRecord> epochs;  // those before a resumption too
   int best_epoch = 0;
-  std::vector<TestCase> test;  // all of them, scored with the best epoch's weights; or none
-  Forecast forecast;
+  std::vector<TestCase> test;     // all of them, scored with the best epoch's weights; or none
+  Forecast forecast;              // the first, of all epochs and the test
+  std::int64_t peak_bytes = 0;    // the highest of the run's processes; 0: unknown
   bool prediction_tiled = false;  // whole volumes did not fit into the memory
 };
 
@@ -45,6 +38,7 @@ class TrainingObserver {
   virtual ~TrainingObserver() = default;
   // Something that a person should know, in one line.
   virtual void warning(const std::string& /*text*/) {}
+  // Before this process's first step; total_seconds: of what is left.
   virtual void forecast(const Forecast& /*forecast*/) {}
   virtual void step(int /*epoch*/, std::int64_t /*step*/, std::int64_t /*steps*/, double /*loss*/,
                     double /*seconds_left*/) {}
@@ -53,6 +47,8 @@ class TrainingObserver {
   virtual void tested(const TestCase& /*scored*/, std::size_t /*number*/, std::size_t /*count*/) {}
   // Asked between steps, and between cases that are scored: whether to stop, with a checkpoint.
   virtual bool stop() { return false; }
+  // Asked for checkpoints and results: the high-water mark of this process; 0: unknown.
+  virtual std::int64_t peak_bytes() { return 0; }
 };
 
 // Checkpoints of a run's folder.

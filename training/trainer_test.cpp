@@ -38,12 +38,16 @@ class Listener : public TrainingObserver {
   }
   void epoch(const TrainingResult&, double) override { ++epochs; }
   void warning(const std::string& text) override { warnings.push_back(text); }
+  void forecast(const Forecast& forecast) override { seconds_left = forecast.total_seconds; }
+  std::int64_t peak_bytes() override { return peak; }
   bool stop() override {
     return static_cast<int>(losses.size()) == stop_before_ && epochs >= epochs_before_;
   }
 
   std::vector<double> losses;
   std::vector<std::string> warnings;
+  double seconds_left = 0;
+  std::int64_t peak = 0;
   int epochs = 0;
 
  private:
@@ -187,6 +191,49 @@ TEST(Train, AFullDiskLeavesTheLastGoodCheckpoint) {
   EXPECT_EQ(third.losses, second.losses);
 }
 
+TEST(Train, AResumedRunKeepsTheFirstForecastAndTheHighestPeak) {
+  TemporaryFolder folder;
+  TrainingOptions options = small_options(folder.path("run"), "naive");
+  const SubjectParts parts = parts_of(options);
+  Listener before(5);  // within the second epoch
+  before.peak = 900;
+  const Forecast first = train(options, parts, false, before).forecast;
+  EXPECT_EQ(first.total_seconds, 2 * first.epoch_seconds + first.test_seconds);
+  EXPECT_NEAR(before.seconds_left, first.total_seconds, 1e-9 * first.total_seconds);
+
+  Listener after;
+  after.peak = 300;
+  const TrainingResult resumed = train(options, parts, true, after);
+  EXPECT_EQ(resumed.peak_bytes, 900);
+  EXPECT_EQ(resumed.forecast.step_seconds, first.step_seconds);
+  EXPECT_EQ(resumed.forecast.total_seconds, first.total_seconds);
+  EXPECT_NE(after.seconds_left, first.total_seconds);
+
+  Listener only_test;
+  only_test.peak = 1000;
+  const TrainingResult tested = train(options, parts, true, only_test);
+  EXPECT_EQ(tested.peak_bytes, 1000);
+  EXPECT_EQ(tested.forecast.total_seconds, first.total_seconds);
+
+  options.epochs = 3;
+  Listener more;
+  EXPECT_EQ(train(options, parts, true, more).forecast.total_seconds,
+            3 * first.epoch_seconds + first.test_seconds);
+}
+
+TEST(Position, OfAnEarlierVersionHasNeitherPeakNorForecast) {
+  Position position;
+  position.peak_bytes = 900;
+  position.forecast = {1, 2, 3, 4, 5};
+  Json json = to_json(position);
+  EXPECT_EQ(position_from_json(json, "new").peak_bytes, 900);
+  EXPECT_EQ(position_from_json(json, "new").forecast.total_seconds, 4);
+  json.erase("peak_bytes");
+  json.erase("forecast");
+  EXPECT_EQ(position_from_json(json, "old").peak_bytes, 0);
+  EXPECT_TRUE(to_json(position_from_json(json, "old").forecast).is_null());
+}
+
 TEST(Train, RefusesToResumeAnotherRun) {
   TemporaryFolder folder;
   TrainingOptions options = small_options(folder.path("run"), "naive");
@@ -295,6 +342,19 @@ TEST(HostMemory, CountsWhatIsReadAheadAndGrowsWithIt) {
   options.network.filters = 4;
   EXPECT_GT(memory_of().weights, 3 * before.weights);
   EXPECT_EQ(memory_of().prediction, before.prediction);
+}
+
+TEST(HostMemory, OfAPredictionIsItsImageWhatIsGatheredAndTheWeights) {
+  UnetOptions network;
+  network.filters = 2;
+  const Program program = lower(unet3d(network), 1, {16, 16, 16}, Mode::training);
+  const auto bytes_of = [&](const Dims& dims) {
+    return bytes_beside_prediction(network, program, dims);
+  };
+  // Values, labels, the scale's doubles, sums, their weights, the result.
+  EXPECT_EQ(bytes_of({64, 64, 64}) - bytes_of({32, 64, 64}),
+            std::int64_t{32} * 64 * 64 * (4 + 1 + 8 + 8 + 8 + 4));
+  EXPECT_GT(bytes_of({1, 1, 1}), 1000);
 }
 
 TEST(Train, EndsWhenWeightsAreNoNumbersAndKeepsTheCheckpointBefore) {

@@ -177,6 +177,9 @@ TEST(Tricks, CompareAtEqualVoxelsAndGoOnWhereTheyWereStopped) {
   EXPECT_EQ(dice_of(read_json_file(folder.path("tricks/tricks.json"))), dice_of(results));
 
   std::vector<std::string> other = arguments;
+  other.insert(other.end(), {"--memory-limit", "1GiB"});
+  EXPECT_THAT(run_voxmark(other).err, HasSubstr("memory_limit_bytes null, expected 1073741824"));
+  other = arguments;
   other[4] = "48";  // the image
   const CommandResult refused = run_voxmark(other);
   EXPECT_EQ(refused.status, 64);
@@ -196,12 +199,17 @@ TEST(Train, GoesOnWithMoreEpochsAndRefusesToOverwrite) {
   const CommandResult again = run_voxmark(arguments);
   EXPECT_EQ(again.status, 64);
   EXPECT_THAT(again.err, HasSubstr("--resume"));
+  const Json before = read_training_report(folder.path("run/training.json"));
   arguments.insert(arguments.end(), {"--resume", "--epochs", "3"});
   arguments.erase(arguments.begin() + 9, arguments.begin() + 11);  // the first --epochs
   const CommandResult resumed = run_voxmark(arguments);
   ASSERT_EQ(resumed.status, 0) << resumed.err;
   const Json report = read_training_report(folder.path("run/training.json"));
   EXPECT_EQ(report["epochs"].size(), 3U);
+  // What was predicted first.
+  EXPECT_EQ(report["forecast"]["step_seconds"], before["forecast"]["step_seconds"]);
+  EXPECT_GT(report["forecast"]["total_seconds"], before["forecast"]["total_seconds"]);
+  EXPECT_GT(report["memory"]["peak_bytes"], 0);
 }
 
 TEST(Train, FindsABrokenFileBeforeAnythingIsComputed) {
@@ -220,6 +228,25 @@ TEST(Train, FindsABrokenFileBeforeAnythingIsComputed) {
   EXPECT_THAT(result.err, HasSubstr(broken));
   EXPECT_THAT(result.err, HasSubstr("cut short"));
   EXPECT_THAT(result.err, Not(HasSubstr("predicted: ")));
+}
+
+TEST(Predict, CutsIntoTilesWhatDoesNotFitBesideItsImage) {
+  TemporaryFolder folder;
+  std::vector<std::string> arguments = small_run("phantom:4", folder.path("run"));
+  arguments.insert(arguments.end(), {"--steps", "1"});
+  ASSERT_EQ(run_voxmark(arguments).status, 0);
+  const auto is_tiled = [&](const char* limit) {
+    const CommandResult result =
+        run_voxmark({"predict", folder.path("run/best.safetensors"), "--data", "phantom:1:64x64x64",
+                     "--part", "all", "--backend", "naive", "--memory-limit", limit, "--out",
+                     folder.path("labels"), "--json"});
+    EXPECT_EQ(result.status, 0) << result.err;
+    return result.json()["predictions"][0]["tiled_for_memory"].get<bool>();
+  };
+  // The plan of the whole takes less than 12 MiB; with image, sums, result and weights it is 24
+  // to 28.
+  EXPECT_FALSE(is_tiled("32MiB"));
+  EXPECT_TRUE(is_tiled("20MiB"));
 }
 
 TEST(Predict, RefusesAPartWithoutCases) {

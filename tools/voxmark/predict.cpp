@@ -12,6 +12,7 @@
 #include "tools/voxmark/subcommand.h"
 #include "training/checkpoint.h"
 #include "training/data.h"
+#include "training/host_memory.h"
 #include "training/overlay.h"
 #include "training/predictor.h"
 #include "training/scores.h"
@@ -97,15 +98,20 @@ std::string stem_of(const std::string& path) {
 
 class Predicting {
  public:
-  Predicting(const PredictFlags& flags, const TrainingOptions& model, const Weights& weights)
+  // `program`: one that has the weights.
+  Predicting(const PredictFlags& flags, const TrainingOptions& model, const Program& program)
       : flags_(flags),
-        classes_(model.network.classes),
-        predictor_(predictor_options_of(flags, model)) {
-    predictor_.set_weights(weights);
+        network_(model.network),
+        program_(program),
+        memory_bytes_(memory_bytes_of(flags.memory_limit)),
+        predictor_(predictor_options_of(flags, model, memory_bytes_)) {
+    predictor_.set_weights(load_weights(flags.checkpoint, program));
   }
 
   Json predict(const Scan& scan) {
     const Subject& subject = scan.subject;
+    const std::int64_t beside = bytes_beside_prediction(network_, program_, subject.dims);
+    predictor_.set_memory_bytes(std::max<std::int64_t>(0, memory_bytes_ - beside));
     const std::vector<float> prediction = predictor_.predict(subject);
     const auto labels = hard_labels(prediction, predictor_.channels(), subject.dims);
     const std::string stem = (fs::path(flags_.out) / stem_of(subject.name)).string();
@@ -116,7 +122,8 @@ class Predicting {
       const std::span<const std::uint8_t> truth =
           scan.has_truth ? std::span<const std::uint8_t>(subject.labels)
                          : std::span<const std::uint8_t>();
-      write_png(stem + "_overlay.png", draw_overlay(subject, labels, truth, scan.affine, classes_));
+      write_png(stem + "_overlay.png",
+                draw_overlay(subject, labels, truth, scan.affine, network_.classes));
     }
     Json result = {{"image", subject.name},
                    {"prediction", stem + "_prediction.nii.gz"},
@@ -131,8 +138,9 @@ class Predicting {
 
  private:
   static PredictorOptions predictor_options_of(const PredictFlags& flags,
-                                               const TrainingOptions& model) {
-    PredictorOptions options = predictor_options(model, memory_bytes_of(flags.memory_limit));
+                                               const TrainingOptions& model,
+                                               std::int64_t memory_bytes) {
+    PredictorOptions options = predictor_options(model, memory_bytes);
     options.backend = &learning_backend(flags.backend);
     options.precision = parse_precision(flags.precision);
     options.threads = flags.threads;
@@ -148,7 +156,9 @@ class Predicting {
   }
 
   const PredictFlags& flags_;
-  std::int64_t classes_;
+  UnetOptions network_;
+  const Program& program_;
+  std::int64_t memory_bytes_;  // that all of it may take
   Predictor predictor_;
 };
 
@@ -188,7 +198,7 @@ ExitCode predict(const PredictFlags& flags) {
   fs::create_directories(flags.out, error);
   if (error) throw_bad_input("--out {}: cannot be made: {}", flags.out, error.message());
 
-  Predicting predicting(flags, model, load_weights(flags.checkpoint, program));
+  Predicting predicting(flags, model, program);
   Json results = Json::array();
   const auto add = [&](const Scan& scan) {
     results.push_back(predicting.predict(scan));

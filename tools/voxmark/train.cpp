@@ -149,21 +149,15 @@ bool print_estimate(const TrainingOptions& options, const SubjectParts& parts) {
 Json report_of(const Json& frame, const TrainingResult& result, const Json& end) {
   Json report = frame;
   report["created"] = iso_time(std::chrono::system_clock::now());
-  const Forecast& forecast = result.forecast;
-  report["forecast"] = forecast.step_seconds == 0 ? Json()
-                                                  : Json{{"step_seconds", forecast.step_seconds},
-                                                         {"epoch_seconds", forecast.epoch_seconds},
-                                                         {"total_seconds", forecast.total_seconds},
-                                                         {"planned_bytes", forecast.planned_bytes}};
+  report["forecast"] = to_json(result.forecast);
   report["epochs"] = Json::array();
   for (const EpochRecord& epoch : result.epochs) report["epochs"].push_back(to_json(epoch));
   report["best_epoch"] = result.best_epoch;
   report["end"] = end;
   report["test"] = test_json(result);
   report["claims"] = paper_figures(report, whitepaper_claims().claims);
-  const auto peak = process_bytes(0, "VmHWM");
-  report["memory"] = {{"planned_bytes", forecast.planned_bytes},
-                      {"peak_bytes", peak ? Json(*peak) : Json()}};
+  report["memory"] = {{"planned_bytes", result.forecast.planned_bytes},
+                      {"peak_bytes", result.peak_bytes > 0 ? Json(result.peak_bytes) : Json()}};
   return report;
 }
 
@@ -231,6 +225,7 @@ class TrainingScreen : public TrainingObserver {
   }
 
   bool stop() override { return pending_interrupt() != 0; }
+  std::int64_t peak_bytes() override { return process_bytes(0, "VmHWM").value_or(0); }
 
   void write(const TrainingResult& result, const Json& end) const {
     const Json report = report_of(frame_, result, end);

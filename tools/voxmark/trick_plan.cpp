@@ -115,6 +115,9 @@ bool is_finished(const Json& report, const TrickOptions& options, const Trick& t
                        {"epochs", options.epochs},
                        {"backend", options.backend},
                        {"precision", options.precision},
+                       {"threads", options.threads},
+                       {"memory_limit_bytes",
+                        options.memory_limit_bytes ? Json(*options.memory_limit_bytes) : Json()},
                        {"seed", seed},
                        {"split_seed", kSplitSeed}};
   const Json& found = report.at("options");

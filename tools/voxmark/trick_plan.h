@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -23,7 +24,8 @@ struct TrickOptions {
   std::string backend = "onednn";
   std::string precision = "fp32";
   int threads = 1;
-  std::string memory_limit;  // as on the command line
+  std::string memory_limit;                        // as on the command line
+  std::optional<std::int64_t> memory_limit_bytes;  // the same; nothing: no limit
 };
 
 struct Trick {

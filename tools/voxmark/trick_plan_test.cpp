@@ -80,6 +80,8 @@ TEST(Tricks, AreFinishedOnlyWhenTestedWithTheSameOptions) {
                    {"epochs", 25},
                    {"backend", "onednn"},
                    {"precision", "fp32"},
+                   {"threads", 1},
+                   {"memory_limit_bytes", nullptr},
                    {"seed", 3},
                    {"split_seed", 1}}},
                  {"end", "done"},
@@ -92,6 +94,14 @@ TEST(Tricks, AreFinishedOnlyWhenTestedWithTheSameOptions) {
   report["end"] = "done";
   report["test"] = nullptr;
   EXPECT_FALSE(is_finished(report, options, trick, 3, "run"));
+  TrickOptions other = options;
+  other.threads = 2;
+  EXPECT_THAT(refusal_of([&] { is_finished(report, other, trick, 3, "run"); }),
+              testing::HasSubstr("threads 1, expected 2"));
+  other = options;
+  other.memory_limit_bytes = 1024;
+  EXPECT_THAT(refusal_of([&] { is_finished(report, other, trick, 3, "run"); }),
+              testing::HasSubstr("memory_limit_bytes null, expected 1024"));
   report["options"]["epochs"] = 10;
   EXPECT_THAT(refusal_of([&] { is_finished(report, options, trick, 3, "run"); }),
               testing::HasSubstr("epochs 10, expected 25"));

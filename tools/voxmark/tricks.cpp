@@ -42,8 +42,10 @@ TrickOptions options_of(const TricksFlags& flags) {
   check_at_least("--seeds", flags.seeds, 1);
   check_threads(flags.common.threads);
   learning_backend(flags.common.backend);
-  memory_bytes_of(flags.common.memory_limit);
   TrickOptions options = flags.common;
+  if (!options.memory_limit.empty()) {
+    options.memory_limit_bytes = memory_bytes_of(options.memory_limit);
+  }
   options.image = parse_dims(flags.model.image);
   options.batch = flags.model.batch;
   options.channels = flags.model.unet.input_channels;
