@@ -37,7 +37,8 @@ class DocumentBuilder : public nlohmann::json_sax<Json> {
   bool number_integer(number_integer_t value) override { return add(value); }
   bool number_unsigned(number_unsigned_t value) override { return add(value); }
   bool number_float(number_float_t value, const string_t& text) override {
-    if (!std::isfinite(value)) throw_bad_input("{}: number {} is not finite", name_, text);
+    if (!std::isfinite(value))
+      throw_bad_input("{}: number {} is not finite{}", name_, text, place_text());
     return add(value);
   }
   bool string(string_t& value) override { return add(std::move(value)); }
@@ -59,7 +60,7 @@ class DocumentBuilder : public nlohmann::json_sax<Json> {
 
   bool parse_error(std::size_t byte, const std::string&,
                    const nlohmann::detail::exception& error) override {
-    throw_bad_input("{}: byte {}: {}", name_, byte, readable(error.what()));
+    throw_bad_input("{}: byte {}: {}{}", name_, byte, readable(error.what()), place_text());
   }
 
  private:
@@ -68,6 +69,16 @@ class DocumentBuilder : public nlohmann::json_sax<Json> {
     std::string key;  // of the member that comes next, in an object
     std::unordered_set<std::string> keys;
   };
+
+  // " (at "key")" of the member that is being read.
+  std::string place_text() const {
+    for (auto level = levels_.rbegin(); level != levels_.rend(); ++level) {
+      if (!level->key.empty()) {
+        return fmt::format(" (at \"{}\")", level->key.substr(0, kMaxQuotedBytes));
+      }
+    }
+    return "";
+  }
 
   // Appends to the innermost open container and returns where the value now lives. The address
   // holds while the value is open: its container cannot grow before it is closed.

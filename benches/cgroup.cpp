@@ -25,26 +25,38 @@ std::optional<std::string> cgroup_path(const std::string& text, std::string_view
   return std::nullopt;
 }
 
-std::string cgroup_file(const std::string& controller, const std::string& file,
-                        const std::string& root) {
+std::vector<std::string> cgroup_files(const std::string& controller, const std::string& file,
+                                      const std::string& root) {
   std::ostringstream text;
   text << std::ifstream(root + "/proc/self/cgroup").rdbuf();
   const std::string mount = root + "/sys/fs/cgroup";
-  std::vector<std::string> candidates;
+  std::vector<std::string> files;
+  const auto add_up_to = [&](const std::string& folder, std::string path) {
+    while (true) {
+      std::string candidate = folder + path + "/" + file;
+      if (access(candidate.c_str(), R_OK) == 0) {
+        files.push_back(std::move(candidate));
+      }
+      const std::size_t slash = path.find_last_of('/');
+      if (slash == std::string::npos) {
+        return;
+      }
+      path.erase(slash);
+    }
+  };
   if (const auto path = cgroup_path(text.str(), controller)) {
-    candidates.push_back(mount + "/" + controller + *path + "/" + file);
-    candidates.push_back(mount + "/" + controller + "/" + file);
+    add_up_to(mount + "/" + controller, *path == "/" ? "" : *path);
   }
   if (const auto path = cgroup_path(text.str(), "")) {
-    candidates.push_back(mount + *path + "/" + file);
-    candidates.push_back(mount + "/" + file);
+    add_up_to(mount, *path == "/" ? "" : *path);
   }
-  for (const std::string& candidate : candidates) {
-    if (access(candidate.c_str(), R_OK) == 0) {
-      return candidate;
-    }
-  }
-  return "";
+  return files;
+}
+
+std::string cgroup_file(const std::string& controller, const std::string& file,
+                        const std::string& root) {
+  const std::vector<std::string> files = cgroup_files(controller, file, root);
+  return files.empty() ? "" : files.front();
 }
 
 }  // namespace voxmark

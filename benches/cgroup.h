@@ -4,6 +4,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 namespace voxmark {
 
@@ -11,9 +12,12 @@ namespace voxmark {
 // "0::/a/b" (version 2, controller "").
 std::optional<std::string> cgroup_path(const std::string& text, std::string_view controller);
 
-// A file of our group's controller ("cpu", "memory"), where it can be read: in version 1, in
-// version 2, or at the mount itself, as it looks from inside a container. "" where there is none.
-// `root` stands before /proc and /sys.
+// A file of our group's controller ("cpu", "memory") and of the groups around it, innermost first,
+// as far as they can be read: an outer group's limit binds too. From inside a container the mount
+// itself may be all there is. `root` stands before /proc and /sys.
+std::vector<std::string> cgroup_files(const std::string& controller, const std::string& file,
+                                      const std::string& root = "");
+// The innermost of them; "" where there is none.
 std::string cgroup_file(const std::string& controller, const std::string& file,
                         const std::string& root = "");
 

@@ -179,7 +179,7 @@ Json energy_per_image(Json energy, const CaseSpec& spec) {
 
 void time_case(const Backend& backend, const CaseSpec& spec, const Extras& extras, const Say& say) {
   // Both before OpenMP's threads are created.
-  CounterPasses passes(extras.counters);
+  CounterPasses passes(counter_groups(extras.counters));
   FrequencyMeter frequency(extras.counters != "none");
   check_team(spec.threads);
   const Program program = training_program(spec);

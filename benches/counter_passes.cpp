@@ -1,10 +1,13 @@
 #include "benches/counter_passes.h"
 
+#include <algorithm>
+#include <utility>
+
 namespace voxmark {
 
-CounterPasses::CounterPasses(const std::string& events) {
-  for (const CounterGroup& group : counter_groups(events)) {
-    groups_.emplace_back(group);
+CounterPasses::CounterPasses(const std::vector<CounterGroup>& groups) {
+  for (const CounterGroup& events : groups) {
+    groups_.push_back({events, Counters(events)});
   }
 }
 
@@ -12,27 +15,35 @@ Json CounterPasses::run(const std::function<void()>& step, double step_flops) {
   CounterValues values;
   int passes = 0;
   bool user_space_only = false;
-  for (Counters& group : groups_) {
-    group.start();
-    const bool is_open = group.is_open();  // else there is nothing to run a step for
-    if (is_open) {
-      step();
-      ++passes;
+  for (auto& [names, counters] : groups_) {
+    const bool tells = std::ranges::any_of(names, [&](const std::string& event) {
+      return counters.is_open(event) && !(values.contains(event) && values.at(event).value);
+    });
+    if (!tells) {
+      values.merge(counters.missing());
+      continue;
     }
-    for (auto& [event, value] : group.stop()) {
+    counters.start();
+    step();
+    ++passes;
+    for (auto& [event, value] : counters.stop()) {
       // An event of several groups: from the one that has it with the others of its figures.
-      if ((is_open && value.value) || !values.contains(event)) {
+      if (value.value || !values.contains(event)) {
         values[event] = std::move(value);
       }
     }
-    user_space_only = user_space_only || group.user_space_only();
+    user_space_only = user_space_only || counters.user_space_only();
   }
   Json events = Json::object();
   for (const auto& [event, value] : values) {
     events[event] = to_json(value);
   }
+  Json derived = derived_figures(values, step_flops);
+  if (user_space_only) {  // the task clock runs in the kernel too
+    derived["frequency_hz"] = to_json(missing_counter("cycles: of user space alone"));
+  }
   return {{"events", std::move(events)},
-          {"derived", derived_figures(values, step_flops)},
+          {"derived", std::move(derived)},
           {"user_space_only", user_space_only},
           {"passes", passes}};
 }

@@ -11,16 +11,20 @@ namespace voxmark {
 
 class CounterPasses {
  public:
-  // Opens every group: before the first OpenMP region. `events` as counter_groups() reads them.
-  explicit CounterPasses(const std::string& events);
+  // Opens every group: before the first OpenMP region.
+  explicit CounterPasses(const std::vector<CounterGroup>& groups);
 
-  // Runs `step` once per group. {"events": {name: {"value", "running_fraction"} or {"value": null,
-  // "reason"}}, "derived": {...}, "user_space_only", "passes", "reason" where hardware is missing}.
-  // `step_flops`: nominal ones of a step.
+  // Runs `step` once per group that has an event to count. {"events": {name: {"value",
+  // "running_fraction"} or {"value": null, "reason"}}, "derived": {...}, "user_space_only",
+  // "passes"}. `step_flops`: nominal ones of a step.
   Json run(const std::function<void()>& step, double step_flops);
 
  private:
-  std::vector<Counters> groups_;
+  struct Group {
+    CounterGroup events;
+    Counters counters;
+  };
+  std::vector<Group> groups_;
 };
 
 }  // namespace voxmark

@@ -70,6 +70,11 @@ CounterReading read_counter(int descriptor) {
   return reading;
 }
 
+// What only the kernel does: without it they would read 0.
+bool happens_in_kernel(const std::string& event) {
+  return event == "context-switches" || event == "cpu-migrations";
+}
+
 std::string paranoid_level() {
   std::ifstream file("/proc/sys/kernel/perf_event_paranoid");
   std::string level;
@@ -132,7 +137,7 @@ Counters::Counters(const CounterGroup& events) {
       counter.descriptor = open_counter(attributes);
       int error_number = errno;
       // Unprivileged users may count their own code, not the kernel's on their behalf.
-      if (counter.descriptor < 0 && error_number == EACCES &&
+      if (counter.descriptor < 0 && error_number == EACCES && !happens_in_kernel(event) &&
           encode(event, false, attributes) == PFM_SUCCESS) {
         counter.descriptor = open_counter(attributes);
         error_number = errno;
@@ -157,7 +162,21 @@ Counters::~Counters() {
 Counters::Counters(Counters&& other) noexcept
     : counters_(std::exchange(other.counters_, {})), user_space_only_(other.user_space_only_) {}
 
-bool Counters::is_open() const { return !counters_.empty() && counters_.front().descriptor >= 0; }
+bool Counters::is_open(const std::string& event) const {
+  return std::ranges::any_of(counters_, [&](const Counter& counter) {
+    return counter.event == event && counter.descriptor >= 0;
+  });
+}
+
+CounterValues Counters::missing() const {
+  CounterValues values;
+  for (const Counter& counter : counters_) {
+    if (counter.descriptor < 0) {
+      values[counter.event] = missing_counter(counter.reason);
+    }
+  }
+  return values;
+}
 
 void Counters::start() {
   for (Counter& counter : counters_) {
@@ -174,12 +193,12 @@ CounterValues Counters::stop() {
       ioctl(counter.descriptor, PERF_EVENT_IOC_DISABLE, 0);
     }
   }
-  CounterValues values;
+  CounterValues values = missing();
   for (const Counter& counter : counters_) {
-    values[counter.event] =
-        counter.descriptor < 0
-            ? missing_counter(counter.reason)
-            : counter_value(difference(counter.start, read_counter(counter.descriptor)));
+    if (counter.descriptor >= 0) {
+      values[counter.event] =
+          counter_value(difference(counter.start, read_counter(counter.descriptor)));
+    }
   }
   return values;
 }
@@ -206,11 +225,8 @@ std::string explain_open_error(int error_number, const std::string& paranoid) {
 }
 
 std::string missing_hardware_counters() {
-  Counters cycles({"cycles"});
-  if (cycles.is_open()) {
-    return "";
-  }
-  return cycles.stop().at("cycles").reason;
+  const CounterValues missing = Counters({"cycles"}).missing();
+  return missing.empty() ? "" : missing.at("cycles").reason;
 }
 
 }  // namespace voxmark

@@ -34,8 +34,9 @@ class Counters {
   Counters(Counters&& other) noexcept;
   Counters& operator=(Counters&&) = delete;
 
-  // Whether there is something to count: the first event, which the others are to be read with.
-  bool is_open() const;
+  bool is_open(const std::string& event) const;
+  // The events that are not open, each with its reason.
+  CounterValues missing() const;
   void start();
   // Counted since start(), by all threads together.
   CounterValues stop();

@@ -276,17 +276,28 @@ std::optional<std::string> first_line(const std::string& path) {
   return file.is_open() ? std::optional(line) : std::nullopt;
 }
 
-// CPUs that the cgroup grants, as "1.5"; nothing where it sets no limit.
+// CPUs that the cgroup and those around it grant, as "1.5"; nothing where none sets a limit.
 std::optional<double> cpu_quota(const std::string& root) {
-  double quota = 0;
-  double period = 0;
-  std::ifstream version2(cgroup_file("cpu", "cpu.max", root));
-  if (version2 >> quota >> period) {  // "max 100000" is no number
-    return quota / period;
+  std::optional<double> least;
+  const auto add = [&least](double quota, double period) {
+    if (quota > 0 && period > 0) {  // version 1 has -1 for none
+      least = std::min(least.value_or(quota / period), quota / period);
+    }
+  };
+  double quota = 0, period = 0;
+  for (const std::string& file : cgroup_files("cpu", "cpu.max", root)) {
+    if (std::ifstream(file) >> quota >> period) {  // "max 100000" is no number
+      add(quota, period);
+    }
   }
-  std::ifstream(cgroup_file("cpu", "cpu.cfs_quota_us", root)) >> quota;
-  std::ifstream(cgroup_file("cpu", "cpu.cfs_period_us", root)) >> period;
-  return quota > 0 && period > 0 ? std::optional(quota / period) : std::nullopt;
+  constexpr std::string_view kQuota = "cpu.cfs_quota_us";
+  for (const std::string& file : cgroup_files("cpu", std::string(kQuota), root)) {
+    const std::string folder = file.substr(0, file.size() - kQuota.size());
+    if (std::ifstream(file) >> quota && std::ifstream(folder + "cpu.cfs_period_us") >> period) {
+      add(quota, period);
+    }
+  }
+  return least;
 }
 
 Json system_section(const std::string& root) {

@@ -74,12 +74,15 @@ TEST(Environment, TellsLimitsOfTheControlGroupAndVersionsOfLibraries) {
   std::filesystem::create_directories(root.path() + "/sys/fs/cgroup/job");
   std::ofstream(root.path() + "/proc/self/cgroup") << "0::/job\n";
   std::ofstream(root.path() + "/sys/fs/cgroup/job/memory.max") << "1073741824\n";
+  std::ofstream(root.path() + "/sys/fs/cgroup/job/cpu.max") << "400000 100000\n";
+  std::ofstream(root.path() + "/sys/fs/cgroup/cpu.max") << "150000 100000\n";
   std::ofstream(root.path() + "/sys/fs/cgroup/job/cpuset.cpus.effective") << "0-3\n";
   std::ofstream(root.path() + "/proc/meminfo") << "MemTotal: 5 kB\nMemAvailable: 4 kB\n";
   std::ofstream(root.path() + "/proc/cpuinfo") << "cpu MHz\t\t: 2450.000\n";
   const Json environment = probe_environment(root.path());
   EXPECT_EQ(environment.at("memory").at("cgroup_limit"), "1073741824");
   EXPECT_EQ(environment.at("system").at("cgroup_cpus"), "0-3");
+  EXPECT_EQ(environment.at("system").at("cpu_quota"), 1.5) << "the outer group's binds too";
   EXPECT_EQ(environment.at("cpu").at("mhz"), "2450.000");
   EXPECT_TRUE(environment.at("memory").at("malloc_mmap_threshold").is_null());
   bool has_glibc = false;

@@ -21,10 +21,10 @@ FrequencyMeter::FrequencyMeter(bool with_counters, std::string root) : root_(std
     return;
   }
   Counters counters({"cycles"});
-  if (counters.is_open()) {
+  if (counters.is_open("cycles")) {
     counter_.emplace(std::move(counters));
   } else {
-    without_counter_ = counters.stop().at("cycles").reason;
+    without_counter_ = counters.missing().at("cycles").reason;
   }
 }
 

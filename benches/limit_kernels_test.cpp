@@ -1,8 +1,14 @@
 #include "benches/limit_kernels.h"
 
+#include <fmt/format.h>
 #include <gtest/gtest.h>
 
+#include <filesystem>
+#include <fstream>
 #include <string>
+
+#include "benches/machine_limits.h"
+#include "benches/testing/temporary_folder.h"
 
 namespace voxmark {
 namespace {
@@ -20,6 +26,25 @@ TEST(MultiplyAdd, ComputesWhatItCounts) {
   const auto count = static_cast<float>(kernel.flops_per_round / 2);
   EXPECT_NEAR(kernel.rounds(20000), count, 1e-3F * count);
   EXPECT_LT(kernel.rounds(1), 0.5F * count) << "it needs many rounds";
+}
+
+// A server with several last-level caches keeps as much in them as all together hold.
+TEST(MachineLimits, CountEveryLastLevelCacheThatThreadsReach) {
+  const TemporaryFolder folder;
+  const auto add_cache = [&](int cpu, int index, const char* size, const char* sharing) {
+    const std::string cache = fmt::format("{}/cpu{}/cache/index{}", folder.path(), cpu, index);
+    std::filesystem::create_directories(cache);
+    std::ofstream(cache + "/size") << size << "\n";
+    std::ofstream(cache + "/shared_cpu_list") << sharing << "\n";
+  };
+  for (int cpu = 0; cpu < 8; ++cpu) {
+    add_cache(cpu, 0, "1024K", std::to_string(cpu).c_str());
+    add_cache(cpu, 1, "65536K", cpu < 4 ? "0-3" : "4-7");
+  }
+  EXPECT_EQ(last_level_cache_bytes(1, folder.path()), 64 << 20);
+  EXPECT_EQ(last_level_cache_bytes(2, folder.path()), 128 << 20);
+  EXPECT_EQ(last_level_cache_bytes(8, folder.path()), 128 << 20);
+  EXPECT_EQ(last_level_cache_bytes(8, folder.path() + "/none"), 32 << 20) << "the least";
 }
 
 }  // namespace

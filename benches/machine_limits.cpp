@@ -1,13 +1,16 @@
 #include "benches/machine_limits.h"
 
+#include <fmt/format.h>
 #include <omp.h>
 #include <sys/mman.h>
 
 #include <algorithm>
 #include <cmath>
-#include <cstdint>
+#include <filesystem>
 #include <fstream>
+#include <iterator>
 #include <optional>
+#include <set>
 #include <span>
 
 #include "base/number_text.h"
@@ -23,19 +26,6 @@ constexpr double kBudgetSeconds = 0.3;    // per rate
 constexpr std::int64_t kRounds = 200000;  // of multiply-adds: 2 ms, less than a scheduler's slice
 constexpr std::int64_t kCacheMultiple = 4;
 constexpr std::int64_t kLeastCacheBytes = std::int64_t{32} << 20;
-
-// The last cache of one CPU. Other CPUs' caches are others' unless threads reach them: with as many
-// threads as a server has, each array's part still exceeds its thread's share.
-std::int64_t last_cache_bytes() {
-  std::int64_t most = kLeastCacheBytes;
-  for (int index = 0; index < 8; ++index) {
-    std::int64_t kibibytes = 0;  // the file reads "32768K"
-    std::ifstream("/sys/devices/system/cpu/cpu0/cache/index" + std::to_string(index) + "/size") >>
-        kibibytes;
-    most = std::max(most, kibibytes << 10);
-  }
-  return most;
-}
 
 void add_rate(Json& limits, const std::string& name, double amount, const RoundSeconds& seconds) {
   limits[name] = amount / seconds.best;
@@ -104,7 +94,7 @@ class Array {
 
 void add_triad(Json& limits, int threads) {
   constexpr const char* kName = "triad_bytes_per_second";
-  const std::int64_t bytes = kCacheMultiple * last_cache_bytes();
+  const std::int64_t bytes = kCacheMultiple * last_level_cache_bytes(threads);
   if (const MemoryRoom room = memory_room(); 4 * bytes > room.bytes) {
     return add_missing(limits, kName,
                        "three arrays of " + bytes_text(bytes) + " do not fit the " +
@@ -136,6 +126,27 @@ void add_triad(Json& limits, int threads) {
 }
 
 }  // namespace
+
+std::int64_t last_level_cache_bytes(int threads, const std::string& cpus) {
+  std::int64_t bytes = 0;  // of the largest
+  std::set<std::string> caches;
+  for (int cpu = 0; std::filesystem::exists(fmt::format("{}/cpu{}", cpus, cpu)); ++cpu) {
+    std::string sharing;  // the CPUs that share this one's last cache; "" where there is none
+    for (int index = 0;; ++index) {
+      const std::string cache = fmt::format("{}/cpu{}/cache/index{}", cpus, cpu, index);
+      std::int64_t kibibytes = 0;  // the file reads "32768K"
+      if (!(std::ifstream(cache + "/size") >> kibibytes)) {
+        break;
+      }
+      bytes = std::max(bytes, kibibytes << 10);
+      std::getline(std::ifstream(cache + "/shared_cpu_list"), sharing);
+    }
+    caches.insert(sharing);
+  }
+  caches.erase("");
+  const auto reached = std::clamp<std::int64_t>(threads, 1, std::ssize(caches) + (caches.empty()));
+  return std::max(kLeastCacheBytes, bytes * reached);
+}
 
 Json machine_limits(int threads) {
   omp_set_num_threads(threads);

@@ -121,10 +121,24 @@ Json usage_between(const rusage& from, const rusage& to) {
 
 ReadingsProbe::ReadingsProbe(CountProcess count)
     : stat_("/proc/stat"),
-      cpu_stat_(cgroup_file("cpu", "cpu.stat")),
       pressure_("/proc/pressure/cpu"),
       count_(count),
-      counts_at_start_("this program does not count them") {}
+      counts_at_start_("this program does not count them") {
+  for (const std::string& file : cgroup_files("cpu", "cpu.stat")) {
+    cpu_stats_.emplace_back(file);
+  }
+}
+
+// By the quota of any group: each counts its own alone.
+std::optional<double> ReadingsProbe::throttled() const {
+  std::optional<double> sum;
+  for (const RereadFile& file : cpu_stats_) {
+    if (const auto seconds = throttled_seconds(file.text())) {
+      sum = sum.value_or(0) + *seconds;
+    }
+  }
+  return sum;
+}
 
 // A thread's schedstat reads "<ns on a CPU> <ns waiting for one> <slices>".
 std::optional<double> ReadingsProbe::run_delay() {
@@ -155,7 +169,7 @@ std::optional<double> ReadingsProbe::run_delay() {
 StolenTime ReadingsProbe::stolen_time() {
   StolenTime time;
   time.steal = steal_seconds(stat_.text(), sysconf(_SC_CLK_TCK));
-  time.throttled = throttled_seconds(cpu_stat_.text());
+  time.throttled = throttled();
   time.pressure = pressure_seconds(pressure_.text());
   time.run_delay = run_delay();
   return time;
@@ -187,7 +201,7 @@ Json ReadingsProbe::missing() const {
   if (!steal_seconds(stat_.text(), sysconf(_SC_CLK_TCK))) {
     reasons["steal_seconds"] = "cannot read /proc/stat";
   }
-  if (!throttled_seconds(cpu_stat_.text())) {
+  if (!throttled()) {
     reasons["throttled_seconds"] = "no cpu.stat of this cgroup";
   }
   if (!pressure_seconds(pressure_.text())) {

@@ -67,9 +67,11 @@ class ReadingsProbe {
  private:
   StolenTime stolen_time();
   std::optional<double> run_delay();
+  std::optional<double> throttled() const;
 
-  RereadFile stat_, cpu_stat_, pressure_;
-  std::vector<RereadFile> threads_;  // schedstat of each
+  RereadFile stat_, pressure_;
+  std::vector<RereadFile> cpu_stats_;  // of our cgroup and those around it
+  std::vector<RereadFile> threads_;    // schedstat of each
   unsigned long threads_seen_ = 0;
   CountProcess count_;
   CountsOrReason counts_at_start_;

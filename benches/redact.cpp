@@ -33,15 +33,21 @@ std::string without_host(const std::string& text, const std::string& host) {
   }
 }
 
+// A path begins at the beginning of a word or of a compiler's -I, with a slash, "./" or "../";
+// "GB/s" and "and/or" are none.
+bool begins_path(std::string_view text, std::size_t at) {
+  const std::string_view before = text.substr(0, at), rest = text.substr(at);
+  const bool at_begin = before.empty() || ends_word(before.back()) || before.ends_with("-I");
+  return at_begin && (rest.starts_with('/') || rest.starts_with("./") || rest.starts_with("../"));
+}
+
 }  // namespace
 
 std::string redact_paths(const std::string& text) {
   std::string result;
   std::size_t i = 0;
   while (i < text.size()) {
-    // A path begins with a slash at the beginning of a word, and has a second component; "GB/s" and
-    // "and/or" are none.
-    if (text[i] != '/' || (i > 0 && !ends_word(text[i - 1]))) {
+    if (!begins_path(text, i)) {
       result += text[i++];
       continue;
     }

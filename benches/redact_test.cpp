@@ -12,6 +12,8 @@ TEST(Redact, CutsPathsToTheirFileNames) {
   EXPECT_EQ(redact_paths("cannot read /sys/a/b: no such file"), "cannot read b: no such file");
   EXPECT_EQ(redact_paths("12 GB/s and/or exec:/opt/peer/step.py --fast"),
             "12 GB/s and/or exec:step.py --fast");
+  EXPECT_EQ(redact_paths("--data ./private/set exec:../customer/step.py -I/opt/secret/include"),
+            "--data set exec:step.py -Iinclude");
   EXPECT_EQ(redact_paths("/home/jo/data/"), "data");
   EXPECT_EQ(redact_paths("HOME=/home/jo: full"), "HOME=redacted: full");
 }

@@ -220,6 +220,7 @@ struct Runner::Attempt {
   std::set<std::string> reasons;
 
   bool is_tainted() const { return voxmark::is_tainted(tainted_steps, steps) || slow_canary; }
+  std::pair<bool, std::size_t> disturbance() const { return {is_tainted(), tainted_steps}; }
   bool slow_canary = false;
 
   Json json(Json discarded) const {
@@ -273,7 +274,7 @@ void Runner::time(const CaseSpec& spec, Record& record) {
   Json discarded = Json::array();
   for (int i = 0; i < options_.taint_repeats && best.is_tainted() && !best.timed.fault; ++i) {
     Attempt next = attempt(spec);
-    if (next.timed.fault || next.tainted_steps < best.tainted_steps) {
+    if (next.timed.fault || next.disturbance() < best.disturbance()) {
       std::swap(next, best);
     }
     discarded.push_back(next.summary());

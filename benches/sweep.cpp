@@ -9,6 +9,7 @@
 #include <random>
 #include <set>
 #include <span>
+#include <thread>
 #include <utility>
 
 #include "backends/registry.h"
@@ -36,7 +37,13 @@ Json measured_limits(const SweepOptions& options) {
                      options.runner.child.environment);
   child.close_input();
   std::string line;
-  if (child.read_line(line, kPatienceSeconds) != ChildProcess::Read::line) {
+  ChildProcess::Read read = child.read_line(line, kPatienceSeconds);
+  while (read == ChildProcess::Read::interrupted) {
+    // Seconds, and the journal's header needs them: who resumes the run has them from there.
+    std::this_thread::sleep_for(std::chrono::milliseconds(50));
+    read = child.read_line(line, kPatienceSeconds);
+  }
+  if (read != ChildProcess::Read::line) {
     child.kill();
     throw_internal("limits of the machine: {}", child.last_error_line());
   }
@@ -93,8 +100,11 @@ constexpr const char* kIdentity = "identity";  // in a header's details
 constexpr const char* kPartial = "partial";
 
 // A run that was killed between its two journals' ends has a whole report in place of one.
-std::unique_ptr<Journal> reopened_journal(const std::string& path, const std::string& report_path) {
+std::unique_ptr<Journal> reopened_journal(const std::string& path, const std::string& report_path,
+                                          const ReportHeader& header) {
   const Report report = read_report(report_path);
+  check_same_run(report.header.details.value(kIdentity, Json::object()),
+                 header.details.at(kIdentity), report_path);
   auto journal = std::make_unique<Journal>(path, report.header);
   for (const Record& record : report.records) {
     journal->append(record);
@@ -121,7 +131,7 @@ std::unique_ptr<Journal> open_against(const SweepOptions& options, const ReportH
     return open_journal(options, header);
   }
   return first.records.empty() ? std::make_unique<Journal>(path, header)
-                               : reopened_journal(path, options.out);
+                               : reopened_journal(path, options.out, header);
 }
 
 Report redacted_report(const Report& report, const std::string& reproduce_flags) {

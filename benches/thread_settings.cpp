@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <cctype>
 
 #include "base/error.h"
 
@@ -116,9 +117,16 @@ std::optional<std::string> numa_warning(const Json& environment, const ThreadSet
   constexpr std::array<const char*, 4> kHolding = {"OMP_PROC_BIND", "OMP_PLACES",
                                                    "GOMP_CPU_AFFINITY", "KMP_AFFINITY"};
   const Json& variables = environment.at("variables");
-  const bool held = settings.bind.empty() && std::ranges::any_of(kHolding, [&](const char* name) {
-                      return variables.contains(name) && variables.at(name) != "false";
-                    });
+  const auto holds = [&](const std::string& name) {
+    if (!variables.contains(name) ||
+        (settings.runtime == "libgomp" && name.starts_with("KMP_"))) {  // which it does not read
+      return false;
+    }
+    std::string value = variables.at(name).get<std::string>();
+    std::ranges::transform(value, value.begin(), [](unsigned char c) { return std::tolower(c); });
+    return value != "false" && value != "none" && value != "disabled";
+  };
+  const bool held = settings.bind.empty() && std::ranges::any_of(kHolding, holds);
   if (held) {
     return std::nullopt;
   }

@@ -74,6 +74,11 @@ TEST(ThreadSettings, WarnOfThreadsThatWanderBetweenNodes) {
   EXPECT_FALSE(numa_warning(environment, {"cores", ""}));
   environment["variables"]["OMP_PROC_BIND"] = "false";
   EXPECT_TRUE(numa_warning(environment, {}));
+  environment["variables"]["OMP_PROC_BIND"] = "FALSE";
+  EXPECT_TRUE(numa_warning(environment, {}));
+  environment["variables"]["KMP_AFFINITY"] = "compact";  // libgomp does not read it
+  EXPECT_TRUE(numa_warning(environment, {}));
+  EXPECT_FALSE(numa_warning(environment, {"", "", "libiomp5"}));
   environment["variables"]["OMP_PROC_BIND"] = "true";
   EXPECT_FALSE(numa_warning(environment, {}));
   environment = {{"cpu", {{"numa_nodes", 1}}}, {"variables", Json::object()}};

@@ -43,6 +43,9 @@ std::optional<std::string_view> entry_text(std::string_view line) {
 // Opens for appending and takes the lock that one run alone can hold.
 int open_and_lock(const std::string& path) {
   const int descriptor = ::open(path.c_str(), O_WRONLY | O_APPEND | O_CLOEXEC);
+  if (descriptor < 0 && errno == ENOENT) {
+    throw_bad_input("{}: not there, so there is nothing to resume", path);
+  }
   if (descriptor < 0) throw_bad_input("{}: cannot be written: {}", path, describe_errno(errno));
   if (::flock(descriptor, LOCK_EX | LOCK_NB) == 0) return descriptor;
   const int error_number = errno;
