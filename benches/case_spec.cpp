@@ -272,10 +272,11 @@ Batch case_batch(const CaseSpec& spec) {
   return make_batch(subjects(spec), sample_shape(spec), spec.batch, spec.seed, 0, 0);
 }
 
-void check_data(const CaseSpec& spec) {
-  if (spec.data != "synthetic" && spec.data != "phantom") {
-    check_first_batch(subjects(spec), sample_shape(spec), spec.batch, spec.seed);
+std::vector<std::string> check_data(const CaseSpec& spec) {
+  if (spec.data == "synthetic" || spec.data == "phantom") {
+    return {};
   }
+  return check_first_batch(subjects(spec), sample_shape(spec), spec.batch, spec.seed);
 }
 
 CaseSpec verification_shape(const CaseSpec& spec) {

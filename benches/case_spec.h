@@ -58,8 +58,9 @@ CompileOptions compile_options(const CaseSpec& spec);
 // The batch that the case trains on, the same in every step. A pure function of the case.
 // Throws Error (bad_input) when the data cannot be read or is smaller than the image asked for.
 Batch case_batch(const CaseSpec& spec);
-// Throws Error (bad_input) as case_batch() would, as far as the headers of a data set tell.
-void check_data(const CaseSpec& spec);
+// Throws Error (bad_input) as case_batch() would, and returns what is read otherwise than files
+// say, as far as the headers of a data set tell.
+std::vector<std::string> check_data(const CaseSpec& spec);
 
 // The case at which the one that is timed is verified: at most 48 voxels along D and H, from where
 // on oneDNN picks the implementations of all larger images, rows of 48 to 96 voxels that are cut as

@@ -267,8 +267,8 @@ void warn_of_changes(const Json& changes, RunObserver& observer) {
 
 std::string journal_path(const std::string& out) { return out + ".journal"; }
 
-void check_before_start(const std::vector<CaseSpec>& cases, int cpus) {
-  std::set<std::string> data;
+std::vector<std::string> check_before_start(const std::vector<CaseSpec>& cases, int cpus) {
+  std::set<std::string> data, warnings;
   for (const CaseSpec& spec : cases) {
     if (is_external(spec)) {
       child_command({}, spec);  // one that is not installed is skipped
@@ -282,9 +282,11 @@ void check_before_start(const std::vector<CaseSpec>& cases, int cpus) {
         fmt::format("{} {} {} {} {} {}", spec.data, spec.seed, to_string(spec.image), spec.batch,
                     spec.network.input_channels, spec.network.classes);
     if (data.insert(batch).second) {
-      check_data(spec);
+      const std::vector<std::string> found = check_data(spec);
+      warnings.insert(found.begin(), found.end());
     }
   }
+  return {warnings.begin(), warnings.end()};
 }
 
 std::string against_path(const std::string& out) {

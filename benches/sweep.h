@@ -38,7 +38,8 @@ struct SweepResult {
 
 // What can be known to be wrong before anything runs: an unknown backend, a data set that cannot be
 // read or is smaller than the image, more threads than CPUs to run them. Throws Error (bad_input).
-void check_before_start(const std::vector<CaseSpec>& cases, int cpus);
+// Returns what a person should know of the data, in lines.
+std::vector<std::string> check_before_start(const std::vector<CaseSpec>& cases, int cpus);
 
 // Runs the cases and writes the report, a partial one when an interrupt comes; the journal of a
 // partial one stays, to be resumed. Throws Error: bad_input when `out` cannot be written (before

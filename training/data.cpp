@@ -1,5 +1,6 @@
 #include "training/data.h"
 
+#include <algorithm>
 #include <charconv>
 #include <string_view>
 
@@ -37,12 +38,16 @@ SubjectParts open_parts(const std::string& data, const Dims& image, std::uint64_
 }
 
 void read_every_case(const SubjectParts& parts, std::int64_t channels, int readers,
-                     const std::function<bool()>& stop) {
+                     const std::function<bool()>& stop,
+                     const std::function<void(const std::string&)>& warn) {
   for (const SubjectSource* part : {&parts.training, &parts.validation, &parts.test}) {
     ReadAhead<Subject> subjects(
         [&](std::uint64_t index) { return part->load(static_cast<std::size_t>(index), channels); },
         0, part->count, readers, readers);
-    for (std::size_t i = 0; i < part->count && !stop(); ++i) subjects.next();
+    for (std::size_t i = 0; i < part->count && !stop(); ++i) {
+      const Subject subject = subjects.next();
+      std::ranges::for_each(subject.warnings, warn);
+    }
   }
 }
 

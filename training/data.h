@@ -18,8 +18,10 @@ SubjectParts open_parts(const std::string& data, const Dims& image, std::uint64_
 
 // Reads every case once, in `readers` threads, until `stop` says so: a broken file is found now
 // instead of when it is needed, which may be at the end. Throws Error (bad_input) naming the first.
+// `warn`: is told what was read otherwise than files say.
 void read_every_case(const SubjectParts& parts, std::int64_t channels, int readers,
-                     const std::function<bool()>& stop);
+                     const std::function<bool()>& stop,
+                     const std::function<void(const std::string&)>& warn);
 
 bool is_phantom(const std::string& data);
 

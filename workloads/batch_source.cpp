@@ -159,15 +159,19 @@ Batch make_batch(const SubjectSource& source, const SampleShape& shape, std::int
                 });
 }
 
-void check_first_batch(const SubjectSource& source, const SampleShape& shape, std::int64_t images,
-                       std::uint64_t seed) {
+std::vector<std::string> check_first_batch(const SubjectSource& source, const SampleShape& shape,
+                                           std::int64_t images, std::uint64_t seed) {
   check_source(source, shape, images);
   // Later positions meet the same subjects again.
   const std::uint64_t distinct =
       std::min(static_cast<std::uint64_t>(images), std::uint64_t{source.count});
+  std::vector<std::string> warnings;
   for (std::uint64_t position = 0; position < distinct; ++position) {
-    centre_offset(source.outline(subject_at(source.count, seed, 0, position)), shape);
+    const Subject subject = source.outline(subject_at(source.count, seed, 0, position));
+    centre_offset(subject, shape);
+    warnings.insert(warnings.end(), subject.warnings.begin(), subject.warnings.end());
   }
+  return warnings;
 }
 
 Sample training_sample(const Subject& original, const TrainingRecipe& recipe, std::uint64_t seed,

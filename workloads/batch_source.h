@@ -70,9 +70,10 @@ void check_source(const SubjectSource& source, const SampleShape& shape, std::in
 Batch make_batch(const SubjectSource& source, const SampleShape& shape, std::int64_t images,
                  std::uint64_t seed, std::uint64_t epoch, std::uint64_t step);
 
-// Throws Error (bad_input) as make_batch() of the first step would, as far as outlines tell.
-void check_first_batch(const SubjectSource& source, const SampleShape& shape, std::int64_t images,
-                       std::uint64_t seed);
+// Throws Error (bad_input) as make_batch() of the first step would, and returns the subjects'
+// warnings, as far as outlines tell.
+std::vector<std::string> check_first_batch(const SubjectSource& source, const SampleShape& shape,
+                                           std::int64_t images, std::uint64_t seed);
 
 // How a subject becomes what is trained on.
 struct TrainingRecipe {

@@ -130,6 +130,13 @@ void check_same_affine(const NiftiHeader& image, const NiftiHeader& label,
   }
 }
 
+void add_warnings(const std::string& file, const NiftiHeader& header,
+                  std::vector<std::string>& warnings) {
+  for (const std::string& warning : header.warnings) {
+    warnings.push_back(fmt::format("{}: {}", file, warning));
+  }
+}
+
 }  // namespace
 
 DecathlonDataset read_decathlon(const std::string& folder) {
@@ -171,7 +178,8 @@ NiftiHeader read_image_header(const DecathlonDataset& dataset, std::size_t index
 }
 
 std::vector<std::uint8_t> read_labels(const DecathlonDataset& dataset, std::size_t index,
-                                      const NiftiHeader& image) {
+                                      const NiftiHeader& image,
+                                      std::vector<std::string>* warnings) {
   const std::string file = file_of(dataset, dataset.cases.at(index).label);
   const NiftiHeader header = NiftiReader(file).header();
   const bool one_volume =
@@ -182,7 +190,11 @@ std::vector<std::uint8_t> read_labels(const DecathlonDataset& dataset, std::size
   }
   check_same_affine(image, header, file);
 
-  const std::vector<float> values = read_nifti(file).values;
+  const NiftiImage read = read_nifti(file);
+  if (warnings != nullptr) {
+    add_warnings(file, read.header, *warnings);
+  }
+  const std::vector<float>& values = read.values;
   std::vector<std::uint8_t> labels(values.size());
   std::size_t unknown = 0;
   float first_unknown = 0;
@@ -208,6 +220,7 @@ Subject outline_subject(const DecathlonDataset& dataset, std::size_t index) {
   subject.name = file_of(dataset, dataset.cases.at(index).image);
   subject.dims = spatial_dims(header);
   subject.channels = header.shape.size() == 4 ? header.shape[3] : 1;
+  add_warnings(subject.name, header, subject.warnings);
   return subject;
 }
 
@@ -216,10 +229,11 @@ Subject read_subject(const DecathlonDataset& dataset, std::size_t index, std::in
   Subject subject;
   subject.name = file_of(dataset, dataset.cases.at(index).image);
   subject.dims = spatial_dims(header);
-  subject.labels = read_labels(dataset, index, header);
+  subject.labels = read_labels(dataset, index, header, &subject.warnings);
   NiftiImage image = read_nifti(subject.name, channels);
   subject.channels = image.channels;
   subject.image = std::move(image.values);
+  add_warnings(subject.name, image.header, subject.warnings);
   return subject;
 }
 

@@ -36,13 +36,15 @@ DecathlonDataset read_decathlon(const std::string& folder);
 // the map (with one of them and their count).
 Subject read_subject(const DecathlonDataset& dataset, std::size_t index, std::int64_t channels = 0);
 
-// The case without its voxels: reads the image's header only.
+// The case without its voxels: reads the image's header only, and has no other warnings.
 Subject outline_subject(const DecathlonDataset& dataset, std::size_t index);
 
 // The parts of the same case, for those that need one only.
 NiftiHeader read_image_header(const DecathlonDataset& dataset, std::size_t index);
+// `warnings`: where those of the label's file go.
 std::vector<std::uint8_t> read_labels(const DecathlonDataset& dataset, std::size_t index,
-                                      const NiftiHeader& image);
+                                      const NiftiHeader& image,
+                                      std::vector<std::string>* warnings = nullptr);
 
 // Which case serves for what: proportions 406/32/46, as the paper's code splits its 484 cases.
 // Validation and test are rounded down, so that a single case is for training.

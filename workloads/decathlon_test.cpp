@@ -5,6 +5,8 @@
 
 #include <algorithm>
 #include <filesystem>
+#include <fstream>
+#include <limits>
 #include <set>
 
 #include "base/json.h"
@@ -93,6 +95,30 @@ TEST(Decathlon, ReadsA4dImageByChannels) {
   const Subject first = read_subject(dataset, 0, 1);
   EXPECT_EQ(first.channels, 1);
   EXPECT_EQ(first.image.size(), 24U);
+}
+
+TEST(Decathlon, TellsWhatIsReadOtherwiseThanItsFilesSay) {
+  DecathlonFolder folder;
+  const std::vector<float> zeros(24);
+  for (const char* name : {"imagesTr/nan.nii", "labelsTr/nan.nii"}) {
+    const std::string path = folder.path(name);
+    write_nifti(path, {{4, 3, 2}, kAffine}, std::span<const float>(zeros));
+    constexpr std::streamoff kSlope = 112;  // scl_slope in a NIfTI-1 header
+    const float nan = std::numeric_limits<float>::quiet_NaN();
+    std::fstream file(path, std::ios::in | std::ios::out | std::ios::binary);
+    file.seekp(kSlope).write(reinterpret_cast<const char*>(&nan), sizeof nan);
+  }
+  folder.document["training"][0] = {{"image", "./imagesTr/nan.nii"},
+                                    {"label", "./labelsTr/nan.nii"}};
+  ASSERT_EQ(folder.refusal(), "");
+  const DecathlonDataset dataset = read_decathlon(folder.path(""));
+  const std::vector<std::string> read = read_subject(dataset, 0).warnings;
+  ASSERT_EQ(read.size(), 2U);
+  EXPECT_NE(read[0].find("labelsTr/nan.nii: scl_slope = nan: read as unscaled"), std::string::npos);
+  EXPECT_NE(read[1].find("imagesTr/nan.nii: scl_slope = nan: read as unscaled"), std::string::npos);
+  // What is known from headers, before anything runs.
+  const SubjectSource source = decathlon_subjects(folder.path(""), 1);
+  EXPECT_EQ(check_first_batch(source, {{4, 3, 2}, 1, 2}, 1, 1), std::vector<std::string>{read[1]});
 }
 
 TEST(Decathlon, RefusesImageAndLabelThatDiffer) {

@@ -18,6 +18,8 @@ struct Subject {
   std::int64_t channels = 1;
   std::vector<float> image;          // x fastest, then y, z, channel
   std::vector<std::uint8_t> labels;  // x fastest, then y, z; 0 is background
+  // What was read otherwise than the files say, with the file's name.
+  std::vector<std::string> warnings{};
 };
 
 // What is asked of every subject.

@@ -49,6 +49,9 @@ struct Scan {
 
 Scan read_scan(const std::string& path, std::int64_t channels) {
   NiftiImage image = read_nifti(path, channels);
+  for (const std::string& warning : image.header.warnings) {
+    fmt::print(stderr, "warning: {}: {}\n", path, warning);
+  }
   Scan scan;
   const std::vector<std::int64_t>& shape = image.header.shape;
   scan.subject = {

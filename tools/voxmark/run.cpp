@@ -160,7 +160,9 @@ ExitCode run(const Options& options) {
   const int cpus = allowed_cpus();
   const std::vector<CaseSpec> cases = expand(suite, cpus);
   const std::string baseline = baseline_of(suite, cases);
-  check_before_start(cases, cpus);
+  for (const std::string& warning : check_before_start(cases, cpus)) {
+    fmt::print(stderr, "warning: {}\n", warning);
+  }
   counter_groups(options.counters);
   ThreadSettings threads = thread_settings(options);
   if (options.dry_run) {

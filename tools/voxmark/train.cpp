@@ -302,12 +302,14 @@ ExitCode run_training(const TrainFlags& flags) {
   fmt::print(stderr, "{}: {} cases to train on, {} for validation, {} for the test\n", flags.data,
              parts.training.count, parts.validation.count, parts.test.count);
   catch_interrupts();
+  TrainingScreen screen(flags, frame);
   if (!resume && !is_phantom(flags.data)) {
     fmt::print(stderr, "reading every case once, so that a broken file is found now\n");
-    read_every_case(parts, options.network.input_channels, options.readers,
-                    [] { return pending_interrupt() != 0; });
+    read_every_case(
+        parts, options.network.input_channels, options.readers,
+        [] { return pending_interrupt() != 0; },
+        [&](const std::string& warning) { screen.warning(warning); });
   }
-  TrainingScreen screen(flags, frame);
   const TrainingResult result = train(options, parts, resume, screen);
   screen.write(result, std::string(to_string(result.end)));
   print_end(result, flags);
