@@ -1,5 +1,6 @@
 #include "base/json.h"
 
+#include <algorithm>
 #include <cerrno>
 #include <cmath>
 #include <cstdio>
@@ -37,8 +38,9 @@ class DocumentBuilder : public nlohmann::json_sax<Json> {
   bool number_integer(number_integer_t value) override { return add(value); }
   bool number_unsigned(number_unsigned_t value) override { return add(value); }
   bool number_float(number_float_t value, const string_t& text) override {
-    if (!std::isfinite(value))
+    if (!std::isfinite(value)) {
       throw_bad_input("{}: number {} is not finite{}", name_, text, place_text());
+    }
     return add(value);
   }
   bool string(string_t& value) override { return add(std::move(value)); }
@@ -72,12 +74,11 @@ class DocumentBuilder : public nlohmann::json_sax<Json> {
 
   // " (at "key")" of the member that is being read.
   std::string place_text() const {
-    for (auto level = levels_.rbegin(); level != levels_.rend(); ++level) {
-      if (!level->key.empty()) {
-        return fmt::format(" (at \"{}\")", level->key.substr(0, kMaxQuotedBytes));
-      }
-    }
-    return "";
+    const auto level = std::find_if(levels_.rbegin(), levels_.rend(),
+                                    [](const Level& open) { return !open.key.empty(); });
+    return level == levels_.rend()
+               ? ""
+               : fmt::format(" (at \"{}\")", level->key.substr(0, kMaxQuotedBytes));
   }
 
   // Appends to the innermost open container and returns where the value now lives. The address

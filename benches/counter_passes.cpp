@@ -15,8 +15,9 @@ Json CounterPasses::run(const std::function<void()>& step, double step_flops) {
   CounterValues values;
   int passes = 0;
   bool user_space_only = false;
-  for (auto& [names, counters] : groups_) {
-    const bool tells = std::ranges::any_of(names, [&](const std::string& event) {
+  for (Group& group : groups_) {
+    Counters& counters = group.counters;
+    const bool tells = std::ranges::any_of(group.events, [&](const std::string& event) {
       return counters.is_open(event) && !(values.contains(event) && values.at(event).value);
     });
     if (!tells) {
@@ -39,8 +40,10 @@ Json CounterPasses::run(const std::function<void()>& step, double step_flops) {
     events[event] = to_json(value);
   }
   Json derived = derived_figures(values, step_flops);
-  if (user_space_only) {  // the task clock runs in the kernel too
-    derived["frequency_hz"] = to_json(missing_counter("cycles: of user space alone"));
+  Json& frequency = derived["frequency_hz"];
+  if (user_space_only &&
+      !frequency.at("value").is_null()) {  // the task clock runs on in the kernel
+    frequency = to_json(missing_counter("cycles: of user space alone"));
   }
   return {{"events", std::move(events)},
           {"derived", std::move(derived)},
