@@ -68,7 +68,7 @@ void add_contributions(const NormalizeReluReduce& op, const Program& program,
         (x[i] - statistics[channels + c]) / std::sqrt(variance + program.batch_norm.epsilon);
     if (gamma[c] * n + beta[c] > 0) {
       beta_sums[c] += std::abs(dy[i]);
-      gamma_sums[c] += std::abs(dy[i]) * std::max(1.0, std::abs(n));
+      gamma_sums[c] += std::abs(dy[i] * n);
     }
   }
   reference.contributions[program.tensor(op.grad_gamma).name] = gamma_sums;

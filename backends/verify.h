@@ -29,7 +29,8 @@ namespace voxmark {
 // of 54 windows). At the two coarsest pools, whose windows are few, the kernels of transposed
 // convolutions are a 16th and a quarter of their initial size: the share of the gradient that comes
 // through a pool is as much smaller, one window's is below the tolerance, and all windows' far
-// above.
+// above. (Not with fewer than 8 voxels at the coarsest level: gradients there are rounding, and
+// windows too few to tie.)
 Weights verification_weights(const Program& program, std::uint64_t seed);
 
 struct TensorCheck {
