@@ -6,6 +6,7 @@
 
 #include <cerrno>
 #include <cstdio>
+#include <filesystem>
 #include <span>
 #include <string_view>
 
@@ -53,6 +54,25 @@ int open_and_lock(const std::string& path) {
   if (error_number == EWOULDBLOCK) throw_bad_input("{}: another run is writing to it", path);
   throw_internal("{}: cannot be locked: {}", path, describe_errno(error_number));
 }
+
+// Of the folder, while a journal in it is begun: two runs that start at the same instant would both
+// find none. Where a folder cannot be locked, the journal's own lock has to do.
+class FolderLock {
+ public:
+  explicit FolderLock(const std::string& path) {
+    std::filesystem::path folder = std::filesystem::path(path).parent_path();
+    descriptor_ = ::open(folder.empty() ? "." : folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (descriptor_ >= 0) ::flock(descriptor_, LOCK_EX);
+  }
+  ~FolderLock() {
+    if (descriptor_ >= 0) ::close(descriptor_);
+  }
+  FolderLock(const FolderLock&) = delete;
+  FolderLock& operator=(const FolderLock&) = delete;
+
+ private:
+  int descriptor_ = -1;
+};
 
 // Whether something would be lost with this file.
 bool holds_records(const std::string& path) {
@@ -132,6 +152,7 @@ Journal::Journal(const std::string& path, const ReportHeader& header)
   validate_report(entry, path);
   entry.erase("records");
   const std::string line = to_line(entry);
+  const FolderLock lock(path);
   warning_ = make_room(path);
   AtomicFile file(path);
   file.write(line);

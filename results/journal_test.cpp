@@ -6,10 +6,15 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <atomic>
+#include <barrier>
 #include <cmath>
 #include <filesystem>
 #include <fstream>
+#include <memory>
 #include <string>
+#include <thread>
+#include <vector>
 
 #include "base/error.h"
 #include "results/example_record.h"
@@ -170,6 +175,33 @@ TEST_F(JournalTest, BelongsToOneRunAtATime) {
   EXPECT_THROW(Journal second(path(), header()), Error);
   journal.append(example_record("naive", 0));
   EXPECT_EQ(read_journal(path()).report.records.size(), 1U);
+}
+
+TEST_F(JournalTest, BelongsToOneOfThoseThatStartAtTheSameInstant) {
+  constexpr int kRuns = 8;
+  for (int round = 0; round < 20; ++round) {
+    std::filesystem::remove(path());
+    std::barrier start(kRuns);
+    std::barrier end(kRuns);
+    std::atomic<int> began = 0;
+    {
+      std::vector<std::jthread> runs;
+      for (int run = 0; run < kRuns; ++run) {
+        runs.emplace_back([&] {
+          std::unique_ptr<Journal> journal;
+          start.arrive_and_wait();
+          try {
+            journal = std::make_unique<Journal>(path(), header());
+            ++began;
+          } catch (const Error& error) {
+            EXPECT_EQ(error.code(), ExitCode::bad_input) << error.what();
+          }
+          end.arrive_and_wait();  // everybody's journal is open until now
+        });
+      }
+    }
+    ASSERT_EQ(began, 1) << "round " << round;
+  }
 }
 
 TEST_F(JournalTest, ANewOneKeepsWhatAnUnfinishedRunHadMeasured) {
