@@ -21,6 +21,7 @@
 #include "benches/other_build.h"
 #include "benches/redact.h"
 #include "benches/run_identity.h"
+#include "benches/thread_places.h"
 
 namespace voxmark {
 namespace {
@@ -266,6 +267,13 @@ void warn_of_changes(const Json& changes, RunObserver& observer) {
 }  // namespace
 
 std::string journal_path(const std::string& out) { return out + ".journal"; }
+
+void place_threads(const ThreadSettings& settings, SweepOptions& sweep) {
+  sweep.runner.child.environment = assignments(requested_variables(settings));
+  sweep.runner.child.binding = binding_here(places_named(settings));
+  sweep.runner.reproduce_flags = flags(settings);
+  sweep.details["thread_settings"] = to_json(settings);
+}
 
 std::vector<std::string> check_before_start(const std::vector<CaseSpec>& cases, int cpus) {
   std::set<std::string> data, warnings;

@@ -7,6 +7,7 @@
 
 #include "benches/runner.h"
 #include "benches/suite.h"
+#include "benches/thread_settings.h"
 
 namespace voxmark {
 
@@ -35,6 +36,9 @@ struct SweepResult {
   Report report;
   Report against;  // of the other build, where there is one
 };
+
+// The children's threads as `settings` say, which stand in the report's details.
+void place_threads(const ThreadSettings& settings, SweepOptions& sweep);
 
 // What can be known to be wrong before anything runs: an unknown backend, a data set that cannot be
 // read or is smaller than the image, more threads than CPUs to run them. Throws Error (bad_input).

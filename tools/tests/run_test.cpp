@@ -355,8 +355,14 @@ TEST_F(RunTest, ARedactedReportSaysNothingOfWhoseItIs) {
 TEST_F(RunTest, NoiseTellsWhatAComparisonCanFind) {
   const CommandResult result = run_voxmark(
       {"noise", "--backend", "naive", "--image", "16", "--filters", "2", "--threads", "1",
-       "--processes", "4", "--steps", "2", "--warmup", "0", "--json", "--out", report_});
+       "--processes", "4", "--steps", "2", "--warmup", "0", "--json", "--out", report_, "--bind",
+       "cores", "--redact"});
   ASSERT_EQ(result.status, 0) << result.err;
+  const Json report = read_json_file(report_);
+  EXPECT_EQ(report.at("environment").at("system").at("host"), "redacted");
+  EXPECT_EQ(report.at("details").at("thread_settings").at("bind"), "cores");
+  EXPECT_THAT(report.at("records").at(0).at("reproduce").get<std::string>(),
+              HasSubstr("--bind cores"));
   const Json answer = result.json();
   EXPECT_EQ(answer.at("processes"), 4);
   EXPECT_GE(answer.at("noise_floor").get<double>(), 0);

@@ -10,6 +10,7 @@
 #include "benches/environment.h"
 #include "benches/interleave.h"
 #include "benches/interrupt.h"
+#include "benches/loaded_libraries.h"
 #include "benches/progress.h"
 #include "benches/suite.h"
 #include "benches/sweep.h"
@@ -30,6 +31,8 @@ struct Options {
   int processes = 20;
   std::string out = "voxmark-noise.json";
   bool json = false;
+  bool redact = false;
+  ThreadSettings placement;
 };
 
 // Half as many with another seed: other values, the same work.
@@ -128,12 +131,18 @@ ExitCode noise(const Options& options) {
   }
   const std::vector<CaseSpec> cases = noise_cases(options);
   check_before_start(cases, allowed_cpus());
+  ThreadSettings placement = options.placement;
+  check(placement);
+  placement.runtime = openmp_runtime();
   SweepOptions sweep;
   sweep.cases = interleave(cases, sweep.order_seed);
   sweep.out = options.out;
   sweep.runner.child.command = {"/proc/self/exe", "child", "--counters", "none"};
   sweep.measure_limits = true;
+  sweep.runner.taint_repeats = Suite{}.taint_repeats;  // as run measures
+  sweep.redact = options.redact;
   sweep.details = {{"noise", true}};
+  place_threads(placement, sweep);
   catch_interrupts();
   Progress progress(stderr, cases.size());
   const SweepResult result = run_sweep(sweep, progress);
@@ -186,6 +195,9 @@ void add_noise(CLI::App& app, Action& action) {
   command->add_option("--processes", options->processes, "and half as many with another seed")
       ->capture_default_str();
   command->add_option("--out", options->out, "report")->capture_default_str();
+  command->add_option("--bind", options->placement.bind,
+                      "as voxmark run holds threads: cores, threads, numa, none");
+  command->add_flag("--redact", options->redact, "no host name and no folders in the report");
   command->add_flag("--json", options->json, "as JSON");
   command->callback([&action, options] { action = [options] { return noise(*options); }; });
 }

@@ -8,7 +8,6 @@
 #include "benches/loaded_libraries.h"
 #include "benches/progress.h"
 #include "benches/sweep.h"
-#include "benches/thread_places.h"
 #include "benches/thread_settings.h"
 #include "results/summary.h"
 #include "tools/voxmark/subcommand.h"
@@ -63,10 +62,8 @@ ExitCode rerun(const Options& options) {
       thread_settings_from_json(report.header.details.value("thread_settings", Json::object()));
   check(threads);
   threads.runtime = openmp_runtime();
-  sweep.runner.child.environment = assignments(requested_variables(threads));
-  sweep.runner.child.binding = binding_here(places_named(threads));
-  sweep.runner.reproduce_flags = flags(threads);
-  sweep.details = {{"rerun_of", options.report}, {"thread_settings", to_json(threads)}};
+  sweep.details = {{"rerun_of", options.report}};
+  place_threads(threads, sweep);
   catch_interrupts();
   Progress progress(stderr, 1);
   const SweepResult result = run_sweep(sweep, progress);

@@ -14,7 +14,6 @@
 #include "benches/progress.h"
 #include "benches/suite.h"
 #include "benches/sweep.h"
-#include "benches/thread_places.h"
 #include "benches/thread_settings.h"
 #include "benches/topology.h"
 #include "results/case_table.h"
@@ -192,9 +191,6 @@ ExitCode run(const Options& options) {
   sweep.measure_limits = !options.no_limits;
   sweep.against = options.against;
   sweep.redact = options.redact;
-  sweep.runner.child.environment = assignments(requested_variables(threads));
-  sweep.runner.child.binding = binding_here(places_named(threads));
-  sweep.runner.reproduce_flags = flags(threads);
   if (options.no_cache) {
     sweep.cache_folder.clear();
   }
@@ -206,7 +202,7 @@ ExitCode run(const Options& options) {
   sweep.runner.child.patience_seconds = suite.timeout_seconds;
   sweep.runner.case_budget_seconds = suite.case_budget_seconds;
   sweep.details = request_json(options, suite, baseline);
-  sweep.details["thread_settings"] = to_json(threads);
+  place_threads(threads, sweep);
   if (warning) {
     sweep.details["thread_settings"]["warning"] = *warning;
   }
