@@ -354,9 +354,9 @@ TEST_F(RunTest, ARedactedReportSaysNothingOfWhoseItIs) {
 
 TEST_F(RunTest, NoiseTellsWhatAComparisonCanFind) {
   const CommandResult result = run_voxmark(
-      {"noise", "--backend", "naive", "--image", "16", "--filters", "2", "--threads", "1",
-       "--processes", "4", "--steps", "2", "--warmup", "0", "--json", "--out", report_, "--bind",
-       "cores", "--redact"});
+      {"noise",     "--backend", "naive",       "--image", "16",      "--filters", "2",
+       "--threads", "1",         "--processes", "4",       "--steps", "2",         "--warmup",
+       "0",         "--json",    "--out",       report_,   "--bind",  "cores",     "--redact"});
   ASSERT_EQ(result.status, 0) << result.err;
   const Json report = read_json_file(report_);
   EXPECT_EQ(report.at("environment").at("system").at("host"), "redacted");
