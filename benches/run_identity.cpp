@@ -1,6 +1,9 @@
 #include "benches/run_identity.h"
 
+#include <fmt/ranges.h>
+
 #include <filesystem>
+#include <set>
 
 #include "base/error.h"
 #include "base/sha256.h"
@@ -25,12 +28,24 @@ void add_programs(Json& identity, const ChildProgram& child, const std::vector<C
   }
 }
 
+// Of all that is to be measured. How often may change: a run that is resumed may want more.
+std::string cases_sha256(const std::vector<CaseSpec>& cases) {
+  std::set<std::string> found;
+  for (const CaseSpec& spec : cases) {
+    Json json = to_json(spec);
+    json.erase("process");
+    found.insert(dump_json(json));
+  }
+  return sha256_hex(fmt::format("{}", fmt::join(found, "\n")));
+}
+
 }  // namespace
 
 Json run_identity(const Json& kernels, const ChildProgram& child,
                   const std::vector<CaseSpec>& cases) {
   Json identity = {
       {"build", kernels.at("binary_sha256")},
+      {"set of cases", cases_sha256(cases)},
       {"CPU", kernels.at("cpu")},
       {"set of CPU flags", sha256_hex(dump_json(kernels.at("cpu_flags")))},
       {"set of libraries", sha256_hex(dump_json(kernels.at("libraries")))},

@@ -1,5 +1,5 @@
-// What two runs must have in common for their rows to stand in one report: programs, CPU, and what
-// children are started with. Digests, so that a report tells no paths by it.
+// What two runs must have in common for their rows to stand in one report: cases, programs, CPU,
+// and what children are started with. Digests, so that a report tells no paths by it.
 #pragma once
 
 #include <string>

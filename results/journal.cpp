@@ -112,6 +112,8 @@ std::optional<std::string> make_room(const std::string& path) {
 
 }  // namespace
 
+bool is_journal(const std::string& path) { return read_text_file(path).starts_with(kBeforeDigest); }
+
 JournalContents read_journal(const std::string& path) {
   const std::string text = read_text_file(path);
   JournalContents contents;

@@ -5,6 +5,7 @@
 #include "base/atomic_file.h"
 #include "base/error.h"
 #include "base/json_schema.h"
+#include "results/journal.h"
 
 namespace voxmark {
 namespace {
@@ -53,7 +54,14 @@ Report report_from_json(const Json& json, std::string_view name) {
   return report;
 }
 
-Report read_report(const std::string& path) { return report_from_json(read_json_file(path), path); }
+Report read_report(const std::string& path) {
+  if (is_journal(path)) {
+    Report report = read_journal(path).report;
+    report.header.details["partial"] = "the run was killed";
+    return report;
+  }
+  return report_from_json(read_json_file(path), path);
+}
 
 void write_report(const std::string& path, const Report& report) {
   const Json json = to_json(report);

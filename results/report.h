@@ -39,7 +39,8 @@ Json to_json(const Report& report);
 // Validates first.
 Report report_from_json(const Json& json, std::string_view name);
 
-// Throws Error (bad_input) when the file cannot be read or is not a valid report.
+// Also of a journal (results/journal.h): the report that a run which was killed would have written
+// so far, which says so. Throws Error (bad_input) when the file cannot be read or is not valid.
 Report read_report(const std::string& path);
 
 // Writes a temporary file and renames it. Throws Error: bad_input when `path` cannot be created,

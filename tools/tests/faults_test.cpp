@@ -125,12 +125,15 @@ TEST_F(FaultTest, ATornJournalResumesWithAWarningAndAnotherRunsDoesNot) {
   ASSERT_EQ(interrupted_run(arguments, journal, SIGKILL), -1);
   std::ofstream(journal, std::ios::app) << "{\"sha256\":\"half a line";
   const Arguments again = {"--backend", "null", "--repeats", "1", "--resume"};
-  for (const Arguments& other : {Arguments{"--bind", "cores"}, {"--counters", "none"}}) {
+  for (const auto& [other, told] :
+       {std::pair<Arguments, const char*>{{"--bind", "cores"}, "--bind"},
+        {{"--counters", "none"}, "--counters"},
+        {{"--batch", "2"}, "set of cases"}}) {
     Arguments mixed = again;
     mixed.insert(mixed.end(), other.begin(), other.end());
     const CommandResult refused = run(mixed);
     EXPECT_EQ(refused.status, 64);
-    EXPECT_THAT(refused.err, HasSubstr(other[0]));
+    EXPECT_THAT(refused.err, HasSubstr(told));
   }
   std::ofstream(journal, std::ios::app) << "{\"sha256\":\"half a line";
   const CommandResult resumed = run(again);
@@ -151,6 +154,8 @@ TEST_F(FaultTest, WhatAKilledRunHadMeasuredIsKeptAndNotMeasuredTwice) {
   const Arguments arguments = tiny_run(report_, {"--backend", "null", "--repeats", "8"});
   EXPECT_EQ(interrupted_run(arguments, report_ + ".journal", SIGKILL), -1);
   EXPECT_FALSE(std::filesystem::exists(report_));
+  const CommandResult valid = run_voxmark({"validate", report_ + ".journal"});
+  EXPECT_EQ(valid.status, 0) << valid.out << valid.err;
   const CommandResult resumed = run({"--backend", "null", "--repeats", "8", "--resume"});
   EXPECT_EQ(resumed.status, 0) << resumed.err;
   std::set<int> processes;
@@ -226,6 +231,46 @@ TEST_F(FaultTest, ATeamThatIsHeldOnOneCpuIsAnError) {
     EXPECT_EQ(result.status, 64) << variable;
     EXPECT_THAT(result.err, HasSubstr("may run on 1 CPUs")) << variable;
   }
+}
+
+// libgomp then holds the main thread on one place before main() begins.
+TEST_F(FaultTest, BoundOpenMpThreadsLeaveACaseAllCpus) {
+  const auto cpu_facts = [] {
+    const Json cpu = run_voxmark({"sysinfo", "--json"}).json().at("environment").at("cpu");
+    return Json{cpu.at("allowed"), cpu.at("allowed_list")};
+  };
+  const auto default_threads = [this] {
+    const CommandResult result = run_voxmark({"run", "--backend", "null", "--image", "16",
+                                              "--steps", "1", "--no-limits", "--out", report_});
+    EXPECT_EQ(result.status, 0) << result.err;
+    return read_json_file(report_).at("records").at(0).at("case").at("threads").get<int>();
+  };
+  const Json facts = cpu_facts();
+  const int threads = default_threads();
+  for (const auto& [name, value] : {std::pair{"OMP_PROC_BIND", "true"}, {"OMP_PLACES", "cores"}}) {
+    setenv(name, value, 1);
+    EXPECT_EQ(cpu_facts(), facts) << name;
+    EXPECT_EQ(default_threads(), threads) << name;
+    unsetenv(name);
+  }
+}
+
+TEST_F(FaultTest, BoundOpenMpThreadsLeaveWhatTheUserAllows) {
+  cpu_set_t before;
+  ASSERT_EQ(sched_getaffinity(0, sizeof before, &before), 0);
+  std::size_t cpu = 0;
+  while (!CPU_ISSET(cpu, &before)) {
+    ++cpu;
+  }
+  cpu_set_t one;
+  CPU_ZERO(&one);
+  CPU_SET(cpu, &one);
+  sched_setaffinity(0, sizeof one, &one);
+  setenv("OMP_PROC_BIND", "true", 1);
+  const Json facts = run_voxmark({"sysinfo", "--json"}).json();
+  unsetenv("OMP_PROC_BIND");
+  sched_setaffinity(0, sizeof before, &before);
+  EXPECT_EQ(facts.at("environment").at("cpu").at("allowed_list"), std::to_string(cpu));
 }
 
 TEST_F(FaultTest, AReportBehindAFileSizeLimitIsAnError) {
