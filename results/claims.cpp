@@ -35,11 +35,11 @@ double voxels_of(const Json& claim) {
   return image.at(0) * image.at(1) * image.at(2) * claim.at("batch").get<double>();
 }
 
-// The largest that more than one process measured decides, or the largest of all.
-void let_the_largest_decide(std::vector<Finding>& findings, const std::vector<int>& processes) {
+// The largest that more than one undisturbed process measured decides, or the largest of all.
+void let_the_largest_decide(std::vector<Finding>& findings, const std::vector<int>& undisturbed) {
   std::size_t decisive = findings.size() - 1;
   for (std::size_t i = 0; i < findings.size(); ++i) {
-    if (processes[i] >= kFewestProcesses) {
+    if (undisturbed[i] >= kFewestProcesses) {
       decisive = i;
     }
   }
@@ -61,7 +61,7 @@ std::vector<Finding> judge_ratio_claim(const Json& claim, const std::vector<Meas
   common.remark = fmt::format("{} / {}, {} time of {}", baseline, contender, clock,
                               claim.at("span") == "step" ? "the step" : "forward and backward");
   std::vector<Finding> findings;
-  std::vector<int> processes;
+  std::vector<int> undisturbed;
   const auto slow_cases = of_backend(cases, baseline, baseline_isa);
   const auto fast_cases = of_backend(cases, contender, contender_isa);
   for (const MeasuredCase& slow : slow_cases) {
@@ -76,13 +76,13 @@ std::vector<Finding> judge_ratio_claim(const Json& claim, const std::vector<Meas
         finding.remark += "; " + ratio->remarks;
       }
       if (!finding.derived) {
-        finding.verdict = ratio->processes < kFewestProcesses
+        finding.verdict = ratio->undisturbed < kFewestProcesses
                               ? Verdict::inconclusive
                               : judge_ratio(ratio->times, claim.at("value").get<double>(),
                                             claim.at("tolerance").get<double>());
       }
       findings.push_back(finding);
-      processes.push_back(ratio->processes);
+      undisturbed.push_back(ratio->undisturbed);
     }
   }
   if (findings.empty()) {
@@ -91,7 +91,7 @@ std::vector<Finding> judge_ratio_claim(const Json& claim, const std::vector<Meas
                                          : "the two were measured at no shape in common";
     return {common};
   }
-  let_the_largest_decide(findings, processes);
+  let_the_largest_decide(findings, undisturbed);
   return findings;
 }
 

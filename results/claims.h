@@ -16,7 +16,8 @@ namespace voxmark {
 
 // reproduced: the whole interval lies within the claim's tolerance. lower, higher: it lies outside.
 // refuted: what the claim says is not so at all: no speed-up where one is claimed, another count.
-// inconclusive: the interval reaches over an edge, or one process alone was measured.
+// inconclusive: the interval reaches over an edge, or fewer than two processes of a side were
+// measured undisturbed.
 // not_comparable: another machine's seconds, or what was not measured here.
 enum class Verdict { reproduced, lower, higher, refuted, inconclusive, not_comparable };
 std::string_view to_string(Verdict verdict);

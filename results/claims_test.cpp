@@ -135,6 +135,33 @@ TEST(Claims, SaysWhereSomethingElseRan) {
   EXPECT_THAT(only(ratio_claim(), report).remark, HasSubstr("beside 1 of 4 processes"));
 }
 
+TEST(Claims, WhatWasDisturbedLeavesTheQuestionOpen) {
+  Report report = recorded(7, 1.0);
+  report.records[1].details["interference"] = {{"tainted", true}};
+  EXPECT_EQ(only(ratio_claim(), report).verdict, Verdict::inconclusive) << "one is no sample";
+  for (Record& record : report.records) {
+    record.details["interference"] = {{"tainted", true}};
+  }
+  const Finding finding = only(ratio_claim(), report);
+  EXPECT_EQ(finding.verdict, Verdict::inconclusive);
+  EXPECT_THAT(finding.here, HasSubstr("2 processes")) << "the figure stays";
+  EXPECT_EQ(exit_code(std::vector{finding}), ExitCode::inconclusive);
+}
+
+TEST(Claims, ALargerShapeThatWasDisturbedDoesNotDecide) {
+  Report report = recorded(3.4, 1.0);
+  for (int process : {0, 1}) {
+    for (const char* backend : {"tensorflow-stock", "tensorflow-onednn"}) {
+      report.records.push_back(measured(backend, process, 10, 128));
+      report.records.back().details["interference"] = {{"tainted", true}};
+    }
+  }
+  const std::vector<Finding> findings = judge(ratio_claim(), report, example_evidence());
+  ASSERT_EQ(findings.size(), 2U);
+  EXPECT_TRUE(findings[0].decides);
+  EXPECT_FALSE(findings[1].decides);
+}
+
 Claims claim_of(const std::string& id) {
   Claims claims = whitepaper_claims();
   std::erase_if(claims.claims.get_ref<Json::array_t&>(),

@@ -155,7 +155,10 @@ std::optional<Ratio> ratio_of(const MeasuredCase& baseline, const MeasuredCase& 
                  slow->maximum / fast->minimum};
   ratio.processes =
       static_cast<int>(std::min(baseline.measured().size(), contender.measured().size()));
-  ratio.disturbed = disturbed(baseline) + disturbed(contender);
+  const int slow_disturbed = disturbed(baseline), fast_disturbed = disturbed(contender);
+  ratio.undisturbed = std::min(static_cast<int>(baseline.measured().size()) - slow_disturbed,
+                               static_cast<int>(contender.measured().size()) - fast_disturbed);
+  ratio.disturbed = slow_disturbed + fast_disturbed;
   if (ratio.disturbed > 0) {
     add_remark(ratio.remarks,
                fmt::format("something else ran beside {} of {} processes", ratio.disturbed,

@@ -61,13 +61,14 @@ std::optional<Spread> seconds_of(std::span<const Record* const> processes, const
 struct Ratio {
   Interval times;       // of the medians, and the range that the processes of both allow
   int processes = 0;    // the fewer of the two cases'
+  int undisturbed = 0;  // the same of those in which nothing else ran
   int disturbed = 0;    // processes of both in which something else ran
   std::string remarks;  // what a reader has to know of either: disturbed, slow kernels; or ""
 };
 std::optional<Ratio> ratio_of(const MeasuredCase& baseline, const MeasuredCase& contender,
                               const std::string& clock, const std::string& span);
 
-// A claim about seconds needs the spread between processes (the process is the sample).
+// A claim about seconds needs the spread between undisturbed processes (the process is the sample).
 constexpr int kFewestProcesses = 2;
 
 // "5.20x (4.90..5.60, 3 processes)"
