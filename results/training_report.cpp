@@ -79,8 +79,10 @@ std::string why_not_papers_training(const Json& report) {
                        {"channels", 1},
                        {"classes", 1},
                        {"filters", 16},
+                       {"augment", true},
                        {"tile", false},
-                       {"downsample", 1}};
+                       {"downsample", 1},
+                       {"steps_per_epoch", 0}};
   for (const auto& [key, value] : papers.items()) {
     const Json found = options.value(key, Json());
     if (found != value) {
@@ -88,7 +90,7 @@ std::string why_not_papers_training(const Json& report) {
                          dump_json(found), dump_json(value));
     }
   }
-  if (report.at("epochs").size() < kEpochs) {
+  if (report.at("epochs").size() != kEpochs) {
     return fmt::format("{} epochs, the paper trained {}", report.at("epochs").size(), kEpochs);
   }
   if (report.at("test").is_null()) return "its test split was not scored";

@@ -48,6 +48,7 @@ Json example_training_report() {
         {"augment", true},
         {"tile", false},
         {"downsample", 1},
+        {"steps_per_epoch", 0},
         {"epochs", 1},
         {"patience", 0},
         {"preset", nullptr}}},
@@ -115,8 +116,13 @@ TEST(TrainingReport, SetsThePapersFiguresBesideARunOfThePapersOnly) {
   EXPECT_TRUE(changed("data", "kind", "phantom").is_null());
   EXPECT_TRUE(changed("options", "preset", nullptr).is_null());
   EXPECT_TRUE(changed("options", "image", {16, 16, 16}).is_null());
+  EXPECT_TRUE(changed("options", "augment", false).is_null());
+  EXPECT_TRUE(changed("options", "steps_per_epoch", 1).is_null());
   EXPECT_TRUE(changed("cases", "test", 45).is_null());
   Json other = report;
+  other["epochs"].push_back(epoch);
+  EXPECT_TRUE(paper_figures(other, claims).is_null());
+  other = report;
   other["epochs"].erase(0);
   EXPECT_TRUE(paper_figures(other, claims).is_null());
   other = report;

@@ -17,6 +17,7 @@ EpochRecord record_from_json(const Json& json) {
   if (!json.at("validation").is_null()) record.validation = scores_from_json(json["validation"]);
   record.best = json.at("best").get<bool>();
   record.step_losses = json.at("step_losses").get<std::vector<double>>();
+  record.computed_by = json.value("computed_by", std::vector<Json>());  // earlier versions: none
   return record;
 }
 
@@ -49,18 +50,26 @@ Json to_json(const EpochRecord& record) {
           {"training", to_json(record.training)},
           {"validation", record.validation ? to_json(*record.validation) : Json()},
           {"best", record.best},
-          {"step_losses", record.step_losses}};
+          {"step_losses", record.step_losses},
+          {"computed_by", record.computed_by}};
 }
 
 Json to_json(const Position& position) {
   Json epochs = Json::array();
   for (const EpochRecord& record : position.epochs) epochs.push_back(to_json(record));
-  return {{"epoch", position.epoch},           {"step", position.step},
-          {"scores", position.scores.state()}, {"step_losses", position.step_losses},
-          {"seconds", position.seconds},       {"waiting_seconds", position.waiting_seconds},
-          {"epochs", std::move(epochs)},       {"best_loss", number_to_json(position.best_loss)},
-          {"best_epoch", position.best_epoch}, {"memory_bytes", position.memory_bytes},
-          {"peak_bytes", position.peak_bytes}, {"forecast", to_json(position.forecast)}};
+  return {{"epoch", position.epoch},
+          {"step", position.step},
+          {"scores", position.scores.state()},
+          {"step_losses", position.step_losses},
+          {"seconds", position.seconds},
+          {"waiting_seconds", position.waiting_seconds},
+          {"epochs", std::move(epochs)},
+          {"best_loss", number_to_json(position.best_loss)},
+          {"best_epoch", position.best_epoch},
+          {"memory_bytes", position.memory_bytes},
+          {"peak_bytes", position.peak_bytes},
+          {"forecast", to_json(position.forecast)},
+          {"computed_by", position.computed_by}};
 }
 
 Position position_from_json(const Json& json, const std::string& name) {
@@ -78,10 +87,11 @@ Position position_from_json(const Json& json, const std::string& name) {
     position.best_loss = number_from_json(json.at("best_loss"), name);
     position.best_epoch = json.at("best_epoch").get<int>();
     position.memory_bytes = json.at("memory_bytes").get<std::int64_t>();
-    // Checkpoints of earlier versions have neither.
+    // Checkpoints of earlier versions have none of them.
     position.peak_bytes = json.value("peak_bytes", std::int64_t{0});
     const Json forecast = json.value("forecast", Json());
     if (!forecast.is_null()) position.forecast = forecast_from_json(forecast);
+    position.computed_by = json.value("computed_by", std::vector<Json>());
   } catch (const Json::exception& error) {
     throw_bad_input("{}: position: {}", name, error.what());
   }

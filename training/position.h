@@ -24,6 +24,8 @@ struct EpochRecord {
   std::optional<Scores> validation;       // mean over whole images; nothing without such cases
   bool best = false;                      // so far
   std::vector<double> step_losses;        // each before its update
+  // computing_json() of its processes, one after the other, with their binary's hash; none: unknown
+  std::vector<Json> computed_by;
 
   double seconds_per_image() const { return seconds / static_cast<double>(images); }
   double waiting_share() const { return waiting_seconds / seconds; }
@@ -50,6 +52,7 @@ struct Position {
   std::vector<double> step_losses;
   double seconds = 0;  // and their times
   double waiting_seconds = 0;
+  std::vector<Json> computed_by;    // as in EpochRecord
   std::vector<EpochRecord> epochs;  // finished
   double best_loss = std::numeric_limits<double>::infinity();
   int best_epoch = 0;             // from 1; 0: none yet

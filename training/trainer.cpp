@@ -43,6 +43,20 @@ void remove_unfinished(const std::string& checkpoint) {
   }
 }
 
+// Those of an export before: its readers take every step that they find.
+void remove_batches(const std::filesystem::path& folder) {
+  std::vector<std::filesystem::path> found;
+  for (const auto& entry : std::filesystem::directory_iterator(folder)) {
+    const std::string name = entry.path().filename().string();
+    if (name.starts_with("step_") && name.ends_with(".safetensors")) found.push_back(entry.path());
+  }
+  for (const std::filesystem::path& path : found) {
+    std::error_code error;
+    std::filesystem::remove(path, error);
+    if (error) throw_bad_input("{}: cannot be removed: {}", path.string(), error.message());
+  }
+}
+
 void write_batch(const std::string& path, const Batch& batch) {
   const auto shape = [&](std::int64_t channels) {
     return std::vector<std::int64_t>{batch.images, batch.dims.d, batch.dims.h, batch.dims.w,
@@ -104,12 +118,17 @@ class Trainer {
       }
       if (!state.contains("position")) throw_bad_input("{}: has no position", path);
       position_ = position_from_json(state.at("position"), path);
+      // Checkpoints of earlier versions know only who wrote them.
+      if (position_.step > 0 && position_.computed_by.empty()) {
+        position_.computed_by.push_back(state.at("computing"));
+      }
       weights = load_weights(path, program_);
       if (position_.memory_bytes > memory_bytes) had_memory_bytes_ = position_.memory_bytes;
       // With more memory, too, what was tiled stays tiled.
       memory_bytes = std::min(memory_bytes, position_.memory_bytes);
     }
     position_.memory_bytes = memory_bytes;
+    note_computing();
     for (const std::string& path :
          {last_checkpoint(options_.folder), best_checkpoint(options_.folder)}) {
       remove_unfinished(path);
@@ -117,6 +136,37 @@ class Trainer {
     compile(memory_bytes);
     set_weights(*executable_, program_,
                 weights ? *weights : initial_weights(program_, options_.seed));
+    check_best();
+  }
+
+  // What best.safetensors is instead of the weights of the best epoch; "" where it is them.
+  std::string fault_of_best() const {
+    const std::string path = best_checkpoint(options_.folder);
+    try {
+      const Json state = read_checkpoint_state(path);
+      check_resumable(options_, parts_.facts, state, path);
+      const Position found = position_from_json(state.value("position", Json()), path);
+      // Another run with the same options has other times, and another backend other losses.
+      const auto index = static_cast<std::size_t>(position_.best_epoch - 1);
+      const bool same = found.epoch == position_.best_epoch && found.step == 0 &&
+                        to_json(found.epochs[index]) == to_json(position_.epochs[index]);
+      return same ? "" : fmt::format("{}: of epoch {}, or of another run", path, found.epoch);
+    } catch (const Error& error) {
+      return error.what();
+    }
+  }
+
+  void check_best() {
+    if (position_.best_epoch == 0) return;
+    const std::string fault = fault_of_best();
+    if (fault.empty()) return;
+    // Killed between the two checkpoints: the weights are those of the one that there is.
+    const bool held = position_.best_epoch == position_.epoch && position_.step == 0;
+    if (!held) {
+      throw_bad_input("{}; expected the weights of epoch {}, the best of this run", fault,
+                      position_.best_epoch);
+    }
+    save(best_checkpoint(options_.folder));
   }
 
   void compile(std::int64_t memory_bytes) {
@@ -169,6 +219,7 @@ class Trainer {
     std::error_code error;
     std::filesystem::create_directories(folder, error);
     if (error) throw_bad_input("{}: cannot be made: {}", folder.string(), error.message());
+    remove_batches(folder);
     save((folder / "start.safetensors").string());
     for (std::int64_t i = 0; i < options_.exported_batches; ++i) {
       write_batch((folder / fmt::format("step_{:05}.safetensors", i)).string(),
@@ -271,6 +322,7 @@ class Trainer {
     record.waiting_seconds = position_.waiting_seconds;
     record.training = position_.scores.mean();
     record.step_losses = position_.step_losses;
+    record.computed_by = position_.computed_by;
     if (parts_.validation.count > 0) {
       const Clock::time_point start = Clock::now();
       predictor_->set_weights(read_weights(*executable_, program_));
@@ -299,9 +351,11 @@ class Trainer {
     position_.step_losses.clear();
     position_.seconds = 0;
     position_.waiting_seconds = 0;
-    // In this order: were the run to end between the two, it would go on before this epoch.
-    if (position_.epochs.back().best) save(best_checkpoint(options_.folder));
+    position_.computed_by.clear();
+    note_computing();
+    // In this order: were the run to end between the two, the last one has what the best one lacks.
     save(last_checkpoint(options_.folder));
+    if (position_.epochs.back().best) save(best_checkpoint(options_.folder));
     return std::nullopt;
   }
 
@@ -336,6 +390,7 @@ class Trainer {
   std::vector<TestCase> score_test() {
     std::vector<TestCase> cases;
     if (parts_.test.count == 0) return cases;
+    check_best();
     predictor_->set_weights(load_weights(best_checkpoint(options_.folder), program_));
     score_cases(parts_.test, [&](const TestCase& scored) {
       cases.push_back(scored);
@@ -352,6 +407,14 @@ class Trainer {
     result.forecast = position_.forecast;
     result.peak_bytes = position_.peak_bytes;
     return result;
+  }
+
+  // That this process takes part in the epoch in work.
+  void note_computing() {
+    Json computing = computing_json(options_);
+    if (!options_.binary_sha256.empty()) computing["binary_sha256"] = options_.binary_sha256;
+    std::vector<Json>& known = position_.computed_by;
+    if (known.empty() || known.back() != computing) known.push_back(std::move(computing));
   }
 
   void note_peak() {

@@ -60,8 +60,9 @@ std::string batches_folder(const std::string& folder);
 
 // Trains. `resume`: from the folder's last checkpoint, to the same losses bit by bit as without the
 // interruption when backend, precision and threads are the same. Throws Error: bad_input when the
-// data or a checkpoint does not fit the options, cannot_here when the memory does not suffice or
-// the backend cannot, internal when a checkpoint cannot be written (the one before it stays).
+// data or a checkpoint does not fit the options, or best.safetensors is not this run's best,
+// cannot_here when the memory does not suffice or the backend cannot, internal when a checkpoint
+// cannot be written (the one before it stays).
 TrainingResult train(const TrainingOptions& options, const SubjectParts& parts, bool resume,
                      TrainingObserver& observer);
 

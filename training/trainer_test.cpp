@@ -225,13 +225,18 @@ TEST(Position, OfAnEarlierVersionHasNeitherPeakNorForecast) {
   Position position;
   position.peak_bytes = 900;
   position.forecast = {1, 2, 3, 4, 5};
+  position.epoch = 1;
+  position.epochs.emplace_back().computed_by = {Json::object()};
+  position.epochs.back().images = 1;
+  position.epochs.back().seconds = 1;
   Json json = to_json(position);
   EXPECT_EQ(position_from_json(json, "new").peak_bytes, 900);
   EXPECT_EQ(position_from_json(json, "new").forecast.total_seconds, 4);
-  json.erase("peak_bytes");
-  json.erase("forecast");
+  for (const char* key : {"peak_bytes", "forecast", "computed_by"}) json.erase(key);
   EXPECT_EQ(position_from_json(json, "old").peak_bytes, 0);
   EXPECT_TRUE(to_json(position_from_json(json, "old").forecast).is_null());
+  json["epochs"][0].erase("computed_by");
+  EXPECT_TRUE(position_from_json(json, "old").epochs.at(0).computed_by.empty());
 }
 
 TEST(Train, RefusesToResumeAnotherRun) {
@@ -251,6 +256,117 @@ TEST(Train, RefusesToResumeAnotherRun) {
   options.network.filters = 4;
   EXPECT_THAT(refusal_of([&] { train(options, parts, true, listener); }),
               testing::HasSubstr("filters 2, expected 4"));
+}
+
+TEST(Train, RefusesABestCheckpointThatIsNotThisRunsBest) {
+  TemporaryFolder folder;
+  const TrainingOptions options = small_options(folder.path("run"), "naive");
+  const SubjectParts parts = parts_of(options);
+  Listener first(5);  // within the second epoch
+  train(options, parts, false, first);
+  const std::string best = best_checkpoint(options.folder);
+  const std::string own = read_bytes(best);
+  const auto refusal = [&] {
+    Listener listener;
+    const std::string text = refusal_of([&] { train(options, parts, true, listener); });
+    EXPECT_TRUE(listener.losses.empty());
+    return text;
+  };
+  std::filesystem::remove(best);
+  EXPECT_THAT(refusal(), testing::HasSubstr("best.safetensors"));
+  // Of the run itself, but of no epoch's end.
+  write_bytes(best, read_bytes(last_checkpoint(options.folder)));
+  EXPECT_THAT(refusal(), testing::HasSubstr("expected the weights of epoch 1"));
+  // Of another run with the same options.
+  TrainingOptions other = small_options(folder.path("other"), "naive");
+  other.epochs = 1;
+  Listener nobody;
+  train(other, parts, false, nobody);
+  write_bytes(best, read_bytes(best_checkpoint(other.folder)));
+  EXPECT_THAT(refusal(), testing::HasSubstr("of another run"));
+  other = small_options(folder.path("others"), "naive");
+  other.epochs = 1;
+  other.batch = 2;
+  train(other, parts, false, nobody);
+  write_bytes(best, read_bytes(best_checkpoint(other.folder)));
+  EXPECT_THAT(refusal(), testing::HasSubstr("batch 2, expected 4"));
+
+  write_bytes(best, own);
+  Listener rest;
+  EXPECT_EQ(train(options, parts, true, rest).end, TrainingEnd::done);
+}
+
+TEST(Train, RefusesToScoreABestCheckpointThatWasSwappedMeanwhile) {
+  TemporaryFolder folder;
+  const NeverUpdating backend;  // no epoch is better than the first
+  TrainingOptions options = small_options(folder.path("run"), "naive");
+  options.backend = &backend;
+  const SubjectParts parts = parts_of(options);
+  class Thief : public Listener {
+   public:
+    explicit Thief(std::string path) : path_(std::move(path)) {}
+    void epoch(const TrainingResult& so_far, double) override {
+      if (so_far.epochs.size() == 2) std::filesystem::remove(path_);
+    }
+
+   private:
+    std::string path_;
+  } thief(best_checkpoint(options.folder));
+  EXPECT_THAT(refusal_of([&] { train(options, parts, false, thief); }),
+              testing::HasSubstr("best.safetensors"));
+}
+
+// Killed between the two checkpoints of an epoch's end.
+TEST(Train, MakesTheBestCheckpointAgainFromTheLastOne) {
+  TemporaryFolder folder;
+  TrainingOptions options = small_options(folder.path("run"), "naive");
+  options.epochs = 1;
+  const SubjectParts parts = parts_of(options);
+  Listener listener;
+  const TrainingResult expected = train(options, parts, false, listener);
+  std::filesystem::remove(best_checkpoint(options.folder));
+  const TrainingResult resumed = train(options, parts, true, listener);
+  EXPECT_EQ(to_json(resumed.test.at(0).scores), to_json(expected.test.at(0).scores));
+}
+
+TEST(Train, RecordsWhatComputedEachEpoch) {
+  TemporaryFolder folder;
+  TrainingOptions options = small_options(folder.path("run"), "naive");
+  options.epochs = 3;
+  options.binary_sha256 = "one";
+  const SubjectParts parts = parts_of(options);
+  Listener before(6);  // within the second epoch
+  train(options, parts, false, before);
+  options.threads = 1;
+  options.binary_sha256 = "two";
+  Listener after;
+  const TrainingResult result = train(options, parts, true, after);
+  const auto by = [](int threads, const char* binary) {
+    return Json({{"backend", "naive"},
+                 {"precision", "fp32"},
+                 {"threads", threads},
+                 {"binary_sha256", binary}});
+  };
+  ASSERT_EQ(result.epochs.size(), 3U);
+  EXPECT_THAT(result.epochs[0].computed_by, testing::ElementsAre(by(2, "one")));
+  EXPECT_THAT(result.epochs[1].computed_by, testing::ElementsAre(by(2, "one"), by(1, "two")));
+  EXPECT_THAT(result.epochs[2].computed_by, testing::ElementsAre(by(1, "two")));
+}
+
+TEST(Train, AnExportLeavesNoBatchOfTheOneBefore) {
+  TemporaryFolder folder;
+  TrainingOptions options = small_options(folder.path("run"), "naive");
+  const SubjectParts parts = parts_of(options);
+  for (const std::int64_t count : {6, 2}) {
+    options.exported_batches = count;
+    Listener listener(0);
+    train(options, parts, false, listener);
+    std::int64_t found = 0;
+    for (const auto& entry : std::filesystem::directory_iterator(batches_folder(options.folder))) {
+      found += entry.path().filename().string().starts_with("step_") ? 1 : 0;
+    }
+    EXPECT_EQ(found, count);
+  }
 }
 
 TEST(Train, WarnsWhenSomethingElseComputesTheRest) {

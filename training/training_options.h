@@ -38,6 +38,7 @@ struct TrainingOptions {
   double checkpoint_seconds = 600;    // between those within an epoch
   int readers = 2;                    // threads that make batches
   std::int64_t exported_batches = 0;  // of the steps to come: written to the folder, for others
+  std::string binary_sha256;          // of the program, for the record; "": unknown
 
   std::uint64_t splitting_seed() const { return split_seed.value_or(seed); }
 };
