@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import resource
+from collections.abc import Sequence
 from pathlib import Path
 
 
@@ -24,30 +25,34 @@ def count_after(text: str, key: str) -> float | None:
     return float(words[0]) if found and words and words[0].isdigit() else None
 
 
-def cgroup_folder() -> Path:
-    """Of this process's CPU quota."""
-    for line in text_of("/proc/self/cgroup").splitlines():
+def cgroup_files(name: str, root: Path = Path("/")) -> list[Path]:
+    """Of this process's CPU control group and of those around it, up to the mount."""
+    mount = root / "sys/fs/cgroup"
+    files: list[Path] = []
+    for line in text_of(root / "proc/self/cgroup").splitlines():
         _, controllers, path = line.split(":", 2)
-        names = [""] if not controllers else ["cpu", controllers]
         if controllers and "cpu" not in controllers.split(","):
             continue
-        for name in names:
-            root = Path("/sys/fs/cgroup") / name
-            for folder in (root / path.lstrip("/"), root):  # a container sees its own as the root
-                if (folder / "cpu.stat").exists():
-                    return folder
-    return Path("/nowhere")
+        top = mount / "cpu" if controllers else mount
+        folder = top / path.lstrip("/")
+        # A container may see paths of its host: of those that are not there, the top is.
+        around = [folder, *folder.parents]
+        files += [f / name for f in around[: around.index(top) + 1] if (f / name).exists()]
+    return files
 
 
-CPU_STAT = cgroup_folder() / "cpu.stat"
+CPU_STATS = cgroup_files("cpu.stat")
 
 
-def throttled_seconds() -> float | None:
-    text = text_of(CPU_STAT)
-    if (microseconds := count_after(text, "throttled_usec")) is not None:
-        return microseconds * 1e-6
-    nanoseconds = count_after(text, "throttled_time")
-    return None if nanoseconds is None else nanoseconds * 1e-9
+def throttled_seconds(files: Sequence[Path]) -> float | None:
+    """By the quota of any group: each counts its own alone."""
+    found: list[float] = []
+    for text in map(text_of, files):
+        if (microseconds := count_after(text, "throttled_usec")) is not None:
+            found.append(microseconds * 1e-6)
+        elif (nanoseconds := count_after(text, "throttled_time")) is not None:
+            found.append(nanoseconds * 1e-9)
+    return sum(found) if found else None
 
 
 def thread_wait_seconds() -> float | None:
@@ -77,7 +82,7 @@ def cumulative() -> dict[str, float | None]:
         "voluntary_switches": usage.ru_nvcsw,
         "involuntary_switches": usage.ru_nivcsw,
         "steal_seconds": float(cpu[0].split()[8]) / os.sysconf("SC_CLK_TCK") if cpu else None,
-        "throttled_seconds": throttled_seconds(),
+        "throttled_seconds": throttled_seconds(CPU_STATS),
         "cpu_pressure_seconds": None if pressure is None else pressure * 1e-6,
         "thread_wait_seconds": thread_wait_seconds(),
     }
