@@ -39,7 +39,8 @@ const RegisteredBackend& find_backend(const std::string& name) {
     }
     known += (known.empty() ? "" : ", ") + entry.name;
   }
-  throw_bad_input("backend {}: unknown, expected one of {}", name, known);
+  throw_bad_input("backend {}: unknown, expected one of {} (exec:PROGRAM ends at a comma)", name,
+                  known);
 }
 
 }  // namespace voxmark

@@ -102,6 +102,11 @@ void keep_measurement(const CaseSpec& spec, const Exchange& timed, Record& recor
   record.compile_seconds = timed.ready->compile_seconds;
   record.memory.base_bytes = unsigned_bytes(timed.ready->base_bytes);
   record.memory.allocated_bytes = unsigned_bytes(timed.ready->allocated_bytes);
+  const std::int64_t taken = timed.peak_bytes.value_or(0) - timed.ready->base_bytes.value_or(0);
+  if (spec.memory_limit_bytes && taken > *spec.memory_limit_bytes) {
+    record.details["beyond_memory_limit"] = {{"taken_bytes", taken},
+                                             {"limit_bytes", *spec.memory_limit_bytes}};
+  }
   record.input_sha256 = text_or_none(timed.ready->batch_sha256);
   record.weights_sha256 = text_or_none(timed.ready->weights_sha256);
   record.details["execution"] = timed.ready->execution;

@@ -204,16 +204,21 @@ ChildProcess::Read ChildProcess::read_line(std::string& line, double patience_se
     if (seconds_since(start) > patience_seconds) {
       return Read::silence;
     }
-    std::array<pollfd, 2> polled{{{output_, POLLIN, 0}, {error_open_ ? error_ : -1, POLLIN, 0}}};
-    poll(polled.data(), polled.size(), kTickMilliseconds);
-    if (polled[0].revents != 0) {
-      read_available(output_, output_text_, output_open_);
-    }
-    if (polled[1].revents != 0) {
-      read_available(error_, error_text_, error_open_);
-      if (error_text_.size() > kKeptErrorBytes) {
-        error_text_.erase(0, error_text_.size() - kKeptErrorBytes);
-      }
+    read_some(kTickMilliseconds);
+  }
+}
+
+void ChildProcess::read_some(int milliseconds) {
+  std::array<pollfd, 2> polled{
+      {{output_open_ ? output_ : -1, POLLIN, 0}, {error_open_ ? error_ : -1, POLLIN, 0}}};
+  poll(polled.data(), polled.size(), milliseconds);
+  if (polled[0].revents != 0) {
+    read_available(output_, output_text_, output_open_);
+  }
+  if (polled[1].revents != 0) {
+    read_available(error_, error_text_, error_open_);
+    if (error_text_.size() > kKeptErrorBytes) {
+      error_text_.erase(0, error_text_.size() - kKeptErrorBytes);
     }
   }
 }
@@ -254,7 +259,8 @@ std::optional<ProcessEnd> ChildProcess::wait(double patience_seconds) {
     } else if (seconds_since(start) > patience_seconds) {
       return std::nullopt;
     } else {
-      std::this_thread::sleep_for(std::chrono::milliseconds(1));
+      read_some(1);  // or a child that still talks would never end: a pipe holds 64 KiB
+      output_text_.clear();
     }
   }
   return ended_;

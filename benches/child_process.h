@@ -40,7 +40,7 @@ class ChildProcess {
   Read read_line(std::string& line, double patience_seconds);
 
   // Waits until it has ended, and ends what it left running; nothing when it has not ended within
-  // `patience_seconds`.
+  // `patience_seconds`. What it says meanwhile to its output is lost.
   std::optional<ProcessEnd> wait(double patience_seconds);
   void kill();
 
@@ -50,6 +50,8 @@ class ChildProcess {
 
  private:
   void start(const std::vector<std::string>& command, const std::vector<std::string>& environment);
+  // What comes within `milliseconds`, from both pipes.
+  void read_some(int milliseconds);
   void drain_errors();
   // `flags` as waitid(2) takes them. The id stays ours until the group is dead, too.
   bool reap(int flags);

@@ -5,7 +5,6 @@
 #include <cmath>
 #include <csignal>
 #include <fstream>
-#include <limits>
 #include <sstream>
 
 #include "base/error.h"
@@ -13,6 +12,7 @@
 #include "benches/isa.h"
 #include "benches/peers.h"
 #include "benches/process_status.h"
+#include "benches/report_check.h"
 
 namespace voxmark {
 namespace {
@@ -35,14 +35,48 @@ std::optional<std::int64_t> oom_kills() {
   return std::nullopt;
 }
 
-// The seconds that a child tells of its steps, against the runner's own clock. Whoever reports more
-// than went by lies, however slow the machine is; whoever reports less does so in every step, while
-// what delays a message by chance does not meet all of them.
+// Seconds that went by, and those of them that count as a step's.
+struct Told {
+  double passed = 0;
+  double told = 0;
+};
+
+// The step of which more is left out than chance explains; nothing where there is none. Chance
+// delays single steps, so the least of several is held to the tighter limit; but the published
+// figure is their median, so one honest step does not excuse the others.
+std::optional<Told> left_out(std::vector<Told> steps) {
+  constexpr double kMaxShare = 0.25;         // far more than loading or a message takes
+  constexpr double kChanceSeconds = 0.1;     // a loaded machine may take from any step
+  constexpr double kRepeatedSeconds = 0.01;  // and probes, on many CPUs, from each of several
+  constexpr std::size_t kSeveral = 3;
+  const auto excess = [](const Told& step) { return (1 - kMaxShare) * step.passed - step.told; };
+  if (steps.empty()) {
+    return std::nullopt;
+  }
+  std::ranges::sort(steps, {}, excess);
+  const Told& middle = steps[(steps.size() - 1) / 2];
+  if (excess(middle) > kChanceSeconds) {
+    return middle;
+  }
+  if (steps.size() >= kSeveral && excess(steps.front()) > kRepeatedSeconds) {
+    return steps.front();
+  }
+  return std::nullopt;
+}
+
+// The seconds that a child tells of its steps, against each other and the runner's own clock.
+// Whoever reports more than went by lies, however slow the machine is.
 class ClockCheck {
  public:
   // Throws Error (bad_input).
   void step(const StepMessage& step) {
     const Clock::time_point now = Clock::now();
+    if (!adds_up({step.load_seconds, step.forward_backward_seconds, step.update_seconds,
+                  step.step_seconds})) {
+      throw_bad_input(
+          "child protocol: step_seconds {} is not forward_backward_seconds + update_seconds = {}",
+          step.step_seconds, step.forward_backward_seconds + step.update_seconds);
+    }
     const double reported = step.load_seconds + step.step_seconds;
     reported_ += reported;
     const double elapsed = seconds(start_, now);
@@ -51,23 +85,26 @@ class ClockCheck {
                       elapsed);
     }
     if (!step.warmup && steps_ > 0) {  // what follows the first step is told with it
-      const double gap = seconds(last_, now);
-      if (gap - reported < least_hidden_) {
-        least_hidden_ = gap - reported;
-        gap_ = gap;
-        told_ = reported;
-      }
+      gaps_.push_back({seconds(last_, now), reported});
+    }
+    if (!step.warmup) {
+      with_loading_.push_back({reported, step.step_seconds});
     }
     ++steps_;
     last_ = now;
   }
 
+  // Throws Error (bad_input).
   void done() const {
-    constexpr double kMaxHiddenShare = 0.25;  // of a step: far more than a message takes
-    if (steps_ > 1 && std::isfinite(least_hidden_) &&
-        least_hidden_ > kMaxHiddenShare * gap_ + kSlackSeconds) {
+    if (const auto step = left_out(gaps_)) {
       throw_bad_input("child protocol: a step of {:.3g} s took {:.3g} s by the runner's clock",
-                      told_, gap_);
+                      step->told, step->passed);
+    }
+    if (const auto step = left_out(with_loading_)) {
+      throw_bad_input(
+          "child protocol: load_seconds {:.3g} of a step of {:.3g} s: loading is a quarter of both "
+          "at most",
+          step->passed - step->told, step->told);
     }
   }
 
@@ -84,8 +121,7 @@ class ClockCheck {
   Clock::time_point last_ = start_;
   int steps_ = 0;
   double reported_ = 0;
-  double least_hidden_ = std::numeric_limits<double>::infinity();
-  double gap_ = 0, told_ = 0;  // of the step with the least hidden seconds
+  std::vector<Told> gaps_, with_loading_;  // of the timed steps
 };
 
 // Takes one message; true when it was the last one that the mode has.
@@ -142,7 +178,9 @@ class Listener {
   }
   bool operator()(const DoneMessage& message) {
     expect(result_.ready && result_.steps.size() == all_steps(), "done");
-    clocks_.done();
+    if (is_external(request_.spec)) {  // ours tells what it does between two steps: its probes
+      clocks_.done();
+    }
     result_.peak_bytes = message.earlier_peak_bytes;
     result_.probes = message.probes;
     result_.stage_seconds = message.stage_seconds;

@@ -116,6 +116,18 @@ class Fields {
     return json_.at(key);
   }
 
+  // An object of finite numbers, none below 0; empty where the key is missing.
+  Json readings(const char* key) const {
+    Json values = object_or_empty(key);
+    for (const auto& item : values.items()) {
+      const Json& value = item.value();
+      if (!value.is_number() || !(value.get<double>() >= 0) || std::isinf(value.get<double>())) {
+        wrong(fmt::format("{}.{}", key, item.key()).c_str(), "a number of 0 or more", value);
+      }
+    }
+    return values;
+  }
+
   Json array_or_empty(const char* key) const {
     if (!json_.contains(key)) {
       return Json::array();
@@ -254,7 +266,7 @@ StepMessage step_message(const Fields& fields) {
   message.update_seconds = fields.seconds("update_seconds");
   message.step_seconds = fields.seconds("step_seconds");
   message.loss = fields.number("loss");
-  message.readings = fields.object_or_empty("readings");
+  message.readings = fields.readings("readings");
   const Json norms = fields.object_or_empty("gradient_norms");
   for (const auto& item : norms.items()) {
     message.gradient_norms[item.key()] = number_from_json(item.value(), item.key());

@@ -89,6 +89,18 @@ TEST(Protocol, NamesWhatIsWrongInAMessage) {
             "child protocol: planned_bytes: expected an integer of 0 or more, found -1");
   EXPECT_EQ(fault(R"({"type":"ready","compile_seconds":-1})"),
             "child protocol: compile_seconds: expected seconds, found -1");
+  const auto reading = [&](const std::string& value) {
+    return fault(R"({"type":"step","warmup":false,"load_seconds":0,"forward_backward_seconds":1,)"
+                 R"("update_seconds":0,"step_seconds":1,"loss":1,"readings":{"user_seconds":)" +
+                 value + "}}");
+  };
+  EXPECT_EQ(reading("0.5"), "accepted");
+  for (const char* value : {"-0.5", "\"0.5\"", "\"NaN\"", "null", "[1]"}) {
+    EXPECT_EQ(reading(value),
+              std::string("child protocol: readings.user_seconds: expected a number of 0 or more, "
+                          "found ") +
+                  value);
+  }
   EXPECT_EQ(fault(R"({"type":"unsupported"})"), "child protocol: key \"reason\" is missing");
 }
 

@@ -38,10 +38,9 @@ void check_samples(const CaseSpec& spec, const Record& record, Faults& faults) {
     (sample.warmup ? warmup : steps) += 1;
     if (sample.times) {
       const StepTimes& times = *sample.times;
-      const double sum = times.forward_backward_seconds + times.update_seconds;
-      faults.expect(std::abs(sum - times.step_seconds) <= kRounding * std::max(1.0, sum),
+      faults.expect(adds_up(times),
                     "step_seconds {} is not forward_backward_seconds + update_seconds = {}",
-                    times.step_seconds, sum);
+                    times.step_seconds, times.forward_backward_seconds + times.update_seconds);
     }
     faults.expect(record.outcome != Outcome::ok || std::isfinite(sample.loss),
                   "a loss is not finite, and the outcome ok");
@@ -105,6 +104,11 @@ std::vector<std::string> check_record(std::size_t index, const Record& record,
 }
 
 }  // namespace
+
+bool adds_up(const StepTimes& times) {
+  const double sum = times.forward_backward_seconds + times.update_seconds;
+  return std::abs(sum - times.step_seconds) <= kRounding * std::max(1.0, sum);
+}
 
 std::vector<std::string> inconsistencies(const Report& report) {
   std::vector<std::string> all;

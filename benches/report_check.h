@@ -8,6 +8,9 @@
 
 namespace voxmark {
 
+// Whether the step is forward and backward + update, but for the rounding of a sum.
+bool adds_up(const StepTimes& times);
+
 // One line per fault, naming the record; none when all agree. Checked: the case is one of ours and
 // stands once; its reproducer is the case's; step = forward and backward + update; steps and
 // warm-up as many as asked for; a published time is of a verified case; nominal FLOPs and

@@ -144,6 +144,11 @@ bool Runner::plan(const CaseSpec& spec, Record& record) {
     return false;
   }
   keep_plan(*answer.planned, record);
+  if (spec.memory_limit_bytes && !answer.planned->planned_bytes) {
+    end_record(record, Outcome::skipped,
+               "cannot be held to a memory limit: it does not tell what it plans to take");
+    return false;
+  }
   std::int64_t needed = answer.planned->planned_bytes.value_or(0) + harness_bytes(spec);
   if (!answer.planned->planned_bytes) {  // what it took at other sizes is the next best
     if (const auto guess = prediction_.peak_bytes(spec)) {

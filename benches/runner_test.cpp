@@ -345,6 +345,40 @@ TEST_F(RunnerTest, SecondsAreComparedWithTheRunnersOwn) {
   const Record less = run_one(faulty("tells-too-little-time"));
   EXPECT_EQ(less.outcome, Outcome::failed);
   EXPECT_NE(less.reason->find("by the runner's clock"), std::string::npos) << *less.reason;
+  for (const auto& [fault, reason] :
+       {std::pair{"tells-no-short-steps", "by the runner's clock"},
+        {"tells-the-truth-once", "by the runner's clock"},
+        {"books-steps-as-loading", "loading is a quarter of both at most"},
+        {"tells-parts-of-another-step", "is not forward_backward_seconds + update_seconds"}}) {
+    CaseSpec spec = faulty(fault);
+    spec.steps = 3;
+    const Record record = run_one(spec);
+    EXPECT_EQ(record.outcome, Outcome::failed) << fault;
+    EXPECT_NE(record.reason.value_or("").find(reason), std::string::npos)
+        << fault << ": " << record.reason.value_or("");
+  }
+}
+
+TEST_F(RunnerTest, AnExternalProgramMayTalkOnAfterItIsDone) {
+  for (const char* fault : {"talks-on-in-errors", "talks-on"}) {
+    const Record record = run_one(faulty(fault));
+    EXPECT_EQ(record.outcome, Outcome::ok) << fault << ": " << record.reason.value_or("");
+  }
+}
+
+TEST_F(RunnerTest, AnExternalProgramMustPlanToBeHeldToAMemoryLimit) {
+  CaseSpec spec = faulty("none");
+  spec.memory_limit_bytes = std::int64_t{8} << 30;
+  const Record unplanned = run_one(spec);
+  EXPECT_EQ(unplanned.outcome, Outcome::skipped);
+  EXPECT_NE(unplanned.reason->find("cannot be held to a memory limit"), std::string::npos)
+      << *unplanned.reason;
+  spec = faulty("plans-too-little");
+  spec.memory_limit_bytes = std::int64_t{1} << 20;
+  const Record record = run_one(spec);
+  EXPECT_EQ(record.outcome, Outcome::ok) << record.reason.value_or("");
+  ASSERT_TRUE(record.details.contains("beyond_memory_limit"));
+  EXPECT_EQ(record.details.at("beyond_memory_limit").at("taken_bytes"), *record.memory.peak_bytes);
 }
 
 TEST_F(RunnerTest, AChildThatDoesNotExitIsEnded) {
@@ -538,6 +572,8 @@ TEST_F(RunnerTest, BreachesOfTheProtocolAreFailuresWithTheirReason) {
   EXPECT_EQ(reason("step-before-ready"), "child protocol: a \"step\" that was not due");
   EXPECT_EQ(reason("silent-exit"),
             "exit status 3 before it was done: could not load libmystery.so");
+  EXPECT_EQ(reason("reads-less-than-nothing"),
+            "child protocol: readings.user_seconds: expected a number of 0 or more, found -1");
   EXPECT_EQ(reason("exit-status"), "exit status 7 after it was done");
 }
 

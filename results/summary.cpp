@@ -7,6 +7,8 @@
 #include <map>
 #include <string_view>
 
+#include "base/number_text.h"
+
 namespace voxmark {
 namespace {
 
@@ -103,6 +105,24 @@ std::string warm_up_note(std::span<const Record* const> records) {
                                  cold, records.size());
 }
 
+// Of the process that took most.
+std::string memory_limit_note(std::span<const Record* const> records) {
+  std::int64_t taken = 0, limit = 0;
+  for (const Record* record : records) {
+    const Json beyond = record->details.value("beyond_memory_limit", Json::object());
+    if (!beyond.is_object()) continue;
+    const Json most = beyond.value("taken_bytes", Json());
+    const Json allowed = beyond.value("limit_bytes", Json());
+    if (most.is_number_integer() && allowed.is_number_integer() && most > taken) {
+      taken = most.get<std::int64_t>();
+      limit = allowed.get<std::int64_t>();
+    }
+  }
+  return taken == 0
+             ? ""
+             : fmt::format("took {}, the memory limit is {}", bytes_text(taken), bytes_text(limit));
+}
+
 CaseSummary summarise_case(std::span<const Record* const> records) {
   CaseSummary summary;
   summary.spec = without_process(records.front()->spec);
@@ -143,6 +163,9 @@ CaseSummary summarise_case(std::span<const Record* const> records) {
                                           proof.at("other_kernels").at(0).get<std::string>()));
   }
   if (const std::string note = warm_up_note(timed); !note.empty()) {
+    append_note(summary.note, note);
+  }
+  if (const std::string note = memory_limit_note(timed); !note.empty()) {
     append_note(summary.note, note);
   }
   summary.processes = static_cast<int>(timed.size());

@@ -125,6 +125,12 @@ TEST(Summary, SaysWhereWarmUpWasNotOver) {
   EXPECT_EQ(only_case(records).note, "1 of 2 processes were timed before their warm-up was over");
 }
 
+TEST(Summary, SaysWhereMoreThanTheMemoryLimitWasTaken) {
+  std::vector<Record> records = {example_record("onednn", 0), example_record("onednn", 1)};
+  records[1].details["beyond_memory_limit"] = {{"taken_bytes", 3 << 20}, {"limit_bytes", 2 << 20}};
+  EXPECT_EQ(only_case(records).note, "took 3 MiB, the memory limit is 2 MiB");
+}
+
 TEST(Summary, OfABackendThatComputesNothingTellsWhatTheHarnessCosts) {
   std::vector<Record> records;
   for (const double seconds : {2e-5, 5e-5, 3e-5}) {

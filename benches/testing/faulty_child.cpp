@@ -66,11 +66,32 @@ StepMessage step(bool warmup, double loss) {
 void all_steps(const CaseSpec& spec, const std::string& fault, double loss) {
   for (int i = 0; i < spec.warmup + spec.steps; ++i) {
     StepMessage message = step(i < spec.warmup, loss);
+    const auto tell = [&message](double seconds) {
+      message.forward_backward_seconds = seconds;
+      message.update_seconds = 0;
+      message.step_seconds = seconds;
+    };
+    const auto work = [](double seconds) {
+      std::this_thread::sleep_for(std::chrono::duration<double>(seconds));
+    };
     if (fault == "tells-too-much-time") {
-      message.step_seconds = 1000;
-    }
-    if (fault == "tells-too-little-time") {
-      std::this_thread::sleep_for(std::chrono::milliseconds(300));
+      tell(1000);
+    } else if (fault == "tells-too-little-time") {
+      work(0.3);
+    } else if (fault == "tells-no-short-steps") {
+      work(0.05);
+    } else if (fault == "tells-the-truth-once") {
+      work(0.3);
+      tell(i == spec.warmup ? 0.3 : 1e-6);
+    } else if (fault == "tells-parts-of-another-step") {
+      message.forward_backward_seconds /= 100;
+      message.step_seconds = 1;
+    } else if (fault == "books-steps-as-loading") {
+      work(0.05);
+      message.load_seconds = 0.049;
+      tell(0.001);
+    } else if (fault == "reads-less-than-nothing") {
+      message.readings["user_seconds"] = -1;
     }
     say(message);
   }
@@ -177,7 +198,9 @@ void time_case(const Request& request, const std::string& fault) {
     return;
   }
   // Only the first step's loss is anybody else's to know.
-  const double loss = fault == "none" ? results(request, fault).at("losses").front() : 0.5;
+  const bool is_right =
+      fault == "none" || fault == "plans-too-little" || fault.starts_with("talks-on");
+  const double loss = is_right ? results(request, fault).at("losses").front() : 0.5;
   say(ReadyMessage{});
   if (fault == "silent-exit") {
     std::cerr << "could not load libmystery.so" << std::endl;
@@ -206,6 +229,10 @@ void time_case(const Request& request, const std::string& fault) {
   say(done);
   if (fault == "never-exits") {
     hang();
+  }
+  if (fault.starts_with("talks-on")) {  // more than a pipe holds
+    (fault == "talks-on-in-errors" ? std::cerr : std::cout)
+        << std::string(300'000, 'x') << std::endl;
   }
 }
 
@@ -246,6 +273,9 @@ void answer(const Request& request, const std::string& fault) {
       break_when(fault, "planned");
       if (fault == "cannot") {
         return say(UnsupportedMessage{"it is Monday"});
+      }
+      if (fault == "plans-too-little") {
+        return say(PlannedMessage{1, false, Json::object()});
       }
       if (fault == "huge") {
         return say(PlannedMessage{std::int64_t{1} << 50, true, Json::object()});
