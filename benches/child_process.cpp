@@ -17,6 +17,7 @@
 
 #include "base/error.h"
 #include "benches/guard.h"
+#include "benches/process_cpus.h"
 #include "benches/interrupt.h"
 
 namespace voxmark {
@@ -76,8 +77,12 @@ void volunteer_for_oom_killer() {
 
 // Between fork and exec: system calls only.
 [[noreturn]] void become(const Pipe& in, const Pipe& out, const Pipe& error, const Pipe& failure,
-                         pid_t parent, char* const* command, char* const* environment) {
+                         pid_t parent, const std::optional<cpu_set_t>& cpus, char* const* command,
+                         char* const* environment) {
   setpgid(0, 0);
+  if (cpus) {  // not only the place that our own OpenMP runtime holds this thread on
+    sched_setaffinity(0, sizeof *cpus, &*cpus);
+  }
   volunteer_for_oom_killer();
   prctl(PR_SET_PDEATHSIG, SIGKILL);
   std::signal(SIGPIPE, SIG_DFL);  // what is ignored stays ignored over exec
@@ -119,10 +124,12 @@ void ChildProcess::start(const std::vector<std::string>& command,
   Pipe out = make_pipe();
   Pipe error = make_pipe();
   Pipe failure = make_pipe();
+  const std::optional<cpu_set_t> cpus = process_cpus();
   const pid_t parent = getpid();
   process_ = fork();
   if (process_ == 0) {
-    become(in, out, error, failure, parent, argument_pointers.data(), variable_pointers.data());
+    become(in, out, error, failure, parent, cpus, argument_pointers.data(),
+           variable_pointers.data());
   }
   const int fork_error = errno;
   close_descriptor(in.read_end);

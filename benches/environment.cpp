@@ -1,7 +1,6 @@
 #include "benches/environment.h"
 
 #include <cpuid.h>
-#include <sched.h>
 #include <sys/utsname.h>
 #include <unistd.h>
 
@@ -22,6 +21,7 @@
 #include "benches/dimms.h"
 #include "benches/loaded_libraries.h"
 #include "benches/memory_room.h"
+#include "benches/process_cpus.h"
 #include "benches/topology.h"
 
 namespace voxmark {
@@ -158,16 +158,9 @@ Json caches(const std::string& root) {
 }
 
 // "0-3,8": the CPUs that this process may run on.
-std::optional<std::string> allowed_list(const std::string& root) {
-  constexpr std::string_view kKey = "Cpus_allowed_list:";
-  std::ifstream file(root + "/proc/self/status");
-  std::string line;
-  while (std::getline(file, line)) {
-    if (line.starts_with(kKey)) {
-      return trimmed(line.substr(kKey.size()));
-    }
-  }
-  return std::nullopt;
+std::optional<std::string> allowed_list() {
+  const auto cpus = process_cpus();
+  return cpus ? std::optional(cpu_list_text(*cpus)) : std::nullopt;
 }
 
 Json cpu_section(const std::string& root) {
@@ -194,7 +187,7 @@ Json cpu_section(const std::string& root) {
   section.add_file("no_turbo", root + "/sys/devices/system/cpu/intel_pstate/no_turbo");
   section.add_file("boost", root + "/sys/devices/system/cpu/cpufreq/boost");
   section.add("caches", caches(root));
-  section.add("allowed_list", allowed_list(root), "not in /proc/self/status");
+  section.add("allowed_list", allowed_list(), "more CPUs than a mask has bits");
   if (Json shape = topology(); shape.contains("reason")) {
     section.add_missing("topology", shape.at("reason").get<std::string>());
   } else if (shape.at("this_machine") == false) {
@@ -359,12 +352,8 @@ Json performance_variables() {
 }
 
 int allowed_cpus() {
-  cpu_set_t mask;
-  CPU_ZERO(&mask);
-  if (sched_getaffinity(0, sizeof mask, &mask) != 0) {
-    return static_cast<int>(sysconf(_SC_NPROCESSORS_ONLN));
-  }
-  return CPU_COUNT(&mask);
+  const auto cpus = process_cpus();
+  return cpus ? CPU_COUNT(&*cpus) : static_cast<int>(sysconf(_SC_NPROCESSORS_ONLN));
 }
 
 std::string binary_sha256() { return sha256_file("/proc/self/exe"); }

@@ -10,6 +10,7 @@
 #include <utility>
 
 #include "base/error.h"
+#include "benches/process_cpus.h"
 
 namespace voxmark {
 namespace {
@@ -99,6 +100,16 @@ std::vector<Cpus> cpus_by(hwloc_topology_t topology, hwloc_obj_type_t type) {
   return sets;
 }
 
+// Of this process; nothing where they are not known.
+Bitmap own_cpus() {
+  const auto cpus = process_cpus();
+  Bitmap set(hwloc_bitmap_alloc());
+  if (!cpus || hwloc_bitmap_list_sscanf(set.get(), cpu_list_text(*cpus).c_str()) != 0) {
+    return nullptr;
+  }
+  return set;
+}
+
 CpuTopology cpus_in(hwloc_topology_t topology) {
   CpuTopology found{cpus_by(topology, HWLOC_OBJ_CORE), cpus_by(topology, HWLOC_OBJ_NUMANODE)};
   if (found.cores.empty()) {  // some virtual machines tell of none
@@ -111,11 +122,10 @@ CpuTopology cpus_in(hwloc_topology_t topology) {
 
 std::optional<CpuTopology> cpu_topology() {
   const Topology topology = new_topology();
-  const Bitmap bound(hwloc_bitmap_alloc());
+  const Bitmap own = own_cpus();
   if (topology == nullptr || hwloc_topology_load(topology.get()) != 0 ||
-      hwloc_topology_is_thissystem(topology.get()) == 0 ||
-      hwloc_get_cpubind(topology.get(), bound.get(), HWLOC_CPUBIND_PROCESS) != 0 ||
-      hwloc_topology_restrict(topology.get(), bound.get(), 0) != 0) {
+      hwloc_topology_is_thissystem(topology.get()) == 0 || own == nullptr ||
+      hwloc_topology_restrict(topology.get(), own.get(), 0) != 0) {
     return std::nullopt;
   }
   return cpus_in(topology.get());
