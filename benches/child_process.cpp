@@ -13,12 +13,11 @@
 #include <csignal>
 #include <cstring>
 #include <string_view>
-#include <thread>
 
 #include "base/error.h"
 #include "benches/guard.h"
-#include "benches/process_cpus.h"
 #include "benches/interrupt.h"
+#include "benches/process_cpus.h"
 
 namespace voxmark {
 namespace {
@@ -80,10 +79,10 @@ void volunteer_for_oom_killer() {
                          pid_t parent, const std::optional<cpu_set_t>& cpus, char* const* command,
                          char* const* environment) {
   setpgid(0, 0);
+  volunteer_for_oom_killer();
   if (cpus) {  // not only the place that our own OpenMP runtime holds this thread on
     sched_setaffinity(0, sizeof *cpus, &*cpus);
   }
-  volunteer_for_oom_killer();
   prctl(PR_SET_PDEATHSIG, SIGKILL);
   std::signal(SIGPIPE, SIG_DFL);  // what is ignored stays ignored over exec
   std::signal(SIGXFSZ, SIG_DFL);
@@ -124,8 +123,8 @@ void ChildProcess::start(const std::vector<std::string>& command,
   Pipe out = make_pipe();
   Pipe error = make_pipe();
   Pipe failure = make_pipe();
-  const std::optional<cpu_set_t> cpus = process_cpus();
   const pid_t parent = getpid();
+  const std::optional<cpu_set_t> cpus = process_cpus();
   process_ = fork();
   if (process_ == 0) {
     become(in, out, error, failure, parent, cpus, argument_pointers.data(),
