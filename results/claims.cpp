@@ -147,9 +147,13 @@ Finding judge_seconds(const Json& claim, const std::string& backend,
   finding.remark = fmt::format("another CPU's seconds; here {} GFLOP/s of nominal work",
                                significant(rate * 1e-9, 3));
   const double limit = fp32_limit(report, largest.threads());
-  finding.remark += limit > 0 ? fmt::format(", {}% of what {} threads do at most",
-                                            significant(100 * rate / limit, 2), largest.threads())
-                              : " (this machine's limit was not measured)";
+  finding.remark +=
+      limit > 0
+          ? fmt::format(", {}% of what {} threads do at most{}", significant(100 * rate / limit, 2),
+                        largest.threads(),
+                        // Nominal work is the direct algorithm's.
+                        rate > limit ? " by the direct algorithm (Winograd's multiplies less)" : "")
+          : " (this machine's limit was not measured)";
   // Nominal work is proportional to voxels.
   const double paper_rate = static_cast<double>(*flops) / largest.voxels() * voxels_of(claim) /
                             claim.at("batch").get<double>() / value;
@@ -292,6 +296,7 @@ Finding judge_training(const Json& claim, const Json& training) {
 std::vector<Finding> judge_claim(const Json& claim, const std::vector<MeasuredCase>& cases,
                                  const std::vector<MemoryLine>& lines, const Report& report,
                                  const Evidence& evidence) {
+  const std::vector<MeasuredCase> one_setting = of_one_setting(cases);
   const auto kind = claim.at("kind").get<std::string>();
   if (kind == "ratio") {
     return judge_ratio_claim(claim, cases);
@@ -306,8 +311,8 @@ std::vector<Finding> judge_claim(const Json& claim, const std::vector<MeasuredCa
   for (const Json& name : claim.at("backends")) {
     const auto backend = name.get<std::string>();
     findings.push_back(kind == "seconds" ? judge_seconds(claim, backend, cases, report)
-                       : kind == "plan"  ? judge_plan(claim, backend, cases)
-                                         : judge_memory(claim, backend, cases, lines));
+                       : kind == "plan"  ? judge_plan(claim, backend, one_setting)
+                                         : judge_memory(claim, backend, one_setting, lines));
   }
   return findings;
 }

@@ -241,6 +241,30 @@ TEST(Claims, MemoryOutcomesAreThoseOfTheServer) {
   EXPECT_EQ(verdict("memory-terabyte"), Verdict::inconclusive);
 }
 
+TEST(Claims, WhatTakesOtherMemoryLeavesEveryFindingAsItIs) {
+  Report report = recorded(3.4, 1.0);
+  for (const std::int64_t extent : {32, 64, 96}) {
+    report.records.push_back(measured("onednn", 0, 1, extent));
+  }
+  const auto findings = [&] {
+    return to_json(judge(whitepaper_claims(), report, example_evidence()));
+  };
+  const Json expected = findings();
+  const auto unchanged_by = [&](const char* key, const Json& value) {
+    Report own = report;
+    for (const std::int64_t extent : {32, 48, 64, 96}) {
+      own.records.push_back(measured("onednn", 0, 1, extent));
+      own.records.back().spec[key] = value;
+      own.records.back().memory.peak_bytes = std::uint64_t{1} << 36U;
+    }
+    return to_json(judge(whitepaper_claims(), own, example_evidence())) == expected;
+  };
+  EXPECT_TRUE(unchanged_by("memory_limit_bytes", 1'000'000'000));
+  EXPECT_TRUE(unchanged_by("data", "phantom"));
+  EXPECT_TRUE(unchanged_by("threads", 1));
+  EXPECT_FALSE(unchanged_by("filters_of_another_name", 1)) << "this peak would be seen";
+}
+
 TEST(Claims, CountsAreExact) {
   Evidence evidence = example_evidence();
   const auto finding = [&] {
@@ -266,6 +290,9 @@ TEST(Claims, AnotherMachinesSecondsAreNotComparableAndSayWhatCanBeSaid) {
                                      {{"threads", 2}, {"fp32_flops_per_second", 4.45e11}}};
   EXPECT_THAT(finding().remark,
               HasSubstr("222 GFLOP/s of nominal work, 50% of what 2 threads do at most"));
+  report.header.limits["machine"][1]["fp32_flops_per_second"] = 1.45e11;
+  EXPECT_THAT(finding().remark,
+              HasSubstr("153% of what 2 threads do at most by the direct algorithm (Winograd's"));
   // What did not fit is said.
   Record larger = example_failure("tensorflow-onednn", 0, Outcome::infeasible, "needs 9 TB");
   larger.spec["image"] = {240, 240, 144};
@@ -280,8 +307,10 @@ Json training_of(int scans) {
                         {"channels", 1},
                         {"classes", 1},
                         {"filters", 16},
+                        {"augment", true},
                         {"tile", false},
-                        {"downsample", 1}};
+                        {"downsample", 1},
+                        {"steps_per_epoch", 0}};
   const Json mean = {{"accuracy", 0.9965}, {"loss", 0.3}, {"hard_dice", {0.82}}};
   return {{"options", options},
           {"data", {{"kind", "decathlon"}}},

@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <cstdint>
+#include <utility>
 
 #include "results/case_table.h"
 
@@ -103,13 +104,26 @@ std::vector<MeasuredCase> papers_cases(const Report& report) {
   return cases;
 }
 
+std::vector<MeasuredCase> of_one_setting(std::vector<MeasuredCase> cases) {
+  std::erase_if(cases, [](const MeasuredCase& own) { return own.spec.at("data") != "synthetic"; });
+  int threads = 0;
+  for (const MeasuredCase& own : cases) {
+    threads = own.measured().empty() ? threads : std::max(threads, own.threads());
+  }
+  std::erase_if(cases, [&](const MeasuredCase& own) {
+    return !own.measured().empty() && own.threads() != threads;
+  });
+  return cases;
+}
+
 std::vector<MeasuredCase> of_backend(std::vector<MeasuredCase> cases, const std::string& backend,
                                      const std::string& isa) {
   std::erase_if(cases, [&](const MeasuredCase& own) {
     return own.backend() != backend || own.precision() != "fp32" || own.isa() != isa ||
-           own.measured().empty();
+           own.has_memory_limit() || own.measured().empty();
   });
-  std::ranges::stable_sort(cases, {}, [](const MeasuredCase& own) { return own.voxels(); });
+  std::ranges::stable_sort(
+      cases, {}, [](const MeasuredCase& own) { return std::pair(own.voxels(), own.threads()); });
   return cases;
 }
 

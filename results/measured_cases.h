@@ -28,6 +28,7 @@ struct MeasuredCase {
   std::string backend() const { return spec.at("backend").get<std::string>(); }
   std::string precision() const { return spec.at("precision").get<std::string>(); }
   std::string isa() const { return spec.value("isa", ""); }  // "": what the CPU has
+  bool has_memory_limit() const { return spec.contains("memory_limit_bytes"); }
   int threads() const { return spec.at("threads").get<int>(); }
   double batch() const { return spec.at("batch").get<double>(); }
   double voxels() const;      // of all images of the batch
@@ -43,7 +44,12 @@ struct MeasuredCase {
 // whose report must outlive them.
 std::vector<MeasuredCase> papers_cases(const Report& report);
 
-// Those of a backend that published times, in fp32, as the paper trained, in ascending size.
+// Those whose memory is a matter of size and backend alone: of synthetic images, on the largest
+// number of threads that is among them.
+std::vector<MeasuredCase> of_one_setting(std::vector<MeasuredCase> cases);
+
+// Those of a backend that published times, in fp32 and without a memory limit, as the paper
+// trained, in ascending size and number of threads.
 std::vector<MeasuredCase> of_backend(std::vector<MeasuredCase> cases, const std::string& backend,
                                      const std::string& isa = "");
 

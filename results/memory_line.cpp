@@ -61,10 +61,10 @@ std::vector<MemoryLine> memory_lines(const Report& report) {
   // Two shapes of as many voxels are one size: the larger peak.
   std::vector<std::pair<std::string, std::string>> order;  // backend, precision
   std::map<std::pair<std::string, std::string>, std::map<double, double>> peaks;
-  for (const MeasuredCase& own : papers_cases(report)) {
+  for (const MeasuredCase& own : of_one_setting(papers_cases(report))) {
     const std::pair key(own.backend(), own.precision());
     for (const Record* record : own.measured()) {
-      if (record->memory.peak_bytes && own.isa().empty()) {
+      if (record->memory.peak_bytes && own.isa().empty() && !own.has_memory_limit()) {
         if (!peaks.contains(key)) {
           order.push_back(key);
         }

@@ -28,7 +28,8 @@ struct MemoryLine {
 
 MemoryLine fit_line(std::span<const double> voxels, std::span<const double> bytes);
 
-// Of the backends that were measured at two sizes or more with what the CPU has, by their peaks.
+// Of the backends that were measured at two sizes or more with what the CPU has, by their peaks:
+// without memory limits, of synthetic images, on the largest number of threads.
 std::vector<MemoryLine> memory_lines(const Report& report);
 
 }  // namespace voxmark
