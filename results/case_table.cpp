@@ -99,6 +99,12 @@ Table case_table(std::span<const CaseSummary> cases,
       return member_text(summary.spec, name);
     });
   }
+  if (differs(cases, "memory_limit_bytes")) {
+    add_column("memory limit", Align::right, [](const CaseSummary& summary) {
+      const Json limit = summary.spec.value("memory_limit_bytes", Json());
+      return limit.is_null() ? std::string(kNothing) : bytes_text(limit.get<std::int64_t>());
+    });
+  }
   add_figure("step s", &CaseSummary::step_seconds,
              [](const Spread& spread) { return significant(spread.median, kSecondsDigits); });
   add_column("spread", Align::left, [](const CaseSummary& summary) {

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cstdint>
 #include <map>
 #include <utility>
 
@@ -68,8 +69,14 @@ std::string workload_text(const Json& spec) {
   for (const Json& extent : spec.at("image")) {
     image += (image.empty() ? "" : "x") + dump_json(extent);
   }
-  return fmt::format("{} batch {} {} {} threads", image, dump_json(spec.at("batch")),
-                     spec.at("precision").get<std::string>(), dump_json(spec.at("threads")));
+  std::string text =
+      fmt::format("{} batch {} {} {} threads", image, dump_json(spec.at("batch")),
+                  spec.at("precision").get<std::string>(), dump_json(spec.at("threads")));
+  if (spec.contains("isa")) text += " " + spec.at("isa").get<std::string>();
+  if (spec.contains("memory_limit_bytes")) {
+    text += " within " + bytes_text(spec.at("memory_limit_bytes").get<std::int64_t>());
+  }
+  return text;
 }
 
 double part_seconds(const StepProfile& profile, const PartName& name) {

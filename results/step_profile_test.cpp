@@ -63,6 +63,15 @@ TEST(StepProfile, BackendsStandSideBySideTheLongestPartFirst) {
   EXPECT_THAT(text, ContainsRegex("the timed step +2000 +1000"));
 }
 
+TEST(StepProfile, HeadingsTellInstructionSetsAndMemoryLimitsApart) {
+  Record narrow = watched("onednn", 0), limited = watched("onednn", 0);
+  narrow.spec["isa"] = "avx2";
+  limited.spec["memory_limit_bytes"] = 1'610'612'736;
+  const std::string text = render_profiles(step_profiles(std::vector<Record>{narrow, limited}));
+  EXPECT_THAT(text, HasSubstr("2 threads avx2, in steps"));
+  EXPECT_THAT(text, HasSubstr("2 threads within 1.50 GiB, in steps"));
+}
+
 TEST(StepProfile, WhoTellsNothingIsNamed) {
   Record external = example_record("exec:mine", 0);
   external.stages.clear();

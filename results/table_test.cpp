@@ -73,6 +73,16 @@ TEST(CaseTable, HasAColumnForWhatDiffers) {
   EXPECT_EQ(table.columns[4].header, "step s");
 }
 
+TEST(CaseTable, TellsMemoryLimitsApart) {
+  Record limited = example_record("onednn", 0);
+  limited.spec["memory_limit_bytes"] = 1'610'612'736;
+  const Table table =
+      case_table(summarise(std::vector{example_record("onednn", 0), limited}), std::nullopt);
+  EXPECT_EQ(table.columns[3].header, "memory limit");
+  EXPECT_EQ(table.rows[0][3], "-");
+  EXPECT_EQ(table.rows[1][3], "1.50 GiB");
+}
+
 TEST(CaseTable, ShowsTheEfficiencyOfMoreThreads) {
   Record one = example_record("naive", 0, 1.0), four = example_record("naive", 0, 0.5);
   one.spec["threads"] = 1;
