@@ -47,7 +47,7 @@ std::optional<double> scaled(std::optional<double> value, double factor) {
 
 void add_difference(Json& readings, const char* name, const std::optional<double>& from,
                     const std::optional<double>& to) {
-  if (from && to) {
+  if (from && to && *to >= *from) {  // what ends takes its part of a sum along
     readings[name] = *to - *from;
   }
 }
@@ -141,7 +141,7 @@ std::optional<double> ReadingsProbe::throttled() const {
 }
 
 // A thread's schedstat reads "<ns on a CPU> <ns waiting for one> <slices>".
-std::optional<double> ReadingsProbe::run_delay() {
+std::optional<double> ReadingsProbe::listed_run_delay() {
   struct stat folder = {};
   if (stat("/proc/self/task", &folder) != 0) {
     return std::nullopt;
@@ -164,6 +164,16 @@ std::optional<double> ReadingsProbe::run_delay() {
     nanoseconds += *waited;
   }
   return nanoseconds * 1e-9;
+}
+
+// Where one thread ended and another began, there are as many as listed, but others.
+std::optional<double> ReadingsProbe::run_delay() {
+  std::optional<double> seconds = listed_run_delay();
+  if (!seconds) {
+    threads_seen_ = 0;
+    seconds = listed_run_delay();
+  }
+  return seconds;
 }
 
 StolenTime ReadingsProbe::stolen_time() {
@@ -193,6 +203,7 @@ Json ReadingsProbe::stop() {
   add_difference(readings, "throttled_seconds", stolen_at_start_.throttled, now.throttled);
   add_difference(readings, "cpu_pressure_seconds", stolen_at_start_.pressure, now.pressure);
   add_difference(readings, "run_delay_seconds", stolen_at_start_.run_delay, now.run_delay);
+  run_delay_lost_ = !readings.contains("run_delay_seconds");
   return readings;
 }
 
@@ -209,6 +220,8 @@ Json ReadingsProbe::missing() const {
   }
   if (threads_.empty() || threads_.front().text().empty()) {
     reasons["run_delay_seconds"] = "the kernel has no schedstat (CONFIG_SCHED_INFO)";
+  } else if (run_delay_lost_) {
+    reasons["run_delay_seconds"] = "a thread ended meanwhile";
   }
   if (const auto* reason = std::get_if<std::string>(&counts_at_start_)) {
     for (const char* name : kCountReadings) {

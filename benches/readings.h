@@ -67,12 +67,14 @@ class ReadingsProbe {
  private:
   StolenTime stolen_time();
   std::optional<double> run_delay();
+  std::optional<double> listed_run_delay();
   std::optional<double> throttled() const;
 
   RereadFile stat_, pressure_;
   std::vector<RereadFile> cpu_stats_;  // of our cgroup and those around it
   std::vector<RereadFile> threads_;    // schedstat of each
   unsigned long threads_seen_ = 0;
+  bool run_delay_lost_ = false;  // with a thread that ended
   CountProcess count_;
   CountsOrReason counts_at_start_;
   rusage start_ = {};
