@@ -6,15 +6,64 @@
 #include <chrono>
 #include <cstdint>
 #include <limits>
+#include <sstream>
 
 namespace voxmark {
+
+std::optional<std::string> steal_taint(double steal_seconds, double step_seconds, int threads) {
+  const bool is_much = steal_seconds >= kStealResolutionSeconds &&
+                       steal_seconds > kMaxStealFraction * step_seconds * threads;
+  return is_much
+             ? std::optional(fmt::format("the hypervisor took {:.3g} s of CPU time", steal_seconds))
+             : std::nullopt;
+}
+
+std::optional<double> busy_seconds(const std::string& stat, long ticks_per_second,
+                                   const cpu_set_t& cpus) {
+  std::istringstream lines(stat);
+  std::string line;
+  std::int64_t ticks = 0;
+  int found = 0;
+  while (std::getline(lines, line) && line.starts_with("cpu")) {
+    std::istringstream words(line.substr(3));
+    std::size_t cpu = 0;
+    std::int64_t user = 0, nice = 0, system = 0, idle = 0, waiting = 0, irq = 0, softirq = 0;
+    if (line.starts_with("cpu ") ||  // all together
+        !(words >> cpu >> user >> nice >> system >> idle >> waiting >> irq >> softirq) ||
+        !CPU_ISSET(cpu, &cpus)) {
+      continue;
+    }
+    ticks += user + nice + system + irq + softirq;
+    ++found;
+  }
+  return found == CPU_COUNT(&cpus)
+             ? std::optional(static_cast<double>(ticks) / static_cast<double>(ticks_per_second))
+             : std::nullopt;
+}
+
+std::optional<std::string> others_taint(double others_seconds, double elapsed_seconds,
+                                        int threads) {
+  const bool is_much = others_seconds > kOthersResolutionSeconds &&
+                       others_seconds > kMaxRunDelayFraction * elapsed_seconds * threads;
+  return is_much ? std::optional(
+                       fmt::format("other programs used {:.3g} s of CPU time", others_seconds))
+                 : std::nullopt;
+}
+
+std::optional<std::string> canary_taint(double before, double after, double fastest) {
+  const double slower = std::max(before, after);
+  return slower > kMaxCanaryRatio * fastest
+             ? std::optional(fmt::format(
+                   "a fixed piece of work took {:.2f} times as long as before", slower / fastest))
+             : std::nullopt;
+}
 
 std::vector<std::string> taints(const Json& readings, double step_seconds, int threads) {
   std::vector<std::string> found;
   const double all_seconds = step_seconds * threads;
   const double steal = readings.value("steal_seconds", 0.0);
-  if (steal >= kStealResolutionSeconds && steal > kMaxStealFraction * all_seconds) {
-    found.push_back(fmt::format("the hypervisor took {:.3g} s of CPU time", steal));
+  if (auto reason = steal_taint(steal, step_seconds, threads)) {
+    found.push_back(*std::move(reason));
   }
   const double throttled = readings.value("throttled_seconds", 0.0);
   if (throttled > kMaxThrottledFraction * step_seconds) {

@@ -10,6 +10,8 @@
 #include <csignal>
 #include <filesystem>
 #include <fstream>
+#include <future>
+#include <thread>
 
 #include "benches/cgroup.h"
 #include "benches/readings.h"
@@ -45,6 +47,26 @@ TEST(Readings, SeeThreadsWaitForACpu) {
   }
 }
 
+// As many threads as before, but others.
+TEST(Readings, SayWhyThereAreNoneOfThreadsThatEnded) {
+  ReadingsProbe probe;
+  const auto thread_until = [](std::promise<void>& end) {
+    return std::thread([waits = end.get_future()] { waits.wait(); });
+  };
+  std::promise<void> end_of_first, end_of_second;
+  std::thread first = thread_until(end_of_first);
+  probe.start();
+  end_of_first.set_value();
+  first.join();
+  std::thread second = thread_until(end_of_second);
+  const Json readings = probe.stop();
+  const Json missing = probe.missing();
+  end_of_second.set_value();
+  second.join();
+  EXPECT_NE(readings.contains("run_delay_seconds"), missing.contains("run_delay_seconds"));
+  EXPECT_GE(readings.value("run_delay_seconds", 0.0), 0);
+}
+
 TEST(Cgroup, FindsItsFilesInBothVersionsAndInAContainer) {
   const auto file_with = [](const std::string& cgroup, const std::string& path) {
     const TemporaryFolder root;
@@ -77,6 +99,41 @@ TEST(Interference, IsSeenInAnyOfItsSigns) {
     EXPECT_EQ(taints(sign, 1, 2).size(), 1U) << sign;
   }
   EXPECT_TRUE(taints({{"steal_seconds", 0.01}}, 0.01, 1).empty()) << "one tick: no resolution";
+}
+
+TEST(Interference, StealThatNoShortStepShowsAddsUp) {
+  EXPECT_FALSE(steal_taint(0.01, 0.05, 1)) << "one tick: no resolution";
+  EXPECT_TRUE(steal_taint(20 * 0.01, 20 * 0.05, 1));
+  EXPECT_FALSE(steal_taint(0.02, 2, 2)) << "half a percent";
+}
+
+TEST(Interference, ASlowCanaryOnEitherSideTaints) {
+  EXPECT_FALSE(canary_taint(1.05, 1.0, 1.0));
+  EXPECT_TRUE(canary_taint(1.2, 1.0, 1.0));
+  EXPECT_TRUE(canary_taint(1.0, 1.2, 1.0));
+}
+
+TEST(Interference, OtherProgramsAreSeenOnTheCpusOfThisProcess) {
+  const std::string stat =
+      "cpu  110 220 330 999 999 44 55 99 0 0\n"
+      "cpu0 10 20 30 999 999 4 5 99 0 0\n"
+      "cpu1 100 200 300 999 999 40 50 99 0 0\nintr 7\n";
+  cpu_set_t cpus;
+  CPU_ZERO(&cpus);
+  CPU_SET(0, &cpus);
+  EXPECT_DOUBLE_EQ(busy_seconds(stat, 100, cpus).value(), 0.69);
+  CPU_SET(1, &cpus);
+  EXPECT_DOUBLE_EQ(busy_seconds(stat, 100, cpus).value(), 7.59);
+  CPU_SET(2, &cpus);
+  EXPECT_FALSE(busy_seconds(stat, 100, cpus));
+  EXPECT_FALSE(busy_seconds("", 100, cpus));
+}
+
+TEST(Interference, OtherProgramsTaintWithMoreThanTheSpreadThatProcessesHave) {
+  EXPECT_FALSE(others_taint(-0.1, 1, 2)) << "ticks are charged to whom they find";
+  EXPECT_FALSE(others_taint(0.05, 0.1, 1)) << "a few ticks: no resolution";
+  EXPECT_FALSE(others_taint(0.3, 10, 2));
+  EXPECT_EQ(others_taint(0.5, 10, 2).value_or(""), "other programs used 0.5 s of CPU time");
 }
 
 TEST(Interference, AThirdOfTheStepsMayBeDisturbed) {

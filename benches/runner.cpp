@@ -1,9 +1,14 @@
 #include "benches/runner.h"
 
+#include <sys/resource.h>
+#include <unistd.h>
+
 #include <algorithm>
 #include <chrono>
 #include <csignal>
+#include <fstream>
 #include <set>
+#include <sstream>
 #include <utility>
 
 #include "backends/registry.h"
@@ -12,6 +17,7 @@
 #include "benches/case_record.h"
 #include "benches/interference.h"
 #include "benches/interrupt.h"
+#include "benches/process_cpus.h"
 #include "benches/roofline.h"
 #include "benches/stages_json.h"
 #include "benches/warm_up.h"
@@ -50,6 +56,23 @@ double median_step_seconds(const Exchange& timed) {
   const auto middle = seconds.begin() + static_cast<std::ptrdiff_t>(seconds.size() / 2);
   std::nth_element(seconds.begin(), middle, seconds.end());
   return *middle;
+}
+
+double usage_seconds(int whose) {
+  rusage usage = {};
+  getrusage(whose, &usage);
+  return static_cast<double>(usage.ru_utime.tv_sec + usage.ru_stime.tv_sec) +
+         1e-6 * static_cast<double>(usage.ru_utime.tv_usec + usage.ru_stime.tv_usec);
+}
+
+// So far, CPU seconds on our CPUs that neither we nor children that have ended used.
+std::optional<double> others_seconds() {
+  std::ostringstream stat;
+  stat << std::ifstream("/proc/stat").rdbuf();
+  const auto cpus = process_cpus();
+  const auto all = cpus ? busy_seconds(stat.str(), sysconf(_SC_CLK_TCK), *cpus) : std::nullopt;
+  return all ? std::optional(*all - usage_seconds(RUSAGE_SELF) - usage_seconds(RUSAGE_CHILDREN))
+             : std::nullopt;
 }
 
 // From the records alone, so that a resumed run ends as one that never stopped.
@@ -224,9 +247,16 @@ struct Runner::Attempt {
   std::size_t steps = 0;
   std::set<std::string> reasons;
 
-  bool is_tainted() const { return voxmark::is_tainted(tainted_steps, steps) || slow_canary; }
+  bool is_tainted() const { return voxmark::is_tainted(tainted_steps, steps) || whole_process; }
   std::pair<bool, std::size_t> disturbance() const { return {is_tainted(), tainted_steps}; }
-  bool slow_canary = false;
+  bool whole_process = false;  // a reason that is no single step's
+
+  void taint_whole(std::optional<std::string> reason) {
+    if (reason) {
+      whole_process = true;
+      reasons.insert(*std::move(reason));
+    }
+  }
 
   Json json(Json discarded) const {
     Json json = {{"tainted", is_tainted()},
@@ -252,15 +282,23 @@ struct Runner::Attempt {
 
 Runner::Attempt Runner::attempt(const CaseSpec& spec) {
   Attempt result;
-  result.canary_seconds = canary_seconds();
-  best_canary_seconds_ =
-      std::min(best_canary_seconds_.value_or(result.canary_seconds), result.canary_seconds);
-  if (result.canary_seconds > kMaxCanaryRatio * *best_canary_seconds_) {
-    result.slow_canary = true;
-    result.reasons.insert(fmt::format("a fixed piece of work took {:.2f} times as long as before",
-                                      result.canary_seconds / *best_canary_seconds_));
-  }
+  const double canary_before = canary_seconds();
+  const auto start = std::chrono::steady_clock::now();
+  const std::optional<double> others_before = others_seconds();
   result.timed = ask(ChildMode::time, spec);
+  const std::optional<double> others_after = others_seconds();
+  const double elapsed =
+      std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+  const double canary_after = canary_seconds();
+  result.canary_seconds = std::max(canary_before, canary_after);
+  best_canary_seconds_ =
+      std::min({best_canary_seconds_.value_or(canary_before), canary_before, canary_after});
+  result.taint_whole(canary_taint(canary_before, canary_after, *best_canary_seconds_));
+  // Our own children read at each step what their threads waited; a program of others does not.
+  if (is_external(spec) && others_before && others_after) {
+    result.taint_whole(others_taint(*others_after - *others_before, elapsed, spec.threads));
+  }
+  double steal = 0, seconds = 0;
   for (const StepMessage& step : result.timed.steps) {
     if (step.warmup) {
       continue;
@@ -269,7 +307,10 @@ Runner::Attempt Runner::attempt(const CaseSpec& spec) {
     ++result.steps;
     result.tainted_steps += found.empty() ? 0U : 1U;
     result.reasons.insert(found.begin(), found.end());
+    steal += step.readings.value("steal_seconds", 0.0);
+    seconds += step.step_seconds;
   }
+  result.taint_whole(steal_taint(steal, seconds, spec.threads));
   return result;
 }
 

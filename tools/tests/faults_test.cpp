@@ -444,6 +444,23 @@ TEST_F(FaultTest, ACaseBesideACpuHogIsRunAgainWithinBoundsAndFlagged) {
   EXPECT_THAT(compared.out, HasSubstr("noisy"));
 }
 
+// Whose threads nobody can ask what they waited; it sleeps for long enough to be charged ticks.
+TEST_F(FaultTest, AnOutsideProgramBesideACpuHogIsFlagged) {
+  const std::string script = folder_.path() + "/peer.sh";
+  std::ofstream(script) << "#!/bin/sh\nsleep 0.5\nexec " << FAULTY_CHILD << " none\n";
+  std::filesystem::permissions(script, std::filesystem::perms::owner_all);
+  CommandResult result;
+  {
+    const CpuHog hog;
+    result = run({"--backend", "exec:" + script});
+  }
+  ASSERT_EQ(result.status, 0) << result.err;
+  const Json report = read_json_file(report_);
+  const Json interference = report.at("records").at(0).at("details").at("interference");
+  EXPECT_EQ(interference.at("tainted"), true) << interference;
+  EXPECT_THAT(dump_json(interference.at("reasons")), HasSubstr("other programs used"));
+}
+
 // Variables of the machine's user, each with a value that would spoil a run. What came of the null
 // backend says whether the harness withstands it, naive's losses whether the arithmetic does.
 class HostileVariables : public FaultTest {
