@@ -6,6 +6,7 @@
 #include <filesystem>
 #include <fstream>
 #include <string>
+#include <vector>
 
 #include "benches/machine_limits.h"
 #include "benches/testing/temporary_folder.h"
@@ -45,6 +46,25 @@ TEST(MachineLimits, CountEveryLastLevelCacheThatThreadsReach) {
   EXPECT_EQ(last_level_cache_bytes(2, folder.path()), 128 << 20);
   EXPECT_EQ(last_level_cache_bytes(8, folder.path()), 128 << 20);
   EXPECT_EQ(last_level_cache_bytes(8, folder.path() + "/none"), 32 << 20) << "the least";
+}
+
+TEST(LeastDisturbed, StopsAtTheFirstTryThatNothingDisturbed) {
+  std::vector<TimedTry> tries = {{{2, 3}, {"steal"}}, {{1, 4}, {}}, {{0.5, 0.5}, {}}};
+  std::size_t done = 0;
+  const TimedTry kept = least_disturbed([&] { return tries.at(done++); });
+  EXPECT_EQ(done, 2U);
+  EXPECT_EQ(kept.seconds.best, 1);
+  EXPECT_EQ(kept.seconds.median, 4);
+  EXPECT_TRUE(kept.interference.empty());
+}
+
+TEST(LeastDisturbed, KeepsTheFastestOfThreeAndSaysWhatDisturbedIt) {
+  std::vector<TimedTry> tries = {{{2, 3}, {"steal"}}, {{1, 4}, {"steal"}}, {{3, 3}, {"a hog"}}};
+  std::size_t done = 0;
+  const TimedTry kept = least_disturbed([&] { return tries.at(done++); });
+  EXPECT_EQ(done, 3U);
+  EXPECT_EQ(kept.seconds.best, 1);
+  EXPECT_EQ(kept.interference, std::vector<std::string>{"a hog"});
 }
 
 }  // namespace

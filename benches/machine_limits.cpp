@@ -5,6 +5,7 @@
 #include <sys/mman.h>
 
 #include <algorithm>
+#include <chrono>
 #include <cmath>
 #include <filesystem>
 #include <fstream>
@@ -14,9 +15,11 @@
 #include <span>
 
 #include "base/number_text.h"
+#include "benches/interference.h"
 #include "benches/limit_kernels.h"
 #include "benches/matmul_rate.h"
 #include "benches/memory_room.h"
+#include "benches/readings.h"
 #include "benches/rounds.h"
 
 namespace voxmark {
@@ -27,9 +30,28 @@ constexpr std::int64_t kRounds = 200000;  // of multiply-adds: 2 ms, less than a
 constexpr std::int64_t kCacheMultiple = 4;
 constexpr std::int64_t kLeastCacheBytes = std::int64_t{32} << 20;
 
-void add_rate(Json& limits, const std::string& name, double amount, const RoundSeconds& seconds) {
-  limits[name] = amount / seconds.best;
-  limits[name + "_median"] = amount / seconds.median;
+void add_rate(Json& limits, const std::string& name, double amount, const TimedTry& timed) {
+  limits[name] = amount / timed.seconds.best;
+  limits[name + "_median"] = amount / timed.seconds.median;
+  for (const std::string& reason : timed.interference) {
+    limits["interference"].push_back(fmt::format("{}: {}", name, reason));
+  }
+}
+
+// `rounds`: -> RoundSeconds.
+template <class Rounds>
+TimedTry watched(int threads, Rounds rounds) {
+  using Clock = std::chrono::steady_clock;
+  return least_disturbed([&] {
+    ReadingsProbe probe;
+    const Clock::time_point begin = Clock::now();
+    probe.start();
+    TimedTry timed = {rounds(), {}};
+    const Json readings = probe.stop();
+    const double seconds = std::chrono::duration<double>(Clock::now() - begin).count();
+    timed.interference = taints(readings, seconds, threads);
+    return timed;
+  });
 }
 
 void add_missing(Json& limits, const std::string& name, const std::string& reason) {
@@ -40,27 +62,33 @@ void add_missing(Json& limits, const std::string& name, const std::string& reaso
 void add_multiply_add(Json& limits, int threads) {
   const MultiplyAdd kernel = multiply_add();
   float sum = 0;
-  const RoundSeconds seconds = timed_rounds(kBudgetSeconds, [&] {
-    float all = 0;
+  const TimedTry timed = watched(threads, [&] {
+    return timed_rounds(kBudgetSeconds, [&] {
+      float all = 0;
 #pragma omp parallel num_threads(threads) reduction(+ : all)
-    all += kernel.rounds(kRounds);
-    sum += all;
+      all += kernel.rounds(kRounds);
+      sum += all;
+    });
   });
   const double flops = static_cast<double>(threads) * static_cast<double>(kRounds) *
                        static_cast<double>(kernel.flops_per_round);
   if (!std::isfinite(sum)) {
     return add_missing(limits, "fp32_flops_per_second", "the kernel computed nonsense");
   }
-  add_rate(limits, "fp32_flops_per_second", flops, seconds);
+  add_rate(limits, "fp32_flops_per_second", flops, timed);
   limits["fp32_isa"] = kernel.isa;
 }
 
-void add_matmul(Json& limits) {
-  const MatmulRate rate = bf16_matmul_rate(kBudgetSeconds);
+void add_matmul(Json& limits, int threads) {
+  MatmulRate rate;
+  const TimedTry timed = watched(threads, [&] {
+    rate = bf16_matmul_rate(kBudgetSeconds);
+    return rate.seconds.value_or(RoundSeconds{});
+  });
   if (!rate.seconds) {
     return add_missing(limits, "bf16_flops_per_second", rate.reason);
   }
-  add_rate(limits, "bf16_flops_per_second", rate.flops, *rate.seconds);
+  add_rate(limits, "bf16_flops_per_second", rate.flops, timed);
   limits["bf16_implementation"] = rate.implementation;
 }
 
@@ -112,16 +140,19 @@ void add_triad(Json& limits, int threads) {
     std::ranges::fill(from.part(thread, threads), 1.0);
     std::ranges::fill(other.part(thread, threads), 2.0);
   }
-  const RoundSeconds seconds = timed_rounds(kBudgetSeconds, [&] {
+  const TimedTry timed = watched(threads, [&] {
+    return timed_rounds(kBudgetSeconds, [&] {
 #pragma omp parallel num_threads(threads)
-    {
-      const int thread = omp_get_thread_num();
-      triad(to.part(thread, threads), from.part(thread, threads), other.part(thread, threads), 3.0);
-    }
+      {
+        const int thread = omp_get_thread_num();
+        triad(to.part(thread, threads), from.part(thread, threads), other.part(thread, threads),
+              3.0);
+      }
+    });
   });
   const std::size_t part = count / static_cast<std::size_t>(threads);
   const double moved = 3.0 * sizeof(double) * static_cast<double>(part) * threads;
-  add_rate(limits, kName, moved, seconds);
+  add_rate(limits, kName, moved, timed);
   limits["triad_array_bytes"] = bytes;
 }
 
@@ -150,9 +181,9 @@ std::int64_t last_level_cache_bytes(int threads, const std::string& cpus) {
 
 Json machine_limits(int threads) {
   omp_set_num_threads(threads);
-  Json limits = {{"threads", threads}};
+  Json limits = {{"threads", threads}, {"interference", Json::array()}};
   add_multiply_add(limits, threads);
-  add_matmul(limits);
+  add_matmul(limits, threads);
   add_triad(limits, threads);
   return limits;
 }

@@ -51,11 +51,18 @@ Json measured_limits(const SweepOptions& options) {
   return parse_json(line, "limits of the machine").at("limits");
 }
 
-void add_machine_limits(const SweepOptions& options, ReportHeader& header) {
+void add_machine_limits(const SweepOptions& options, ReportHeader& header, RunObserver& observer) {
   std::string reason = "not asked for";
   if (options.measure_limits) {
     try {
       header.limits["machine"] = measured_limits(options);
+      for (const Json& limits : header.limits["machine"]) {
+        for (const Json& disturbance : limits.at("interference")) {
+          observer.warn(fmt::format("limits of the machine on {} threads may be too low: {}",
+                                    limits.at("threads").get<int>(),
+                                    disturbance.get<std::string>()));
+        }
+      }
       return;
     } catch (const Error& error) {
       reason = error.what();
@@ -309,7 +316,7 @@ SweepResult run_sweep(const SweepOptions& options, RunObserver& observer) {
   ReportHeader header = header_of(options);
   header.details[kIdentity] = run_identity(identity, options.runner.child, options.cases);
   if (!options.resume) {
-    add_machine_limits(options, header);
+    add_machine_limits(options, header, observer);
   }
   Builds builds;
   builds.push_back(

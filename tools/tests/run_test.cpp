@@ -329,6 +329,9 @@ TEST_F(RunTest, TheMachinesLimitsAndTheShareOfThemAreInTheReport) {
   const Json& limits = report.at("limits").at("machine").at(0);
   EXPECT_EQ(limits.at("threads"), 1);
   EXPECT_GT(limits.at("fp32_flops_per_second").get<double>(), 1e9);
+  for (const Json& reason : limits.at("interference")) {  // the report's words are those of the run
+    EXPECT_THAT(result.err, HasSubstr(reason.get<std::string>()));
+  }
   EXPECT_TRUE(limits.at("triad_bytes_per_second").is_number() ||
               limits.at("reasons").contains("triad_bytes_per_second"));
   EXPECT_TRUE(limits.at("bf16_flops_per_second").is_number() ||

@@ -59,6 +59,12 @@ ExitCode limits(const Options& options) {
          rate_cell(one, "bf16_flops_per_second"), rate_cell(one, "triad_bytes_per_second")});
   }
   fmt::print("{}", render_text(table));
+  for (const Json& one : all) {
+    for (const Json& reason : one.at("interference")) {
+      fmt::print(stderr, "Warning: {} threads: {}\n", one.at("threads").get<int>(),
+                 reason.get<std::string>());
+    }
+  }
   return ExitCode::done;
 }
 
