@@ -1,5 +1,7 @@
 #include "benches/redact.h"
 
+#include <algorithm>
+#include <array>
 #include <string_view>
 
 namespace voxmark {
@@ -41,6 +43,49 @@ bool begins_path(std::string_view text, std::size_t at) {
   return at_begin && (rest.starts_with('/') || rest.starts_with("./") || rest.starts_with("../"));
 }
 
+// Of one that ends with its name; a home folder's is its user's.
+std::string file_name(std::string path) {
+  while (path.size() > 1 && path.back() == '/') {
+    path.pop_back();
+  }
+  const bool is_home = path.starts_with("/home/") && path.rfind('/') == 5;
+  return is_home ? std::string(kRedacted) : path.substr(path.rfind('/') + 1);
+}
+
+bool holds_path(std::string_view key) {
+  constexpr std::array<std::string_view, 4> kKeys = {"suite", "rerun_of", "data", "path"};
+  return std::ranges::find(kKeys, key) != kKeys.end();
+}
+
+// `is_path`: each text is one path, running text else.
+Json redacted(const Json& document, const std::string& host, bool is_path) {
+  if (document.is_string()) {
+    const auto text = document.get<std::string>();
+    if (!is_path) {
+      return without_host(redact_paths(text), host);
+    }
+    const std::string name = file_name(text);
+    return name.empty() && !text.empty() ? std::string(kRedacted) : without_host(name, host);
+  }
+  if (document.is_array()) {
+    Json result = Json::array();
+    for (const Json& part : document) {
+      result.push_back(redacted(part, host, is_path));
+    }
+    return result;
+  }
+  if (!document.is_object()) {
+    return document;
+  }
+  Json result = Json::object();
+  for (const auto& item : document.items()) {
+    result[item.key()] = item.key() == "host" && item.value().is_string()
+                             ? Json(kRedacted)
+                             : redacted(item.value(), host, holds_path(item.key()));
+  }
+  return result;
+}
+
 }  // namespace
 
 std::string redact_paths(const std::string& text) {
@@ -55,38 +100,14 @@ std::string redact_paths(const std::string& text) {
     while (end < text.size() && !ends_word(text[end])) {
       ++end;
     }
-    std::string path = text.substr(i, end - i);
-    while (path.size() > 1 && path.back() == '/') {
-      path.pop_back();
-    }
-    const bool is_home = path.starts_with("/home/") && path.rfind('/') == 5;  // a user's name
-    result += is_home ? kRedacted : std::string_view(path).substr(path.rfind('/') + 1);
+    result += file_name(text.substr(i, end - i));
     i = end;
   }
   return result;
 }
 
 Json redacted(const Json& document, const std::string& host) {
-  if (document.is_string()) {
-    return without_host(redact_paths(document.get<std::string>()), host);
-  }
-  if (document.is_array()) {
-    Json result = Json::array();
-    for (const Json& part : document) {
-      result.push_back(redacted(part, host));
-    }
-    return result;
-  }
-  if (!document.is_object()) {
-    return document;
-  }
-  Json result = Json::object();
-  for (const auto& item : document.items()) {
-    result[item.key()] = item.key() == "host" && item.value().is_string()
-                             ? Json(kRedacted)
-                             : redacted(item.value(), host);
-  }
-  return result;
+  return redacted(document, host, false);
 }
 
 }  // namespace voxmark

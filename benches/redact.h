@@ -12,8 +12,10 @@ namespace voxmark {
 // "libdnnl.so". Wherever it stands in the text, as in a command line.
 std::string redact_paths(const std::string& text);
 
-// All texts of a document, keys aside; and "host" of its "system" section, at any depth, becomes
-// "redacted". `host` is taken out wherever else it stands in a text; "" for none.
+// All texts of a document, keys aside; those that are a path as a whole (under "suite", "rerun_of",
+// "data" and "path") are cut to the file name even where they have blanks or no slash in front. And
+// "host" of its "system" section, at any depth, becomes "redacted". `host` is taken out wherever
+// else it stands in a text; "" for none.
 Json redacted(const Json& document, const std::string& host);
 
 }  // namespace voxmark

@@ -18,6 +18,25 @@ TEST(Redact, CutsPathsToTheirFileNames) {
   EXPECT_EQ(redact_paths("HOME=/home/jo: full"), "HOME=redacted: full");
 }
 
+// Nothing says where a path with blanks ends but its field.
+TEST(Redact, CutsFieldsThatArePathsAsAWhole) {
+  const Json document = {{"suite", "/tmp/x/My Scans/customerX/s.json"},
+                         {"rerun_of", "My Scans/customerX/report.json"},
+                         {"case", {{"data", "/tmp/My Scans/customerX/Task01/"}}},
+                         {"flags", {{"data", {"synthetic", "phantom:8", "private/Task02"}}}},
+                         {"path", "/opt/my libs/libgomp.so.1"},
+                         {"reason", "/tmp/a: 3 s/step"}};
+  EXPECT_EQ(redacted(document, ""),
+            Json({{"suite", "s.json"},
+                  {"rerun_of", "report.json"},
+                  {"case", {{"data", "Task01"}}},
+                  {"flags", {{"data", {"synthetic", "phantom:8", "Task02"}}}},
+                  {"path", "libgomp.so.1"},
+                  {"reason", "a: 3 s/step"}}));
+  EXPECT_EQ(redacted({{"data", "/home/jo"}}, ""), Json({{"data", "redacted"}}));
+  EXPECT_EQ(redacted({{"data", "/"}}, ""), Json({{"data", "redacted"}})) << "no field is empty";
+}
+
 TEST(Redact, TakesTheHostOutWhereverItStands) {
   const Json document = {{"system", {{"host", "node-7"}, {"kernel", "Linux 6.1"}}},
                          {"reason", "node-7: disk of node-70 is full"},
