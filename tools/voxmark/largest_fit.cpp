@@ -11,9 +11,10 @@ namespace {
 constexpr std::array<Dims, 8> kImages = {
     Dims{240, 240, 144}, Dims{192, 192, 144}, Dims{144, 144, 144}, Dims{128, 128, 128},
     Dims{96, 96, 96},    Dims{64, 64, 64},    Dims{32, 32, 32},    Dims{16, 16, 16}};
-constexpr std::int64_t kMaxBatch = 1024;  // past every machine's memory at 240x240x144
-
-constexpr std::int64_t kMaxSide = 1024;  // 300 times the voxels of a whole scan
+// Where the search ends, powers of two: 3 TiB of the smallest images there are, or 50 TiB of one
+// cube, with oneDNN.
+constexpr std::int64_t kMaxBatch = std::int64_t{1} << 20U;
+constexpr std::int64_t kMaxSide = 4096;
 
 // Nothing when `batch` images do not fit.
 std::optional<Fit> fit_of(const Backend& backend, const CompileOptions& options,
@@ -27,22 +28,22 @@ std::optional<Fit> fit_of(const Backend& backend, const CompileOptions& options,
   if (plan.total_bytes() > room_bytes) {
     return std::nullopt;
   }
-  return Fit{image, batch, std::move(plan)};
+  return Fit{image, batch, std::move(plan), false};
 }
 
-// The fit of the largest n in [1, most] that has one; what fits n fits all below.
+// The fit of the largest n in [1, most], a power of two, that has one; what fits n fits all below.
 template <class FitOf>
 std::optional<Fit> largest(std::int64_t most, FitOf fit_of_number) {
   std::optional<Fit> best;
-  std::int64_t fits = 0, too_large = 1;
-  while (too_large <= most) {
-    auto fit = fit_of_number(too_large);
+  std::int64_t fits = 0, too_large = most + 1;
+  for (std::int64_t number = 1; number <= most; number *= 2) {
+    auto fit = fit_of_number(number);
     if (!fit) {
+      too_large = number;
       break;
     }
     best = std::move(fit);
-    fits = too_large;
-    too_large *= 2;
+    fits = number;
   }
   while (too_large - fits > 1) {
     const std::int64_t middle = fits + (too_large - fits) / 2;
@@ -53,6 +54,9 @@ std::optional<Fit> largest(std::int64_t most, FitOf fit_of_number) {
     } else {
       too_large = middle;
     }
+  }
+  if (best) {
+    best->is_bound = fits == most;
   }
   return best;
 }

@@ -13,6 +13,7 @@ struct Fit {
   Dims image;
   std::int64_t batch = 0;
   MemoryPlan plan;
+  bool is_bound = false;  // the search ended here: more may fit
 };
 
 // The largest batch of an image that fits in `room_bytes` by the backend's own plan.

@@ -28,6 +28,25 @@ TEST(LargestFit, StopsAByteShortOfTheNextImage) {
   EXPECT_EQ(fit->batch, 2);
 }
 
+TEST(LargestFit, OneMoreImageDoesNotFit) {
+  constexpr std::int64_t kRoom = std::int64_t{24} << 30U;  // of thousands of small images
+  const Dims image{16, 16, 16};
+  const auto fit = largest_batch(*find_backend("naive").backend, {}, {}, image, kRoom);
+  ASSERT_TRUE(fit.has_value());
+  EXPECT_FALSE(fit->is_bound);
+  EXPECT_GT(fit->batch, 2047);
+  EXPECT_LE(planned_bytes(image, fit->batch), kRoom);
+  EXPECT_GT(planned_bytes(image, fit->batch + 1), kRoom);
+}
+
+TEST(LargestFit, SaysWhereTheSearchEnded) {
+  constexpr std::int64_t kRoom = std::int64_t{1} << 60U;
+  const auto fit = largest_batch(*find_backend("naive").backend, {}, {}, {16, 16, 16}, kRoom);
+  ASSERT_TRUE(fit.has_value());
+  EXPECT_TRUE(fit->is_bound);
+  EXPECT_EQ(fit->batch, 1 << 20U);
+}
+
 TEST(LargestFit, FallsBackToSmallerImages) {
   const auto fit =
       largest_fit(*find_backend("naive").backend, {}, {}, planned_bytes({240, 240, 144}, 1) - 1);
