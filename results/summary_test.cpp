@@ -128,7 +128,7 @@ TEST(Summary, SaysWhereWarmUpWasNotOver) {
 TEST(Summary, SaysWhereMoreThanTheMemoryLimitWasTaken) {
   std::vector<Record> records = {example_record("onednn", 0), example_record("onednn", 1)};
   records[1].details["beyond_memory_limit"] = {{"taken_bytes", 3 << 20}, {"limit_bytes", 2 << 20}};
-  EXPECT_EQ(only_case(records).note, "took 3 MiB, the memory limit is 2 MiB");
+  EXPECT_EQ(only_case(records).note, "took 3.00 MiB, the memory limit is 2.00 MiB");
 }
 
 TEST(Summary, OfABackendThatComputesNothingTellsWhatTheHarnessCosts) {
