@@ -15,6 +15,7 @@ namespace {
 
 using testing::Contains;
 using testing::HasSubstr;
+using testing::Not;
 
 class TemporaryFolder {
  public:
@@ -160,6 +161,39 @@ TEST(Plan, SaysThatAPetabyteDoesNotFit) {
   EXPECT_THAT(planned.out, HasSubstr("does not fit"));
 }
 
+TEST(Plan, OfAnotherMachineIsAnEstimate) {
+  const std::vector<std::string> own = {"plan", "--backend", "naive", "--image", "16"};
+  const auto with = [&](const std::vector<std::string>& more) {
+    std::vector<std::string> arguments = own;
+    arguments.insert(arguments.end(), more.begin(), more.end());
+    return run_voxmark(arguments);
+  };
+  EXPECT_EQ(with({"--json"}).json()["plans"][0]["exact"], true);
+  EXPECT_THAT(with({"--fit", "1GiB"}).out, Not(HasSubstr("(estimated)")));
+  for (const auto& elsewhere :
+       {std::vector<std::string>{"--memory", "800TiB"}, {"--threads", "100000"}}) {
+    EXPECT_THAT(with(elsewhere).out, HasSubstr("(estimated)"));
+    std::vector<std::string> json = elsewhere;
+    json.emplace_back("--json");
+    EXPECT_EQ(with(json).json()["plans"][0]["exact"], false) << json[0];
+  }
+  const CommandResult fit = with({"--fit", "800TiB"});
+  EXPECT_THAT(fit.out, HasSubstr("(estimated)"));
+  EXPECT_THAT(fit.out, HasSubstr("largest batch: at least 16x16x16 with batch"));
+  EXPECT_EQ(with({"--fit", "800TiB", "--json"}).json()["fits"][0]["exact"], false);
+  EXPECT_EQ(with({"--fit", "800TiB", "--json"}).json()["fits"][0]["at_least"], true);
+}
+
+TEST(Plan, FitsIntoTheSmallerOfTwoLimits) {
+  const auto planned = [](const char* fit, const char* limit) {
+    return run_voxmark({"plan", "--backend", "naive", "--image", "16", "--fit", fit,
+                        "--memory-limit", limit, "--json"})
+        .json()["fits"];
+  };
+  EXPECT_EQ(planned("1GiB", "20GiB"), planned("1GiB", "1GiB"));
+  EXPECT_EQ(planned("20GiB", "1GiB"), planned("1GiB", "1GiB"));
+}
+
 // ---- What a quickstart recommends works, as it stands ----
 
 TEST(Quickstart, EndsInACommandThatRuns) {
@@ -228,7 +262,22 @@ INSTANTIATE_TEST_SUITE_P(
         BadCommand{{"verify", "--backend", "exec:/no/such/program", "--image", "16"}, "/no/such"},
         BadCommand{{"quickstart", "--out", "/dev/null/quickstart"}, "--out /dev/null/quickstart"},
         BadCommand{{"verify", "--threads", "0"}, "--threads 0"},
-        BadCommand{{"plan", "--backend", "nope"}, "nope"}));
+        BadCommand{{"plan", "--backend", "nope"}, "nope"},
+        BadCommand{{"plan", "--fit", "1GiB", "--memory", "1GiB"}, "--memory"},
+        BadCommand{{"plan", "--table", "--json"}, "--json"},
+        BadCommand{{"plan", "--table", "--memory", "1GiB"}, "--memory"},
+        BadCommand{{"plan", "--table", "--image", "32"}, "--image"},
+        BadCommand{{"plan", "--table", "--batch", "2"}, "--batch"},
+        BadCommand{{"plan", "--table", "--fit", "1GiB"}, "--fit"},
+        BadCommand{{"reproduce", "--report", "a.json", "--quick"}, "--quick"},
+        BadCommand{{"reproduce", "--report", "a.json", "--budget", "9"}, "--budget"},
+        BadCommand{{"reproduce", "--report", "a.json", "--out", "b.json"}, "--out"},
+        BadCommand{{"reproduce", "--report", "a.json", "--suite", "s.json"}, "--suite"},
+        BadCommand{{"reproduce", "--report", "a.json", "--redact"}, "--redact"},
+        BadCommand{{"reproduce", "--suite", "/no/suite", "--budget", "nan"}, "--budget"},
+        BadCommand{{"reproduce", "--suite", "/no/suite", "--budget", "inf"}, "--budget"},
+        BadCommand{{"reproduce", "--suite", "/no/suite", "--markdown", "/nonexistent/p.md"},
+                   "/nonexistent/p.md"}));
 
 // ---- Help ----
 

@@ -1,4 +1,6 @@
 // voxmark plan: will a step fit in this machine's memory? Allocates nothing.
+#include <unistd.h>
+
 #include <algorithm>
 #include <memory>
 #include <string>
@@ -67,13 +69,15 @@ std::string obstacle(const RegisteredBackend& entry, const Program& program,
   return unsupported ? unsupported->reason : "";
 }
 
-std::vector<BackendPlan> plan_backends(const PlanOptions& options, const Program& program) {
+std::vector<BackendPlan> plan_backends(const PlanOptions& options, const Program& program,
+                                       bool is_estimate) {
   const CompileOptions compile = compile_options(options);
   std::vector<BackendPlan> plans;
   for (const RegisteredBackend& entry : asked_backends(options)) {
     BackendPlan own{entry.name, obstacle(entry, program, compile), {}, {}};
     if (own.reason.empty()) {
       own.plan = entry.backend->plan(program, compile);
+      own.plan.exact = own.plan.exact && !is_estimate;
       own.trades = memory_trade_off(*entry.backend, program, compile);
       if (own.trades.size() == 1) {
         own.trades.clear();
@@ -97,6 +101,16 @@ std::string extra_time(const MemoryPlan& plan) {
                            100 * plan.extra_time_share)
              : "";
 }
+
+// A plan is exact for this machine: another's scratchpads differ by its instruction set and its
+// number of threads. `asked_bytes` of memory: 0 where none were named.
+bool of_another_machine(const PlanOptions& options, std::int64_t asked_bytes) {
+  const std::int64_t own_bytes =
+      static_cast<std::int64_t>(sysconf(_SC_PHYS_PAGES)) * sysconf(_SC_PAGESIZE);
+  return options.threads > allowed_cpus() || asked_bytes > own_bytes;
+}
+
+constexpr const char* kEstimated = " (estimated)";
 
 // What a plan has to stay below.
 std::int64_t bound_of(const PlanOptions& options, const MemoryRoom& room) {
@@ -136,7 +150,7 @@ void print_plan(const BackendPlan& own, std::int64_t bound_bytes) {
   }
   fmt::print("{:<13} {:>10}  {:<12} {}{}{}\n", own.backend, bytes_text(own.plan.total_bytes()),
              own.plan.total_bytes() <= bound_bytes ? "fits" : "does not fit",
-             fmt::join(purposes, ", "), extra_time(own.plan), own.plan.exact ? "" : " (estimated)");
+             fmt::join(purposes, ", "), extra_time(own.plan), own.plan.exact ? "" : kEstimated);
   std::vector<std::string> trades;
   for (const MemoryPlan& plan : own.trades) {
     trades.push_back(
@@ -153,7 +167,9 @@ ExitCode fit(const PlanOptions& options) {
   const std::int64_t bytes = parse_bytes(options.fit, "--fit");
   const Program program = lower_model(options.model, Mode::training);  // checks the flags
   CompileOptions compile = compile_options(options);
-  compile.memory_limit_bytes = compile.memory_limit_bytes.value_or(bytes);
+  const std::int64_t room = std::min(bytes, compile.memory_limit_bytes.value_or(bytes));
+  compile.memory_limit_bytes = room;
+  const bool is_estimate = of_another_machine(options, bytes);
   bool any_fits = false;
   Json rows = Json::array();
   for (const RegisteredBackend& entry : asked_backends(options)) {
@@ -163,8 +179,8 @@ ExitCode fit(const PlanOptions& options) {
       continue;
     }
     const UnetOptions& unet = options.model.unet;
-    const auto batch = largest_batch(*entry.backend, compile, unet, program.dims, bytes);
-    const auto cube = largest_cube(*entry.backend, compile, unet, program.images, bytes);
+    const auto batch = largest_batch(*entry.backend, compile, unet, program.dims, room);
+    const auto cube = largest_cube(*entry.backend, compile, unet, program.images, room);
     any_fits = any_fits || batch || cube;
     const auto show = [&](const char* what, const std::optional<Fit>& found) {
       if (options.json) {
@@ -173,13 +189,17 @@ ExitCode fit(const PlanOptions& options) {
             found ? Json{found->image.d, found->image.h, found->image.w} : Json();
         rows.back()["batch"] = found ? Json(found->batch) : Json();
         rows.back()["planned_bytes"] = found ? Json(found->plan.total_bytes()) : Json();
-        if (!found) {
+        if (found) {
+          rows.back()["exact"] = found->plan.exact && !is_estimate;
+          rows.back()["at_least"] = found->is_bound;
+        } else {
           rows.back()["reason"] = "not even the smallest fits";
         }
       } else if (found) {
-        fmt::print("{:<13} largest {}: {} with batch {}, {}{}\n", entry.name, what,
-                   to_string(found->image), found->batch, bytes_text(found->plan.total_bytes()),
-                   extra_time(found->plan));
+        fmt::print("{:<13} largest {}: {}{} with batch {}, {}{}{}\n", entry.name, what,
+                   found->is_bound ? "at least " : "", to_string(found->image), found->batch,
+                   bytes_text(found->plan.total_bytes()), extra_time(found->plan),
+                   found->plan.exact && !is_estimate ? "" : kEstimated);
       } else {
         fmt::print("{:<13} largest {}: not even the smallest fits\n", entry.name, what);
       }
@@ -188,7 +208,7 @@ ExitCode fit(const PlanOptions& options) {
     show("image", cube);
   }
   if (options.json) {
-    fmt::print("{}\n", dump_json({{"bytes", bytes}, {"fits", rows}}, 2));
+    fmt::print("{}\n", dump_json({{"bytes", room}, {"fits", rows}}, 2));
   }
   return any_fits ? ExitCode::done : ExitCode::cannot_here;
 }
@@ -205,7 +225,7 @@ ExitCode table(const PlanOptions& options) {
                            {{144, 144, 144}, 8, "384GB", "succeeds"},
                            {{240, 240, 144}, 16, "1536GB", "succeeds, a little less than 1 TB"}};
   const CompileOptions compile = compile_options(options);
-  fmt::print("{:<13} {:>12} {:>6} {:>10} {:>9}  {:<13} {}\n", "backend", "image", "batch",
+  fmt::print("{:<13} {:>12} {:>6} {:>10} {:>9}  {:<24} {}\n", "backend", "image", "batch",
              "planned", "server", "fits", "white paper");
   for (const Row& row : kRows) {
     const Program program = lower(unet3d(options.model.unet), row.batch, row.image, Mode::training);
@@ -215,10 +235,14 @@ ExitCode table(const PlanOptions& options) {
         fmt::print("{:<13} {}\n", entry.name, reason);
         continue;
       }
-      const std::int64_t bytes = entry.backend->plan(program, compile).total_bytes();
-      fmt::print("{:<13} {:>12} {:>6} {:>10} {:>9}  {:<13} {}\n", entry.name, to_string(row.image),
-                 row.batch, bytes_text(bytes), row.server,
-                 bytes <= parse_bytes(row.server, "server") ? "fits" : "does not fit", row.paper);
+      const MemoryPlan plan = entry.backend->plan(program, compile);
+      const std::int64_t server = parse_bytes(row.server, "server");
+      const bool is_exact = plan.exact && !of_another_machine(options, server);
+      fmt::print("{:<13} {:>12} {:>6} {:>10} {:>9}  {:<24} {}\n", entry.name, to_string(row.image),
+                 row.batch, bytes_text(plan.total_bytes()), row.server,
+                 fmt::format("{}{}", plan.total_bytes() <= server ? "fits" : "does not fit",
+                             is_exact ? "" : kEstimated),
+                 row.paper);
     }
   }
   return ExitCode::done;
@@ -235,8 +259,9 @@ ExitCode plan(const PlanOptions& options) {
     return fit(options);
   }
   const Program program = lower_model(options.model, Mode::training);
-  const std::vector<BackendPlan> plans = plan_backends(options, program);
   const MemoryRoom room = room_of(options);
+  const std::vector<BackendPlan> plans = plan_backends(
+      options, program, of_another_machine(options, options.memory.empty() ? 0 : room.bytes));
   const std::int64_t bound = bound_of(options, room);
 
   if (options.json) {
@@ -276,18 +301,24 @@ void add_plan(CLI::App& app, Action& action) {
       ->capture_default_str();
   command->add_option("--threads", options->threads, "of the backend: scratchpads depend on it")
       ->capture_default_str();
-  command->add_option("--memory", options->memory,
-                      "of the machine to plan for: 192GiB; default: what is free here");
+  CLI::Option* memory =
+      command->add_option("--memory", options->memory,
+                          "of the machine to plan for: 192GiB; default: what is free here");
   command->add_option("--memory-limit", options->memory_limit,
                       "compute tensors again so that the step fits in this: 6GiB");
-  command->add_option("--fit", options->fit,
-                      "the largest batch of the image, and the largest image of the batch, in this "
-                      "much memory: 24GiB");
-  command->add_flag("--table", options->table, "the white paper's table 1 for this network");
-  command->add_flag("--json", options->json, "bytes by purpose as JSON");
+  CLI::Option* fit =
+      command->add_option("--fit", options->fit,
+                          "the largest batch of the image, and the largest image of the batch, in "
+                          "this much memory: 24GiB");
+  CLI::Option* json = command->add_flag("--json", options->json, "bytes by purpose as JSON");
+  fit->excludes(memory);
+  // The table has images, batches and servers of its own.
+  command->add_flag("--table", options->table, "the white paper's table 1 for this network")
+      ->excludes(memory, fit, json, command->get_option("--image"), command->get_option("--batch"));
   command->footer(
       "Exit code 0: it fits with one backend or more, 5: with none. Plans are exact for this\n"
-      "machine's instruction set and the given threads; another machine's scratchpads may differ.\n"
+      "machine; with more threads or memory than it has they are estimates, and say so: another\n"
+      "machine's scratchpads may differ.\n"
       "Example: voxmark plan --image 240x240x144 --batch 16");
   command->callback([&action, options] { action = [options] { return plan(*options); }; });
 }

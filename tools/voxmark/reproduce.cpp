@@ -1,5 +1,7 @@
 // voxmark reproduce: runs what answers the white paper's claims, and says which of them hold here.
 #include <algorithm>
+#include <cmath>
+#include <cstdlib>
 #include <filesystem>
 #include <memory>
 #include <string>
@@ -89,17 +91,26 @@ std::vector<CaseSpec> largest_of(const Claims& claims, const std::vector<CaseSpe
   return largest_images(backends, like, report, memory_room().bytes);
 }
 
-// A journal of a stopped run goes on; one of another run must not.
-bool goes_on(const std::string& out, const std::string& cases_sha256) {
+// A journal of a stopped run goes on; one of another run must not, nor one of another budget: what
+// that one left out would stay left out.
+bool goes_on(const std::string& out, const std::string& cases_sha256, double budget_seconds) {
   const std::string path = journal_path(out);
   if (!std::filesystem::exists(path)) {
     return false;
   }
-  const Json found = read_journal(path).report.header.details.value("cases_sha256", Json());
+  const Json details = read_journal(path).report.header.details;
+  const Json found = details.value("cases_sha256", Json());
   if (found != cases_sha256) {
     throw_bad_input("--out {}: {} is of a run of other cases; expected {}, found {}", out, path,
                     cases_sha256.substr(0, 12),
                     found.is_string() ? found.get<std::string>().substr(0, 12) : "none");
+  }
+  const Json begun_with = details.value("budget_seconds", Json());
+  if (begun_with != budget_seconds) {
+    throw_bad_input(
+        "--budget {}: {} is of a run with --budget {}; give that to go on, or another --out",
+        budget_seconds, path,
+        begun_with.is_number() ? fmt::format("{}", begun_with.get<double>()) : "unknown");
   }
   return true;
 }
@@ -119,7 +130,7 @@ SweepResult measure(const Options& options, const Claims& claims) {
   }
   const std::string cases_sha256 = sha256_hex(dump_json(cases));
   sweep.out = out_of(options);
-  sweep.resume = goes_on(sweep.out, cases_sha256);
+  sweep.resume = goes_on(sweep.out, cases_sha256, budget);
   sweep.measure_limits = true;
   sweep.redact = options.redact;
   sweep.follow_up = [&](const Report& report) { return largest_of(claims, sweep.cases, report); };
@@ -162,6 +173,9 @@ ExitCode reproduce(const Options& options) {
   if (!options.training.empty()) {
     evidence.training = read_training_report(options.training);
   }
+  if (!options.markdown.empty()) {
+    const AtomicFile can_be_written(options.markdown);  // asked before hours are spent
+  }
   SweepResult result;
   if (is_new) {
     result = measure(options, claims);
@@ -201,21 +215,32 @@ void add_reproduce(CLI::App& app, Action& action) {
   auto options = std::make_shared<Options>();
   CLI::App* command = app.add_subcommand(
       "reproduce", "Runs what answers the white paper's claims, and says which of them hold here");
-  command->add_flag("--quick", options->quick, "small images, within ten minutes");
-  command
-      ->add_option("--budget", options->budget_seconds,
-                   "seconds after which no run starts (600 with --quick, else 5400)")
-      ->check(CLI::PositiveNumber);
-  command->add_option("--suite", options->suite, "measure this suite file instead");
-  command->add_option("--report", options->report, "judge this report, and run nothing");
+  CLI::Option* quick =
+      command->add_flag("--quick", options->quick, "small images, within ten minutes");
+  CLI::Option* budget =
+      command
+          ->add_option("--budget", options->budget_seconds,
+                       "seconds after which no run starts (600 with --quick, else 5400)")
+          ->check(CLI::PositiveNumber)
+          ->check([](const std::string& text) {  // NaN is neither positive nor not
+            return std::isfinite(std::strtod(text.c_str(), nullptr))
+                       ? std::string()
+                       : text + ", expected a finite number";
+          });
+  CLI::Option* suite =
+      command->add_option("--suite", options->suite, "measure this suite file instead");
   command->add_option(
       "--training", options->training,
       "training.json of voxmark train --preset whitepaper, for the paper's accuracy");
-  command->add_option("--out", options->out,
-                      "report (voxmark-reproduce.json, with --quick voxmark-reproduce-quick.json)");
+  CLI::Option* out = command->add_option(
+      "--out", options->out,
+      "report (voxmark-reproduce.json, with --quick voxmark-reproduce-quick.json)");
   command->add_option("--markdown", options->markdown, "write the tables to this file too");
   command->add_flag("--json", options->json, "print the findings as JSON");
-  command->add_flag("--redact", options->redact, "no host name and no folders in the report");
+  CLI::Option* redact =
+      command->add_flag("--redact", options->redact, "no host name and no folders in the report");
+  command->add_option("--report", options->report, "judge this report, and run nothing")
+      ->excludes(quick, budget, suite, out, redact);
   command->footer(
       "Exit code 0: the speed-up was compared; 1: a claim is refuted; 3: it could not be "
       "compared;\n"
