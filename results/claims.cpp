@@ -75,11 +75,13 @@ std::vector<Finding> judge_ratio_claim(const Json& claim, const std::vector<Meas
       if (!ratio->remarks.empty()) {
         finding.remark += "; " + ratio->remarks;
       }
-      if (!finding.derived) {
-        finding.verdict = ratio->undisturbed < kFewestProcesses
-                              ? Verdict::inconclusive
-                              : judge_ratio(ratio->times, claim.at("value").get<double>(),
-                                            claim.at("tolerance").get<double>());
+      if (!finding.derived && ratio->undisturbed < kFewestProcesses) {
+        finding.verdict = Verdict::inconclusive;
+        finding.remark +=
+            fmt::format("; a verdict takes {} undisturbed processes of each", kFewestProcesses);
+      } else if (!finding.derived) {
+        finding.verdict = judge_ratio(ratio->times, claim.at("value").get<double>(),
+                                      claim.at("tolerance").get<double>());
       }
       findings.push_back(finding);
       undisturbed.push_back(ratio->undisturbed);

@@ -145,6 +145,7 @@ TEST(Claims, WhatWasDisturbedLeavesTheQuestionOpen) {
   const Finding finding = only(ratio_claim(), report);
   EXPECT_EQ(finding.verdict, Verdict::inconclusive);
   EXPECT_THAT(finding.here, HasSubstr("2 processes")) << "the figure stays";
+  EXPECT_THAT(finding.remark, HasSubstr("beside 4 of 4 processes; a verdict takes 2 undisturbed"));
   EXPECT_EQ(exit_code(std::vector{finding}), ExitCode::inconclusive);
 }
 
