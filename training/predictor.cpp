@@ -157,7 +157,7 @@ std::vector<float> Predictor::predict_at_network_scale(const Subject& subject) {
 
 std::vector<float> Predictor::predict(const Subject& subject) {
   if (options_.downsample == 1) return predict_at_network_scale(subject);
-  const Subject smaller = downsampled(subject, options_.downsample);
+  const Subject smaller = downsampled(subject, options_.downsample, options_.network.classes == 1);
   return upsampled(predict_at_network_scale(smaller), smaller.dims, channels(), subject.dims,
                    options_.downsample);
 }

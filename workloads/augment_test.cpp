@@ -164,10 +164,20 @@ TEST(Downsampled, AveragesBoxesAndTakesTheMajorityLabel) {
                         1,
                         {0, 1, 9, 2, 3, 9, 4, 5, 9, 6, 7, 9},
                         {2, 2, 1, 2, 0, 1, 0, 0, 0, 0, 0, 1}};
-  const Subject half = downsampled(subject, 2);
+  const Subject half = downsampled(subject, 2, false);
   EXPECT_EQ(half.dims, (Dims{2, 1, 1}));
   EXPECT_EQ(half.image, (std::vector<float>{3.5F, 9}));
   EXPECT_EQ(half.labels, (std::vector<std::uint8_t>{0, 1}));
+}
+
+TEST(Downsampled, VotesForAnyLabelWhereTheyAreNotToldApart) {
+  const auto label_of = [](std::vector<std::uint8_t> labels, bool any_label) {
+    const Subject subject{"box", {2, 2, 2}, 1, std::vector<float>(8), std::move(labels)};
+    return downsampled(subject, 2, any_label).labels.at(0);
+  };
+  EXPECT_EQ(label_of({0, 0, 0, 2, 2, 3, 3, 1}, true), 2);
+  EXPECT_EQ(label_of({0, 0, 0, 2, 2, 3, 3, 1}, false), 0);
+  EXPECT_EQ(label_of({0, 0, 0, 0, 1, 1, 2, 3}, true), 0);  // a tie
 }
 
 TEST(Upsampled, InterpolatesBetweenTheCentresOfBoxes) {

@@ -176,8 +176,9 @@ std::vector<std::string> check_first_batch(const SubjectSource& source, const Sa
 
 Sample training_sample(const Subject& original, const TrainingRecipe& recipe, std::uint64_t seed,
                        std::uint64_t epoch, std::uint64_t position) {
-  const Subject smaller =
-      recipe.downsample > 1 ? downsampled(original, recipe.downsample) : Subject{};
+  const Subject smaller = recipe.downsample > 1
+                              ? downsampled(original, recipe.downsample, recipe.shape.classes == 1)
+                              : Subject{};
   const Subject& subject = recipe.downsample > 1 ? smaller : original;
   const SampleShape& shape = recipe.shape;
 

@@ -45,7 +45,7 @@ Dims downsampled(const Dims& dims, std::int64_t factor) {
   return {boxes(dims.d), boxes(dims.h), boxes(dims.w)};
 }
 
-Subject downsampled(const Subject& subject, std::int64_t factor) {
+Subject downsampled(const Subject& subject, std::int64_t factor, bool any_label) {
   const Dims dims = downsampled(subject.dims, factor);
   const auto voxels = static_cast<std::size_t>(dims.voxels());
   const auto volume = static_cast<std::size_t>(subject.dims.voxels());
@@ -62,8 +62,10 @@ Subject downsampled(const Subject& subject, std::int64_t factor) {
           ++votes[subject.labels[from]];
           ++voters;
         });
-        result.labels[to] =
-            static_cast<std::uint8_t>(std::max_element(votes.begin(), votes.end()) - votes.begin());
+        // Where background does not win against them together, it is out.
+        const bool labelled = any_label && voters - votes[0] > votes[0];
+        result.labels[to] = static_cast<std::uint8_t>(
+            std::max_element(votes.begin() + (labelled ? 1 : 0), votes.end()) - votes.begin());
         for (std::size_t channel = 0; channel < channels; ++channel) {
           double sum = 0;
           for_each_in_box(subject.dims, factor, x, y, z, [&](std::size_t from) {

@@ -12,8 +12,9 @@ namespace voxmark {
 Dims downsampled(const Dims& dims, std::int64_t factor);
 
 // Means of intensities over each box, and the label that most of its voxels have (the smaller of
-// two that tie).
-Subject downsampled(const Subject& subject, std::int64_t factor);
+// two that tie). `any_label`: background, or else one of the labels, is decided first, as suits a
+// network that does not tell labels apart.
+Subject downsampled(const Subject& subject, std::int64_t factor, bool any_label);
 
 // Interpolates values (D, H, W, channels) at `from` dims linearly to `to` dims, whose boxes of
 // `factor`^3 voxels they are the means of. Beyond the outermost centres, the outermost values hold.
