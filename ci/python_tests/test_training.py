@@ -139,6 +139,23 @@ def test_interrupted_it_leaves_a_report_and_goes_on(tmp_path: Path) -> None:
     assert losses(train(out, resume=True)) == losses(expected)
 
 
+def test_interrupted_tricks_let_the_run_under_way_stop_by_itself(tmp_path: Path) -> None:
+    line = command(tmp_path / "suite", image=32, epochs=500)
+    line[1] = "tricks"
+    process = subprocess.Popen(
+        line, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, env=ENVIRONMENT
+    )
+    assert process.stderr is not None
+    for text in process.stderr:
+        if "epoch 1: " in text:
+            process.send_signal(signal.SIGINT)
+            break
+    process.stderr.read()
+    assert process.wait() == 130
+    report = json.loads((tmp_path / "suite" / "full_images_seed1" / "training.json").read_text())
+    assert report["end"] == "interrupted"
+
+
 STEPS = 20
 
 

@@ -128,6 +128,7 @@ bool is_finished(const Json& report, const TrickOptions& options, const Trick& t
     }
   }
   const Json& end = report.at("end");
+  if (end == "diverged") return true;  // the same seed would diverge again
   return (end == "done" || end == "early_stop") && !report.at("test").is_null();
 }
 

@@ -50,8 +50,8 @@ std::vector<Trick> tricks_of(const TrickOptions& options, std::int64_t cases);
 // the spread over them is that of training.
 std::vector<std::string> train_arguments(const TrickOptions& options, const Trick& trick, int seed);
 
-// Whether a training report is that of this run, done and tested. Throws Error (bad_input) naming
-// `path` and the first option that differs.
+// Whether a training report is that of this run, done and tested, or diverged. Throws Error
+// (bad_input) naming `path` and the first option that differs.
 bool is_finished(const Json& report, const TrickOptions& options, const Trick& trick, int seed,
                  const std::string& path);
 

@@ -94,6 +94,8 @@ TEST(Tricks, AreFinishedOnlyWhenTestedWithTheSameOptions) {
   report["end"] = "done";
   report["test"] = nullptr;
   EXPECT_FALSE(is_finished(report, options, trick, 3, "run"));
+  report["end"] = "diverged";
+  EXPECT_TRUE(is_finished(report, options, trick, 3, "run"));
   TrickOptions other = options;
   other.threads = 2;
   EXPECT_THAT(refusal_of([&] { is_finished(report, other, trick, 3, "run"); }),

@@ -2,9 +2,11 @@
 // data, at equal voxels seen: on full images, down-sampled, in tiles, in small batches, and with
 // fewer filters. Each run is a `voxmark train` of its own, resumable, with its own peak of memory.
 #include <algorithm>
+#include <csignal>
 #include <filesystem>
 #include <memory>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "base/atomic_file.h"
@@ -74,6 +76,11 @@ std::vector<std::string> command_of(const TricksFlags& flags, const TrickOptions
   return command;
 }
 
+bool finished(const TricksFlags& flags, const TrickOptions& options, const Trick& trick, int seed) {
+  const std::string path = report_of(flags, trick, seed);
+  return fs::exists(path) && is_finished(read_training_report(path), options, trick, seed, path);
+}
+
 // Throws Error when the run fails, or when we were asked to stop.
 void run_one(const TricksFlags& flags, const TrickOptions& options, const Trick& trick, int seed) {
   constexpr double kPatienceSeconds = 1e6;  // an epoch of whole brains takes hours
@@ -85,6 +92,9 @@ void run_one(const TricksFlags& flags, const TrickOptions& options, const Trick&
     fmt::print(stderr, "{}, seed {}: {}\n", trick.name, seed, line);
   }
   if (const int signal = pending_interrupt(); signal != 0) {
+    constexpr double kStopSeconds = 30;  // for a step and a checkpoint; then it is killed
+    ::kill(child.id(), SIGINT);
+    child.wait(kStopSeconds);
     throw Error(static_cast<ExitCode>(128 + signal), "interrupted; the same command goes on");
   }
   const auto end = child.wait(kPatienceSeconds);
@@ -92,6 +102,8 @@ void run_one(const TricksFlags& flags, const TrickOptions& options, const Trick&
     // Its exit code is ours: what it found wrong is.
     const ExitCode code =
         end && end->exit_status ? static_cast<ExitCode>(*end->exit_status) : ExitCode::internal;
+    if (code == ExitCode::answer_is_no && finished(flags, options, trick, seed))
+      return;  // diverged
     throw Error(code, fmt::format("{}, seed {}: {}", trick.name, seed, child.last_error_line()));
   }
 }
@@ -103,10 +115,11 @@ Json runs_of(const TricksFlags& flags, const Trick& trick) {
     const Json report = read_training_report(report_of(flags, trick, seed));
     double seconds = 0;
     for (const Json& epoch : report["epochs"]) seconds += epoch["seconds"].get<double>();
+    const Json& test = report["test"];  // null: it diverged
     runs.push_back({{"seed", seed},
-                    {"test_dice", report["test"]["mean"]["whole_dice"]},
-                    {"test_dice_by_label", report["test"]["mean"]["hard_dice"]},
-                    {"test_cases", report["test"]["cases"].size()},
+                    {"test_dice", test.is_null() ? Json() : test["mean"]["whole_dice"]},
+                    {"test_dice_by_label", test.is_null() ? Json() : test["mean"]["hard_dice"]},
+                    {"test_cases", test.is_null() ? 0 : test["cases"].size()},
                     {"peak_bytes", report["memory"]["peak_bytes"]},
                     {"planned_bytes", report["memory"]["planned_bytes"]},
                     {"training_seconds", seconds}});
@@ -141,6 +154,20 @@ Spread spread_over_seeds(const Json& runs, const char* key, const char* otherwis
   return spread_of(values);
 }
 
+// The median over seeds, and their range. Runs that diverged have no Dice.
+std::pair<std::string, std::string> dice_texts(const Json& runs) {
+  Json tested = Json::array();
+  for (const Json& run : runs) {
+    if (!run["test_dice"].is_null()) tested.push_back(run);
+  }
+  const std::string diverged = fmt::format("{} diverged", runs.size() - tested.size());
+  if (tested.empty()) return {"-", diverged};
+  const Spread dice = spread_over_seeds(tested, "test_dice", "test_dice");
+  std::string range = fmt::format("{:.4f}..{:.4f}", dice.minimum, dice.maximum);
+  if (tested.size() < runs.size()) range += ", " + diverged;
+  return {fmt::format("{:.4f}", dice.median), range};
+}
+
 Table table_of(const Json& results) {
   Table table{{{"trick"},
                {"window", Align::right},
@@ -154,15 +181,14 @@ Table table_of(const Json& results) {
               {}};
   for (const Json& result : results["tricks"]) {
     const Json& runs = result["runs"];
-    const Spread dice = spread_over_seeds(runs, "test_dice", "test_dice");
+    const auto [dice, range] = dice_texts(runs);
     const Spread peak = spread_over_seeds(runs, "peak_bytes", "planned_bytes");
     const Spread seconds = spread_over_seeds(runs, "training_seconds", "training_seconds");
     table.rows.push_back(
         {result["trick"].get<std::string>(),
          fmt::format("{}", fmt::join(result["image"].get<std::vector<std::int64_t>>(), "x")),
          dump_json(result["batch"]), dump_json(result["filters"]),
-         dump_json(result["steps_per_epoch"]), fmt::format("{:.4f}", dice.median),
-         fmt::format("{:.4f}..{:.4f}", dice.minimum, dice.maximum),
+         dump_json(result["steps_per_epoch"]), dice, range,
          bytes_text(static_cast<std::int64_t>(peak.maximum)),
          fmt::format("{:.3g}", seconds.median / 3600)});
   }
@@ -200,10 +226,7 @@ ExitCode run_tricks(const TricksFlags& flags) {
   // Seed by seed, so that a stopped suite has compared something.
   for (int seed = 1; seed <= flags.seeds; ++seed) {
     for (const Trick& trick : tricks) {
-      const std::string path = report_of(flags, trick, seed);
-      const bool finished =
-          fs::exists(path) && is_finished(read_training_report(path), options, trick, seed, path);
-      if (!finished) run_one(flags, options, trick, seed);
+      if (!finished(flags, options, trick, seed)) run_one(flags, options, trick, seed);
     }
   }
   const Json results = results_of(flags, options, tricks);

@@ -93,6 +93,21 @@ def test_what_breaks_the_schema_is_refused(
     assert complaint in done.stderr and done.stderr.count("\n") == 1
 
 
+def test_a_run_that_diverged_has_no_dice(tool: Tool, tmp_path: Path) -> None:
+    content = suite()
+    runs = [content["tricks"][0]["runs"][0], *content["tricks"][1]["runs"]]
+    for run in runs:
+        run.update(test_dice=None, test_dice_by_label=None, test_cases=0)
+    factory.write(tmp_path / "mine" / "tricks.json", content)
+    figures = tmp_path / "figures"
+    done = tool("report", tmp_path / "mine", "-o", tmp_path / "t.html", "--figures", figures)
+    assert done.returncode == 0, done.stderr
+    rows = list(csv.DictReader((figures / "tricks-mine.csv").open()))
+    assert [row["seeds"] for row in rows] == ["2", "0"]
+    assert float(rows[0]["dice"]) == pytest.approx(0.815)
+    assert rows[1]["dice"] == ""
+
+
 def test_what_voxmark_writes_is_read(tool: Tool, tmp_path: Path) -> None:
     flags = "--data phantom:11 --image 16 --filters 1 --batch 1 --epochs 1 --seeds 1"
     command = [os.environ["VOXMARK_BINARY"], "tricks", *flags.split(), "--backend", "naive"]

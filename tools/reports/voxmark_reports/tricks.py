@@ -56,7 +56,8 @@ def _bytes(run: dict[str, Any]) -> int:
 def _table(suite: Suite) -> Table:
     rows = []
     for trick in suite.content["tricks"]:
-        dice = [run["test_dice"] for run in trick["runs"]]
+        # A run that diverged has no Dice.
+        dice = [run["test_dice"] for run in trick["runs"] if run["test_dice"] is not None]
         seconds = statistics.median(run["training_seconds"] for run in trick["runs"])
         rows.append(
             {
@@ -64,9 +65,9 @@ def _table(suite: Suite) -> Table:
                 "window": image_text(trick["image"]),
                 "batch": trick["batch"],
                 "filters": trick["filters"],
-                "dice": statistics.median(dice),
-                "dice_low": min(dice),
-                "dice_high": max(dice),
+                "dice": statistics.median(dice) if dice else None,
+                "dice_low": min(dice, default=None),
+                "dice_high": max(dice, default=None),
                 "seeds": len(dice),
                 "peak_bytes": max(_bytes(run) for run in trick["runs"]),
                 "hours": seconds / 3600,
@@ -100,6 +101,7 @@ def _chart(suite: Suite) -> Chart:
         }
         for trick in suite.content["tricks"]
         for run in trick["runs"]
+        if run["test_dice"] is not None
     ]
     dots = (
         alt.Chart(data(rows))
