@@ -1,6 +1,8 @@
 // voxmark train and predict from outside, on drawn heads.
+#include <fcntl.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <sys/file.h>
 #include <unistd.h>
 
 #include <filesystem>
@@ -10,6 +12,7 @@
 #include "tools/tests/command.h"
 #include "workloads/decathlon.h"
 #include "workloads/nifti.h"
+#include "workloads/nifti_writer.h"
 #include "workloads/phantom.h"
 #include "workloads/test_files.h"
 
@@ -186,6 +189,27 @@ TEST(Tricks, CompareAtEqualVoxelsAndGoOnWhereTheyWereStopped) {
   EXPECT_THAT(refused.err, HasSubstr("expected"));
 }
 
+TEST(Tricks, ShowARunThatDivergedAndDoNotRepeatIt) {
+  TemporaryFolder folder;
+  const std::vector<std::string> arguments = {
+      "tricks",  "--data", "phantom:11",         "--image", "16",      "--filters", "1",
+      "--batch", "1",      "--epochs",           "1",       "--seeds", "2",         "--backend",
+      "naive",   "--out",  folder.path("tricks")};
+  ASSERT_EQ(run_voxmark(arguments).status, 0);
+  const std::string path = folder.path("tricks/full_images_seed2/training.json");
+  Json report = read_training_report(path);
+  report["end"] = "diverged";
+  report["test"] = nullptr;
+  write_training_report(path, report);
+  const CommandResult again = run_voxmark(arguments);
+  ASSERT_EQ(again.status, 0) << again.err;
+  EXPECT_THAT(again.err, Not(HasSubstr("seed 2")));
+  EXPECT_THAT(again.out, HasSubstr(", 1 diverged"));
+  const Json runs = read_json_file(folder.path("tricks/tricks.json"))["tricks"][0]["runs"];
+  EXPECT_FALSE(runs[0]["test_dice"].is_null());
+  EXPECT_TRUE(runs[1]["test_dice"].is_null());
+}
+
 TEST(Tricks, RefuseDataThatLeavesNothingForTheTest) {
   const CommandResult refused = run_voxmark({"tricks", "--data", "phantom:10", "--image", "32"});
   EXPECT_EQ(refused.status, 64);
@@ -210,6 +234,9 @@ TEST(Train, GoesOnWithMoreEpochsAndRefusesToOverwrite) {
   EXPECT_EQ(report["forecast"]["step_seconds"], before["forecast"]["step_seconds"]);
   EXPECT_GT(report["forecast"]["total_seconds"], before["forecast"]["total_seconds"]);
   EXPECT_GT(report["memory"]["peak_bytes"], 0);
+  const Json by = report["epochs"][2]["computed_by"];
+  ASSERT_EQ(by.size(), 1U);
+  EXPECT_EQ(by[0]["binary_sha256"], report["voxmark"]["binary_sha256"]);
 }
 
 TEST(Train, FindsABrokenFileBeforeAnythingIsComputed) {
@@ -260,6 +287,57 @@ TEST(Predict, RefusesAPartWithoutCases) {
   EXPECT_THAT(none.err, HasSubstr("--part test: phantom:4 has no such case"));
 }
 
+TEST(Predict, ScoresAPartOnlyOfTheDataThatWasSplit) {
+  TemporaryFolder folder;
+  std::vector<std::string> arguments = small_run("phantom:24", folder.path("run"));
+  arguments.insert(arguments.end(), {"--steps", "1"});
+  ASSERT_EQ(run_voxmark(arguments).status, 0);
+  const auto predict = [&](const char* data, const char* part) {
+    return run_voxmark({"predict", folder.path("run/best.safetensors"), "--data", data, "--part",
+                        part, "--backend", "naive", "--out", folder.path("labels")});
+  };
+  const CommandResult refused = predict("phantom:30", "test");
+  EXPECT_EQ(refused.status, 64);
+  EXPECT_THAT(refused.err, HasSubstr("phantom:30 is 30 of 16x16x16"));
+  EXPECT_THAT(refused.err, HasSubstr("--part all"));
+  EXPECT_EQ(predict("phantom:30", "all").status, 0);
+  EXPECT_EQ(predict("phantom:24", "test").status, 0);
+}
+
+TEST(Predict, TellsWhatIsReadOtherwiseThanFilesSay) {
+  TemporaryFolder folder;
+  PhantomOptions phantom;
+  phantom.dims = {16, 16, 16};
+  write_phantom_dataset(folder.path("data"), phantom);
+  std::vector<std::string> arguments = small_run("phantom:4", folder.path("run"));
+  arguments.insert(arguments.end(), {"--steps", "1"});
+  ASSERT_EQ(run_voxmark(arguments).status, 0);
+  const std::vector<std::uint8_t> labels(16 * 16 * 16);
+  const std::string unpacked = folder.path("label.nii");
+  write_nifti(unpacked, {{16, 16, 16}, phantom_affine(phantom.dims)},
+              std::span<const std::uint8_t>(labels));
+  write_bytes(folder.path("data/labelsTr/PHANTOM_001.nii.gz"), read_bytes(unpacked) + "more");
+  const CommandResult predicted =
+      run_voxmark({"predict", folder.path("run/best.safetensors"), "--data", folder.path("data"),
+                   "--part", "all", "--backend", "naive", "--out", folder.path("labels")});
+  ASSERT_EQ(predicted.status, 0) << predicted.err;
+  EXPECT_THAT(predicted.err, HasSubstr("warning: "));
+  EXPECT_THAT(predicted.err, HasSubstr("PHANTOM_001.nii.gz: 4 bytes follow the voxels"));
+}
+
+TEST(Train, LeavesAFolderAloneThatAnotherRunWritesTo) {
+  TemporaryFolder folder;
+  const std::string out = folder.path("run");
+  std::filesystem::create_directory(out);
+  const int descriptor = open(out.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  ASSERT_EQ(flock(descriptor, LOCK_EX | LOCK_NB), 0);
+  const CommandResult refused = run_voxmark(small_run("phantom:4", out));
+  close(descriptor);
+  EXPECT_EQ(refused.status, 64);
+  EXPECT_THAT(refused.err, HasSubstr("run: another run is writing to it"));
+  EXPECT_TRUE(std::filesystem::is_empty(out));
+}
+
 TEST(Train, ResumesNothingWhereThereIsNothing) {
   TemporaryFolder folder;
   std::vector<std::string> arguments = small_run("phantom:4", folder.path("run"));
@@ -284,6 +362,12 @@ TEST(Train, NamesTheFlagThatDoesNotMakeSense) {
               HasSubstr("--epochs = two, expected a number"));
   EXPECT_THAT(refusal({"--seed", "-1"}, "phantom:4"), HasSubstr("--seed: -1, expected 0 or more"));
   EXPECT_THAT(refusal({"--split-seed", "-1"}, "phantom:4"), HasSubstr("--split-seed: -1"));
+  for (const char* seconds : {"nan", "-1"}) {
+    for (const char* flag : {"--checkpoint-seconds", "--progress-seconds"}) {
+      EXPECT_THAT(refusal({flag, seconds}, "phantom:4"),
+                  HasSubstr(fmt::format("{} {}: expected 0 or more", flag, seconds)));
+    }
+  }
   EXPECT_THAT(refusal({"--classes", "7"}, "phantom:4"), HasSubstr("7 classes asked for"));
   EXPECT_THAT(refusal({"--backend", "null"}, "phantom:4"), HasSubstr("cannot learn"));
   EXPECT_THAT(refusal({"--threads", "100000"}, "phantom:4"), HasSubstr("--threads 100000"));

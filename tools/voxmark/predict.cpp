@@ -4,6 +4,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "benches/environment.h"
@@ -61,9 +62,10 @@ Scan read_scan(const std::string& path, std::int64_t channels) {
   return scan;
 }
 
-// The cases of a part of the data, as training split it; all of them for data that training has not
-// seen.
-std::vector<SubjectSource> chosen_parts(const PredictFlags& flags, const TrainingOptions& model) {
+// The cases of a part of the data that the model of `state` was trained on, as training split it;
+// all of them for other data, which a split says nothing about.
+std::vector<SubjectSource> chosen_parts(const PredictFlags& flags, const TrainingOptions& model,
+                                        const Json& state) {
   const bool known = flags.part == "training" || flags.part == "validation" ||
                      flags.part == "test" || flags.part == "all";
   if (!known) {
@@ -73,6 +75,14 @@ std::vector<SubjectSource> chosen_parts(const PredictFlags& flags, const Trainin
                                   !model.tile && model.downsample == 1);
   check_source(parts.training, {model.image, model.network.input_channels, model.network.classes},
                1);
+  const Json trained_on = state.value("data", Json());
+  if (flags.part != "all" && trained_on != Json(parts.facts.identity)) {
+    throw_bad_input(
+        "--part {}: {} is {}, expected what {} was trained on, {}: of other data, training may "
+        "have "
+        "seen any case; --part all takes every one",
+        flags.part, flags.data, parts.facts.identity, flags.checkpoint, dump_json(trained_on));
+  }
   const auto chosen = [&](const char* name, SubjectSource& part) {
     if (flags.part != name && flags.part != "all") part.count = 0;
   };
@@ -192,11 +202,11 @@ ExitCode predict(const PredictFlags& flags) {
     throw_bad_input("--image or --data: expected one of the two");
   }
   check_threads(flags.threads);
-  const TrainingOptions model =
-      options_from_checkpoint(read_checkpoint_state(flags.checkpoint), flags.checkpoint);
+  const Json state = read_checkpoint_state(flags.checkpoint);
+  const TrainingOptions model = options_from_checkpoint(state, flags.checkpoint);
   const Program program = lower(unet3d(model.network), 1, model.image, Mode::training);
   const std::vector<SubjectSource> parts =
-      flags.data.empty() ? std::vector<SubjectSource>() : chosen_parts(flags, model);
+      flags.data.empty() ? std::vector<SubjectSource>() : chosen_parts(flags, model, state);
   std::error_code error;
   fs::create_directories(flags.out, error);
   if (error) throw_bad_input("--out {}: cannot be made: {}", flags.out, error.message());
@@ -213,7 +223,11 @@ ExitCode predict(const PredictFlags& flags) {
   } else {
     for (const SubjectSource& part : parts) {
       for (std::size_t i = 0; i < part.count; ++i) {
-        add({part.load(i, channels), part.affine(i), true});
+        Subject subject = part.load(i, channels);
+        for (const std::string& warning : subject.warnings) {
+          fmt::print(stderr, "warning: {}\n", warning);
+        }
+        add({std::move(subject), part.affine(i), true});
       }
     }
   }

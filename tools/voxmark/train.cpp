@@ -1,8 +1,12 @@
 // voxmark train: from a data set to a trained model, its scores, and a report.
+#include <fcntl.h>
+#include <sys/file.h>
 #include <unistd.h>
 
 #include <algorithm>
+#include <cerrno>
 #include <chrono>
+#include <cmath>
 #include <filesystem>
 #include <memory>
 #include <string>
@@ -45,6 +49,12 @@ struct TrainFlags {
   TrainingOptions training;
 };
 
+void check_seconds(const char* flag, double seconds) {
+  if (std::isnan(seconds) || seconds < 0) {
+    throw_bad_input("{} {}: expected 0 or more", flag, seconds);
+  }
+}
+
 TrainingOptions options_of(const TrainFlags& flags) {
   lower_model(flags.model, Mode::training);  // says which flag does not make sense
   TrainingOptions options = flags.training;
@@ -54,6 +64,8 @@ TrainingOptions options_of(const TrainFlags& flags) {
   check_at_least("--downsample", options.downsample, 1);
   check_at_least("--readers", options.readers, 1);
   check_at_least("--export-batches", options.exported_batches, 0);
+  check_seconds("--checkpoint-seconds", options.checkpoint_seconds);
+  check_seconds("--progress-seconds", flags.progress_seconds);
   check_threads(options.threads);
   options.backend = &learning_backend(flags.backend);
   options.precision = parse_precision(flags.precision);
@@ -62,6 +74,7 @@ TrainingOptions options_of(const TrainFlags& flags) {
   options.network = flags.model.unet;
   options.augment = !flags.no_augment;
   options.folder = flags.out;
+  options.binary_sha256 = binary_sha256();
   options.memory_bytes = memory_bytes_of(flags.memory_limit);
   return options;
 }
@@ -90,7 +103,7 @@ Json report_frame(const TrainFlags& flags, const TrainingOptions& options,
   shown["memory_limit_bytes"] = flags.memory_limit.empty() ? Json() : Json(options.memory_bytes);
   return {{"schema", kTrainingSchemaName},
           {"created", ""},
-          {"voxmark", program_facts(binary_sha256())},
+          {"voxmark", program_facts(options.binary_sha256)},
           {"environment", probe_environment()},
           {"options", std::move(shown)},
           {"data",
@@ -241,8 +254,35 @@ class TrainingScreen : public TrainingObserver {
   std::chrono::steady_clock::time_point last_line_ = std::chrono::steady_clock::now();
 };
 
+// A run's folder, made where there is none yet, for one process alone. Where a folder cannot be
+// locked, as on some network file systems, the user has to see to that.
+class RunFolder {
+ public:
+  explicit RunFolder(const std::string& path) {
+    std::error_code error;
+    fs::create_directories(path, error);
+    if (error || !fs::is_directory(path)) {
+      throw_bad_input("--out {}: cannot be made: {}", path, error.message());
+    }
+    descriptor_ = ::open(path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (descriptor_ < 0) return;
+    if (::flock(descriptor_, LOCK_EX | LOCK_NB) != 0 && errno == EWOULDBLOCK) {
+      ::close(descriptor_);
+      throw_bad_input("--out {}: another run is writing to it", path);
+    }
+  }
+  ~RunFolder() {
+    if (descriptor_ >= 0) ::close(descriptor_);
+  }
+  RunFolder(const RunFolder&) = delete;
+  RunFolder& operator=(const RunFolder&) = delete;
+
+ private:
+  int descriptor_ = -1;
+};
+
 // Whether to go on with a run: with --resume, or where the same preset was under way.
-bool prepare_folder(const TrainFlags& flags) {
+bool goes_on(const TrainFlags& flags) {
   std::error_code error;
   const bool has_run = fs::exists(last_checkpoint(flags.out), error);
   if (has_run && !flags.resume && flags.preset.empty()) {
@@ -251,10 +291,6 @@ bool prepare_folder(const TrainFlags& flags) {
   if (!has_run && flags.resume) {
     throw_bad_input("--resume: no {}, expected the checkpoint of a run",
                     last_checkpoint(flags.out));
-  }
-  fs::create_directories(flags.out, error);
-  if (error || !fs::is_directory(flags.out)) {
-    throw_bad_input("--out {}: cannot be made: {}", flags.out, error.message());
   }
   return has_run;
 }
@@ -297,13 +333,15 @@ ExitCode run_training(const TrainFlags& flags) {
     if (flags.dry_run) return ExitCode::done;
   }
   check_source(parts.training, recipe_of(options).shape, options.batch);
-  const bool resume = prepare_folder(flags);
+  if (flags.resume) goes_on(flags);  // a folder that is not there is not made
+  const RunFolder folder(flags.out);
+  const bool resume = goes_on(flags);
   const Json frame = report_frame(flags, options, parts);
   fmt::print(stderr, "{}: {} cases to train on, {} for validation, {} for the test\n", flags.data,
              parts.training.count, parts.validation.count, parts.test.count);
   catch_interrupts();
   TrainingScreen screen(flags, frame);
-  if (!resume && !is_phantom(flags.data)) {
+  if (!is_phantom(flags.data)) {
     fmt::print(stderr, "reading every case once, so that a broken file is found now\n");
     read_every_case(
         parts, options.network.input_channels, options.readers,
