@@ -7,6 +7,8 @@
 #include <cerrno>
 #include <cstdio>
 #include <filesystem>
+#include <fstream>
+#include <iterator>
 #include <span>
 #include <string_view>
 
@@ -112,7 +114,11 @@ std::optional<std::string> make_room(const std::string& path) {
 
 }  // namespace
 
-bool is_journal(const std::string& path) { return read_text_file(path).starts_with(kBeforeDigest); }
+bool is_journal(const std::string& path) {
+  std::string begin(kBeforeDigest.size(), '\0');
+  std::ifstream(path, std::ios::binary).read(begin.data(), std::ssize(begin));
+  return begin == kBeforeDigest;
+}
 
 JournalContents read_journal(const std::string& path) {
   const std::string text = read_text_file(path);

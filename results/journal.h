@@ -20,7 +20,7 @@ struct JournalContents {
   std::uint64_t whole_bytes = 0;       // of the file's lines that are whole
 };
 
-// Whether a file begins as one does. Throws Error (bad_input) when it cannot be read.
+// Whether a file begins as one does; a file that cannot be read does not.
 bool is_journal(const std::string& path);
 
 // Throws Error (bad_input) when the file cannot be read, a line before the last is damaged, or an

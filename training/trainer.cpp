@@ -149,6 +149,7 @@ class Trainer {
       // Another run with the same options has other times, and another backend other losses.
       const auto index = static_cast<std::size_t>(position_.best_epoch - 1);
       const bool same = found.epoch == position_.best_epoch && found.step == 0 &&
+                        found.epochs.size() > index &&
                         to_json(found.epochs[index]) == to_json(position_.epochs[index]);
       return same ? "" : fmt::format("{}: of epoch {}, or of another run", path, found.epoch);
     } catch (const Error& error) {

@@ -43,3 +43,9 @@ def test_a_container_sees_its_own_group_as_the_top(tmp_path: Path) -> None:
 def test_without_a_group_there_is_no_figure(tmp_path: Path) -> None:
     found = probes.cgroup_files("cpu.stat", tree(tmp_path, "0::/a\n", {}))
     assert probes.throttled_seconds(found) is None
+
+
+def test_what_shrinks_is_left_out() -> None:
+    before = {"thread_wait_seconds": 2.0, "minor_faults": 5.0, "steal_seconds": None}
+    after = {"thread_wait_seconds": 1.0, "minor_faults": 7.0, "steal_seconds": 1.0}
+    assert probes.between(before, after) == {"minor_faults": 2.0}

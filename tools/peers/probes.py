@@ -89,10 +89,11 @@ def cumulative() -> dict[str, float | None]:
 
 
 def between(before: dict[str, float | None], after: dict[str, float | None]) -> dict[str, float]:
+    """What grew. A thread that ended takes its part of a sum along: such a figure is left out."""
     return {
         name: value - first
         for name, value in after.items()
-        if value is not None and (first := before[name]) is not None
+        if value is not None and (first := before[name]) is not None and value >= first
     }
 
 
