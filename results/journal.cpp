@@ -5,12 +5,14 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <chrono>
 #include <cstdio>
 #include <filesystem>
 #include <fstream>
 #include <iterator>
 #include <span>
 #include <string_view>
+#include <thread>
 
 #include "base/atomic_file.h"
 #include "base/error.h"
@@ -58,13 +60,18 @@ int open_and_lock(const std::string& path) {
 }
 
 // Of the folder, while a journal in it is begun: two runs that start at the same instant would both
-// find none. Where a folder cannot be locked, the journal's own lock has to do.
+// find none. Where a folder cannot be locked, or a training run holds it for hours, the journal's
+// own lock has to do.
 class FolderLock {
  public:
   explicit FolderLock(const std::string& path) {
     std::filesystem::path folder = std::filesystem::path(path).parent_path();
     descriptor_ = ::open(folder.empty() ? "." : folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    if (descriptor_ >= 0) ::flock(descriptor_, LOCK_EX);
+    constexpr int kTries = 200;  // a journal is begun in milliseconds
+    for (int i = 0; i < kTries && descriptor_ >= 0; ++i) {
+      if (::flock(descriptor_, LOCK_EX | LOCK_NB) == 0 || errno != EWOULDBLOCK) break;
+      std::this_thread::sleep_for(std::chrono::milliseconds(10));
+    }
   }
   ~FolderLock() {
     if (descriptor_ >= 0) ::close(descriptor_);

@@ -1,7 +1,9 @@
 #include "results/journal.h"
 
+#include <fcntl.h>
 #include <gtest/gtest.h>
 #include <signal.h>
+#include <sys/file.h>
 #include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -202,6 +204,13 @@ TEST_F(JournalTest, BelongsToOneOfThoseThatStartAtTheSameInstant) {
     }
     ASSERT_EQ(began, 1) << "round " << round;
   }
+}
+
+TEST_F(JournalTest, BeginsInAFolderThatATrainingRunHolds) {
+  const int held = ::open(folder().c_str(), O_RDONLY | O_DIRECTORY);
+  ASSERT_EQ(::flock(held, LOCK_EX), 0);
+  EXPECT_NO_THROW(Journal(path(), header()));
+  ::close(held);
 }
 
 TEST_F(JournalTest, ANewOneKeepsWhatAnUnfinishedRunHadMeasured) {
