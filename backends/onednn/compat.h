@@ -54,6 +54,14 @@ struct ConvolutionDescs {
   dnnl::memory::dims padding;
 };
 
+inline dnnl::memory::data_type data_type_of(const dnnl::memory::desc& desc) {
+#if DNNL_VERSION_MAJOR >= 3
+  return desc.get_data_type();
+#else
+  return desc.data_type();
+#endif
+}
+
 // Products and sums in fp32, whatever ONEDNN_DEFAULT_FPMATH_MODE says; scratchpads are the
 // caller's.
 inline dnnl::primitive_attr strict_attributes() {

@@ -37,9 +37,9 @@ DataType type_of(const TensorFormat& format) {
   return format.is_bf16 ? DataType::bf16 : DataType::f32;
 }
 
-Desc image_desc(const Program& program, const Formats& formats, TensorId id, Tag tag) {
+Desc image_desc(const Program& program, TensorId id, DataType type, Tag tag) {
   const Shape& s = program.tensor(id).shape;
-  return Desc({s[0], s[4], s[1], s[2], s[3]}, type_of(formats[id]), tag);
+  return Desc({s[0], s[4], s[1], s[2], s[3]}, type, tag);
 }
 
 Desc any_weights(const Shape& k, DataType type) {
@@ -53,9 +53,11 @@ ConvolutionDescs describe(const Program& program, const Formats& formats, Tensor
   const Shape& k = program.tensor(kernel).shape;
   const std::int64_t padding = k[0] / 2;
   ConvolutionDescs descs;
-  descs.source = image_desc(program, formats, source, tag_of(formats[source], formats.layout()));
-  descs.destination =
-      image_desc(program, formats, destination, tag_of(formats[destination], formats.layout()));
+  const auto desc_of = [&](TensorId id) {
+    return image_desc(program, id, type_of(formats[id]), tag_of(formats[id], formats.layout()));
+  };
+  descs.source = desc_of(source);
+  descs.destination = desc_of(destination);
   descs.weights = any_weights(k, type_of(formats[source]));
   descs.bias = Desc({k[4]}, kFloat, Tag::a);
   descs.padding = {padding, padding, padding};
@@ -66,8 +68,9 @@ ConvolutionDescs describe(const Program& program, const Formats& formats, Tensor
 ConvolutionDescs in_layout(const ConvolutionDescs& descs, const Context& context, TensorId source,
                            TensorId destination, Tag tag) {
   ConvolutionDescs other = descs;
-  other.source = image_desc(context.program, context.formats, source, tag);
-  other.destination = image_desc(context.program, context.formats, destination, tag);
+  other.source = image_desc(context.program, source, data_type_of(descs.source), tag);
+  other.destination =
+      image_desc(context.program, destination, data_type_of(descs.destination), tag);
   return other;
 }
 
@@ -75,9 +78,8 @@ ConvolutionDescs in_layout(const ConvolutionDescs& descs, const Context& context
 ConvolutionDescs in_float(const ConvolutionDescs& descs, const Context& context, TensorId source,
                           TensorId kernel, TensorId destination) {
   const auto copy = [&](TensorId id) {
-    const Shape& s = context.program.tensor(id).shape;
-    const Tag tag = tag_of(context.formats[id], context.formats.layout());
-    return Desc({s[0], s[4], s[1], s[2], s[3]}, kFloat, tag);
+    return image_desc(context.program, id, kFloat,
+                      tag_of(context.formats[id], context.formats.layout()));
   };
   ConvolutionDescs other = descs;
   other.source = copy(source);
