@@ -6,6 +6,7 @@
 #include <xmmintrin.h>
 
 #include <algorithm>
+#include <cmath>
 #include <functional>
 #include <limits>
 #include <memory>
@@ -379,6 +380,58 @@ struct NanLoss : NaiveKernels<float> {
     *t.reduction(op.loss) = std::numeric_limits<double>::quiet_NaN();
   }
 };
+
+// Where verification_weights() makes least of a pool's share of the gradient.
+struct DroppedCoarsestPoolGradient : NaiveKernels<float> {
+  using NaiveKernels::execute;
+  using NaiveKernels::NaiveKernels;
+  void execute(const MaxPoolBackward& op, const T& t) {
+    NaiveKernels::execute(op, t);
+    if (Volume(t.shape(op.grad_output)).d == 2) {
+      std::fill_n(t.data(op.grad_input), elements(t.shape(op.grad_input)), 0.0F);
+    }
+  }
+};
+
+TEST(VerificationWeights, LetAMissingPoolGradientBeCaught) {
+  const InterpretedBackend<DroppedCoarsestPoolGradient> mutant("mutant", "");
+  const Prepared p = prepare({{16, 1, 1}, 1, {32, 32, 48}});
+  const Verification verification = verify_step(mutant, {Precision::fp32, kThreads, {}}, p.program,
+                                                p.weights, p.batch, p.reference);
+  EXPECT_GT(verification.worst().error, 3 * verification.worst().tolerance);
+}
+
+// Float sums of values that lie far from zero lose what they differ by.
+TEST(VerificationWeights, KeepTheMeansOfTheLargestSumsSmall) {
+  const Case& c = cases()[3];
+  const Program program = lower(unet3d(c.network), c.images, c.dims, Mode::training);
+  std::vector<TensorId> outputs;
+  for (const Op& op : program.ops) {
+    if (const auto* convolution = std::get_if<Convolution>(&op.kind);
+        convolution && (op.layer == "encodeA_conv1" || op.layer.starts_with("convOut_conv"))) {
+      outputs.push_back(convolution->output);
+    }
+  }
+  ASSERT_EQ(outputs.size(), 3U);
+  const auto executable = naive_backend().compile(program, {Precision::fp64, kThreads, outputs});
+  set_weights(*executable, program, verification_weights(program, kSeed));
+  executable->load(prepared(3).batch);
+  executable->run();
+  for (const TensorId id : outputs) {
+    const std::vector<double> values = read_tensor(*executable, program, id);
+    const std::size_t channels = static_cast<std::size_t>(program.tensor(id).shape[4]);
+    for (std::size_t channel = 0; channel < channels; ++channel) {
+      double sum = 0, squares = 0;
+      for (std::size_t i = channel; i < values.size(); i += channels) {
+        sum += values[i];
+        squares += values[i] * values[i];
+      }
+      const double n = static_cast<double>(values.size() / channels);
+      EXPECT_LT(std::abs(sum / n), 2 * std::sqrt(squares / n - sum / n * sum / n))
+          << program.tensor(id).name << " channel " << channel;
+    }
+  }
+}
 
 template <class Kernels>
 class Mutation : public testing::Test {};

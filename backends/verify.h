@@ -27,10 +27,16 @@ namespace voxmark {
 // The gradient then goes to either voxel, in stock TensorFlow to both (a window's gradient is
 // counted as often as its maximum occurs; measured: 5e-4 of bn1/gamma's contributions above a pool
 // of 54 windows). At the two coarsest pools, whose windows are few, the kernels of transposed
-// convolutions are a 16th and a quarter of their initial size: the share of the gradient that comes
-// through a pool is as much smaller, one window's is below the tolerance, and all windows' far
-// above. (Not with fewer than 8 voxels at the coarsest level: gradients there are rounding, and
-// windows too few to tie.)
+// convolutions are a 64th and a quarter of their initial size: the share of the gradient that comes
+// through a pool is as much smaller, one window's is below the tolerance (4e-5 of 45), and all
+// windows' above (3e-4 of 12). (Not with fewer than 8 voxels at the coarsest level: gradients there
+// are rounding, and windows too few to tie.)
+//
+// At full resolution batch norms sum the most voxels. What they sum comes from positive values, and
+// lay 5 to 8 deviations from zero: PyTorch's float sums were then off by 3e-5 deviations at
+// 48x48x80, all voxels alike, and the loss by 1.05e-6 (below 1e-7 with its sums in double). So
+// kernels there have weights that sum to zero over the three live channels of each four: means of
+// less than two deviations, and the same loss off by 1.4e-7.
 Weights verification_weights(const Program& program, std::uint64_t seed);
 
 struct TensorCheck {

@@ -13,9 +13,9 @@ from voxmark_child import Case, Tensors, serve
 
 SMOOTH = 1e-4  # of the Dice loss
 MOMENTUM = 0.01  # of moving statistics: Keras's 0.99
+LEARNING_RATE = 1e-3
+BETAS = (0.9, 0.999)
 ADAM_EPSILON = 1e-7
-# Adam's powers are taken of the betas in float32, as Keras takes them.
-BETA2 = float(np.float32(0.999))
 
 
 def unsupported(case: Case) -> str | None:
@@ -89,7 +89,7 @@ class PyTorchModel:
         self.bf16 = case["precision"] == "bf16"
         self.model = build_unet(case).to(memory_format=torch.channels_last_3d).train()
         self.step = torch.compile(self.model) if compile_step else self.model
-        self.optimizer = torch.optim.Adam(self.model.parameters(), lr=1e-3, eps=ADAM_EPSILON)
+        self.optimizer = torch.optim.Adam(self.model.parameters(), betas=BETAS)
         self.steps = 0
         # Values per channel that each batch norm's statistics are taken of: see update().
         voxels = math.prod(case["image"])
@@ -203,10 +203,16 @@ class PyTorchModel:
         }
 
     def update(self) -> None:
-        # Keras adds epsilon before it corrects the bias of v, PyTorch after.
+        # Keras adds epsilon before it corrects the bias of v, PyTorch after; and Keras takes the
+        # powers of the betas in float32.
         self.steps += 1
+        own, keras = (
+            [1.0 - beta**self.steps for beta in betas]
+            for betas in (BETAS, np.float32(BETAS).tolist())
+        )
         for group in self.optimizer.param_groups:
-            group["eps"] = ADAM_EPSILON / math.sqrt(1.0 - BETA2**self.steps)
+            group["eps"] = ADAM_EPSILON / math.sqrt(own[1])
+            group["lr"] = LEARNING_RATE * own[0] / keras[0] * math.sqrt(keras[1] / own[1])
         self.optimizer.step()
         # PyTorch moves its variance by n / (n - 1) of the batch's, Keras by the batch's.
         with self.torch.no_grad():
