@@ -25,6 +25,21 @@ enum class ExitCode : int {
   terminated = 143,   // SIGTERM
 };
 
+// Of two results that one exit code must tell, the one that a user has to know of: an end from
+// outside, then wrong input, a no, a fault of our own, what cannot be decided, or done here.
+inline ExitCode worse(ExitCode left, ExitCode right) {
+  constexpr ExitCode kFromWorst[] = {ExitCode::terminated,   ExitCode::interrupted,
+                                     ExitCode::bad_input,    ExitCode::answer_is_no,
+                                     ExitCode::internal,     ExitCode::not_comparable,
+                                     ExitCode::inconclusive, ExitCode::cannot_here};
+  for (const ExitCode code : kFromWorst) {
+    if (left == code || right == code) {
+      return code;
+    }
+  }
+  return ExitCode::done;
+}
+
 class Error : public std::runtime_error {
  public:
   Error(ExitCode code, const std::string& message) : std::runtime_error(message), code_(code) {}

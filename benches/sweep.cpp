@@ -211,11 +211,6 @@ bool is_interrupt(ExitCode code) {
   return code == ExitCode::interrupted || code == ExitCode::terminated;
 }
 
-// The worse of two, and an interrupt before all.
-ExitCode worse(ExitCode left, ExitCode right) {
-  return static_cast<int>(left) > static_cast<int>(right) ? left : right;
-}
-
 using Builds = std::vector<std::unique_ptr<Build>>;
 using Clock = std::chrono::steady_clock;
 
