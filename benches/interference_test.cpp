@@ -2,12 +2,8 @@
 
 #include <gtest/gtest.h>
 #include <sched.h>
-#include <sys/prctl.h>
-#include <sys/wait.h>
-#include <unistd.h>
 
 #include <chrono>
-#include <csignal>
 #include <filesystem>
 #include <fstream>
 #include <future>
@@ -15,6 +11,7 @@
 
 #include "benches/cgroup.h"
 #include "benches/readings.h"
+#include "benches/testing/cpu_hog.h"
 #include "benches/testing/temporary_folder.h"
 
 namespace voxmark {
@@ -148,24 +145,7 @@ TEST(Interference, TheCanaryIsAPieceOfWork) { EXPECT_GT(canary_seconds(), 1e-4);
 
 // A hog on the very CPU that we run on.
 TEST(Interference, ACpuHogTaintsWhatRunsBesideIt) {
-  cpu_set_t before;
-  ASSERT_EQ(sched_getaffinity(0, sizeof before, &before), 0);
-  std::size_t cpu = 0;
-  while (!CPU_ISSET(cpu, &before)) {
-    ++cpu;
-  }
-  cpu_set_t one;
-  CPU_ZERO(&one);
-  CPU_SET(cpu, &one);
-  ASSERT_EQ(sched_setaffinity(0, sizeof one, &one), 0);
-  const pid_t hog = fork();  // inherits the CPU
-  if (hog == 0) {
-    prctl(PR_SET_PDEATHSIG, SIGKILL);
-    volatile std::uint64_t count = 0;
-    while (true) {
-      count = count + 1;
-    }
-  }
+  const CpuHog hog;
   ReadingsProbe probe;
   const auto start = std::chrono::steady_clock::now();
   probe.start();
@@ -176,9 +156,6 @@ TEST(Interference, ACpuHogTaintsWhatRunsBesideIt) {
     seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
   }
   const Json readings = probe.stop();
-  kill(hog, SIGKILL);
-  waitpid(hog, nullptr, 0);
-  sched_setaffinity(0, sizeof before, &before);
   if (probe.missing().contains("run_delay_seconds")) {
     GTEST_SKIP() << probe.missing().at("run_delay_seconds");
   }

@@ -4,7 +4,6 @@
 #include <gtest/gtest.h>
 #include <sched.h>
 #include <sys/mount.h>
-#include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -25,6 +24,7 @@
 #include <sstream>
 #include <thread>
 
+#include "benches/testing/cpu_hog.h"
 #include "tools/tests/run_fixture.h"
 
 namespace voxmark {
@@ -256,21 +256,11 @@ TEST_F(FaultTest, BoundOpenMpThreadsLeaveACaseAllCpus) {
 }
 
 TEST_F(FaultTest, BoundOpenMpThreadsLeaveWhatTheUserAllows) {
-  cpu_set_t before;
-  ASSERT_EQ(sched_getaffinity(0, sizeof before, &before), 0);
-  std::size_t cpu = 0;
-  while (!CPU_ISSET(cpu, &before)) {
-    ++cpu;
-  }
-  cpu_set_t one;
-  CPU_ZERO(&one);
-  CPU_SET(cpu, &one);
-  sched_setaffinity(0, sizeof one, &one);
+  const OneCpu held;
   setenv("OMP_PROC_BIND", "true", 1);
   const Json facts = run_voxmark({"sysinfo", "--json"}).json();
   unsetenv("OMP_PROC_BIND");
-  sched_setaffinity(0, sizeof before, &before);
-  EXPECT_EQ(facts.at("environment").at("cpu").at("allowed_list"), std::to_string(cpu));
+  EXPECT_EQ(facts.at("environment").at("cpu").at("allowed_list"), std::to_string(held.cpu()));
 }
 
 TEST_F(FaultTest, AReportBehindAFileSizeLimitIsAnError) {
@@ -347,41 +337,6 @@ TEST_F(FaultTest, ADiskThatFillsUpWhileCasesRunKeepsWhatWasFinished) {
   });
   umount2(disk.c_str(), MNT_DETACH);
 }
-
-// Holds this process, and all that it starts, on one CPU with another that never rests.
-class CpuHog {
- public:
-  CpuHog() {
-    sched_getaffinity(0, sizeof before_, &before_);
-    std::size_t cpu = 0;
-    while (!CPU_ISSET(cpu, &before_)) {
-      ++cpu;
-    }
-    cpu_set_t one;
-    CPU_ZERO(&one);
-    CPU_SET(cpu, &one);
-    sched_setaffinity(0, sizeof one, &one);
-    hog_ = fork();
-    if (hog_ == 0) {
-      prctl(PR_SET_PDEATHSIG, SIGKILL);
-      volatile std::uint64_t count = 0;
-      while (true) {
-        count = count + 1;
-      }
-    }
-  }
-  ~CpuHog() {
-    kill(hog_, SIGKILL);
-    waitpid(hog_, nullptr, 0);
-    sched_setaffinity(0, sizeof before_, &before_);
-  }
-  CpuHog(const CpuHog&) = delete;
-  CpuHog& operator=(const CpuHog&) = delete;
-
- private:
-  cpu_set_t before_ = {};
-  pid_t hog_ = 0;
-};
 
 // Steps of many time slices, so that none can pass by the hog however fast the CPU is.
 TEST_F(FaultTest, ACaseBesideACpuHogIsRunAgainWithinBoundsAndFlagged) {
