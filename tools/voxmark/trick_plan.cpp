@@ -1,10 +1,14 @@
 #include "tools/voxmark/trick_plan.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
+#include <cmath>
 
 #include "base/error.h"
 #include "training/data.h"
 #include "workloads/network.h"
+#include "workloads/program.h"
 
 namespace voxmark {
 namespace {
@@ -99,6 +103,24 @@ std::vector<std::string> train_arguments(const TrickOptions& options, const Tric
     arguments.insert(arguments.end(), {"--memory-limit", options.memory_limit});
   }
   return arguments;
+}
+
+std::string too_few_steps(const std::vector<Trick>& tricks, int epochs) {
+  constexpr double kMostOfTheStart = 0.01;
+  const double momentum = BatchNormSettings{}.momentum;
+  for (const Trick& trick : tricks) {
+    const double share = std::pow(momentum, static_cast<double>(trick.steps * epochs));
+    if (share > kMostOfTheStart) {
+      const double steps = std::log(kMostOfTheStart) / std::log(momentum);
+      return fmt::format(
+          "{}: after {} steps {:.0f}% of the moving statistics, which inference uses, is still "
+          "their start: Dice tells of the number of steps more than of the trick; --epochs {:.0f} "
+          "leaves 1%",
+          trick.name, trick.steps * epochs, 100 * share,
+          std::ceil(steps / static_cast<double>(trick.steps)));
+    }
+  }
+  return "";
 }
 
 bool is_finished(const Json& report, const TrickOptions& options, const Trick& trick, int seed,

@@ -50,6 +50,11 @@ std::vector<Trick> tricks_of(const TrickOptions& options, std::int64_t cases);
 // the spread over them is that of training.
 std::vector<std::string> train_arguments(const TrickOptions& options, const Trick& trick, int seed);
 
+// What makes the tricks' Dice no comparison: with too few steps the moving statistics, which
+// inference uses, still hold a share of their start, and Dice tells how many steps there were.
+// Names the first of them with more than 1%, its share and the epochs that would do; "" if none.
+std::string too_few_steps(const std::vector<Trick>& tricks, int epochs);
+
 // Whether a training report is that of this run, done and tested, or diverged. Throws Error
 // (bad_input) naming `path` and the first option that differs.
 bool is_finished(const Json& report, const TrickOptions& options, const Trick& trick, int seed,

@@ -63,6 +63,15 @@ TEST(Tricks, TrainOnTheSameImagesWithTheSameSplitWhateverWindowAndSeed) {
   EXPECT_EQ(data_of_full_images("Task04_Hippocampus", options.image), "Task04_Hippocampus");
 }
 
+TEST(Tricks, SayWhenTheyAreTooShortToCompare) {
+  const std::vector<Trick> tricks = tricks_of({}, 34);
+  ASSERT_EQ(tricks[0].steps, 9);
+  EXPECT_EQ(too_few_steps(tricks, 10).find("full images: after 90 steps 40% of the moving"), 0U)
+      << too_few_steps(tricks, 10);
+  EXPECT_NE(too_few_steps(tricks, 50).find("--epochs 51 "), std::string::npos);
+  EXPECT_EQ(too_few_steps(tricks, 51), "");
+}
+
 TEST(Tricks, AreFinishedOnlyWhenTestedWithTheSameOptions) {
   TrickOptions options;
   options.data = "phantom:40";

@@ -211,6 +211,8 @@ ExitCode run_tricks(const TricksFlags& flags) {
   }
   const std::vector<Trick> tricks =
       tricks_of(options, static_cast<std::int64_t>(parts.training.count));
+  const std::string warning = too_few_steps(tricks, options.epochs);
+  if (!warning.empty()) fmt::print(stderr, "warning: {}\n", warning);
   if (flags.dry_run) {
     for (const Trick& trick : tricks) {
       fmt::print("{}\n", fmt::join(command_of(flags, options, trick, 1), " "));
@@ -232,7 +234,8 @@ ExitCode run_tricks(const TricksFlags& flags) {
   const Json results = results_of(flags, options, tricks);
   const Table table = table_of(results);
   write_text(fs::path(flags.out) / "tricks.json", dump_json(results, 1) + "\n");
-  write_text(fs::path(flags.out) / "tricks.md", render_markdown(table));
+  write_text(fs::path(flags.out) / "tricks.md",
+             render_markdown(table) + (warning.empty() ? "" : "\n" + warning + "\n"));
   fmt::print("{}", render_text(table));
   return ExitCode::done;
 }
@@ -263,7 +266,7 @@ void add_tricks(CLI::App& app, Action& action) {
   command->footer(
       "All runs have the same images and the same split. A stopped suite goes on with the same "
       "command.\n"
-      "Example: voxmark tricks --data phantom:40 --image 64 --epochs 10 --seeds 3");
+      "Example: voxmark tricks --data phantom:40 --image 64 --epochs 60 --seeds 3");
   command->callback([&action, flags] { action = [flags] { return run_tricks(*flags); }; });
 }
 
