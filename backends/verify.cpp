@@ -158,11 +158,11 @@ void centre_kernel(std::vector<double>& values, const Shape& shape, bool transpo
   const auto [inputs, outputs] =
       transposed ? std::pair(shape[4], shape[3]) : std::pair(shape[3], shape[4]);
   const std::int64_t step = transposed ? 1 : outputs;  // from one input channel to the next
+  const std::int64_t output_step = transposed ? inputs : 1;
   for (std::int64_t tap = 0; tap < shape[0] * shape[1] * shape[2]; ++tap) {
     for (std::int64_t in = 0; in + 3 < inputs; in += 4) {
       for (std::int64_t out = 0; out < outputs; ++out) {
-        double* const w =
-            values.data() + tap * inputs * outputs + in * step + out * (transposed ? inputs : 1);
+        double* const w = values.data() + tap * inputs * outputs + in * step + out * output_step;
         const double mean = (w[0] + w[step] + w[2 * step]) / 3;
         for (const std::int64_t i : {0, 1, 2}) {
           w[i * step] = static_cast<double>(static_cast<float>(w[i * step] - mean));
