@@ -47,18 +47,21 @@ Desc any_weights(const Shape& k, DataType type) {
 }
 
 // A convolution of a program with every layout fixed but that of the weights, which have the type
-// of the source: bf16 kernels are rounded from the fp32 parameter for every step.
+// of the source: bf16 kernels are rounded from the fp32 parameter for every step. With `type`: on
+// copies of that type.
 ConvolutionDescs describe(const Program& program, const Formats& formats, TensorId source,
-                          TensorId kernel, TensorId destination) {
+                          TensorId kernel, TensorId destination,
+                          std::optional<DataType> type = std::nullopt) {
   const Shape& k = program.tensor(kernel).shape;
   const std::int64_t padding = k[0] / 2;
   ConvolutionDescs descs;
   const auto desc_of = [&](TensorId id) {
-    return image_desc(program, id, type_of(formats[id]), tag_of(formats[id], formats.layout()));
+    return image_desc(program, id, type.value_or(type_of(formats[id])),
+                      tag_of(formats[id], formats.layout()));
   };
   descs.source = desc_of(source);
   descs.destination = desc_of(destination);
-  descs.weights = any_weights(k, type_of(formats[source]));
+  descs.weights = any_weights(k, type.value_or(type_of(formats[source])));
   descs.bias = Desc({k[4]}, kFloat, Tag::a);
   descs.padding = {padding, padding, padding};
   return descs;
@@ -71,20 +74,6 @@ ConvolutionDescs in_layout(const ConvolutionDescs& descs, const Context& context
   other.source = image_desc(context.program, source, data_type_of(descs.source), tag);
   other.destination =
       image_desc(context.program, destination, data_type_of(descs.destination), tag);
-  return other;
-}
-
-// The same convolution on fp32 copies of source and destination.
-ConvolutionDescs in_float(const ConvolutionDescs& descs, const Context& context, TensorId source,
-                          TensorId kernel, TensorId destination) {
-  const auto copy = [&](TensorId id) {
-    return image_desc(context.program, id, kFloat,
-                      tag_of(context.formats[id], context.formats.layout()));
-  };
-  ConvolutionDescs other = descs;
-  other.source = copy(source);
-  other.destination = copy(destination);
-  other.weights = any_weights(context.program.tensor(kernel).shape, kFloat);
   return other;
 }
 
@@ -365,8 +354,10 @@ StageCode convolution_code(const Context& context, const ConvolutionBackwardWeig
   const TensorFormat& image = context.formats[op.input];
   const bool is_wrong_in_bf16 =
       kNarrowBf16WeightsAreWrong && image.is_bf16 && image.shape.w <= kNarrowImage;
-  const ConvolutionDescs used =
-      is_wrong_in_bf16 ? in_float(own, context, op.input, op.grad_kernel, op.grad_output) : own;
+  const ConvolutionDescs used = is_wrong_in_bf16
+                                    ? describe(context.program, context.formats, op.input,
+                                               op.grad_kernel, op.grad_output, kFloat)
+                                    : own;
   const auto choice = choose(context, used, op.input, op.grad_output, make);
   const Placement placed(own, choice, stored, choice.primitive.diff_weights_desc());
   StageCode code = placed.code();
