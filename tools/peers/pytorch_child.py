@@ -15,6 +15,7 @@ SMOOTH = 1e-4  # of the Dice loss
 MOMENTUM = 0.01  # of moving statistics: Keras's 0.99
 LEARNING_RATE = 1e-3
 BETAS = (0.9, 0.999)
+KERAS_BETAS = np.float32(BETAS).tolist()  # Keras takes their powers in float32
 ADAM_EPSILON = 1e-7
 
 
@@ -203,13 +204,9 @@ class PyTorchModel:
         }
 
     def update(self) -> None:
-        # Keras adds epsilon before it corrects the bias of v, PyTorch after; and Keras takes the
-        # powers of the betas in float32.
+        # Keras adds epsilon before it corrects the bias of v, PyTorch after.
         self.steps += 1
-        own, keras = (
-            [1.0 - beta**self.steps for beta in betas]
-            for betas in (BETAS, np.float32(BETAS).tolist())
-        )
+        own, keras = ([1.0 - b**self.steps for b in betas] for betas in (BETAS, KERAS_BETAS))
         for group in self.optimizer.param_groups:
             group["eps"] = ADAM_EPSILON / math.sqrt(own[1])
             group["lr"] = LEARNING_RATE * own[0] / keras[0] * math.sqrt(keras[1] / own[1])
