@@ -6,7 +6,9 @@
 #include <unistd.h>
 
 #include <filesystem>
+#include <fstream>
 #include <set>
+#include <sstream>
 
 #include "results/training_report.h"
 #include "tools/tests/command.h"
@@ -148,6 +150,11 @@ TEST(Tricks, CompareAtEqualVoxelsAndGoOnWhereTheyWereStopped) {
   const Json results = read_json_file(folder.path("tricks/tricks.json"));
   ASSERT_EQ(results["tricks"].size(), 4U);  // one filter cannot become fewer
   EXPECT_EQ(results["data"], "phantom:11:32x32x32");
+  const std::string warning = results["warning"];  // an epoch of few steps
+  EXPECT_THAT(first.err, HasSubstr("warning: " + warning + "\n"));
+  std::ostringstream table;
+  table << std::ifstream(folder.path("tricks/tricks.md")).rdbuf();
+  EXPECT_THAT(table.str(), HasSubstr(warning));
   for (const Json& trick : results["tricks"]) {
     ASSERT_EQ(trick["runs"].size(), 2U);
     EXPECT_NE(trick["runs"][0]["test_dice"], trick["runs"][1]["test_dice"]) << trick["trick"];

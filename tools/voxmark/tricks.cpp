@@ -231,7 +231,8 @@ ExitCode run_tricks(const TricksFlags& flags) {
       if (!finished(flags, options, trick, seed)) run_one(flags, options, trick, seed);
     }
   }
-  const Json results = results_of(flags, options, tricks);
+  Json results = results_of(flags, options, tricks);
+  if (!warning.empty()) results["warning"] = warning;
   const Table table = table_of(results);
   write_text(fs::path(flags.out) / "tricks.json", dump_json(results, 1) + "\n");
   write_text(fs::path(flags.out) / "tricks.md",

@@ -68,12 +68,22 @@ def test_a_suite_is_a_chart_and_a_table(tool: Tool, tmp_path: Path) -> None:
     text = text_of(tmp_path / "t.html")
     assert "mine: accuracy against memory" in text
     assert "4.00 GiB" in text
+    assert "Warning" not in text
 
     done = tool("bundle", folder, "-o", tmp_path / "b.tar.gz")
     assert done.returncode == 0, done.stderr
     with tarfile.open(tmp_path / "b.tar.gz") as archive:
         names = {name.removeprefix("b/") for name in archive.getnames()}
     assert {"training/mine/tricks.json", "tricks.schema.json"} <= names
+
+
+def test_what_makes_it_no_comparison_stands_above_the_chart(tool: Tool, tmp_path: Path) -> None:
+    warning = "full images: after 90 steps"
+    factory.write(tmp_path / "tricks.json", suite() | {"warning": warning})
+    done = tool("report", tmp_path / "tricks.json", "-o", tmp_path / "t.html")
+    assert done.returncode == 0, done.stderr
+    text = text_of(tmp_path / "t.html")
+    assert 0 < text.find(warning) < text.find("accuracy against memory")
 
 
 @pytest.mark.parametrize(

@@ -136,5 +136,7 @@ def section(suites: Sequence[Suite]) -> Section:
             f"{suite.name}: {clean(content['data'])}, {content['epochs']} epochs of full images,"
             f" {clean(content['backend'])}, {clean(content['precision'])}."
         )
+        if "warning" in content:
+            text += f" Warning: {clean(content['warning'])}."
         made.add(paragraph(text), _chart(suite), _table(suite))
     return made
