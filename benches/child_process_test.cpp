@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 #include <sys/mman.h>
+#include <sys/ptrace.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -16,6 +17,7 @@
 #include "base/error.h"
 #include "benches/guard.h"
 #include "benches/process_status.h"
+#include "benches/scratch_folder.h"
 #include "benches/testing/temporary_folder.h"
 
 namespace voxmark {
@@ -44,6 +46,13 @@ bool ends_soon(pid_t process) {
     std::this_thread::sleep_for(std::chrono::milliseconds(50));
   }
   return !is_running(process);
+}
+
+bool is_gone_soon(const std::string& folder) {
+  for (int i = 0; i < 600 && std::filesystem::exists(folder); ++i) {
+    std::this_thread::sleep_for(std::chrono::milliseconds(50));
+  }
+  return !std::filesystem::exists(folder);
 }
 
 TEST(ChildProcess, TalksInLines) {
@@ -148,12 +157,61 @@ TEST(ChildProcess, DiesWithItsParentAndSoDoItsChildrenAndFolders) {
   waitpid(parent, nullptr, 0);
   EXPECT_TRUE(ends_soon(ids[0]));
   EXPECT_TRUE(ends_soon(ids[1]));
-  for (int i = 0; i < 600 && std::filesystem::exists(folder); ++i) {
-    std::this_thread::sleep_for(std::chrono::milliseconds(50));
-  }
-  EXPECT_FALSE(std::filesystem::exists(folder));
+  EXPECT_TRUE(is_gone_soon(folder));
   close(ends[0]);
   close(ends[1]);
+}
+
+TEST(ScratchFolder, IsRemovedWhenWeAreKilledAsSoonAsItIsThere) {
+  const TemporaryFolder place;
+  const pid_t process = fork();
+  if (process == 0) {
+    setenv("TMPDIR", place.path().c_str(), 1);
+    ptrace(PTRACE_TRACEME);
+    std::raise(SIGSTOP);
+    make_scratch_folder("test");
+    _exit(0);
+  }
+  int status = 0;
+  waitpid(process, &status, 0);
+  bool is_there = false;
+  while (WIFSTOPPED(status) && !is_there) {  // before and after each of its system calls
+    ptrace(PTRACE_SYSCALL, process, nullptr, nullptr);
+    waitpid(process, &status, 0);
+    is_there = !std::filesystem::is_empty(place.path());
+  }
+  if (!is_there) {
+    GTEST_SKIP() << "this kernel lets no process trace another";
+  }
+  const std::string folder = std::filesystem::directory_iterator(place.path())->path();
+  kill(process, SIGKILL);
+  waitpid(process, &status, 0);
+  EXPECT_TRUE(is_gone_soon(folder));
+}
+
+// A child that is being killed may still be in the middle of making one.
+TEST(ScratchFolder, IsRemovedThoughFilesAreStillMadeInIt) {
+  const TemporaryFolder place;
+  const std::string folder = place.path() + "/guarded";
+  std::filesystem::create_directory(folder);
+  const auto make_file = [&folder](int i) {
+    std::ofstream(folder + "/" + std::to_string(i)).flush();
+  };
+  int made = 0;
+  while (made < 3000) {  // so many that to remove them takes a while
+    make_file(made++);
+  }
+  const pid_t process = fork();
+  if (process == 0) {
+    guard_folder(folder);
+    _exit(0);
+  }
+  const auto start = std::chrono::steady_clock::now();
+  while (std::chrono::steady_clock::now() - start < std::chrono::milliseconds(300)) {
+    make_file(made++);
+  }
+  waitpid(process, nullptr, 0);
+  EXPECT_TRUE(is_gone_soon(folder));
 }
 
 // ru_maxrss would tell the parent's 2 GiB here: it survives fork and exec.

@@ -27,6 +27,18 @@ void remember(const std::string& line, std::set<std::string>& guarded) {
   }
 }
 
+// What is being killed may yet make a last file in it.
+void remove_for_good(const std::string& folder) {
+  constexpr int kTries = 500;
+  constexpr useconds_t kPauseMicroseconds = 10000;
+  std::error_code error;
+  std::filesystem::remove_all(folder, error);
+  for (int i = 0; error && i < kTries; ++i) {
+    usleep(kPauseMicroseconds);
+    std::filesystem::remove_all(folder, error);
+  }
+}
+
 void clean_up(const std::set<std::string>& guarded) {
   for (const std::string& entry : guarded) {
     if (entry.starts_with(kGroup)) {
@@ -34,16 +46,14 @@ void clean_up(const std::set<std::string>& guarded) {
     }
   }
   for (const std::string& entry : guarded) {
-    std::error_code ignored;
     if (entry.starts_with(kFolder)) {
-      std::filesystem::remove_all(entry.substr(kFolder.size()), ignored);
+      remove_for_good(entry.substr(kFolder.size()));
     }
   }
 }
 
 // Until the other end of the pipe is closed, by whatever end the guarded process found.
 [[noreturn]] void stand_guard(int pipe_end) {
-  setsid();  // a terminal's Ctrl-C is not for us
   for (const int signal : {SIGINT, SIGTERM, SIGHUP}) {
     std::signal(signal, SIG_IGN);
   }
@@ -89,6 +99,7 @@ int guard_pipe() {
   }
   const pid_t guard = fork();
   if (guard == 0) {
+    setpgid(0, 0);
     close(ends[1]);
     stand_guard(ends[0]);
   }
@@ -97,6 +108,8 @@ int guard_pipe() {
     close(ends[1]);
     return -1;
   }
+  // By both, as either may be first: no Ctrl-C and no kill of our group is to reach the guard.
+  setpgid(guard, 0);
   pipe_end = ends[1];
   return pipe_end;
 }
