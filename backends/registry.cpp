@@ -39,8 +39,10 @@ const RegisteredBackend& find_backend(const std::string& name) {
     }
     known += (known.empty() ? "" : ", ") + entry.name;
   }
-  throw_bad_input("backend {}: unknown, expected one of {} (exec:PROGRAM ends at a comma)", name,
-                  known);
+  throw_bad_input(
+      "backend {}: unknown, expected one of {} (run and verify take programs outside of voxmark, "
+      "too: exec:PROGRAM without a comma, and those of voxmark list backends)",
+      name, known);
 }
 
 }  // namespace voxmark

@@ -28,4 +28,12 @@ std::string bytes_text(std::int64_t bytes) {
                      kUnits[unit]);
 }
 
+std::string limit_text(std::int64_t bytes) {
+  constexpr double kMiB = 0x1p20, kGiB = 0x1p30;
+  const auto value = static_cast<double>(bytes);
+  if (value >= kGiB) return fmt::format("{:.1f}GiB", std::floor(10 * value / kGiB) / 10);
+  if (value >= kMiB) return fmt::format("{:.0f}MiB", std::floor(value / kMiB));
+  return fmt::format("{}B", bytes);
+}
+
 }  // namespace voxmark

@@ -13,4 +13,7 @@ std::string significant(double value, int digits);
 // In the unit that reads best, with three digits: "1.50 GiB", "12.0 MiB", "800 B".
 std::string bytes_text(std::int64_t bytes);
 
+// A round limit of at most so many bytes, as command lines take it: "22.1GiB", "912MiB".
+std::string limit_text(std::int64_t bytes);
+
 }  // namespace voxmark

@@ -18,5 +18,12 @@ TEST(BytesText, ScalesToTheUnitThatReadsBest) {
   EXPECT_EQ(bytes_text(std::int64_t{1} << 53U), "8192 TiB");
 }
 
+TEST(LimitText, IsRoundAndNeverMoreThanTheBytes) {
+  EXPECT_EQ(limit_text(800), "800B");
+  EXPECT_EQ(limit_text((std::int64_t{913} << 20U) - 1), "912MiB");
+  EXPECT_EQ(limit_text(std::int64_t{3} << 29U), "1.5GiB");
+  EXPECT_EQ(limit_text((std::int64_t{3} << 29U) - 1), "1.4GiB");
+}
+
 }  // namespace
 }  // namespace voxmark

@@ -76,8 +76,8 @@ void volunteer_for_oom_killer() {
 
 // Between fork and exec: system calls only.
 [[noreturn]] void become(const Pipe& in, const Pipe& out, const Pipe& error, const Pipe& failure,
-                         pid_t parent, const std::optional<cpu_set_t>& cpus, char* const* command,
-                         char* const* environment) {
+                         const Pipe& go, pid_t parent, const std::optional<cpu_set_t>& cpus,
+                         char* const* command, char* const* environment) {
   setpgid(0, 0);
   volunteer_for_oom_killer();
   if (cpus) {  // not only the place that our own OpenMP runtime holds this thread on
@@ -86,8 +86,11 @@ void volunteer_for_oom_killer() {
   prctl(PR_SET_PDEATHSIG, SIGKILL);
   std::signal(SIGPIPE, SIG_DFL);  // what is ignored stays ignored over exec
   std::signal(SIGXFSZ, SIG_DFL);
-  if (getppid() == parent && dup2(in.read_end, STDIN_FILENO) >= 0 &&
-      dup2(out.write_end, STDOUT_FILENO) >= 0 && dup2(error.write_end, STDERR_FILENO) >= 0) {
+  close(go.write_end);
+  char told = 0;
+  if (getppid() == parent && read(go.read_end, &told, 1) == 1 &&
+      dup2(in.read_end, STDIN_FILENO) >= 0 && dup2(out.write_end, STDOUT_FILENO) >= 0 &&
+      dup2(error.write_end, STDERR_FILENO) >= 0) {
     execvpe(command[0], command, environment);
   }
   const int reason = errno;
@@ -123,11 +126,12 @@ void ChildProcess::start(const std::vector<std::string>& command,
   Pipe out = make_pipe();
   Pipe error = make_pipe();
   Pipe failure = make_pipe();
+  Pipe go = make_pipe();
   const pid_t parent = getpid();
   const std::optional<cpu_set_t> cpus = process_cpus();
   process_ = fork();
   if (process_ == 0) {
-    become(in, out, error, failure, parent, cpus, argument_pointers.data(),
+    become(in, out, error, failure, go, parent, cpus, argument_pointers.data(),
            variable_pointers.data());
   }
   const int fork_error = errno;
@@ -135,6 +139,12 @@ void ChildProcess::start(const std::vector<std::string>& command,
   close_descriptor(out.write_end);
   close_descriptor(error.write_end);
   close_descriptor(failure.write_end);
+  close_descriptor(go.read_end);
+  if (process_ > 0) {
+    guard_group(process_);  // before it becomes what can have children of its own
+    [[maybe_unused]] const ssize_t written = write(go.write_end, "1", 1);
+  }
+  close_descriptor(go.write_end);
   input_ = in.write_end;
   output_ = out.read_end;
   error_ = error.read_end;
@@ -146,6 +156,7 @@ void ChildProcess::start(const std::vector<std::string>& command,
   if (failed) {
     if (process_ > 0) {
       waitpid(process_, nullptr, 0);
+      release_group(process_);
     }
     close_descriptor(input_);
     close_descriptor(output_);
@@ -153,7 +164,6 @@ void ChildProcess::start(const std::vector<std::string>& command,
     throw_bad_input("child program {}: cannot be started: {}", command.front(),
                     describe_errno(reason));
   }
-  guard_group(process_);
 }
 
 ChildProcess::~ChildProcess() {

@@ -13,6 +13,7 @@
 #include <fstream>
 #include <numeric>
 #include <optional>
+#include <sstream>
 #include <string>
 #include <thread>
 
@@ -20,6 +21,7 @@
 #include "benches/counter_passes.h"
 #include "benches/energy.h"
 #include "benches/frequency.h"
+#include "benches/readings.h"
 #include "benches/testing/temporary_folder.h"
 
 namespace voxmark {
@@ -237,16 +239,27 @@ double counted_over_own(Counters& counters) {
   return counted / std::accumulate(seconds.begin(), seconds.end(), waiting);
 }
 
+double stolen_seconds() {
+  std::ostringstream stat;
+  stat << std::ifstream("/proc/stat").rdbuf();
+  return steal_seconds(stat.str(), sysconf(_SC_CLK_TCK)).value_or(0);
+}
+
 TEST(Counters, TaskClockIsTheThreadsCpuTime) {
   constexpr double kTolerance = 0.02;
   constexpr int kTries = 5;  // a hypervisor that takes the CPU away is counted on one side alone
-  double ratio = 0;
+  double ratio = 0, stolen = 0;
   for (int i = 0; i < kTries && std::abs(ratio - 1) > kTolerance; ++i) {
     Counters counters({"task-clock"});
     if (!counters.is_open("task-clock")) {
       GTEST_SKIP() << counters.missing().at("task-clock").reason;
     }
+    const double before = stolen_seconds();
     ratio = counted_over_own(counters);
+    stolen = stolen_seconds() - before;
+  }
+  if (std::abs(ratio - 1) > kTolerance && stolen > 0) {
+    GTEST_SKIP() << "a hypervisor took " << stolen << " s of the CPU: the ratio is " << ratio;
   }
   EXPECT_NEAR(ratio, 1, kTolerance);
 }

@@ -123,6 +123,11 @@ void Progress::finished(const CaseSpec& spec, const Record& record,
   }
 }
 
+void Progress::added(std::size_t processes) {
+  const std::lock_guard lock(mutex_);
+  cases_ += processes;
+}
+
 void Progress::warn(const std::string& text) {
   fmt::print(stream_, "{}Warning: {}\n", terminal_ ? "\r\033[K" : "", text);
   std::fflush(stream_);

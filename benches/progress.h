@@ -29,6 +29,7 @@ class Progress : public RunObserver {
   void step(const CaseSpec& spec, const StepMessage& step) override;
   void finished(const CaseSpec& spec, const Record& record,
                 std::optional<double> seconds_left) override;
+  void added(std::size_t processes) override;
   void warn(const std::string& text) override;
 
  private:

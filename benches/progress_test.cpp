@@ -71,6 +71,16 @@ TEST_F(ProgressTest, IsQuietBetweenCases) {
   EXPECT_EQ(written(), "");
 }
 
+TEST_F(ProgressTest, CountsWhatIsAdded) {
+  Progress progress(stream_, 1);
+  progress.finished(spec(), example_record("onednn", 0), std::nullopt);
+  progress.added(2);
+  progress.finished(spec(), example_record("onednn", 1), 90.0);
+  EXPECT_THAT(written(), HasSubstr("[1/1] onednn"));
+  EXPECT_THAT(written(), HasSubstr("[2/3] onednn"));
+  EXPECT_THAT(written(), HasSubstr("; about 90 s left\n"));
+}
+
 TEST_F(ProgressTest, WarnsOfSlowKernelsOncePerCase) {
   Progress progress(stream_, 2);
   Record record = example_record("onednn", 0);

@@ -20,6 +20,7 @@
 #include "benches/process_cpus.h"
 #include "benches/roofline.h"
 #include "benches/stages_json.h"
+#include "benches/suite.h"
 #include "benches/warm_up.h"
 
 namespace voxmark {
@@ -188,11 +189,26 @@ bool Runner::plan(const CaseSpec& spec, Record& record) {
   const MemoryRoom room = options_.room();
   if (needed > room.bytes) {
     end_record(record, Outcome::infeasible,
-               fmt::format("needs {}, there are {} ({})", bytes_text(needed),
-                           bytes_text(room.bytes), room.source));
+               fmt::format("needs {}, there are {} ({}){}", bytes_text(needed),
+                           bytes_text(room.bytes), room.source, limit_that_fits(spec, room.bytes)));
     return false;
   }
   return true;
+}
+
+// What computing tensors again would make of a case that does not fit, as words; "" where nothing.
+std::string Runner::limit_that_fits(const CaseSpec& spec, std::int64_t room_bytes) {
+  if (spec.memory_limit_bytes || is_external(spec)) {
+    return "";
+  }
+  CaseSpec limited = spec;
+  const std::string limit = limit_text(room_bytes);
+  limited.memory_limit_bytes = parse_bytes(limit, "limit");
+  const Exchange answer = ask(ChildMode::plan, limited);
+  const bool fits =
+      !answer.fault && answer.planned->planned_bytes &&
+      *answer.planned->planned_bytes + harness_bytes(spec) <= *limited.memory_limit_bytes;
+  return fits ? fmt::format("; it fits with --memory-limit {}", limit) : "";
 }
 
 bool Runner::verify(const CaseSpec& spec, Record& record) {
@@ -450,6 +466,9 @@ std::optional<double> Runner::seconds_left(std::span<const CaseSpec> cases,
       const bool will_run = *guess <= options_.case_budget_seconds.value_or(*guess);
       seconds += will_run ? *guess : 0;
     }
+  }
+  if (options_.run_budget_seconds) {
+    seconds = std::clamp(*options_.run_budget_seconds - spent_seconds_, 0.0, seconds);
   }
   return seconds;
 }

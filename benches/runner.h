@@ -29,6 +29,8 @@ class RunObserver {
   virtual void step(const CaseSpec& spec, const StepMessage& step) = 0;
   virtual void finished(const CaseSpec& spec, const Record& record,
                         std::optional<double> seconds_left) = 0;
+  // So many more processes than were announced.
+  virtual void added(std::size_t processes) { static_cast<void>(processes); }
   // What a person should know that is no case's fault.
   virtual void warn(const std::string& text) = 0;
 };
@@ -63,6 +65,7 @@ class Runner {
   Record measure(const CaseSpec& spec);
   void measure(const CaseSpec& spec, Record& record);
   bool plan(const CaseSpec& spec, Record& record);
+  std::string limit_that_fits(const CaseSpec& spec, std::int64_t room_bytes);
   bool verify(const CaseSpec& spec, Record& record);
   bool within_budget(const CaseSpec& spec, Record& record);
   void time(const CaseSpec& spec, Record& record);

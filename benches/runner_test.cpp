@@ -7,15 +7,18 @@
 #include <algorithm>
 #include <filesystem>
 #include <fstream>
+#include <functional>
 #include <sstream>
 #include <thread>
 
+#include "backends/memory_trade.h"
 #include "backends/registry.h"
 #include "base/json.h"
 #include "benches/cgroup.h"
 #include "benches/readings.h"
 #include "benches/report_check.h"
 #include "benches/sweep.h"
+#include "benches/testing/cpu_hog.h"
 #include "benches/testing/temporary_folder.h"
 #include "results/case_table.h"
 
@@ -61,6 +64,9 @@ class RunnerTest : public testing::Test {
     options.runner.child.binding = binding_;
     options.runner.child.patience_seconds = patience_seconds_;
     options.runner.case_budget_seconds = case_budget_seconds_;
+    if (room_) {
+      options.runner.room = room_;
+    }
     return run_sweep(options, observer_);
   }
 
@@ -76,6 +82,7 @@ class RunnerTest : public testing::Test {
   std::vector<std::string> environment_;
   std::optional<ThreadBinding> binding_;
   double patience_seconds_ = 120;
+  std::function<MemoryRoom()> room_;  // the machine's own where empty
   std::optional<double> case_budget_seconds_;
   ExitCode code_ = ExitCode::done;
 };
@@ -185,7 +192,7 @@ TEST_F(RunnerTest, ATeamThatIsHeldOnOneCpuIsNotTimed) {
   if (std::thread::hardware_concurrency() < 2) {
     GTEST_SKIP() << "one CPU";
   }
-  environment_ = {"OMP_PLACES={0}", "OMP_PROC_BIND=close"};
+  environment_ = {fmt::format("OMP_PLACES={{{}}}", first_cpu()), "OMP_PROC_BIND=close"};
   CaseSpec spec = small_case("null");
   spec.threads = 2;
   const Record record = run_one(spec);
@@ -226,7 +233,33 @@ TEST_F(RunnerTest, DoesNotStartWhatDoesNotFit) {
   paper.network.filters = 16;
   const SweepResult result = run({paper, small_case("null")});
   EXPECT_EQ(result.report.records[0].outcome, Outcome::infeasible);
+  EXPECT_EQ(result.report.records[0].reason->find("--memory-limit"), std::string::npos)
+      << "naive has nothing to trade";
   EXPECT_EQ(result.report.records[1].outcome, Outcome::overhead);
+}
+
+TEST_F(RunnerTest, SaysUnderWhichLimitACaseFits) {
+  CaseSpec spec = small_case("onednn");
+  const RegisteredBackend& entry = find_backend(spec.backend);
+  if (entry.backend == nullptr) {
+    GTEST_SKIP() << "needs " << entry.missing;
+  }
+  spec.image = {64, 64, 64};
+  spec.network.filters = 16;
+  const Program program = training_program(spec);
+  const std::int64_t least =
+      memory_trade_off(*entry.backend, program, compile_options(spec)).back().total_bytes();
+  const std::int64_t usual = entry.backend->plan(program, compile_options(spec)).total_bytes();
+  const std::int64_t between = (least + usual) / 2 + harness_bytes(spec);
+  room_ = [between] { return MemoryRoom{between, "test"}; };
+  const Record record = run_one(spec);
+  ASSERT_EQ(record.outcome, Outcome::infeasible);
+  const std::string hint = "; it fits with --memory-limit ";
+  ASSERT_NE(record.reason->find(hint), std::string::npos) << *record.reason;
+  spec.memory_limit_bytes =
+      parse_bytes(record.reason->substr(record.reason->find(hint) + hint.size()), "limit");
+  EXPECT_LE(*spec.memory_limit_bytes, between);
+  EXPECT_EQ(run_one(spec).outcome, Outcome::ok);
 }
 
 TEST_F(RunnerTest, PublishesNoTimeForWrongNumbers) {

@@ -150,6 +150,10 @@ const std::map<std::string, SetSuite>& suite_setters() {
       {"precision_target",
        [](Suite& suite, const Values& v, const std::string& name) {
          suite.stopping.precision_target = parse_positive(single(v, name), name);
+         if (*suite.stopping.precision_target >= 1) {
+           throw_bad_input("{}: {}, expected a fraction of the median such as 0.02", name,
+                           single(v, name));
+         }
        }},
       {"time_budget",
        [](Suite& suite, const Values& v, const std::string& name) {
@@ -357,6 +361,10 @@ std::int64_t parse_bytes(const std::string& text, const std::string& name) {
   const auto unit = error == std::errc() ? kUnits.find(std::string(stopped, end)) : kUnits.end();
   if (unit == kUnits.end() || !(value * unit->second >= 1) || !(value * unit->second < kMost)) {
     throw_bad_input("{}: expected bytes such as 8GiB or 500MB, found {}", name, text);
+  }
+  constexpr double kFewest = 1000;  // nobody means so few bytes by a bare number
+  if (unit->first.empty() && value < kFewest) {
+    throw_bad_input("{}: expected a unit, as in {}GiB, found {}", name, text, text);
   }
   return static_cast<std::int64_t>(value * unit->second);
 }

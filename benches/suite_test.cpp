@@ -189,13 +189,16 @@ TEST(Suite, NamesTheFlagTheExpectedAndTheFound) {
             "--case_budget: expected a number above 0, found 1e400");
   EXPECT_EQ(flag_fault("precision", "half"),
             "--precision: precision half: expected fp64, fp32 or bf16");
+  EXPECT_EQ(flag_fault("precision_target", "2"),
+            "--precision_target: 2, expected a fraction of the median such as 0.02");
 }
 
 TEST(Suite, ReadsBytesWithTheirUnits) {
   EXPECT_EQ(parse_bytes("1000", "limit"), 1000);
   EXPECT_EQ(parse_bytes("8GiB", "limit"), std::int64_t{8} << 30);
   EXPECT_EQ(parse_bytes("1.5GB", "limit"), 1'500'000'000);
-  for (const char* wrong : {"", "0", "-1", "8 GiB", "8gib", "nan", "inf", "1e3", "9999999TiB"}) {
+  for (const char* wrong :
+       {"", "0", "-1", "8 GiB", "8gib", "nan", "inf", "1e3", "9999999TiB", "192", "8.5"}) {
     EXPECT_NE(message_of([&] { parse_bytes(wrong, "limit"); }), "accepted") << wrong;
   }
 }

@@ -107,19 +107,6 @@ void check_writable(const std::string& out) {
 constexpr const char* kIdentity = "identity";  // in a header's details
 constexpr const char* kPartial = "partial";
 
-// A run that was killed between its two journals' ends has a whole report in place of one.
-std::unique_ptr<Journal> reopened_journal(const std::string& path, const std::string& report_path,
-                                          const ReportHeader& header) {
-  const Report report = read_report(report_path);
-  check_same_run(report.header.details.value(kIdentity, Json::object()),
-                 header.details.at(kIdentity), report_path);
-  auto journal = std::make_unique<Journal>(path, report.header);
-  for (const Record& record : report.records) {
-    journal->append(record);
-  }
-  return journal;
-}
-
 std::unique_ptr<Journal> open_journal(const SweepOptions& options, const ReportHeader& header) {
   const std::string path = journal_path(options.out);
   if (!options.resume) {
@@ -131,15 +118,11 @@ std::unique_ptr<Journal> open_journal(const SweepOptions& options, const ReportH
   return journal;
 }
 
-// Of the other build. Its journal begins after the first one's, and ends before.
-std::unique_ptr<Journal> open_against(const SweepOptions& options, const ReportHeader& header,
-                                      const Report& first) {
+// Of the other build. Its journal begins and ends after the first one's.
+std::unique_ptr<Journal> open_against(const SweepOptions& options, const ReportHeader& header) {
   const std::string path = journal_path(options.out);
-  if (!options.resume || std::filesystem::exists(path)) {
-    return open_journal(options, header);
-  }
-  return first.records.empty() ? std::make_unique<Journal>(path, header)
-                               : reopened_journal(path, options.out, header);
+  return !options.resume || std::filesystem::exists(path) ? open_journal(options, header)
+                                                          : std::make_unique<Journal>(path, header);
 }
 
 Report redacted_report(const Report& report, const std::string& reproduce_flags) {
@@ -270,6 +253,17 @@ void warn_of_changes(const Json& changes, RunObserver& observer) {
 
 std::string journal_path(const std::string& out) { return out + ".journal"; }
 
+void check_out(const std::string& out, bool resume) {
+  check_writable(out);
+  const std::string folder = std::filesystem::path(out).parent_path();
+  if (!folder.empty() && access(folder.c_str(), W_OK) != 0) {
+    throw_bad_input("--out {}: {}: {}", out, folder, describe_errno(errno));
+  }
+  if (resume && !std::filesystem::exists(journal_path(out))) {
+    throw_bad_input("{}: not there, so there is nothing to resume", journal_path(out));
+  }
+}
+
 void place_threads(const ThreadSettings& settings, SweepOptions& sweep) {
   sweep.runner.child.environment = assignments(requested_variables(settings));
   sweep.runner.child.binding = binding_here(places_named(settings));
@@ -326,7 +320,7 @@ SweepResult run_sweep(const SweepOptions& options, RunObserver& observer) {
     identity["binary_sha256"] = header.voxmark["binary_sha256"];
     header.details[kIdentity] = run_identity(identity, other.runner.child, options.cases);
     builds.push_back(
-        std::make_unique<Build>(other, open_against(other, header, first), identity, observer));
+        std::make_unique<Build>(other, open_against(other, header), identity, observer));
   }
 
   const Clock::time_point end = budget_end(options.stopping);
@@ -342,6 +336,7 @@ SweepResult run_sweep(const SweepOptions& options, RunObserver& observer) {
       break;
     }
     shuffle(due, random);
+    observer.added(due.size() * builds.size());
     result.code = run_round(builds, due, options.order_seed, end);
   }
 
@@ -353,8 +348,11 @@ SweepResult run_sweep(const SweepOptions& options, RunObserver& observer) {
   if (builds.size() > 1) {
     result.against = builds.back()->write(changes, partial);
   }
-  for (auto build = builds.rbegin(); partial.empty() && build != builds.rend(); ++build) {
-    (*build)->remove_journal();
+  // The first one's first: once it is gone the run is over, whatever becomes of the other's.
+  for (const auto& build : builds) {
+    if (partial.empty()) {
+      build->remove_journal();
+    }
   }
   return result;
 }

@@ -45,6 +45,10 @@ void place_threads(const ThreadSettings& settings, SweepOptions& sweep);
 // Returns what a person should know of the data, in lines.
 std::vector<std::string> check_before_start(const std::vector<CaseSpec>& cases, int cpus);
 
+// Throws Error (bad_input) when no report can be written to `out`, or when `resume` finds no run
+// there to go on with.
+void check_out(const std::string& out, bool resume);
+
 // Runs the cases and writes the report, a partial one when an interrupt comes; the journal of a
 // partial one stays, to be resumed. Throws Error: bad_input when `out` cannot be written (before
 // the first case) or a resumed journal is of another run (benches/run_identity.h), internal when

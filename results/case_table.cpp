@@ -62,7 +62,7 @@ std::string speed_up_cell(std::span<const CaseSummary> cases, const std::string&
   for (const CaseSummary& baseline : cases) {
     if (baseline.spec.at("backend") != baseline_backend) continue;
     if (const auto ratio = speed_up(baseline, summary)) {
-      return &baseline == &summary ? "1" : speed_up_text(*ratio);
+      return &baseline == &summary ? "1" : speed_up_text(baseline, summary, *ratio);
     }
   }
   return std::string(kNothing);
@@ -147,9 +147,11 @@ Table case_table(std::span<const CaseSummary> cases,
   return table;
 }
 
-std::string speed_up_text(const Spread& speed_up) {
-  return fmt::format("{}x ({}..{})", significant(speed_up.median, kRatioDigits),
-                     significant(speed_up.minimum, kRatioDigits),
+std::string speed_up_text(const CaseSummary& baseline, const CaseSummary& other,
+                          const Spread& speed_up) {
+  const std::string times = significant(speed_up.median, kRatioDigits) + "x";
+  if (std::min(baseline.processes, other.processes) < 2) return times + " (one process)";
+  return fmt::format("{} ({}..{})", times, significant(speed_up.minimum, kRatioDigits),
                      significant(speed_up.maximum, kRatioDigits));
 }
 

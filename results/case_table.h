@@ -20,6 +20,7 @@ Table case_table(std::span<const CaseSummary> cases,
                  const std::optional<std::string>& baseline_backend);
 
 // "2.41x (2.30..2.52)"
-std::string speed_up_text(const Spread& speed_up);
+std::string speed_up_text(const CaseSummary& baseline, const CaseSummary& other,
+                          const Spread& speed_up);
 
 }  // namespace voxmark

@@ -2,6 +2,7 @@
 
 #include <fcntl.h>
 #include <sys/file.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <cerrno>
@@ -52,10 +53,16 @@ int open_and_lock(const std::string& path) {
     throw_bad_input("{}: not there, so there is nothing to resume", path);
   }
   if (descriptor < 0) throw_bad_input("{}: cannot be written: {}", path, describe_errno(errno));
-  if (::flock(descriptor, LOCK_EX | LOCK_NB) == 0) return descriptor;
+  const bool is_locked = ::flock(descriptor, LOCK_EX | LOCK_NB) == 0;
   const int error_number = errno;
+  // Between opening and locking, another run may have put its own in this place.
+  struct stat opened = {}, found = {};
+  const bool is_the_same = ::fstat(descriptor, &opened) == 0 && ::stat(path.c_str(), &found) == 0 &&
+                           opened.st_ino == found.st_ino && opened.st_dev == found.st_dev;
+  if (is_locked && is_the_same) return descriptor;
   ::close(descriptor);
-  if (error_number == EWOULDBLOCK) throw_bad_input("{}: another run is writing to it", path);
+  if (is_locked || error_number == EWOULDBLOCK)
+    throw_bad_input("{}: another run is writing to it", path);
   throw_internal("{}: cannot be locked: {}", path, describe_errno(error_number));
 }
 

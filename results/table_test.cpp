@@ -49,6 +49,18 @@ eigen    64x64x64      2       -  -                                           - 
   EXPECT_EQ(without.columns.size(), case_table(cases, "naive").columns.size() - 1);
 }
 
+// Steps of one process share its luck: how far they lie apart tells nothing of the ratio.
+TEST(CaseTable, ShowsNoRangeOfTheSpeedUpOfOneProcess) {
+  const std::vector<Record> records = {example_record("naive", 0, 1.0),
+                                       example_record("naive", 1, 2),
+                                       example_record("onednn", 0, 0.25)};
+  const Table table = case_table(summarise(records), "naive");
+  const auto column = std::ranges::find(table.columns, "fwd+bwd vs naive", &Column::header);
+  ASSERT_NE(column, table.columns.end());
+  EXPECT_EQ(table.rows[1][static_cast<std::size_t>(column - table.columns.begin())],
+            "6.00x (one process)");
+}
+
 TEST(CaseTable, ShowsTheShareOfTheRooflineWhereTheLimitsWereMeasured) {
   std::vector<Record> records = {example_record("naive", 0, 1.0),
                                  example_record("onednn", 0, 0.25)};

@@ -16,9 +16,10 @@ struct Estimate {
 };
 
 // The plans are the backend's own, with the dims of the data set's first image. Seconds are those
-// of one small step (64 voxels per axis at most, one image), scaled by nominal FLOPs: a guess,
-// since larger images may run at another speed. Scoring counts as a forward pass over each case.
-// Throws Error (cannot_here) when the backend cannot run the program.
+// of the fastest of some small steps (64 voxels per axis at most, one image), scaled by nominal
+// FLOPs: a guess, since larger images may run at another speed, and other programs beside it.
+// Scoring counts as a forward pass over each case. Throws Error (cannot_here) when the backend
+// cannot run the program.
 Estimate estimate(const TrainingOptions& options, const SubjectParts& parts);
 
 }  // namespace voxmark

@@ -142,7 +142,8 @@ void add_warnings(const std::string& file, const NiftiHeader& header,
 DecathlonDataset read_decathlon(const std::string& folder) {
   std::error_code error;
   const fs::path root = fs::canonical(folder, error);
-  if (error) throw_bad_input("{}: {}, expected a Decathlon folder", folder, error.message());
+  if (error)
+    throw_bad_input("{}: {}, expected phantom data or a Decathlon folder", folder, error.message());
   if (!fs::is_directory(root)) throw_bad_input("{}: expected a Decathlon folder", folder);
   check_on_disk("dataset.json", root);
 

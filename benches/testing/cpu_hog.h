@@ -12,14 +12,23 @@
 
 namespace voxmark {
 
+// That this process may use.
+inline std::size_t first_cpu() {
+  cpu_set_t cpus;
+  CPU_ZERO(&cpus);
+  sched_getaffinity(0, sizeof cpus, &cpus);
+  std::size_t cpu = 0;
+  while (!CPU_ISSET(cpu, &cpus)) {
+    ++cpu;
+  }
+  return cpu;
+}
+
 // Holds this process, and all that it starts, on the first CPU that it may use.
 class OneCpu {
  public:
   OneCpu() {
     sched_getaffinity(0, sizeof before_, &before_);
-    while (!CPU_ISSET(cpu_, &before_)) {
-      ++cpu_;
-    }
     cpu_set_t one;
     CPU_ZERO(&one);
     CPU_SET(cpu_, &one);
@@ -33,7 +42,7 @@ class OneCpu {
 
  private:
   cpu_set_t before_ = {};
-  std::size_t cpu_ = 0;
+  std::size_t cpu_ = first_cpu();
 };
 
 // That CPU with another process on it that never rests.

@@ -161,6 +161,31 @@ TEST(Plan, SaysThatAPetabyteDoesNotFit) {
   EXPECT_THAT(planned.out, HasSubstr("does not fit"));
 }
 
+TEST(Plan, NamesTheLimitUnderWhichItFits) {
+  const auto plan = [](const std::string& memory, const std::vector<std::string>& more) {
+    std::vector<std::string> arguments = {"plan", "--backend", "onednn", "--image",
+                                          "64",   "--memory",  memory,   "--json"};
+    arguments.insert(arguments.end(), more.begin(), more.end());
+    return run_voxmark(arguments);
+  };
+  const Json usual = plan("1GiB", {}).json()["plans"][0];
+  if (usual["planned_bytes"].is_null()) {
+    GTEST_SKIP() << usual["reason"];
+  }
+  EXPECT_EQ(usual["within_limit"], nullptr);
+  const std::int64_t least = usual["schedules"].back()["planned_bytes"];
+  const std::string between =
+      std::to_string((least + usual["planned_bytes"].get<std::int64_t>()) / 2);
+  const CommandResult traded = plan(between, {});
+  EXPECT_EQ(traded.status, 0);
+  const Json found = traded.json()["plans"][0];
+  EXPECT_EQ(found["fits"], false);
+  const std::string limit = found["within_limit"]["memory_limit"];
+  const Json asked = plan(between, {"--memory-limit", limit}).json()["plans"][0];
+  EXPECT_EQ(asked["fits"], true) << limit;
+  EXPECT_EQ(plan(std::to_string(least / 2), {}).status, 5);
+}
+
 TEST(Plan, OfAnotherMachineIsAnEstimate) {
   const std::vector<std::string> own = {"plan", "--backend", "naive", "--image", "16"};
   const auto with = [&](const std::vector<std::string>& more) {

@@ -139,6 +139,21 @@ TEST(Train, KeepsToTheMemoryLimit) {
   EXPECT_EQ(enough.status, 0) << enough.err;
 }
 
+TEST(Train, ADryRunRefusesWhatARunWould) {
+  TemporaryFolder folder;
+  for (const std::vector<std::string>& wrong :
+       {std::vector<std::string>{"--classes", "4"}, {"--channels", "9"}, {"--resume"}}) {
+    std::vector<std::string> arguments = small_run("phantom:16", folder.path("run"));
+    arguments.emplace_back("--dry-run");
+    arguments.insert(arguments.end(), wrong.begin(), wrong.end());
+    EXPECT_EQ(run_voxmark(arguments).status, 64) << wrong.front();
+  }
+  EXPECT_EQ(run_voxmark({"tricks", "--data", "phantom:11", "--image", "32", "--dry-run",
+                         "--backend", "naive", "--precision", "bf16"})
+                .status,
+            5);
+}
+
 TEST(Tricks, CompareAtEqualVoxelsAndGoOnWhereTheyWereStopped) {
   TemporaryFolder folder;
   const std::vector<std::string> arguments = {

@@ -5,6 +5,7 @@
 #include <string>
 
 #include "benches/process_counts.h"
+#include "benches/protocol.h"
 #include "tools/voxmark/subcommand.h"
 
 namespace voxmark {
@@ -13,8 +14,8 @@ void add_child(CLI::App& app, Action& action) {
   CLI::App* command = app.add_subcommand(
       "child",
       "Runs one case for a runner: request on standard input, messages on standard output.\n"
-      "Example: echo '{\"protocol\":\"voxmark.child/1\",\"mode\":\"plan\",\"case\":{...}}' | "
-      "voxmark child");
+      "Example: echo '{\"protocol\":\"" +
+          std::string(kProtocol) + "\",\"mode\":\"plan\",\"case\":{...}}' | voxmark child");
   auto extras = std::make_shared<Extras>();
   extras->count = &process_counts;
   command->add_option("--counters", extras->counters,

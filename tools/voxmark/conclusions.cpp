@@ -62,10 +62,12 @@ std::string speed_up_sentence(std::span<const CaseSummary> cases) {
   if (ratio) {
     const CaseSummary* fastest = find_case(cases, kFastest);
     const auto most = fastest != nullptr ? speed_up(*baseline, *fastest) : std::nullopt;
-    return fmt::format("Forward and backward, {} is {} as fast as {} at {} and batch {}{}; {}.",
-                       kPaperContender, speed_up_text(*ratio), kPaperBaseline,
-                       image_text(contender->spec), contender->spec.at("batch").get<std::int64_t>(),
-                       most ? fmt::format(" ({}: {})", kFastest, speed_up_text(*most)) : "", paper);
+    return fmt::format(
+        "Forward and backward, {} is {} as fast as {} at {} and batch {}{}; {}.", kPaperContender,
+        speed_up_text(*baseline, *contender, *ratio), kPaperBaseline, image_text(contender->spec),
+        contender->spec.at("batch").get<std::int64_t>(),
+        most ? fmt::format(" ({}: {})", kFastest, speed_up_text(*baseline, *fastest, *most)) : "",
+        paper);
   }
   std::string reason = why_not(baseline, kPaperBaseline);
   if (reason.empty()) {
@@ -84,9 +86,14 @@ std::string largest_fit_sentence(const std::optional<Fit>& fit, const std::strin
   }
   return fmt::format(
       "The largest step of the paper's model that fits the {} of memory free here is {} with "
-      "batch {}: {} plans {}{} for it.",
+      "batch {}: {} plans {}{} for it{}.",
       room, to_string(fit->image), fit->batch, backend, bytes_text(fit->plan.total_bytes()),
-      fit->plan.exact ? "" : " (estimated)");
+      fit->plan.exact ? "" : " (estimated)",
+      fit->plan.extra_time_share > 0
+          ? fmt::format(", with --memory-limit {}, about {:.1f}% of its time to compute again what "
+                        "is not kept",
+                        limit_text(room_bytes), 100 * fit->plan.extra_time_share)
+          : "");
 }
 
 std::string next_command_sentence(const std::string& program, const std::string& data,

@@ -1,12 +1,14 @@
 // voxmark limits: what this machine can do at most, measured now.
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <memory>
 
 #include "benches/environment.h"
 #include "benches/machine_limits.h"
 #include "benches/suite.h"
 #include "results/table.h"
+#include "tools/voxmark/run_on.h"
 #include "tools/voxmark/subcommand.h"
 
 namespace voxmark {
@@ -41,7 +43,9 @@ std::string rate_cell(const Json& limits, const std::string& name) {
 
 ExitCode limits(const Options& options) {
   Json all = Json::array();
-  for (const int threads : thread_counts(options.threads)) {
+  const std::vector<int> counts = thread_counts(options.threads);
+  std::ranges::for_each(counts, check_threads);
+  for (const int threads : counts) {
     all.push_back(machine_limits(threads));
   }
   if (options.json) {

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -10,6 +11,7 @@
 #include "backends/registry.h"
 #include "base/json.h"
 #include "base/number_text.h"
+#include "benches/case_spec.h"
 #include "benches/environment.h"
 #include "benches/memory_room.h"
 #include "benches/suite.h"
@@ -33,7 +35,9 @@ struct BackendPlan {
   std::string backend;
   std::string reason;  // why there is no plan; empty when there is one
   MemoryPlan plan;
-  std::vector<MemoryPlan> trades;  // time for memory; empty when there is nothing to trade
+  std::vector<MemoryPlan> trades;     // time for memory; empty when there is nothing to trade
+  std::optional<MemoryPlan> limited;  // within --memory-limit `limit`, where `plan` does not fit
+  std::string limit;
 };
 
 CompileOptions compile_options(const PlanOptions& options) {
@@ -47,6 +51,11 @@ CompileOptions compile_options(const PlanOptions& options) {
 std::vector<RegisteredBackend> asked_backends(const PlanOptions& options) {
   std::vector<RegisteredBackend> result;
   for (const std::string& name : options.backends) {
+    if (is_external(name)) {
+      throw_bad_input(
+          "--backend {}: a program outside of voxmark; what it takes is measured by voxmark run",
+          name);
+    }
     result.push_back(find_backend(name));
   }
   if (options.backends.empty()) {
@@ -69,18 +78,39 @@ std::string obstacle(const RegisteredBackend& entry, const Program& program,
   return unsupported ? unsupported->reason : "";
 }
 
+// What computing tensors again makes fit where the plan as asked for does not: under the limit of
+// a case of `voxmark run`, which the batch has to fit in too.
+void plan_within(const Backend& backend, const Program& program, CompileOptions compile,
+                 const UnetOptions& network, std::int64_t bound_bytes, BackendPlan& own) {
+  CaseSpec spec;
+  spec.image = program.dims;
+  spec.batch = program.images;
+  spec.network = network;
+  own.limit = limit_text(bound_bytes);
+  spec.memory_limit_bytes = parse_bytes(own.limit, "--memory-limit");
+  compile.memory_limit_bytes = compile_options(spec).memory_limit_bytes;
+  MemoryPlan plan = backend.plan(program, compile);
+  if (plan.total_bytes() <= *compile.memory_limit_bytes) {
+    plan.exact = plan.exact && own.plan.exact;
+    own.limited = std::move(plan);
+  }
+}
+
 std::vector<BackendPlan> plan_backends(const PlanOptions& options, const Program& program,
-                                       bool is_estimate) {
+                                       std::int64_t bound_bytes, bool is_estimate) {
   const CompileOptions compile = compile_options(options);
   std::vector<BackendPlan> plans;
   for (const RegisteredBackend& entry : asked_backends(options)) {
-    BackendPlan own{entry.name, obstacle(entry, program, compile), {}, {}};
+    BackendPlan own{entry.name, obstacle(entry, program, compile), {}, {}, {}, {}};
     if (own.reason.empty()) {
       own.plan = entry.backend->plan(program, compile);
       own.plan.exact = own.plan.exact && !is_estimate;
       own.trades = memory_trade_off(*entry.backend, program, compile);
       if (own.trades.size() == 1) {
         own.trades.clear();
+      }
+      if (own.plan.total_bytes() > bound_bytes) {
+        plan_within(*entry.backend, program, compile, options.model.unet, bound_bytes, own);
       }
     }
     plans.push_back(std::move(own));
@@ -134,7 +164,11 @@ Json plan_json(const BackendPlan& own, std::int64_t bound_bytes) {
           {"exact", own.plan.exact},
           {"extra_time_share", own.plan.extra_time_share},
           {"schedules", std::move(trades)},
-          {"fits", own.plan.total_bytes() <= bound_bytes}};
+          {"fits", own.plan.total_bytes() <= bound_bytes},
+          {"within_limit", own.limited ? Json{{"memory_limit", own.limit},
+                                              {"planned_bytes", own.limited->total_bytes()},
+                                              {"extra_time_share", own.limited->extra_time_share}}
+                                       : Json()}};
 }
 
 void print_plan(const BackendPlan& own, std::int64_t bound_bytes) {
@@ -151,6 +185,10 @@ void print_plan(const BackendPlan& own, std::int64_t bound_bytes) {
   fmt::print("{:<13} {:>10}  {:<12} {}{}{}\n", own.backend, bytes_text(own.plan.total_bytes()),
              own.plan.total_bytes() <= bound_bytes ? "fits" : "does not fit",
              fmt::join(purposes, ", "), extra_time(own.plan), own.plan.exact ? "" : kEstimated);
+  if (own.limited) {
+    fmt::print("{:<13} {:>10}  fits with --memory-limit {}{}\n", "",
+               bytes_text(own.limited->total_bytes()), own.limit, extra_time(*own.limited));
+  }
   std::vector<std::string> trades;
   for (const MemoryPlan& plan : own.trades) {
     trades.push_back(
@@ -225,6 +263,7 @@ ExitCode table(const PlanOptions& options) {
                            {{144, 144, 144}, 8, "384GB", "succeeds"},
                            {{240, 240, 144}, 16, "1536GB", "succeeds, a little less than 1 TB"}};
   const CompileOptions compile = compile_options(options);
+  bool any_plan = false;
   fmt::print("{:<13} {:>12} {:>6} {:>10} {:>9}  {:<24} {}\n", "backend", "image", "batch",
              "planned", "server", "fits", "white paper");
   for (const Row& row : kRows) {
@@ -235,6 +274,7 @@ ExitCode table(const PlanOptions& options) {
         fmt::print("{:<13} {}\n", entry.name, reason);
         continue;
       }
+      any_plan = true;
       const MemoryPlan plan = entry.backend->plan(program, compile);
       const std::int64_t server = parse_bytes(row.server, "server");
       const bool is_exact = plan.exact && !of_another_machine(options, server);
@@ -245,7 +285,7 @@ ExitCode table(const PlanOptions& options) {
                  row.paper);
     }
   }
-  return ExitCode::done;
+  return any_plan ? ExitCode::done : ExitCode::cannot_here;
 }
 
 ExitCode plan(const PlanOptions& options) {
@@ -260,9 +300,10 @@ ExitCode plan(const PlanOptions& options) {
   }
   const Program program = lower_model(options.model, Mode::training);
   const MemoryRoom room = room_of(options);
-  const std::vector<BackendPlan> plans = plan_backends(
-      options, program, of_another_machine(options, options.memory.empty() ? 0 : room.bytes));
   const std::int64_t bound = bound_of(options, room);
+  const std::vector<BackendPlan> plans =
+      plan_backends(options, program, bound,
+                    of_another_machine(options, options.memory.empty() ? 0 : room.bytes));
 
   if (options.json) {
     Json rows = Json::array();
@@ -283,7 +324,7 @@ ExitCode plan(const PlanOptions& options) {
     }
   }
   const bool any_fits = std::any_of(plans.begin(), plans.end(), [&](const BackendPlan& own) {
-    return own.reason.empty() && own.plan.total_bytes() <= bound;
+    return own.reason.empty() && (own.plan.total_bytes() <= bound || own.limited);
   });
   return any_fits ? ExitCode::done : ExitCode::cannot_here;
 }
@@ -316,9 +357,9 @@ void add_plan(CLI::App& app, Action& action) {
   command->add_flag("--table", options->table, "the white paper's table 1 for this network")
       ->excludes(memory, fit, json, command->get_option("--image"), command->get_option("--batch"));
   command->footer(
-      "Exit code 0: it fits with one backend or more, 5: with none. Plans are exact for this\n"
-      "machine; with more threads or memory than it has they are estimates, and say so: another\n"
-      "machine's scratchpads may differ.\n"
+      "Exit code 0: it fits with one backend or more, be it with a --memory-limit that is named;\n"
+      "5: with none. Plans are exact for this machine; with more threads or memory than it has\n"
+      "they are estimates, and say so: another machine's scratchpads may differ.\n"
       "Example: voxmark plan --image 240x240x144 --batch 16");
   command->callback([&action, options] { action = [options] { return plan(*options); }; });
 }

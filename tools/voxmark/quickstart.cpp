@@ -120,7 +120,9 @@ void print_conclusions(const std::vector<CaseSummary>& cases, const std::string&
   compile.threads = cpus;
   const std::int64_t room_bytes = memory_room().bytes;
   const Dims larger = image_within(data, kNextImage);
-  const auto fit = largest_fit(*find_backend(planner).backend, compile, UnetOptions{}, room_bytes);
+  CompileOptions limited = compile;
+  limited.memory_limit_bytes = room_bytes;
+  const auto fit = largest_fit(*find_backend(planner).backend, limited, UnetOptions{}, room_bytes);
   fmt::print("\n{}\n{}\n{}\n", speed_up_sentence(cases),
              largest_fit_sentence(fit, planner, room_bytes),
              next_command_sentence(seen_from_here(std::filesystem::read_symlink("/proc/self/exe")),

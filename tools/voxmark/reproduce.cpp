@@ -150,9 +150,11 @@ SweepResult measure(const Options& options, const Claims& claims) {
       fmt::print(stderr, "{}: {}\n", peer.name, kPeerNotInstalled);
     }
   }
-  fmt::print(stderr,
-             "{} runs in {:.0f} min at most; stop at any time, and the same command goes on\n",
-             sweep.cases.size(), budget / 60);
+  fmt::print(
+      stderr,
+      "{} runs and more if there is time, none begun after {:.0f} min; stop at any time, and "
+      "the same command goes on\n",
+      sweep.cases.size(), budget / 60);
   catch_interrupts();
   Progress progress(stderr, sweep.cases.size());
   return run_sweep(sweep, progress);
@@ -216,16 +218,14 @@ void add_reproduce(CLI::App& app, Action& action) {
   CLI::App* command = app.add_subcommand(
       "reproduce", "Runs what answers the white paper's claims, and says which of them hold here");
   CLI::Option* quick =
-      command->add_flag("--quick", options->quick, "small images, within ten minutes");
+      command->add_flag("--quick", options->quick, "small images, in about ten minutes");
   CLI::Option* budget =
       command
           ->add_option("--budget", options->budget_seconds,
                        "seconds after which no run starts (600 with --quick, else 5400)")
-          ->check(CLI::PositiveNumber)
-          ->check([](const std::string& text) {  // NaN is neither positive nor not
-            return std::isfinite(std::strtod(text.c_str(), nullptr))
-                       ? std::string()
-                       : text + ", expected a finite number";
+          ->check([](const std::string& text) {
+            const double seconds = std::strtod(text.c_str(), nullptr);
+            return std::isfinite(seconds) && seconds > 0 ? "" : text + ", expected seconds above 0";
           });
   CLI::Option* suite =
       command->add_option("--suite", options->suite, "measure this suite file instead");

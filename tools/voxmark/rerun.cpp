@@ -91,8 +91,7 @@ void add_rerun(CLI::App& app, Action& action) {
                          "Measures a case of a report again and compares the medians.\n"
                          "Example: voxmark rerun report.json --case 2");
   command->add_option("report", options->report, "report file")->required();
-  command->add_option("--case", options->record, "number of the record, from 0")
-      ->check(CLI::NonNegativeNumber);
+  command->add_option("--case", options->record, "number of the record, from 0");
   command->add_option("--out", options->out, "the new report; default: REPORT.rerun.json");
   command->callback([&action, options] { action = [options] { return rerun(*options); }; });
 }

@@ -6,11 +6,15 @@
 #include <set>
 #include <string>
 
+#include "backends/registry.h"
+#include "base/error.h"
 #include "benches/counters.h"
 #include "benches/environment.h"
 #include "benches/interleave.h"
 #include "benches/interrupt.h"
 #include "benches/loaded_libraries.h"
+#include "benches/other_build.h"
+#include "benches/peers.h"
 #include "benches/progress.h"
 #include "benches/suite.h"
 #include "benches/sweep.h"
@@ -116,6 +120,20 @@ Suite suite_of(const Options& options) {
   return suite;
 }
 
+// A number that nothing would come of.
+void check_max_repeats(const Options& options, const Suite& suite) {
+  if (!options.flags.at("max_repeats")) {
+    return;
+  }
+  if (!suite.stopping.precision_target && !suite.stopping.time_budget_seconds) {
+    throw_bad_input("--max-repeats: takes --precision-target or --time-budget, which it bounds");
+  }
+  if (suite.stopping.max_processes < suite.repeats) {
+    throw_bad_input("--max-repeats {}: expected {} (--repeats) or more",
+                    suite.stopping.max_processes, suite.repeats);
+  }
+}
+
 std::string baseline_of(const Suite& suite, const std::vector<CaseSpec>& cases) {
   const std::string wanted = suite.baseline.empty() ? "eigen-tensor" : suite.baseline;
   const bool measured = std::any_of(cases.begin(), cases.end(),
@@ -126,17 +144,41 @@ std::string baseline_of(const Suite& suite, const std::vector<CaseSpec>& cases) 
   return measured ? wanted : cases.front().backend;
 }
 
-void print_cases(std::FILE* stream, const std::vector<CaseSpec>& cases, int repeats) {
+// Why a case will not run, as far as that can be told beforehand; "" where it will.
+std::string obstacle(const CaseSpec& spec) {
+  if (is_external(spec)) {
+    const Peer* peer = find_peer(spec.backend);
+    return peer != nullptr && !peer_command(*peer) ? kPeerNotInstalled : "";
+  }
+  const RegisteredBackend& entry = find_backend(spec.backend);
+  if (entry.backend == nullptr) {
+    return "not built: needs " + entry.missing;
+  }
+  const auto unsupported =
+      entry.backend->unsupported(training_program(spec), compile_options(spec));
+  return unsupported ? unsupported->reason : "";
+}
+
+void print_cases(std::FILE* stream, const std::vector<CaseSpec>& cases, const Suite& suite,
+                 bool against) {
   for (const CaseSpec& spec : cases) {
     if (spec.process == 0) {
-      fmt::print(stream, "  {} filters {} channels {} classes {} threads {} data {}\n",
+      const std::string reason = obstacle(spec);
+      fmt::print(stream, "  {} filters {} channels {} classes {} threads {} data {}{}\n",
                  describe(spec), spec.network.filters, spec.network.input_channels,
-                 spec.network.classes, spec.threads, spec.data);
+                 spec.network.classes, spec.threads, spec.data,
+                 reason.empty() ? "" : ": will be skipped, " + reason);
     }
   }
   const auto distinct = std::count_if(cases.begin(), cases.end(),
                                       [](const CaseSpec& spec) { return spec.process == 0; });
-  fmt::print(stream, "{} cases x {} processes = {} runs\n", distinct, repeats, cases.size());
+  const bool may_grow = suite.stopping.precision_target || suite.stopping.time_budget_seconds;
+  fmt::print(stream, "{} cases x {} processes = {} runs{}{}\n", distinct, suite.repeats,
+             cases.size(),
+             may_grow ? fmt::format(", then up to {} processes of each",
+                                    std::max(suite.stopping.max_processes, suite.repeats))
+                      : "",
+             against ? ", all of them by two builds" : "");
 }
 
 Json request_json(const Options& options, const Suite& suite, const std::string& baseline) {
@@ -156,6 +198,7 @@ Json request_json(const Options& options, const Suite& suite, const std::string&
 
 ExitCode run(const Options& options) {
   const Suite suite = suite_of(options);
+  check_max_repeats(options, suite);
   const int cpus = allowed_cpus();
   const std::vector<CaseSpec> cases = expand(suite, cpus);
   const std::string baseline = baseline_of(suite, cases);
@@ -164,11 +207,15 @@ ExitCode run(const Options& options) {
   }
   counter_groups(options.counters);
   ThreadSettings threads = thread_settings(options);
+  print_cases(options.dry_run ? stdout : stderr, cases, suite, !options.against.empty());
+  check_out(options.out, options.resume);
+  if (!options.against.empty()) {
+    ReportHeader other;
+    describe_other_build(options.against, other);
+  }
   if (options.dry_run) {
-    print_cases(stdout, cases, suite.repeats);
     return ExitCode::done;
   }
-  print_cases(stderr, cases, suite.repeats);
   threads.runtime = openmp_runtime();
   const Json machine = {{"cpu", {{"numa_nodes", topology().value("numa_nodes", Json()).size()}}},
                         {"variables", performance_variables()}};

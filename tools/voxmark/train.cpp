@@ -327,13 +327,13 @@ ExitCode run_training(const TrainFlags& flags) {
   const TrainingOptions options = options_of(flags);
   const SubjectParts parts = open_parts(flags.data, options.image, options.splitting_seed(),
                                         !options.tile && options.downsample == 1);
+  check_source(parts.training, recipe_of(options).shape, options.batch);
+  if (flags.resume) goes_on(flags);  // a folder that is not there is not made
   if (flags.dry_run || !flags.preset.empty()) {
     const bool fits = print_estimate(options, parts);
     if (!fits) return ExitCode::cannot_here;
     if (flags.dry_run) return ExitCode::done;
   }
-  check_source(parts.training, recipe_of(options).shape, options.batch);
-  if (flags.resume) goes_on(flags);  // a folder that is not there is not made
   const RunFolder folder(flags.out);
   const bool resume = goes_on(flags);
   const Json frame = report_frame(flags, options, parts);

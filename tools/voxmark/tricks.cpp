@@ -39,12 +39,16 @@ struct TricksFlags {
 
 // The flags, checked.
 TrickOptions options_of(const TricksFlags& flags) {
-  lower_model(flags.model, Mode::training);
   check_at_least("--epochs", flags.common.epochs, 1);
   check_at_least("--seeds", flags.seeds, 1);
   check_threads(flags.common.threads);
-  learning_backend(flags.common.backend);
   TrickOptions options = flags.common;
+  const Backend& backend = learning_backend(options.backend);
+  const CompileOptions compile{parse_precision(options.precision), options.threads, {}};
+  if (const auto unsupported =
+          backend.unsupported(lower_model(flags.model, Mode::training), compile)) {
+    throw Error(ExitCode::cannot_here, fmt::format("{}: {}", options.backend, unsupported->reason));
+  }
   if (!options.memory_limit.empty()) {
     options.memory_limit_bytes = memory_bytes_of(options.memory_limit);
   }
@@ -70,7 +74,7 @@ std::vector<std::string> command_of(const TricksFlags& flags, const TrickOptions
                                     const Trick& trick, int seed) {
   const std::string folder = folder_of(flags, trick, seed);
   std::vector<std::string> command = train_arguments(options, trick, seed);
-  command.insert(command.begin(), "/proc/self/exe");
+  command.insert(command.begin(), fs::read_symlink("/proc/self/exe").string());
   command.insert(command.end(), {"--out", folder});
   if (fs::exists(last_checkpoint(folder))) command.emplace_back("--resume");
   return command;

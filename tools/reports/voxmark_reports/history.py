@@ -50,17 +50,27 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help=f"default: $VOXMARK_HISTORY, or {DEFAULT_FILE} here",
     )
     kinds = parser.add_subparsers(dest="kind", required=True, metavar="add|list|trend|gate")
-    add = kinds.add_parser("add", help="puts reports into the history")
+    add = kinds.add_parser(
+        "add",
+        help="puts reports into the history",
+        epilog="Example: voxmark history add report.json --accept",
+    )
     add.add_argument("reports", nargs="+", type=Path, metavar="REPORT")
     add.add_argument("--accept", action="store_true", help="as a state to gate others against")
     add.add_argument("--commit", help="where the report does not name it")
     add.set_defaults(action=_add)
 
-    listing = kinds.add_parser("list", help="what is in the history")
+    listing = kinds.add_parser(
+        "list", help="what is in the history", epilog="Example: voxmark history list --json"
+    )
     listing.add_argument("--json", action="store_true")
     listing.set_defaults(action=_list)
 
-    trends = kinds.add_parser("trend", help="a page of every case over time")
+    trends = kinds.add_parser(
+        "trend",
+        help="a page of every case over time",
+        epilog="Example: voxmark history trend --metric peak_bytes -o memory.html",
+    )
     trends.add_argument("-o", "--out", type=Path, default=Path("trend.html"), metavar="FILE")
     trends.add_argument(
         "--metric",
@@ -71,7 +81,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     trends.set_defaults(action=_trend)
 
-    gate = kinds.add_parser("gate", help="a report against the last accepted state")
+    gate = kinds.add_parser(
+        "gate",
+        help="a report against the last accepted state",
+        epilog="Example: voxmark history gate new.json --add --fail-on step_seconds:20%%",
+    )
     gate.add_argument("report", type=Path, metavar="REPORT")
     gate.add_argument(
         "--add",

@@ -18,7 +18,7 @@ from voxmark_reports.strict_json import read_json
 from voxmark_reports.text import clean, seconds_text
 
 EXAMPLE = """\
-Example: voxmark plan-gate report.json --limits results/planned_bytes.json
+Example: voxmark plan-gate report.json --limits results/baselines/planned_bytes.json
 
 Exit codes: 0 within the limits, 1 a plan has grown or a case with a limit is gone, 3 no limits for
 this kind of machine (add them with --update)."""
