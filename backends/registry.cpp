@@ -45,4 +45,13 @@ const RegisteredBackend& find_backend(const std::string& name) {
       name, known);
 }
 
+std::string obstacle(const RegisteredBackend& entry, const Program& program,
+                     const CompileOptions& options) {
+  if (entry.backend == nullptr) {
+    return "not built: needs " + entry.missing;
+  }
+  const auto unsupported = entry.backend->unsupported(program, options);
+  return unsupported ? unsupported->reason : "";
+}
+
 }  // namespace voxmark

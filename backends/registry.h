@@ -22,4 +22,8 @@ const std::vector<RegisteredBackend>& registered_backends();
 // Throws Error (bad_input) naming the known ones when there is no such backend.
 const RegisteredBackend& find_backend(const std::string& name);
 
+// Why a backend cannot run the program as the options say; "" where it can.
+std::string obstacle(const RegisteredBackend& entry, const Program& program,
+                     const CompileOptions& options);
+
 }  // namespace voxmark

@@ -42,14 +42,10 @@ void answer(const Request& request, const Extras& extras, const Say& say) {
     return check_case(request, say);
   }
   const RegisteredBackend& entry = find_backend(request.spec.backend);
-  if (entry.backend == nullptr) {
-    say(UnsupportedMessage{"not built: needs " + entry.missing});
-    return;
-  }
-  const auto unsupported =
-      entry.backend->unsupported(training_program(request.spec), compile_options(request.spec));
-  if (unsupported) {
-    say(UnsupportedMessage{unsupported->reason});
+  const std::string reason =
+      obstacle(entry, training_program(request.spec), compile_options(request.spec));
+  if (!reason.empty()) {
+    say(UnsupportedMessage{reason});
     return;
   }
   switch (request.mode) {

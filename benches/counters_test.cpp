@@ -216,12 +216,13 @@ TEST(CounterPasses, CountAStepForWhatIsOpen) {
   EXPECT_GE(faults.at("value").get<double>(), static_cast<double>(kPages));
 }
 
+constexpr std::size_t kSpinners = 3;
+constexpr double kSecondsEach = 0.2;
+
 // The counted seconds over the threads' own, once.
 double counted_over_own(Counters& counters) {
-  constexpr std::size_t kThreads = 3;
-  constexpr double kSecondsEach = 0.2;
   counters.start();
-  std::array<double, kThreads> seconds{};
+  std::array<double, kSpinners> seconds{};
   std::vector<std::thread> threads;
   for (double& own : seconds) {
     threads.emplace_back([&own] {
@@ -258,7 +259,8 @@ TEST(Counters, TaskClockIsTheThreadsCpuTime) {
     ratio = counted_over_own(counters);
     stolen = stolen_seconds() - before;
   }
-  if (std::abs(ratio - 1) > kTolerance && stolen > 0) {
+  const double amiss = std::abs(ratio - 1) * kSpinners * kSecondsEach;
+  if (std::abs(ratio - 1) > kTolerance && stolen > amiss / 2) {  // or it explains nothing
     GTEST_SKIP() << "a hypervisor took " << stolen << " s of the CPU: the ratio is " << ratio;
   }
   EXPECT_NEAR(ratio, 1, kTolerance);

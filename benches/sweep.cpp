@@ -300,7 +300,7 @@ std::string against_path(const std::string& out) {
 }
 
 SweepResult run_sweep(const SweepOptions& options, RunObserver& observer) {
-  check_writable(options.out);
+  check_out(options.out, options.resume);
   Json identity = kernel_identity();
   ReportHeader header = header_of(options);
   header.details[kIdentity] = run_identity(identity, options.runner.child, options.cases);

@@ -68,16 +68,6 @@ std::vector<RegisteredBackend> asked_backends(const PlanOptions& options) {
   return result;
 }
 
-// Why a backend plans nothing; empty when it does.
-std::string obstacle(const RegisteredBackend& entry, const Program& program,
-                     const CompileOptions& compile) {
-  if (entry.backend == nullptr) {
-    return "not built: needs " + entry.missing;
-  }
-  const auto unsupported = entry.backend->unsupported(program, compile);
-  return unsupported ? unsupported->reason : "";
-}
-
 // What computing tensors again makes fit where the plan as asked for does not: under the limit of
 // a case of `voxmark run`, which the batch has to fit in too.
 void plan_within(const Backend& backend, const Program& program, CompileOptions compile,

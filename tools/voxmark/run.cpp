@@ -145,25 +145,19 @@ std::string baseline_of(const Suite& suite, const std::vector<CaseSpec>& cases) 
 }
 
 // Why a case will not run, as far as that can be told beforehand; "" where it will.
-std::string obstacle(const CaseSpec& spec) {
+std::string obstacle_of(const CaseSpec& spec) {
   if (is_external(spec)) {
     const Peer* peer = find_peer(spec.backend);
     return peer != nullptr && !peer_command(*peer) ? kPeerNotInstalled : "";
   }
-  const RegisteredBackend& entry = find_backend(spec.backend);
-  if (entry.backend == nullptr) {
-    return "not built: needs " + entry.missing;
-  }
-  const auto unsupported =
-      entry.backend->unsupported(training_program(spec), compile_options(spec));
-  return unsupported ? unsupported->reason : "";
+  return obstacle(find_backend(spec.backend), training_program(spec), compile_options(spec));
 }
 
 void print_cases(std::FILE* stream, const std::vector<CaseSpec>& cases, const Suite& suite,
                  bool against) {
   for (const CaseSpec& spec : cases) {
     if (spec.process == 0) {
-      const std::string reason = obstacle(spec);
+      const std::string reason = obstacle_of(spec);
       fmt::print(stream, "  {} filters {} channels {} classes {} threads {} data {}{}\n",
                  describe(spec), spec.network.filters, spec.network.input_channels,
                  spec.network.classes, spec.threads, spec.data,
@@ -207,15 +201,17 @@ ExitCode run(const Options& options) {
   }
   counter_groups(options.counters);
   ThreadSettings threads = thread_settings(options);
-  print_cases(options.dry_run ? stdout : stderr, cases, suite, !options.against.empty());
-  check_out(options.out, options.resume);
-  if (!options.against.empty()) {
-    ReportHeader other;
-    describe_other_build(options.against, other);
-  }
-  if (options.dry_run) {
+  const bool against = !options.against.empty();
+  if (options.dry_run) {  // what a run finds wrong before its first case
+    check_out(options.out, options.resume);
+    if (against) {
+      ReportHeader other;
+      describe_other_build(options.against, other);
+    }
+    print_cases(stdout, cases, suite, against);
     return ExitCode::done;
   }
+  print_cases(stderr, cases, suite, against);
   threads.runtime = openmp_runtime();
   const Json machine = {{"cpu", {{"numa_nodes", topology().value("numa_nodes", Json()).size()}}},
                         {"variables", performance_variables()}};

@@ -75,16 +75,11 @@ std::vector<std::string> chosen_backends(const VerifyOptions& options) {
 
 std::optional<std::string> reason_to_skip(const RegisteredBackend& entry, const Program& program,
                                           const CompileOptions& compile) {
-  if (entry.backend == nullptr) {
-    return "not built: needs " + entry.missing;
-  }
-  if (!entry.backend->computes()) {
+  if (entry.backend != nullptr && !entry.backend->computes()) {
     return "computes nothing";
   }
-  if (const auto unsupported = entry.backend->unsupported(program, compile)) {
-    return unsupported->reason;
-  }
-  return std::nullopt;
+  const std::string reason = obstacle(entry, program, compile);
+  return reason.empty() ? std::nullopt : std::optional(reason);
 }
 
 // A program of somebody else's, by what it writes: as `voxmark run` verifies it.
