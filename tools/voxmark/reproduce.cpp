@@ -82,9 +82,10 @@ std::vector<CaseSpec> largest_of(const Claims& claims, const std::vector<CaseSpe
   like.warmup = 1;
   std::vector<std::string> backends;
   for (const Json& claim : claims.claims) {
-    for (const Json& name : claim.at("kind") == "seconds" ? claim.at("backends") : Json::array()) {
+    for (const Json& asked : claim.at("kind") == "seconds" ? claim.at("backends") : Json::array()) {
+      const auto name = asked.get<std::string>();  // a text == Json is ambiguous with g++ 14
       if (std::ranges::any_of(cases, [&](const CaseSpec& spec) { return spec.backend == name; })) {
-        backends.push_back(name.get<std::string>());
+        backends.push_back(name);
       }
     }
   }
