@@ -4,16 +4,24 @@ What voxmark's own benches add to the context (AddCustomContext) tells machine a
 other programs' files have only what Google Benchmark writes.
 
 Its repetitions are steps of one process: they share its memory layout and its luck, so that only
-several files (a folder of them) can be compared.
+several files (a folder of them) can be compared. Their median is the process's figure. It stands in
+the file too, also where only aggregates were written (--benchmark_report_aggregates_only).
+
+A row that was skipped or failed has times of 0, and a row without a time is no figure: it becomes a
+record without samples.
 """
 
 from __future__ import annotations
 
+import math
 import re
 import shlex
-from collections import defaultdict
+from collections import Counter, defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
+from voxmark_reports.cases import number
 from voxmark_reports.errors import ToolError
 from voxmark_reports.text import clean
 
@@ -29,55 +37,145 @@ _CASE = {
     "channels": "input_channels",
     "classes": "classes",
 }
+# Before 1.5 only its name tells an aggregate: of "f" there are "f_mean", "f_stddev", "f_BigO", ...
+_OLD_AGGREGATE = re.compile(r"(.+)_(mean|median|stddev)")
+_OLD_FIT = re.compile(r".+_(BigO|RMS)")
+_NOT_JSON = re.compile(rb'"(?:[^"\\]|\\.)*"|-?\b(?:NaN|nan|Infinity|inf)\b')
+
+Row = dict[str, Any]
+
+
+def without_nan(text: bytes) -> bytes:
+    """NaN and infinite counters are written as such, which is not JSON: null instead."""
+    return _NOT_JSON.sub(lambda m: m[0] if m[0].startswith(b'"') else b"null", text)
 
 
 def is_output(content: Any) -> bool:
     return isinstance(content, dict) and "context" in content and "benchmarks" in content
 
 
+@dataclass
+class _Benchmark:
+    """All rows of one benchmark in a file."""
+
+    samples: list[Row] = field(default_factory=list)
+    median: Row | None = None  # of repetitions that may not be in the file
+    label: str = ""
+    failure: str = ""  # why there is no figure
+    is_broken: bool = False  # an error, where the others were never promised
+
+    def used(self) -> list[Row]:
+        return self.samples or ([self.median] if self.median else [])
+
+
 def to_report(content: dict[str, Any], name: str) -> dict[str, Any]:
     """The members of a Report. Raises ToolError naming the benchmark that makes no sense."""
-    context = content["context"]
-    samples: dict[str, list[dict[str, Any]]] = defaultdict(list)
-    failures: dict[str, str] = {}
-    labels: dict[str, str] = {}
-    try:
-        for run in content["benchmarks"]:
-            # How it was timed is no part of its name.
-            own = _TIMING.sub("", str(run.get("run_name", run["name"])))
-            if run.get("run_type", "iteration") != "iteration":
-                continue  # aggregates: made again from the samples
-            if run.get("error_occurred"):
-                failures[own] = str(run.get("error_message", "failed"))
-                continue
-            unit = _SECONDS[run["time_unit"]]
-            readings = {"cpu_seconds": unit * float(run["cpu_time"])}
-            readings.update({rate: float(run[rate]) for rate in _RATES if rate in run})
-            samples[own].append(
-                {
-                    "op_seconds": unit * float(run["real_time"]),
-                    "warmup": False,
-                    "readings": readings,
-                }
-            )
-            labels[own] = str(run.get("label", ""))
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
-        raise ToolError(f"{name}: Google Benchmark's JSON without {clean(error)}") from error
+    context, rows = content["context"], content["benchmarks"]
+    if not isinstance(context, dict):
+        raise ToolError(f"{name}: context: expected an object, found {clean(context)[:100]}")
+    if not isinstance(rows, list):
+        raise ToolError(f"{name}: benchmarks: expected an array, found {clean(rows)[:100]}")
+    for position, row in enumerate(rows):
+        if not isinstance(row, dict) or not isinstance(row.get("name"), str):
+            raise ToolError(f'{name}: benchmarks/{position}: expected "name", a text')
     workload = {own: _value(context[key]) for key, own in _CASE.items() if key in context}
     program = str(context.get("executable") or "bench_ops")
-    records = [
-        _record(own, workload, labels[own], runs, None, program) for own, runs in samples.items()
-    ]
-    records += [
-        _record(own, workload, "", [], why, program)
-        for own, why in failures.items()
-        if own not in samples
-    ]
     return {
         "created": str(context.get("date", "")),
         "environment": _environment(context),
-        "records": records,
+        "records": [
+            _record(own, workload, found, program) for own, found in _benchmarks(rows, name).items()
+        ],
     }
+
+
+def _benchmarks(rows: Sequence[Row], name: str) -> dict[str, _Benchmark]:
+    """By name, in the order of their first appearance."""
+    found: dict[str, _Benchmark] = defaultdict(_Benchmark)
+    old = _old_aggregates(rows)
+    own_names = _own_names([_run_name(row, old) for row in rows])
+    for position, row in enumerate(rows):
+        kind = _kind(row, old)
+        if kind == "fit":  # of complexity: no time of a run
+            continue
+        one = found[own_names[_run_name(row, old)]]
+        if row.get("error_occurred") or row.get("skipped"):
+            one.is_broken |= bool(row.get("error_occurred"))
+            message = row.get("error_message") or row.get("skip_message")
+            one.failure = clean(message or "skipped, without a message")
+            continue
+        if kind in ("iteration", "median"):
+            sample = _sample(row, f"{name}: benchmarks/{position} ({clean(row['name'])})")
+            if isinstance(sample, str):
+                one.failure = one.failure or sample
+            elif kind == "median":
+                one.median = sample
+            else:
+                one.samples.append(sample)
+            one.label = str(row.get("label", ""))
+    for one in found.values():
+        one.failure = one.failure or "only aggregates in the file, and no median among them"
+    return found
+
+
+def _old_aggregates(rows: Sequence[Row]) -> dict[str, tuple[str, str]]:
+    """Of rows that do not tell what they are: "f_mean" → ("f", "mean"). Google Benchmark writes
+    mean and standard deviation together, and with as many iterations as the runs have."""
+    untold = {row["name"]: row.get("iterations") for row in rows if "run_type" not in row}
+    found = {}
+    for name, iterations in untold.items():
+        match = _OLD_AGGREGATE.fullmatch(name)
+        if match and all(
+            f"{match[1]}_{other}" in untold and untold[f"{match[1]}_{other}"] == iterations
+            for other in ("mean", "stddev")
+        ):
+            found[name] = (match[1], match[2])
+    return found
+
+
+def _run_name(row: Row, old: dict[str, tuple[str, str]]) -> str:
+    own = row.get("run_name")
+    return own if isinstance(own, str) else old.get(row["name"], (row["name"],))[0]
+
+
+def _kind(row: Row, old: dict[str, tuple[str, str]]) -> str:
+    """iteration, fit (of complexity), or the name of an aggregate."""
+    kind = row.get("run_type")
+    if kind == "iteration":
+        return "iteration"
+    if kind is None and row["name"] in old:
+        return old[row["name"]][1]
+    is_fit = "real_time" not in row and ("big_o" in row or "rms" in row)
+    if is_fit or (kind is None and "real_time" not in row and _OLD_FIT.fullmatch(row["name"])):
+        return "fit"
+    return "iteration" if kind is None else str(row.get("aggregate_name") or "aggregate")
+
+
+def _own_names(names: Sequence[str]) -> dict[str, str]:
+    """How it was timed is no part of a benchmark's name, unless nothing else tells two apart."""
+    short = {name: _TIMING.sub("", name) for name in names}
+    counts = Counter(short.values())
+    return {name: own if counts[own] == 1 else name for name, own in short.items()}
+
+
+def _sample(row: Row, place: str) -> Row | str:
+    """What was timed, or why there is no time. Raises ToolError for a unit that is none."""
+    unit = row.get("time_unit", "ns")  # the first versions had no other
+    if not isinstance(unit, str) or unit not in _SECONDS:
+        raise ToolError(f"{place}: time_unit: expected ns, us, ms or s, found {clean(unit)}")
+    seconds = _finite(row.get("real_time"))
+    if seconds is None or seconds <= 0:
+        found = clean(row["real_time"])[:40] if "real_time" in row else "nothing"
+        return f"real_time: expected more than 0, found {found}"
+    readings = {rate: value for rate in _RATES if (value := _finite(row.get(rate))) is not None}
+    cpu = _finite(row.get("cpu_time"))
+    if cpu is not None and cpu >= 0:
+        readings["cpu_seconds"] = _SECONDS[unit] * cpu
+    return {"op_seconds": _SECONDS[unit] * seconds, "warmup": False, "readings": readings}
+
+
+def _finite(value: Any) -> float | None:
+    return float(value) if number(value) and math.isfinite(value) else None
 
 
 def _command(op: str, workload: dict[str, Any], program: str) -> str:
@@ -112,22 +210,17 @@ def _environment(context: dict[str, Any]) -> dict[str, Any]:
     return {"cpu": cpu, "system": {"host": context.get("host_name")}, "bench": bench}
 
 
-def _record(
-    name: str,
-    workload: dict[str, Any],
-    label: str,
-    samples: list[dict[str, Any]],
-    failure: str | None,
-    program: str,
-) -> dict[str, Any]:
-    implementation, _, layout = label.partition(" ")
+def _record(name: str, workload: Row, found: _Benchmark, program: str) -> Row:
+    implementation, _, layout = found.label.partition(" ")
     stage = {"ops": [name], "implementation": implementation, "layout": layout, "isa": ""}
+    samples = found.used()
+    failed = "failed" if found.is_broken else "skipped"
     return {
         "case": {"op": name, **workload, "process": 0},
         "reproduce": _command(name, workload, program),
-        "outcome": "failed" if failure else "ok",
-        "reason": failure,
+        "outcome": "ok" if samples else failed,
+        "reason": None if samples else found.failure,
         "samples": samples,
         "memory": {},
-        "stages": [stage] if label else [],
+        "stages": [stage] if found.label else [],
     }

@@ -18,6 +18,7 @@ from voxmark_reports import differences
 from voxmark_reports.cases import Case, cases_of
 from voxmark_reports.errors import ToolError
 from voxmark_reports.reading import Report, parse_report
+from voxmark_reports.strict_json import parse_json
 from voxmark_reports.text import clean
 
 VERSION = 1
@@ -147,7 +148,7 @@ class Store:
     def report(self, state: State) -> Report:
         row = self._connection.execute("SELECT content FROM state WHERE id = ?", [state.number])
         name = f"history {state.number} ({clean(state.commit or 'unknown commit')[:12]})"
-        content = orjson.loads(zlib.decompress(row.fetchone()[0]))
+        content = parse_json(zlib.decompress(row.fetchone()[0]), name, "a report")
         if isinstance(content, dict) and content.get("schema") == MERGED:
             return Report(name=name, **content["report"])
         return parse_report(content, name)

@@ -95,12 +95,21 @@ def parse_report(content: Any, name: str) -> Report:
 def read_report(path: Path) -> Report:
     """A file, or a folder of files: then all of them are repeats of one state of one machine."""
     if path.is_dir():
-        parts = [read_report(file) for file in sorted(path.glob("*.json"))]
+        parts = [_read_file(file) for file in report_files(path)]
         if not parts:
             raise ToolError(f"{clean(path)}: no report (*.json) in this folder")
         merged = merge_reports(parts, clean(path.name or path))
         merged.paths = [file for part in parts for file in part.paths]
         return merged
+    return _read_file(path)
+
+
+def report_files(folder: Path) -> list[Path]:
+    """Sorted. What begins with a dot is an editor's or a file system's, and no report."""
+    return sorted(file for file in folder.glob("*.json") if not file.name.startswith("."))
+
+
+def _read_file(path: Path) -> Report:
     report = parse_report(read_json(path, "a report"), clean(path))
     report.paths = [path]
     return report

@@ -66,7 +66,8 @@ def parse_run(content: dict[str, Any], path: Path) -> Run:
 
 
 def find_overlays(folder: Path) -> list[Path]:
-    return sorted(folder.rglob(f"*{OVERLAY}"))[:MOST_OVERLAYS]
+    found = (path for path in folder.rglob(f"*{OVERLAY}") if not path.name.startswith("."))
+    return sorted(found)[:MOST_OVERLAYS]
 
 
 def tie(overlays: Sequence[Path], runs: Sequence[Run]) -> list[Path]:
