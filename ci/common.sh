@@ -66,32 +66,10 @@ install_packages() {
   fi
 }
 
-# make_venv REQUIREMENTS...: .venv with what these files name, beside what is there already.
-make_venv() {
-  local file stamp missing=()
-  for file in "$@"; do
-    stamp=.venv/installed/${file//\//_}
-    if [[ -e $stamp ]] && ! cmp --silent "$file" "$stamp"; then
-      rm -rf .venv  # other versions than these: from the start
-    fi
-  done
-  for file in "$@"; do
-    [[ -e .venv/installed/${file//\//_} ]] || missing+=("$file")
-  done
-  if ((${#missing[@]} == 0)); then
-    say "Python packages in .venv: all there."
-    return
-  fi
-  say "Installing into .venv: ${missing[*]}"
-  # Debian's own interpreter: python3-venv belongs to it, whatever else stands first in PATH.
-  [[ -d .venv/installed ]] || /usr/bin/python3 -m venv --clear .venv ||
-    fail "cannot make .venv. Is python3-venv installed?"
-  .venv/bin/pip install --quiet --disable-pip-version-check "${missing[@]/#/--requirement=}" ||
-    fail "pip could not install ${missing[*]} (its reason stands above). Is there a network?"
-  mkdir -p .venv/installed
-  for file in "${missing[@]}"; do
-    cp "$file" ".venv/installed/${file//\//_}"
-  done
+# make_environment FOLDER REQUIREMENTS...: a Python environment with what these files name. Debian's own
+# interpreter: python3-venv belongs to it, whatever else stands first in PATH.
+make_environment() {
+  /usr/bin/python3 tools/reports/environment.py "$@" || exit
 }
 
 # build_preset PRESET [TARGET...]: configures when that is due, then builds.
