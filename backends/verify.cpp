@@ -1,5 +1,7 @@
 #include "backends/verify.h"
 
+#include <fmt/ranges.h>
+
 #include <algorithm>
 #include <cassert>
 #include <cmath>

@@ -1,5 +1,7 @@
 // verify_reference_run(): a backend against a recorded run of another framework.
 
+#include <fmt/ranges.h>
+
 #include <algorithm>
 #include <cmath>
 #include <optional>

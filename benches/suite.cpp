@@ -1,5 +1,7 @@
 #include "benches/suite.h"
 
+#include <fmt/ranges.h>
+
 #include <algorithm>
 #include <charconv>
 #include <cmath>

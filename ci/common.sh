@@ -6,9 +6,9 @@
 readonly BUILD_PACKAGES=(cmake ninja-build g++ libdnnl-dev ocl-icd-opencl-dev libeigen3-dev
   libbenchmark-dev libpfm4-dev libhwloc-dev nlohmann-json3-dev libfmt-dev libcli11-dev
   libvalijson-dev zlib1g-dev libssl-dev libpng-dev)
-# libomp-dev: the omp.h that clang-tidy reads. libclang-rt-14-dev: libFuzzer and TSan of clang.
+# libomp-dev: the omp.h that clang-tidy reads. libclang-rt-dev: libFuzzer and TSan of clang.
 # chromium: opens the page that voxmark report writes.
-readonly TEST_PACKAGES=(libgtest-dev libgmock-dev clang clang-format clang-tidy libclang-rt-14-dev
+readonly TEST_PACKAGES=(libgtest-dev libgmock-dev clang clang-format clang-tidy libclang-rt-dev
   libomp-dev shellcheck python3-venv chromium)
 readonly TOOL_PACKAGES=(python3-venv)
 
@@ -26,10 +26,25 @@ is_installed() {
   [[ "$(dpkg-query --show --showformat='${db:Status-Status}' "$1" 2>/dev/null)" == installed ]]
 }
 
+# The file that tells which system this is; another one in tests.
+readonly OS_RELEASE=${VOXMARK_OS_RELEASE:-/etc/os-release}
+
+# is_supported: whether these scripts are known to work on this system; else says so, in one line.
+is_supported() {
+  local ID=unknown VERSION_ID="" PRETTY_NAME="an unknown system"
+  # shellcheck source=/dev/null
+  [[ ! -r $OS_RELEASE ]] || source "$OS_RELEASE"
+  [[ "$ID $VERSION_ID" != "debian 12" && "$ID $VERSION_ID" != "debian 13" ]] || return 0
+  say "Supported are Debian 12 and 13, and this is $PRETTY_NAME: what follows may fail." \
+    "The Debian packages that are needed stand at the top of ci/common.sh."
+  return 1
+}
+
 # install_packages PACKAGE...: Debian packages, only those that are missing.
 install_packages() {
+  is_supported || true
   if ! command -v apt-get >/dev/null || ! command -v dpkg-query >/dev/null; then
-    say "Not a Debian system: going on with what is there. The Debian packages are: $*"
+    say "No apt-get: nothing is installed, what is there is used."
     return
   fi
   local package missing=()

@@ -1,5 +1,7 @@
 #include "results/training_report.h"
 
+#include <fmt/ranges.h>
+
 #include <utility>
 #include <vector>
 

@@ -1,5 +1,7 @@
 #include "workloads/decathlon.h"
 
+#include <fmt/ranges.h>
+
 #include <algorithm>
 #include <cmath>
 #include <filesystem>

@@ -1,5 +1,7 @@
 #include "workloads/inspect.h"
 
+#include <fmt/ranges.h>
+
 #include <algorithm>
 #include <array>
 #include <bit>

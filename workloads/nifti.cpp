@@ -1,5 +1,7 @@
 #include "workloads/nifti.h"
 
+#include <fmt/ranges.h>
+
 #include <algorithm>
 #include <bit>
 #include <cmath>

@@ -1,5 +1,6 @@
 #include "workloads/nifti_writer.h"
 
+#include <fmt/ranges.h>
 #include <zlib.h>
 
 #include <algorithm>

@@ -1,5 +1,7 @@
 #include "workloads/weights.h"
 
+#include <fmt/ranges.h>
+
 #include <algorithm>
 #include <bit>
 #include <cstring>

@@ -1,4 +1,6 @@
 // voxmark list backends|model|data: what there is to measure, to train and to train on.
+#include <fmt/ranges.h>
+
 #include <memory>
 #include <string>
 #include <vector>

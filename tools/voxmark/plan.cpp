@@ -1,4 +1,5 @@
 // voxmark plan: will a step fit in this machine's memory? Allocates nothing.
+#include <fmt/ranges.h>
 #include <unistd.h>
 
 #include <algorithm>

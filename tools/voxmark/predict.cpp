@@ -1,4 +1,6 @@
 // voxmark predict: labels of whole images by a trained model, as NIfTI in place, and pictures.
+#include <fmt/ranges.h>
+
 #include <algorithm>
 #include <filesystem>
 #include <memory>

@@ -1,5 +1,6 @@
 // voxmark train: from a data set to a trained model, its scores, and a report.
 #include <fcntl.h>
+#include <fmt/ranges.h>
 #include <sys/file.h>
 #include <unistd.h>
 

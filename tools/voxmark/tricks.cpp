@@ -1,6 +1,8 @@
 // voxmark tricks: what getting by with little memory costs in accuracy. The same model on the same
 // data, at equal voxels seen: on full images, down-sampled, in tiles, in small batches, and with
 // fewer filters. Each run is a `voxmark train` of its own, resumable, with its own peak of memory.
+#include <fmt/ranges.h>
+
 #include <algorithm>
 #include <csignal>
 #include <filesystem>
