@@ -5,6 +5,7 @@
 
 #include <csignal>
 
+#include "base/tell.h"
 #include "results/slow_kernels.h"
 #include "results/summary.h"
 
@@ -66,9 +67,9 @@ void Progress::beat(std::chrono::milliseconds heartbeat) {
 void Progress::show(const std::string& text, bool last) {
   const std::string line = fmt::format("[{}/{}] {}", finished_ + (last ? 0 : 1), cases_, text);
   if (terminal_) {
-    fmt::print(stream_, "\r\033[K{}{}", line, last ? "\n" : "");
+    tell(stream_, "\r\033[K{}{}", line, last ? "\n" : "");
   } else {
-    fmt::print(stream_, "{}\n", line);
+    tell(stream_, "{}\n", line);
   }
   std::fflush(stream_);
 }
@@ -118,7 +119,7 @@ void Progress::finished(const CaseSpec& spec, const Record& record,
   show(case_text(spec) + figure(record) + left, true);
   const std::string slow = slow_kernels(record);
   if (!slow.empty() && spec.process == 0) {
-    fmt::print(stream_, "Warning: {}: {}\n", describe(spec), slow);
+    tell(stream_, "Warning: {}: {}\n", describe(spec), slow);
     std::fflush(stream_);
   }
 }
@@ -129,7 +130,7 @@ void Progress::added(std::size_t processes) {
 }
 
 void Progress::warn(const std::string& text) {
-  fmt::print(stream_, "{}Warning: {}\n", terminal_ ? "\r\033[K" : "", text);
+  tell(stream_, "{}Warning: {}\n", terminal_ ? "\r\033[K" : "", text);
   std::fflush(stream_);
 }
 

@@ -17,6 +17,7 @@
 #endif
 #include "backends/registry.h"
 #include "base/error.h"
+#include "base/tell.h"
 
 namespace voxmark {
 namespace {
@@ -140,10 +141,10 @@ int run_benchmarks(int argc, char** argv, const std::string& description,
   try {
     return run(argc, argv, description, add_benchmarks);
   } catch (const Error& error) {
-    fmt::print(stderr, "{}: {}\n", argv[0], error.what());
+    tell(stderr, "{}: {}\n", argv[0], error.what());
     return static_cast<int>(error.code());
   } catch (const std::exception& error) {
-    fmt::print(stderr, "{}: {}\n", argv[0], error.what());
+    tell(stderr, "{}: {}\n", argv[0], error.what());
     return static_cast<int>(ExitCode::internal);
   }
 }

@@ -4,7 +4,7 @@
 #include <algorithm>
 #include <memory>
 
-#include "benches/environment.h"
+#include "base/tell.h"
 #include "benches/machine_limits.h"
 #include "benches/suite.h"
 #include "results/table.h"
@@ -22,7 +22,7 @@ struct Options {
 std::vector<int> thread_counts(const std::string& text) {
   Suite suite;
   if (text.empty()) {
-    return {allowed_cpus()};
+    return {told_default_threads()};
   }
   set_key(suite, "threads", split_list(text, "--threads"), "--threads");
   std::vector<int> counts;
@@ -65,8 +65,8 @@ ExitCode limits(const Options& options) {
   fmt::print("{}", render_text(table));
   for (const Json& one : all) {
     for (const Json& reason : one.at("interference")) {
-      fmt::print(stderr, "Warning: {} threads: {}\n", one.at("threads").get<int>(),
-                 reason.get<std::string>());
+      tell(stderr, "Warning: {} threads: {}\n", one.at("threads").get<int>(),
+           reason.get<std::string>());
     }
   }
   return ExitCode::done;
@@ -82,7 +82,7 @@ void add_limits(CLI::App& app, Action& action) {
                          "bf16, memory bandwidth (triad).\n"
                          "Example: voxmark limits --threads 1,2");
   command->add_option("--threads", options->threads,
-                      "with commas; default: all CPUs of this process");
+                      "with commas; default: all CPUs of this process, or OMP_NUM_THREADS");
   command->add_flag("--json", options->json, "one line of JSON");
   command->callback([&action, options] { action = [options] { return limits(*options); }; });
 }

@@ -11,6 +11,7 @@
 #include <string>
 #include <vector>
 
+#include "base/tell.h"
 #include "tools/voxmark/external.h"
 #include "tools/voxmark/subcommand.h"
 #include "tools/voxmark/wider_build.h"
@@ -33,7 +34,7 @@ void print_error(std::string message) {
       character = ' ';
     }
   }
-  fmt::print(stderr, "voxmark: {}\n", message);
+  tell(stderr, "voxmark: {}\n", message);
 }
 
 int exit_status(ExitCode code) { return static_cast<int>(code); }

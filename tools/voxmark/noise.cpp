@@ -15,6 +15,7 @@
 #include "benches/suite.h"
 #include "benches/sweep.h"
 #include "results/summary.h"
+#include "tools/voxmark/run_on.h"
 #include "tools/voxmark/subcommand.h"
 
 namespace voxmark {
@@ -50,10 +51,11 @@ std::vector<CaseSpec> noise_cases(const Options& options) {
     }
   }
   suite.repeats = options.processes;
-  std::vector<CaseSpec> cases = expand(suite, allowed_cpus());
+  const int threads = told_default_threads(suite);
+  std::vector<CaseSpec> cases = expand(suite, threads);
   suite.grids.front().seed = 2;
   suite.repeats = options.processes / 2;
-  const std::vector<CaseSpec> others = expand(suite, allowed_cpus());
+  const std::vector<CaseSpec> others = expand(suite, threads);
   cases.insert(cases.end(), others.begin(), others.end());
   return cases;
 }
@@ -189,7 +191,8 @@ void add_noise(CLI::App& app, Action& action) {
   command->add_option("--image", options->image, "64 or 96x96x64")->capture_default_str();
   command->add_option("--batch", options->batch, "images per step")->capture_default_str();
   command->add_option("--filters", options->filters, "of the finest level")->capture_default_str();
-  command->add_option("--threads", options->threads, "default: all CPUs of this process");
+  command->add_option("--threads", options->threads,
+                      "default: all CPUs of this process, or OMP_NUM_THREADS");
   command->add_option("--steps", options->steps, "timed steps per process")->capture_default_str();
   command->add_option("--warmup", options->warmup, "steps before them")->capture_default_str();
   command->add_option("--processes", options->processes, "and half as many with another seed")

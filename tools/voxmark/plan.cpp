@@ -12,12 +12,14 @@
 #include "backends/registry.h"
 #include "base/json.h"
 #include "base/number_text.h"
+#include "base/tell.h"
 #include "benches/case_spec.h"
 #include "benches/environment.h"
 #include "benches/memory_room.h"
 #include "benches/suite.h"
 #include "tools/voxmark/largest_fit.h"
 #include "tools/voxmark/model_options.h"
+#include "tools/voxmark/run_on.h"
 #include "tools/voxmark/subcommand.h"
 
 namespace voxmark {
@@ -27,7 +29,7 @@ struct PlanOptions {
   ModelOptions model;
   std::vector<std::string> backends;
   std::string precision = "fp32";
-  int threads = allowed_cpus();
+  int threads = 1;
   std::string memory, memory_limit, fit;  // bytes as people write them; empty: not given
   bool table = false, json = false;
 };
@@ -204,7 +206,7 @@ ExitCode fit(const PlanOptions& options) {
   for (const RegisteredBackend& entry : asked_backends(options)) {
     const std::string reason = obstacle(entry, program, compile);
     if (!reason.empty()) {
-      fmt::print(options.json ? stderr : stdout, "{:<13} {}\n", entry.name, reason);
+      tell(options.json ? stderr : stdout, "{:<13} {}\n", entry.name, reason);
       continue;
     }
     const UnetOptions& unet = options.model.unet;
@@ -331,8 +333,8 @@ void add_plan(CLI::App& app, Action& action) {
       ->delimiter(',');
   command->add_option("--precision", options->precision, "fp32, bf16 or fp64")
       ->capture_default_str();
-  command->add_option("--threads", options->threads, "of the backend: scratchpads depend on it")
-      ->capture_default_str();
+  const CLI::Option* threads =
+      add_threads_option(*command, options->threads, "of the backend: scratchpads depend on it");
   CLI::Option* memory =
       command->add_option("--memory", options->memory,
                           "of the machine to plan for: 192GiB; default: what is free here");
@@ -352,7 +354,12 @@ void add_plan(CLI::App& app, Action& action) {
       "5: with none. Plans are exact for this machine; with more threads or memory than it has\n"
       "they are estimates, and say so: another machine's scratchpads may differ.\n"
       "Example: voxmark plan --image 240x240x144 --batch 16");
-  command->callback([&action, options] { action = [options] { return plan(*options); }; });
+  command->callback([&action, options, threads] {
+    action = [options, threads] {
+      tell_threads(*threads);
+      return plan(*options);
+    };
+  });
 }
 
 }  // namespace voxmark

@@ -9,6 +9,7 @@
 #include <utility>
 #include <vector>
 
+#include "base/tell.h"
 #include "benches/environment.h"
 #include "benches/process_status.h"
 #include "tools/voxmark/run_on.h"
@@ -37,7 +38,7 @@ struct PredictFlags {
   std::string backend = "onednn";
   std::string precision = "fp32";
   std::string memory_limit;
-  int threads = allowed_cpus();
+  int threads = 1;
   std::string tile;
   bool overlays = false;
   bool json = false;
@@ -53,7 +54,7 @@ struct Scan {
 Scan read_scan(const std::string& path, std::int64_t channels) {
   NiftiImage image = read_nifti(path, channels);
   for (const std::string& warning : image.header.warnings) {
-    fmt::print(stderr, "warning: {}: {}\n", path, warning);
+    tell(stderr, "warning: {}: {}\n", path, warning);
   }
   Scan scan;
   const std::vector<std::int64_t>& shape = image.header.shape;
@@ -227,7 +228,7 @@ ExitCode predict(const PredictFlags& flags) {
       for (std::size_t i = 0; i < part.count; ++i) {
         Subject subject = part.load(i, channels);
         for (const std::string& warning : subject.warnings) {
-          fmt::print(stderr, "warning: {}\n", warning);
+          tell(stderr, "warning: {}\n", warning);
         }
         add({std::move(subject), part.affine(i), true});
       }
@@ -268,12 +269,17 @@ void add_predict(CLI::App& app, Action& action) {
                       "the memory allows it");
   command->add_option("--backend", flags->backend, "voxmark list backends")->capture_default_str();
   command->add_option("--precision", flags->precision, "fp32, fp64 or bf16")->capture_default_str();
-  command->add_option("--threads", flags->threads, "of the backend")->capture_default_str();
+  const CLI::Option* threads = add_threads_option(*command, flags->threads, "of the backend");
   command->add_option("--memory-limit", flags->memory_limit, "8GiB; default: what there is");
   command->add_flag("--json", flags->json, "files and scores as JSON");
   command->footer(
       "Example: voxmark predict run/best.safetensors --data Task04_Hippocampus --overlays");
-  command->callback([&action, flags] { action = [flags] { return predict(*flags); }; });
+  command->callback([&action, flags, threads] {
+    action = [flags, threads] {
+      tell_threads(*threads);
+      return predict(*flags);
+    };
+  });
 }
 
 }  // namespace voxmark

@@ -8,6 +8,7 @@
 #include <string>
 
 #include "backends/registry.h"
+#include "base/tell.h"
 #include "benches/environment.h"
 #include "benches/interleave.h"
 #include "benches/interrupt.h"
@@ -17,6 +18,7 @@
 #include "benches/sweep.h"
 #include "results/case_table.h"
 #include "tools/voxmark/conclusions.h"
+#include "tools/voxmark/run_on.h"
 #include "tools/voxmark/subcommand.h"
 #include "workloads/decathlon.h"
 #include "workloads/phantom.h"
@@ -41,12 +43,12 @@ constexpr std::uint64_t kOrderSeed = 1;
 std::string phantom_folder(const std::string& out) {
   std::string folder = out + "/data";
   if (std::filesystem::exists(folder + "/dataset.json")) {
-    fmt::print(stderr, "Phantom data set: {} (already there)\n", folder);
+    tell(stderr, "Phantom data set: {} (already there)\n", folder);
     return folder;
   }
   const PhantomOptions phantom;
-  fmt::print(stderr, "Phantom data set: writing {} heads of {} to {}\n", phantom.subjects,
-             to_string(phantom.dims), folder);
+  tell(stderr, "Phantom data set: writing {} heads of {} to {}\n", phantom.subjects,
+       to_string(phantom.dims), folder);
   write_phantom_dataset(folder, phantom);
   return folder;
 }
@@ -71,7 +73,7 @@ Dims image_within(const std::string& folder, const Dims& largest) {
 
 // Every backend but `example`, which is naive under another name. naive runs once: it is there to
 // be compared with, and takes longer than all others together.
-std::vector<CaseSpec> quickstart_cases(const std::string& data, const Dims& image, int cpus) {
+std::vector<CaseSpec> quickstart_cases(const std::string& data, const Dims& image, int threads) {
   Grid fast;
   fast.image = {image};
   fast.data = {data};
@@ -81,7 +83,7 @@ std::vector<CaseSpec> quickstart_cases(const std::string& data, const Dims& imag
   Suite suite;
   suite.grids = {fast};
   suite.repeats = kProcesses;
-  std::vector<CaseSpec> cases = expand(suite, cpus);
+  std::vector<CaseSpec> cases = expand(suite, threads);
 
   CaseSpec reference = cases.front();
   reference.backend = "naive";
@@ -111,13 +113,13 @@ bool fits(const Dims& image, const CompileOptions& compile, std::int64_t room_by
 }
 
 void print_conclusions(const std::vector<CaseSummary>& cases, const std::string& data,
-                       const Dims& measured, int cpus) {
+                       const Dims& measured, int threads) {
   std::string planner = kFastest;
   if (find_backend(planner).backend == nullptr) {
     planner = "naive";
   }
   CompileOptions compile;
-  compile.threads = cpus;
+  compile.threads = threads;
   const std::int64_t room_bytes = memory_room().bytes;
   const Dims larger = image_within(data, kNextImage);
   CompileOptions limited = compile;
@@ -137,13 +139,13 @@ ExitCode quickstart(const QuickstartOptions& options) {
     throw_bad_input("--out {}: cannot be made a folder: {}", options.out, failure.message());
   }
   const std::string data = options.data.empty() ? phantom_folder(options.out) : options.data;
-  const int cpus = allowed_cpus();
+  const int threads = told_default_threads();
   const Dims image = image_within(data, kImage);
-  const std::vector<CaseSpec> listed = quickstart_cases(data, image, cpus);
+  const std::vector<CaseSpec> listed = quickstart_cases(data, image, threads);
   const std::vector<CaseSpec> cases = interleave(listed, kOrderSeed);
-  check_before_start(cases, cpus);
-  fmt::print(stderr, "{} runs of a training step at {} on {} threads\n", cases.size(),
-             to_string(image), cpus);
+  check_before_start(cases, allowed_cpus());
+  tell(stderr, "{} runs of a training step at {} on {} threads\n", cases.size(), to_string(image),
+       threads);
 
   SweepOptions sweep;
   sweep.cases = cases;
@@ -159,7 +161,7 @@ ExitCode quickstart(const QuickstartOptions& options) {
       summarise(in_listed_order(result.report.records, listed));
   fmt::print("\n{}\nReport: {}\n", render_text(case_table(summaries, kPaperBaseline)), sweep.out);
   if (result.code != ExitCode::interrupted && result.code != ExitCode::terminated) {
-    print_conclusions(summaries, data, image, cpus);
+    print_conclusions(summaries, data, image, threads);
   }
   return result.code;
 }

@@ -8,6 +8,7 @@
 
 #include "base/atomic_file.h"
 #include "base/sha256.h"
+#include "base/tell.h"
 #include "benches/environment.h"
 #include "benches/interleave.h"
 #include "benches/interrupt.h"
@@ -20,6 +21,7 @@
 #include "results/journal.h"
 #include "results/training_report.h"
 #include "tools/voxmark/largest_image.h"
+#include "tools/voxmark/run_on.h"
 #include "tools/voxmark/subcommand.h"
 #include "workloads/cost.h"
 
@@ -118,13 +120,12 @@ bool goes_on(const std::string& out, const std::string& cases_sha256, double bud
 
 SweepResult measure(const Options& options, const Claims& claims) {
   const Suite suite = suite_of(options);
-  const int cpus = allowed_cpus();
   const double budget = options.budget_seconds > 0 ? options.budget_seconds
                         : options.quick            ? kQuickSeconds
                                                    : kFullSeconds;
   SweepOptions sweep;
-  sweep.cases = in_order(suite, expand(suite, cpus));
-  check_before_start(sweep.cases, cpus);
+  sweep.cases = in_order(suite, expand(suite, told_default_threads(suite)));
+  check_before_start(sweep.cases, allowed_cpus());
   Json cases = Json::array();
   for (const CaseSpec& spec : sweep.cases) {
     cases.push_back(to_json(spec));
@@ -148,14 +149,13 @@ SweepResult measure(const Options& options, const Claims& claims) {
                    {"baseline", suite.baseline}};
   for (const Peer& peer : peers()) {
     if (!peer_command(peer)) {
-      fmt::print(stderr, "{}: {}\n", peer.name, kPeerNotInstalled);
+      tell(stderr, "{}: {}\n", peer.name, kPeerNotInstalled);
     }
   }
-  fmt::print(
-      stderr,
-      "{} runs and more if there is time, none begun after {:.0f} min; stop at any time, and "
-      "the same command goes on\n",
-      sweep.cases.size(), budget / 60);
+  tell(stderr,
+       "{} runs and more if there is time, none begun after {:.0f} min; stop at any time, and "
+       "the same command goes on\n",
+       sweep.cases.size(), budget / 60);
   catch_interrupts();
   Progress progress(stderr, sweep.cases.size());
   return run_sweep(sweep, progress);
@@ -193,8 +193,8 @@ ExitCode reproduce(const Options& options) {
     result.report.header.details["findings"] = to_json(findings);
     result.report.header.details["wall_seconds"] = wall_seconds(result.report);
     write_report(out_of(options), result.report);
-    fmt::print(stderr, "{} records in {}, measured in {:.1f} min\n", result.report.records.size(),
-               out_of(options), wall_seconds(result.report) / 60);
+    tell(stderr, "{} records in {}, measured in {:.1f} min\n", result.report.records.size(),
+         out_of(options), wall_seconds(result.report) / 60);
   }
   const std::string text = render_markdown(claims, result.report, findings);
   if (options.json) {

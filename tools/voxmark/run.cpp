@@ -8,6 +8,7 @@
 
 #include "backends/registry.h"
 #include "base/error.h"
+#include "base/tell.h"
 #include "benches/counters.h"
 #include "benches/environment.h"
 #include "benches/interleave.h"
@@ -23,6 +24,7 @@
 #include "results/case_table.h"
 #include "results/step_profile.h"
 #include "results/summary.h"
+#include "tools/voxmark/run_on.h"
 #include "tools/voxmark/subcommand.h"
 
 namespace voxmark {
@@ -56,7 +58,7 @@ const std::map<std::string, std::string> kHelp = {
     {"channels", "input channels, with commas"},
     {"classes", "labels besides background, with commas"},
     {"filters", "of the finest level, with commas"},
-    {"threads", "with commas; default: all CPUs of this process"},
+    {"threads", "with commas; default: all CPUs of this process, or OMP_NUM_THREADS"},
     {"precision", "fp32, fp64 or bf16, with commas"},
     {"data", "synthetic, phantom or a Decathlon folder, with commas"},
     {"isa", "avx, avx2, avx512: what kernels may use, with commas (ci/isa builds ours)"},
@@ -158,21 +160,19 @@ void print_cases(std::FILE* stream, const std::vector<CaseSpec>& cases, const Su
   for (const CaseSpec& spec : cases) {
     if (spec.process == 0) {
       const std::string reason = obstacle_of(spec);
-      fmt::print(stream, "  {} filters {} channels {} classes {} threads {} data {}{}\n",
-                 describe(spec), spec.network.filters, spec.network.input_channels,
-                 spec.network.classes, spec.threads, spec.data,
-                 reason.empty() ? "" : ": will be skipped, " + reason);
+      tell(stream, "  {} filters {} channels {} classes {} threads {} data {}{}\n", describe(spec),
+           spec.network.filters, spec.network.input_channels, spec.network.classes, spec.threads,
+           spec.data, reason.empty() ? "" : ": will be skipped, " + reason);
     }
   }
   const auto distinct = std::count_if(cases.begin(), cases.end(),
                                       [](const CaseSpec& spec) { return spec.process == 0; });
   const bool may_grow = suite.stopping.precision_target || suite.stopping.time_budget_seconds;
-  fmt::print(stream, "{} cases x {} processes = {} runs{}{}\n", distinct, suite.repeats,
-             cases.size(),
-             may_grow ? fmt::format(", then up to {} processes of each",
-                                    std::max(suite.stopping.max_processes, suite.repeats))
-                      : "",
-             against ? ", all of them by two builds" : "");
+  tell(stream, "{} cases x {} processes = {} runs{}{}\n", distinct, suite.repeats, cases.size(),
+       may_grow ? fmt::format(", then up to {} processes of each",
+                              std::max(suite.stopping.max_processes, suite.repeats))
+                : "",
+       against ? ", all of them by two builds" : "");
 }
 
 Json request_json(const Options& options, const Suite& suite, const std::string& baseline) {
@@ -194,10 +194,10 @@ ExitCode run(const Options& options) {
   const Suite suite = suite_of(options);
   check_max_repeats(options, suite);
   const int cpus = allowed_cpus();
-  const std::vector<CaseSpec> cases = expand(suite, cpus);
+  const std::vector<CaseSpec> cases = expand(suite, told_default_threads(suite));
   const std::string baseline = baseline_of(suite, cases);
   for (const std::string& warning : check_before_start(cases, cpus)) {
-    fmt::print(stderr, "warning: {}\n", warning);
+    tell(stderr, "warning: {}\n", warning);
   }
   counter_groups(options.counters);
   ThreadSettings threads = thread_settings(options);
@@ -217,11 +217,11 @@ ExitCode run(const Options& options) {
                         {"variables", performance_variables()}};
   const auto warning = numa_warning(machine, threads);
   if (warning) {
-    fmt::print(stderr, "Warning: {}\n", *warning);
+    tell(stderr, "Warning: {}\n", *warning);
   }
   if (const std::string missing = missing_hardware_counters();
       options.counters != "none" && !missing.empty()) {
-    fmt::print(stderr, "No hardware counters: {}\n", missing);
+    tell(stderr, "No hardware counters: {}\n", missing);
   }
 
   SweepOptions sweep;
@@ -262,10 +262,9 @@ ExitCode run(const Options& options) {
     fmt::print("\n{}:\n{}", options.against,
                render_text(case_table(summarise(in_listed_order(result.against.records, cases)),
                                       baseline)));
-    fmt::print(stderr, "Compare {} with {}\n", against_path(options.out), options.out);
+    tell(stderr, "Compare {} with {}\n", against_path(options.out), options.out);
   }
-  fmt::print(stderr, "{} records of {} in {}\n", result.report.records.size(), cases.size(),
-             options.out);
+  tell(stderr, "{} records of {} in {}\n", result.report.records.size(), cases.size(), options.out);
   return result.code;
 }
 

@@ -1,7 +1,11 @@
 #include "tools/voxmark/run_on.h"
 
+#include <algorithm>
+
 #include "backends/registry.h"
 #include "base/error.h"
+#include "base/tell.h"
+#include "benches/default_threads.h"
 #include "benches/environment.h"
 #include "benches/memory_room.h"
 #include "benches/peers.h"
@@ -40,6 +44,31 @@ void check_threads(int threads) {
                     cpus, cpus);
   }
   check_team(threads);
+}
+
+CLI::Option* add_threads_option(CLI::App& command, int& threads, const std::string& help) {
+  threads = default_threads().threads;
+  return command.add_option("--threads", threads, help)->capture_default_str();
+}
+
+int told_default_threads() {
+  const DefaultThreads found = default_threads();
+  for (const std::string& note : found.notes) {
+    tell(stderr, "{}\n", note);
+  }
+  return found.threads;
+}
+
+int told_default_threads(const Suite& suite) {
+  const bool all_named =
+      std::ranges::none_of(suite.grids, [](const Grid& grid) { return grid.threads.empty(); });
+  return all_named ? default_threads().threads : told_default_threads();
+}
+
+void tell_threads(const CLI::Option& threads) {
+  if (threads.count() == 0) {
+    told_default_threads();
+  }
 }
 
 void check_at_least(const char* flag, std::int64_t value, std::int64_t least) {

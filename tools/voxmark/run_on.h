@@ -5,6 +5,8 @@
 #include <string>
 
 #include "backends/backend.h"
+#include "benches/suite.h"
+#include "tools/voxmark/subcommand.h"
 
 namespace voxmark {
 
@@ -17,6 +19,19 @@ std::int64_t memory_bytes_of(const std::string& limit);
 
 // Throws Error (bad_input) unless 1 to as many as this process may use.
 void check_threads(int threads);
+
+// --threads, of which default_threads() is the default.
+CLI::Option* add_threads_option(CLI::App& command, int& threads, const std::string& help);
+
+// Once the command line has been read: says on standard error what made the default what it is,
+// where it was taken.
+void tell_threads(const CLI::Option& threads);
+
+// The default, and the same words.
+int told_default_threads();
+
+// The default for the grids that name no threads, and the same words where there is one.
+int told_default_threads(const Suite& suite);
 
 // Throws Error (bad_input) naming the flag.
 void check_at_least(const char* flag, std::int64_t value, std::int64_t least);

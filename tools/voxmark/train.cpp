@@ -15,6 +15,7 @@
 
 #include "base/atomic_file.h"
 #include "base/number_text.h"
+#include "base/tell.h"
 #include "benches/build_info.h"
 #include "benches/environment.h"
 #include "benches/interrupt.h"
@@ -149,13 +150,13 @@ void apply_preset(const CLI::App& command, TrainFlags& flags) {
 // Before anything of the run's size is allocated. False: it does not fit.
 bool print_estimate(const TrainingOptions& options, const SubjectParts& parts) {
   const Estimate guess = estimate(options, parts);
-  fmt::print(stderr,
-             "estimated from a small step: {:.3g} s per step of {} image(s) of {}, {} in all; it "
-             "takes {} of memory: {} ({} there){}\n",
-             guess.step_seconds, options.batch, to_string(options.image),
-             human_seconds(guess.total_seconds), bytes_text(guess.bytes),
-             guess.fits ? "fits" : "does not fit", bytes_text(options.memory_bytes),
-             guess.tiled ? ", with predictions in tiles" : "");
+  tell(stderr,
+       "estimated from a small step: {:.3g} s per step of {} image(s) of {}, {} in all; it "
+       "takes {} of memory: {} ({} there){}\n",
+       guess.step_seconds, options.batch, to_string(options.image),
+       human_seconds(guess.total_seconds), bytes_text(guess.bytes),
+       guess.fits ? "fits" : "does not fit", bytes_text(options.memory_bytes),
+       guess.tiled ? ", with predictions in tiles" : "");
   return guess.fits;
 }
 
@@ -199,13 +200,12 @@ class TrainingScreen : public TrainingObserver {
   TrainingScreen(const TrainFlags& flags, const Json& frame)
       : flags_(flags), frame_(frame), terminal_(isatty(STDERR_FILENO) == 1) {}
 
-  void warning(const std::string& text) override { fmt::print(stderr, "warning: {}\n", text); }
+  void warning(const std::string& text) override { tell(stderr, "warning: {}\n", text); }
 
   void forecast(const Forecast& forecast) override {
-    fmt::print(stderr,
-               "predicted: {:.3g} s per step, {} per epoch, {} in all; {} of memory planned\n",
-               forecast.step_seconds, human_seconds(forecast.epoch_seconds),
-               human_seconds(forecast.total_seconds), bytes_text(forecast.planned_bytes));
+    tell(stderr, "predicted: {:.3g} s per step, {} per epoch, {} in all; {} of memory planned\n",
+         forecast.step_seconds, human_seconds(forecast.epoch_seconds),
+         human_seconds(forecast.total_seconds), bytes_text(forecast.planned_bytes));
   }
 
   void step(int epoch, std::int64_t step, std::int64_t steps, double loss,
@@ -214,28 +214,27 @@ class TrainingScreen : public TrainingObserver {
     const std::chrono::duration<double> silence = now - last_line_;
     if (!terminal_ && (silence.count() < flags_.progress_seconds || step == steps)) return;
     last_line_ = now;
-    fmt::print(stderr, "{}epoch {} step {}/{}: loss {:.4f}; about {} left{}",
-               terminal_ ? "\r\033[K" : "", epoch, step, steps, loss, human_seconds(seconds_left),
-               terminal_ ? "" : "\n");
+    tell(stderr, "{}epoch {} step {}/{}: loss {:.4f}; about {} left{}", terminal_ ? "\r\033[K" : "",
+         epoch, step, steps, loss, human_seconds(seconds_left), terminal_ ? "" : "\n");
     std::fflush(stderr);
   }
 
   void epoch(const TrainingResult& so_far, double seconds_left) override {
     const EpochRecord& record = so_far.epochs.back();
-    if (terminal_) fmt::print(stderr, "\r\033[K");
-    fmt::print("epoch {}: {:.1f} s, {:.3g} s/image, {:.1f}% waiting; training {}", record.epoch,
-               record.seconds, record.seconds_per_image(), 100 * record.waiting_share(),
-               scores_text(record.training));
-    if (record.validation) fmt::print("; validation {}", scores_text(*record.validation));
-    fmt::print("{}; about {} left\n", record.best ? " (best)" : "", human_seconds(seconds_left));
+    if (terminal_) tell(stderr, "\r\033[K");
+    tell(stdout, "epoch {}: {:.1f} s, {:.3g} s/image, {:.1f}% waiting; training {}", record.epoch,
+         record.seconds, record.seconds_per_image(), 100 * record.waiting_share(),
+         scores_text(record.training));
+    if (record.validation) tell(stdout, "; validation {}", scores_text(*record.validation));
+    tell(stdout, "{}; about {} left\n", record.best ? " (best)" : "", human_seconds(seconds_left));
     std::fflush(stdout);
     last_line_ = std::chrono::steady_clock::now();
     write(so_far, Json());
   }
 
   void tested(const TestCase& scored, std::size_t number, std::size_t count) override {
-    fmt::print("test {}/{}: {} {}: {}\n", number, count, scored.name, to_string(scored.dims),
-               dice_text(scored.scores));
+    tell(stdout, "test {}/{}: {} {}: {}\n", number, count, scored.name, to_string(scored.dims),
+         dice_text(scored.scores));
   }
 
   bool stop() override { return pending_interrupt() != 0; }
@@ -338,12 +337,12 @@ ExitCode run_training(const TrainFlags& flags) {
   const RunFolder folder(flags.out);
   const bool resume = goes_on(flags);
   const Json frame = report_frame(flags, options, parts);
-  fmt::print(stderr, "{}: {} cases to train on, {} for validation, {} for the test\n", flags.data,
-             parts.training.count, parts.validation.count, parts.test.count);
+  tell(stderr, "{}: {} cases to train on, {} for validation, {} for the test\n", flags.data,
+       parts.training.count, parts.validation.count, parts.test.count);
   catch_interrupts();
   TrainingScreen screen(flags, frame);
   if (!is_phantom(flags.data)) {
-    fmt::print(stderr, "reading every case once, so that a broken file is found now\n");
+    tell(stderr, "reading every case once, so that a broken file is found now\n");
     read_every_case(
         parts, options.network.input_channels, options.readers,
         [] { return pending_interrupt() != 0; },
@@ -360,7 +359,6 @@ ExitCode run_training(const TrainFlags& flags) {
 void add_train(CLI::App& app, Action& action) {
   const auto flags = std::make_shared<TrainFlags>();
   flags->training.epochs = 25;
-  flags->training.threads = allowed_cpus();
   CLI::App* command = app.add_subcommand("train", "Trains the model on a data set, and scores it");
   command
       ->add_option("--data", flags->data,
@@ -379,8 +377,8 @@ void add_train(CLI::App& app, Action& action) {
       ->capture_default_str();
   command->add_option("--backend", flags->backend, "voxmark list backends")->capture_default_str();
   command->add_option("--precision", flags->precision, "fp32, fp64 or bf16")->capture_default_str();
-  command->add_option("--threads", flags->training.threads, "of the backend")
-      ->capture_default_str();
+  const CLI::Option* threads =
+      add_threads_option(*command, flags->training.threads, "of the backend");
   command->add_option("--memory-limit", flags->memory_limit, "8GiB; default: what there is");
   command->add_option("--seed", flags->training.seed, "of weights, order and augmentation")
       ->capture_default_str();
@@ -421,9 +419,10 @@ void add_train(CLI::App& app, Action& action) {
       "smaller "
       "than --image are padded by their own edges.\n"
       "Example: voxmark train --data Task04_Hippocampus --image 48x64x48 --epochs 25 --out run");
-  command->callback([&action, flags, command] {
-    action = [flags, command] {
+  command->callback([&action, flags, command, threads] {
+    action = [flags, command, threads] {
       apply_preset(*command, *flags);
+      tell_threads(*threads);
       return run_training(*flags);
     };
   });

@@ -13,6 +13,7 @@
 
 #include "base/atomic_file.h"
 #include "base/number_text.h"
+#include "base/tell.h"
 #include "benches/child_process.h"
 #include "benches/environment.h"
 #include "benches/interrupt.h"
@@ -95,7 +96,7 @@ void run_one(const TricksFlags& flags, const TrickOptions& options, const Trick&
   while (true) {
     const ChildProcess::Read read = child.read_line(line, kPatienceSeconds);
     if (read != ChildProcess::Read::line) break;
-    fmt::print(stderr, "{}, seed {}: {}\n", trick.name, seed, line);
+    tell(stderr, "{}, seed {}: {}\n", trick.name, seed, line);
   }
   if (const int signal = pending_interrupt(); signal != 0) {
     constexpr double kStopSeconds = 30;  // for a step and a checkpoint; then it is killed
@@ -218,7 +219,7 @@ ExitCode run_tricks(const TricksFlags& flags) {
   const std::vector<Trick> tricks =
       tricks_of(options, static_cast<std::int64_t>(parts.training.count));
   const std::string warning = too_few_steps(tricks, options.epochs);
-  if (!warning.empty()) fmt::print(stderr, "warning: {}\n", warning);
+  if (!warning.empty()) tell(stderr, "warning: {}\n", warning);
   if (flags.dry_run) {
     for (const Trick& trick : tricks) {
       fmt::print("{}\n", fmt::join(command_of(flags, options, trick, 1), " "));
@@ -252,7 +253,6 @@ ExitCode run_tricks(const TricksFlags& flags) {
 void add_tricks(CLI::App& app, Action& action) {
   const auto flags = std::make_shared<TricksFlags>();
   flags->model.batch = 4;
-  flags->common.threads = allowed_cpus();
   CLI::App* command = app.add_subcommand(
       "tricks", "What down-sampling, tiles, small batches and fewer filters cost in accuracy");
   command->add_option("--data", flags->common.data, "Decathlon folder, or phantom:N")->required();
@@ -265,7 +265,8 @@ void add_tricks(CLI::App& app, Action& action) {
       ->capture_default_str();
   command->add_option("--precision", flags->common.precision, "fp32, fp64 or bf16")
       ->capture_default_str();
-  command->add_option("--threads", flags->common.threads, "of the backend")->capture_default_str();
+  const CLI::Option* threads =
+      add_threads_option(*command, flags->common.threads, "of the backend");
   command->add_option("--memory-limit", flags->common.memory_limit, "of each run, 8GiB");
   command->add_option("--out", flags->out, "folder: a run each, tricks.json and tricks.md")
       ->capture_default_str();
@@ -274,7 +275,12 @@ void add_tricks(CLI::App& app, Action& action) {
       "All runs have the same images and the same split. A stopped suite goes on with the same "
       "command.\n"
       "Example: voxmark tricks --data phantom:40 --image 64 --epochs 60 --seeds 3");
-  command->callback([&action, flags] { action = [flags] { return run_tricks(*flags); }; });
+  command->callback([&action, flags, threads] {
+    action = [flags, threads] {
+      tell_threads(*threads);
+      return run_tricks(*flags);
+    };
+  });
 }
 
 }  // namespace voxmark

@@ -12,9 +12,9 @@
 #include "backends/registry.h"
 #include "base/error.h"
 #include "base/json.h"
-#include "benches/environment.h"
 #include "benches/verifier.h"
 #include "tools/voxmark/model_options.h"
+#include "tools/voxmark/run_on.h"
 #include "tools/voxmark/subcommand.h"
 #include "workloads/synthetic.h"
 
@@ -26,7 +26,7 @@ struct VerifyOptions {
   std::vector<std::string> backends;    // empty: all
   std::vector<std::string> references;  // files; empty: naive in double, computed here
   std::string precision;                // empty: see precisions()
-  int threads = allowed_cpus();
+  int threads = 1;
   int steps = 0;
   std::uint64_t seed = 1;
   bool json = false;
@@ -307,7 +307,7 @@ void add_verify(CLI::App& app, Action& action) {
   add_model_options(*command, options->model);
   command->add_option("--precision", options->precision,
                       "fp32, fp64 or bf16; when left out fp32, and fp64 too against recorded runs");
-  command->add_option("--threads", options->threads, "of the backend")->capture_default_str();
+  const CLI::Option* threads = add_threads_option(*command, options->threads, "of the backend");
   command
       ->add_option("--steps", options->steps,
                    "training steps whose losses are compared too; naive in double runs as many")
@@ -323,7 +323,12 @@ void add_verify(CLI::App& app, Action& action) {
       "Exit code 0: verified, 1: a mismatch or a program that fails, 5: nothing here could be "
       "verified.\n"
       "Example: voxmark verify --backend eigen,onednn --image 64x64x48");
-  command->callback([&action, options] { action = [options] { return verify(*options); }; });
+  command->callback([&action, options, threads] {
+    action = [options, threads] {
+      tell_threads(*threads);
+      return verify(*options);
+    };
+  });
 }
 
 }  // namespace voxmark
