@@ -89,14 +89,23 @@ struct ByteReader::State {
     return done;
   }
 
-  // A gzip file may hold several members one after the other (RFC 1952, 2.2), and nothing else.
+  // A gzip file may hold several members one after the other (RFC 1952, 2.2), with zeros behind
+  // each, as tapes and block devices pad them, and nothing else.
   void end_member() {
+    skip_zeros();
     if (starts_with_gzip_magic()) {
       inflateReset(&stream);
     } else if (begin != end) {
       throw_bad_input("gzip: {}: bytes that are not gzip follow the end of the stream", path);
     } else {
       finished = true;
+    }
+  }
+
+  void skip_zeros() {
+    while (begin < end || refill()) {
+      if (input[begin] != 0) return;
+      ++begin;
     }
   }
 

@@ -26,7 +26,8 @@ class ByteReader {
 
   // Fills `bytes` and returns its size, or less at the end of the stream. The end is reached only
   // by asking for a byte past the last one; that is when the checksum and length of a gzip stream
-  // are checked. Throws Error (bad_input) on damage, truncation, and bytes behind a gzip stream.
+  // are checked. Throws Error (bad_input) on damage, truncation, and bytes behind a gzip stream
+  // that are not zero.
   std::size_t read(std::span<std::byte> bytes);
 
   bool compressed() const;

@@ -92,25 +92,39 @@ void NiftiReader::check_file_size() {
   }
 }
 
-// Extensions fill the space up to vox_offset: esize, ecode, esize - 8 bytes of content.
+// Extensions fill the space up to vox_offset: esize, ecode, esize - 8 bytes of content. Sizes that
+// were not rounded up to 16 are taken as they are, as by nibabel; what is no size behind one of
+// them ends the list. The voxels begin at vox_offset, whatever extensions say.
 void NiftiReader::read_extensions() {
   constexpr std::uint64_t kUnit = 16;  // the standard's: every esize is a multiple
+  constexpr std::int64_t kLeast = 8;   // esize and ecode
+  bool rounded = true;
   while (header_.vox_offset - position_ >= kUnit) {
     std::array<std::byte, 4> size_bytes{};
     read_exactly(size_bytes);
     if (header_.big_endian != (std::endian::native == std::endian::big)) {
       std::reverse(size_bytes.begin(), size_bytes.end());
     }
-    const auto size = std::bit_cast<std::int32_t>(size_bytes);
-    const std::uint64_t room = header_.vox_offset - (position_ - size_bytes.size());
-    if (size < static_cast<std::int32_t>(kUnit) || size % static_cast<std::int32_t>(kUnit) != 0 ||
-        static_cast<std::uint64_t>(size) > room) {
+    const std::int64_t size = std::bit_cast<std::int32_t>(size_bytes);
+    const auto room =
+        static_cast<std::int64_t>(header_.vox_offset - (position_ - size_bytes.size()));
+    const bool is_multiple = size % static_cast<std::int64_t>(kUnit) == 0;
+    const bool is_size = size >= kLeast && size < room + static_cast<std::int64_t>(kUnit) &&
+                         (size <= room || !is_multiple);
+    if (!is_size && !rounded) return;
+    if (!is_size) {
       throw_bad_input(
           "nifti: {}: extension {}: esize = {}, expected a multiple of 16 up to the {} "
           "bytes before vox_offset",
           bytes_.path(), extension_count_, size, room);
     }
-    skip_bytes(static_cast<std::uint64_t>(size) - size_bytes.size());
+    if (!is_multiple && rounded) {
+      rounded = false;
+      header_.warnings.push_back(
+          fmt::format("extension {}: esize = {}, expected a multiple of 16: read as it is",
+                      extension_count_, size));
+    }
+    skip_bytes(static_cast<std::uint64_t>(std::min(size, room)) - size_bytes.size());
     ++extension_count_;
   }
 }
@@ -159,18 +173,25 @@ void NiftiReader::finish() {
   }
 }
 
-NiftiImage read_nifti(const std::string& path, std::int64_t channels, NonFinite non_finite) {
-  NiftiReader reader(path);
-  const NiftiHeader& header = reader.header();
-  if (header.shape.size() != 3 && header.shape.size() != 4) {
+std::vector<std::int64_t> require_volume(const NiftiHeader& header, const std::string& path) {
+  std::optional<std::vector<std::int64_t>> shape = header.volume_shape();
+  if (!shape) {
     throw_bad_input("nifti: {}: shape {}, expected 3 dimensions, or 4 with the channels last", path,
                     fmt::join(header.shape, "x"));
   }
-  const std::int64_t available = header.shape.size() == 4 ? header.shape[3] : 1;
+  return *std::move(shape);
+}
+
+NiftiImage read_nifti(const std::string& path, std::int64_t channels, NonFinite non_finite) {
+  NiftiReader reader(path);
+  const NiftiHeader& header = reader.header();
+  const std::vector<std::int64_t> shape = require_volume(header, path);
+  const std::int64_t available = shape.size() == 4 ? shape[3] : 1;
   if (channels > available) {
     throw_bad_input("nifti: {}: {} channels, expected at least {}", path, available, channels);
   }
   NiftiImage image{header, channels == 0 ? available : channels, {}};
+  image.header.shape = shape;
   image.values.resize(static_cast<std::size_t>(header.voxels() / available * image.channels));
 
   std::vector<double> block(kBlockBytes / sizeof(double));

@@ -17,7 +17,8 @@ class NiftiReader {
  public:
   // Opens the file and reads its header and extensions. Throws Error (bad_input) on everything that
   // parse_nifti_header() refuses, on bad extension sizes, and on a file too small. Bytes behind the
-  // voxels of a file that is not compressed are a warning in the header.
+  // voxels of a file that is not compressed are a warning in the header, and so are extension sizes
+  // that are not rounded up to 16.
   explicit NiftiReader(const std::string& path);
 
   const NiftiHeader& header() const { return header_; }
@@ -52,12 +53,15 @@ struct NiftiImage {
   std::vector<float> values;  // x fastest, then y, z, channel
 };
 
+// header.volume_shape(). Throws Error (bad_input) where there is none.
+std::vector<std::int64_t> require_volume(const NiftiHeader& header, const std::string& path);
+
 enum class NonFinite { reject, allow };
 
-// Reads a 3D image (one channel) or the first `channels` of a 4D one; 0 means all of them. The rest
-// of the file is still read, for its checksum. Throws Error (bad_input) as NiftiReader does, on
-// other numbers of dimensions, too few channels, and, by default, voxels that are NaN or infinite
-// in float (with their count).
+// Reads a 3D image (one channel) or the first `channels` of a 4D one; 0 means all of them; the
+// shape in the header that is returned is its volume_shape(). The rest of the file is still read,
+// for its checksum. Throws Error (bad_input) as NiftiReader does, on other numbers of dimensions,
+// too few channels, and, by default, voxels that are NaN or infinite in float (with their count).
 NiftiImage read_nifti(const std::string& path, std::int64_t channels = 0,
                       NonFinite non_finite = NonFinite::reject);
 

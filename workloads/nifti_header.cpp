@@ -10,6 +10,7 @@
 #include <optional>
 
 #include "base/error.h"
+#include "workloads/file_kind.h"
 
 namespace voxmark {
 namespace {
@@ -66,6 +67,8 @@ bool detect_big_endian(std::span<const std::byte> bytes, const std::string& path
     throw_bad_input("nifti: {}: sizeof_hdr = 540: a NIfTI-2 image (or CIFTI), expected NIfTI-1",
                     path);
   }
+  const std::string kind = file_kind(bytes);
+  if (!kind.empty()) throw_bad_input("nifti: {}: not a NIfTI-1 image but {}", path, kind);
   throw_bad_input("nifti: {}: sizeof_hdr = {}, expected 348: not a NIfTI-1 image", path, little);
 }
 
@@ -141,7 +144,7 @@ std::string_view name_of_refused(int datatype) {
   }
 }
 
-NiftiType read_type(const Fields& fields, const std::string& path) {
+NiftiType read_type(const Fields& fields, const std::string& path, NiftiHeader& header) {
   const int datatype = fields.at<std::int16_t>(kDatatype);
   const std::optional<NiftiType> type = real_type(datatype);
   if (!type) {
@@ -150,10 +153,13 @@ NiftiType read_type(const Fields& fields, const std::string& path) {
         "to int64, float32 or float64",
         path, datatype, name_of_refused(datatype));
   }
+  // As nibabel, ITK and FSL: datatype says it all, and writers forget bitpix.
   const int bitpix = fields.at<std::int16_t>(kBitpix);
   if (bitpix != 8 * bytes_per_voxel(*type)) {
-    throw_bad_input("nifti: {}: bitpix = {}, expected {} for datatype {} ({})", path, bitpix,
-                    8 * bytes_per_voxel(*type), datatype, to_string(*type));
+    header.warnings.push_back(
+        fmt::format("bitpix = {}, expected {} for datatype {} ({}): read by "
+                    "datatype",
+                    bitpix, 8 * bytes_per_voxel(*type), datatype, to_string(*type)));
   }
   return *type;
 }
@@ -230,18 +236,25 @@ std::array<double, 3> voxel_sizes(const Fields& fields) {
 
 // Rotation by the unit quaternion (a, b, c, d), of which the header stores b, c and d.
 // In long double, as nibabel does, because 1 - b^2 - c^2 - d^2 cancels.
-Affine qform_affine(const Fields& fields, const std::string& path) {
+Affine qform_affine(const Fields& fields, const std::string& path, NiftiHeader& header) {
   // nibabel's threshold: three times the epsilon of float32, which is what is stored.
   constexpr long double kNearZero = 3.0L * 0x1p-23L;
+  // Two decimal digits, and what is worse than that is no rotation that a writer meant.
+  constexpr long double kRounding = 0.01L;
   const auto b = static_cast<long double>(fields.at<float>(kQuaternB, 0));
   const auto c = static_cast<long double>(fields.at<float>(kQuaternB, 1));
   const auto d = static_cast<long double>(fields.at<float>(kQuaternB, 2));
   const long double a_squared = 1 - (b * b + c * c + d * d);
-  if (!(a_squared > -kNearZero)) {
+  if (!(a_squared > -kRounding)) {
     throw_bad_input(
         "nifti: {}: quatern_b, c, d = {}, {}, {}: longer than 1, expected part of a "
         "unit quaternion",
         path, static_cast<double>(b), static_cast<double>(c), static_cast<double>(d));
+  }
+  if (!(a_squared > -kNearZero)) {
+    header.warnings.push_back(
+        fmt::format("quatern_b, c, d = {}, {}, {}: longer than 1 by a rounding, read at length 1",
+                    static_cast<double>(b), static_cast<double>(c), static_cast<double>(d)));
   }
   const long double a = a_squared < kNearZero ? 0 : std::sqrt(a_squared);
   const long double s = 2 / (a * a + b * b + c * c + d * d);
@@ -286,7 +299,7 @@ void read_affine(const Fields& fields, const std::string& path, NiftiHeader& hea
     header.affine = sform_affine(fields);
   } else if (header.qform_code != 0) {
     header.affine_source = "qform";
-    header.affine = qform_affine(fields, path);
+    header.affine = qform_affine(fields, path, header);
   } else {
     header.affine_source = "pixdim";
     header.affine = pixdim_affine(fields, header.shape);
@@ -355,6 +368,16 @@ std::int64_t NiftiHeader::voxels() const {
   return product;
 }
 
+std::optional<std::vector<std::int64_t>> NiftiHeader::volume_shape() const {
+  if (shape.size() == 3 || shape.size() == 4) return shape;
+  if (shape.size() < 3) return std::nullopt;
+  std::vector<std::int64_t> volume(shape.begin(), shape.begin() + 3);
+  std::copy_if(shape.begin() + 3, shape.end(), std::back_inserter(volume),
+               [](std::int64_t extent) { return extent > 1; });
+  if (volume.size() > 4) return std::nullopt;
+  return volume;
+}
+
 std::uint64_t NiftiHeader::data_bytes() const {
   return static_cast<std::uint64_t>(voxels() * bytes_per_voxel(type));
 }
@@ -362,6 +385,8 @@ std::uint64_t NiftiHeader::data_bytes() const {
 NiftiHeader parse_nifti_header(std::span<const std::byte> bytes, const std::string& path) {
   if (bytes.size() < kNiftiHeaderBytes) {
     // Say what it is, if enough is there to tell: the header of a pair may be 348 bytes long.
+    const std::string kind = file_kind(bytes);
+    if (!kind.empty()) throw_bad_input("nifti: {}: not a NIfTI-1 image but {}", path, kind);
     if (bytes.size() >= kExtension) check_magic(bytes, path);
     throw_bad_input("nifti: {}: {} bytes, expected at least {} (a NIfTI-1 header)", path,
                     bytes.size(), kNiftiHeaderBytes);
@@ -371,7 +396,7 @@ NiftiHeader parse_nifti_header(std::span<const std::byte> bytes, const std::stri
   check_magic(bytes, path);
   const Fields fields(bytes, header.big_endian);
   header.shape = read_shape(fields, path);
-  header.type = read_type(fields, path);
+  header.type = read_type(fields, path, header);
   header.vox_offset = read_vox_offset(fields, path);
   check_sizes(header, path);
   read_scaling(fields, path, header);

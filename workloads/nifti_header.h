@@ -5,6 +5,7 @@
 #include <array>
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -48,6 +49,10 @@ struct NiftiHeader {
   std::vector<std::string> warnings;  // what was read differently from what the header says
 
   std::int64_t voxels() const;  // product of shape
+  // The shape as x, y, z or x, y, z, channels: of more axes, those of extent 1 behind z are
+  // dropped, of which ITK writes x, y, z, 1, channels. Nothing where that does not lead to a
+  // volume.
+  std::optional<std::vector<std::int64_t>> volume_shape() const;
   std::uint64_t data_bytes() const;
   std::uint64_t total_bytes() const { return vox_offset + data_bytes(); }
 };
@@ -56,7 +61,8 @@ constexpr std::size_t kNiftiHeaderBytes = 352;  // header and the four bytes tha
 
 // Reads the first kNiftiHeaderBytes of a single-file NIfTI-1 image. `bytes` may be shorter, if the
 // file is. Throws Error (bad_input), naming `path` and the field, on everything that is not a
-// NIfTI-1 single file of real scalars, and on every size that is wrong or overflows.
+// NIfTI-1 single file of real scalars, with what it is instead, and on every size that is wrong or
+// overflows.
 NiftiHeader parse_nifti_header(std::span<const std::byte> bytes, const std::string& path);
 
 }  // namespace voxmark
