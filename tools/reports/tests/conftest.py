@@ -24,6 +24,12 @@ class Done:
 Tool = Callable[..., Done]
 
 
+@pytest.fixture(autouse=True)
+def wide(monkeypatch: pytest.MonkeyPatch) -> None:
+    """One line per row of a table, unless a test wants it narrower."""
+    monkeypatch.setenv("COLUMNS", "1000")
+
+
 @pytest.fixture(scope="session")
 def tool() -> Tool:
     """tool("compare", base, new): in this process, as loading the libraries takes seconds."""

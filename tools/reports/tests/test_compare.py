@@ -138,7 +138,7 @@ def test_what_may_be_beyond_the_threshold_is_inconclusive(compare: Any) -> None:
     found = verdict(result, "step_seconds")
     assert found["ratio"] < 1.10 < found["interval"][1]
     assert (code, found["verdict"]) == (4, "slower")
-    assert "more than the 10% that are allowed" in found["reason"]
+    assert "more than the 10% that is allowed" in found["reason"]
 
 
 def test_noise_within_the_threshold_is_no_question_any_more(compare: Any) -> None:

@@ -196,7 +196,7 @@ def test_a_trend_page_marks_the_change(history: History, tmp_path: Path) -> None
     history("add", *files)
     done = history("trend", "-o", tmp_path / "trend.html")
     assert done.returncode == 0, done.stderr
-    assert "2 series, 1 changes" in done.stdout
+    assert "2 series, 1 change\n" in done.stdout
     page = (tmp_path / "trend.html").read_text()
     assert f"{9:040x}"[:12] in page
     assert "+12" in page or "+11" in page

@@ -310,13 +310,50 @@ def test_a_slower_machine_is_told_with_its_certainty(tool: Tool, tmp_path: Path)
     ]
     assert tool("report", *paths, "-o", tmp_path / "x.html").returncode == 0
     told = re.search(
-        r"b.json: onednn takes (\S+) times as long as a.json: onednn at 64x64x64"
+        r"Other: onednn takes (\S+) times as long as Example CPU: onednn at 64x64x64"
         r" \(95% interval: (\S+) to (\S+); p = (\S+)\)",
         text_of(tmp_path / "x.html"),
     )
-    assert told
+    assert told, "by the machines' names, and not by the files'"
     assert float(told[2]) <= float(told[1]) == pytest.approx(2, rel=0.02)
     assert float(told[1]) <= float(told[3]) < 2.1 and float(told[4]) < 0.01
+
+
+def test_the_page_and_compare_call_settled_by_one_rule(tool: Tool, tmp_path: Path) -> None:
+    """Of the same two reports: 5 against 5 processes of six cases show no change at once."""
+
+    def six(factor: float, seed: int) -> list[dict[str, Any]]:
+        return [
+            record
+            for number in range(6)
+            for record in factory.processes(
+                factory.noisy_seconds(5, factor * 0.5, 0.005, 10 * seed + number),
+                image=[16 * (number + 1)] * 3,
+            )
+        ]
+
+    paths = [
+        factory.write(tmp_path / "a.json", factory.report(six(1, 1))),
+        factory.write(tmp_path / "b.json", factory.report(six(0.6, 2))),
+    ]
+    done = tool("compare", *paths)
+    assert done.returncode == 4 and "6 a side can" in done.stdout
+    assert tool("report", *paths, "-o", tmp_path / "x.html").returncode == 0
+    text = text_of(tmp_path / "x.html")
+    assert "b.json: onednn is 1.6" in text and "p = 0.024; not settled)" in text
+
+
+def test_reports_are_called_as_the_user_calls_them(tool: Tool, tmp_path: Path) -> None:
+    paths = [
+        factory.write(tmp_path / name, factory.report(sweep(factor)))
+        for name, factor in (("a.json", 1.0), ("b.json", 0.5))
+    ]
+    labels = ("--label", "old kernels", "--label", "new kernels")
+    assert tool("report", *paths, *labels, "-o", tmp_path / "x.html").returncode == 0
+    text = text_of(tmp_path / "x.html")
+    assert "new kernels: onednn is" in text and "b.json: onednn" not in text
+    done = tool("report", *paths, "--label", "one", "-o", tmp_path / "x.html")
+    assert done.returncode == 64 and "expected one per report, 2" in done.stderr
 
 
 def rows_of(spec: Any) -> list[dict[str, Any]]:
@@ -525,7 +562,7 @@ def test_several_machines_show_their_differences_first(tool: Tool, tmp_path: Pat
     assert names.index("cpu.flags") < names.index("cpu.microcode")
     assert rows[1]["v1"] == "amx_bf16"
     answer = re.search(
-        r"b.json: onednn is (\S+) times as fast as a.json: onednn at 64x64x64",
+        r"Another CPU: onednn is (\S+) times as fast as Example CPU: onednn at 64x64x64",
         text_of(tmp_path / "x.html"),
     )
     assert answer and float(answer[1]) == pytest.approx(1 / 0.6, rel=0.02)

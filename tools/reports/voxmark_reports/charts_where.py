@@ -91,8 +91,7 @@ def waterfall_chart(base: Figure, other: Figure, name: str = "waterfall") -> Cha
 def rivals_waterfall(figures: Sequence[Figure], top: SpeedUp) -> Chart | None:
     """Of the headline's workload, from the nearest rival to the faster of the two."""
     near = rival(figures, top)
-    fastest = top.other if top.is_faster else top.base
-    return waterfall_chart(near, fastest, "waterfall-from-rival") if near else None
+    return waterfall_chart(near.base, near.other, "waterfall-from-rival") if near else None
 
 
 # Opacity by direction, as the colour is the kind of work; 1 where it is not named.

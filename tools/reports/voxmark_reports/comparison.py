@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from voxmark_reports import differences, verdicts
 from voxmark_reports.cases import (
     BROKEN,
+    KERNELS,
     WORDING,
     Case,
     Metric,
@@ -29,6 +30,8 @@ class Options:
     fail_on: dict[str, float | None] = field(default_factory=lambda: dict.fromkeys(DEFAULT_FAIL_ON))
     noise_floor: float = 0.0  # relative; of this machine, from A/A runs
     ignore: frozenset[str] = frozenset()  # "machine", or members of a case
+    machines: bool = False  # sets machines side by side, and judges no change
+    only_common: bool = False  # cases that not all reports have are told, and do not decide
 
     def allowed(self, metric: Metric) -> float | None:
         own = self.fail_on.get(metric.name)
@@ -50,6 +53,7 @@ class Row:
     metric: Metric
     judgements: list[Judgement]
     decides: bool  # counts for the exit code
+    others: list[Case | None]  # what the case was compared with, per new report
 
 
 @dataclass
@@ -61,6 +65,8 @@ class Comparison:
     rows: list[Row]
     extra: list[list[str]]  # cases that only a new report has
     unmeasured: list[str]  # cases of the base without figures, or without one that decides
+    dropped: list[str]  # cases of the base that were left out, as not all reports have them
+    ignored: list[str]  # what differs between paired cases, as it may
     options: Options
 
     def judgements(self) -> list[Judgement]:
@@ -68,7 +74,31 @@ class Comparison:
 
     @property
     def exit_code(self) -> ExitCode:
-        return verdicts.exit_code(self.judgements())
+        code = verdicts.exit_code(self.judgements())
+        if not self.options.machines or code != ExitCode.ANSWER_IS_NO:
+            return code
+        # Slower is an answer there, and no regression.
+        others = [f for f in self.judgements() if f.broken or f.verdict != Verdict.SLOWER]
+        return verdicts.exit_code(others) if others else ExitCode.DONE
+
+    @property
+    def hint(self) -> str:
+        """The other way to compare, where that is what these reports are for."""
+        blocked = any(difference.blocks for difference in self.environment)
+        if self.options.machines and not blocked:
+            return (
+                "These reports are of one machine: without --machines voxmark compare checks them"
+                " for a regression."
+            )
+        if self.options.machines:
+            return ""
+        if not blocked or "machine" in self.options.ignore:
+            return ""
+        return (
+            "This is a regression check, which needs one machine. To set machines side by side,"
+            " with ratios and their intervals: voxmark compare --machines. To take them for one"
+            " machine: --ignore machine."
+        )
 
 
 # Only counters have colons in their names, so that "step_seconds:5" is told what it lacks.
@@ -146,67 +176,141 @@ def _refusal(base: Case, new: Case | None, news: list[Case], blocked: str) -> Ju
     return None
 
 
-def _measure(base: Case, new: Case, metric: Metric) -> Judgement:
+def _measure(base: Case, new: Case, metric: Metric, margin: float) -> Judgement:
     before, after = base.values(metric.name), new.values(metric.name)
     if not before or not after:
         side = "the base" if not before else "the new report"
         return Judgement(Verdict.NOT_COMPARABLE, f"{side} has no such figure")
-    found = verdicts.measure(before, after, metric.exact)
-    if metric.unit == "seconds":
+    is_time = metric.unit == "seconds"
+    found = verdicts.measure(before, after, metric.exact, None if is_time else margin)
+    if is_time:
         found.noisy = base.noisy() or new.noisy()
     return found
+
+
+# What another machine does the same work with.
+_FREE = ("threads", "memory_limit_bytes")
+
+
+def _ignored(options: Options, reports: list[list[Case]]) -> frozenset[str]:
+    """What is asked for; for machines also what they are free to choose, where cases stay apart."""
+    ignore = options.ignore
+    for name in _FREE if options.machines else ():
+        wider = ignore | {name}
+        if all(len({case.key(wider) for case in cases}) == len(cases) for cases in reports):
+            ignore = wider
+    return ignore
+
+
+def _blocks(base: Report, news: list[Report], options: Options) -> list[str]:
+    """Per new report, why none of its figures may be set beside the base's."""
+    if options.machines or "machine" in options.ignore:
+        return [""] * len(news)
+    found = []
+    for report in news:
+        own = differences.environment_differences([base, report])
+        found.append("; ".join(dict.fromkeys(f"{d.blocks}: {d.name}" for d in own if d.blocks)))
+    return found
+
+
+def _deciding_metrics(base: Report, cases: list[Case], options: Options) -> list[Metric]:
+    """Every metric of the base. Raises ToolError for one that is to decide, and is not there."""
+    metrics = metrics_of(cases)
+    if KERNELS.name in options.fail_on:
+        metrics.append(KERNELS)
+    names = [metric.name for metric in metrics]
+    wanted = [n for n in options.fail_on if n not in names and n not in DEFAULT_FAIL_ON]
+    if wanted:
+        raise ToolError(
+            f"--fail-on {wanted[0]}: {base.name} has no such metric; it has"
+            f" {', '.join([*map(clean, names), KERNELS.name])}"
+        )
+    return metrics
+
+
+def _ignored_lines(pairs: list[tuple[Case, Case | None]], ignore: frozenset[str]) -> list[str]:
+    """What differs between paired cases, as it may: once, with the number of cases."""
+    counts: dict[str, int] = {}
+    for base, new in pairs:
+        for name in sorted(ignore) if new else ():
+            before, after = base.spec.get(name), new.spec.get(name) if new else None
+            if before != after:
+                text = clean(f"{name} {before} → {after}")
+                counts[text] = counts.get(text, 0) + 1
+    return [f"{what} (in {_of_cases(count)})" for what, count in counts.items()]
+
+
+def _of_cases(count: int) -> str:
+    return f"{count} case" if count == 1 else f"{count} cases"
 
 
 def compare(base: Report, news: list[Report], options: Options) -> Comparison:
     base_cases = cases_of(base)
     new_cases = [cases_of(report) for report in news]
     _check_ignore(options.ignore, [case for cases in (base_cases, *new_cases) for case in cases])
-    environment = differences.environment_differences([base, *news])
+    environment = differences.environment_differences([base, *news], options.machines)
     if not any(case.has_figures for case in base_cases):
         raise ToolError(f"{base.name}: nothing was measured in it", ExitCode.NOT_COMPARABLE)
-    matched = [_pair(base_cases, cases, options.ignore) for cases in new_cases]
-    blocks = []
-    for report in news:
-        own = differences.environment_differences([base, report])
-        reasons = dict.fromkeys(f"{d.blocks}: {d.name}" for d in own if d.blocks)
-        blocks.append("" if "machine" in options.ignore else "; ".join(reasons))
+    ignore = _ignored(options, [base_cases, *new_cases])
+    matched = [_pair(base_cases, cases, ignore) for cases in new_cases]
+    blocks = _blocks(base, news, options)
+    metrics = _deciding_metrics(base, base_cases, options)
 
-    metrics = metrics_of(base_cases)
-    missing = [name for name in options.fail_on if name not in {m.name for m in metrics}]
-    wanted = [name for name in missing if name not in DEFAULT_FAIL_ON]
-    if wanted:
-        raise ToolError(
-            f"--fail-on {wanted[0]}: {base.name} has no such metric; it has"
-            f" {', '.join(metric.name for metric in metrics)}"
-        )
-
-    rows, unmeasured = [], []
+    rows, unmeasured, dropped = [], [], []
     labels = short_labels(base_cases)
     for position, case in enumerate(base_cases):
         others = [pairs[position][1] for pairs in matched]
+        label = labels[case.key()]
+        if options.only_common and not all(others):
+            dropped.append(label)
+            continue
         if not case.has_figures:
-            unmeasured.append(f"{labels[case.key()]}: {case.outcome} in {base.name}: {case.reason}")
+            unmeasured.append(f"{label}: {case.outcome} in {base.name}: {case.reason}")
             continue
         for metric in metrics:
             # The harness's own cost is known, and not judged.
             decides = metric.name in options.fail_on and case.outcome != "overhead"
-            if not case.values(metric.name):
+            if metric is not KERNELS and not case.values(metric.name):
                 if decides:
-                    unmeasured.append(f"{labels[case.key()]}: no {metric.label} in {base.name}")
+                    unmeasured.append(f"{label}: no {metric.label} in {base.name}")
                 continue
-            judgements = []
-            for cases, other, blocked in zip(new_cases, others, blocks, strict=True):
-                refused = _refusal(case, other, cases, blocked)
-                judgements.append(refused or _measure(case, other, metric))  # type: ignore[arg-type]
-            rows.append(Row(case, labels[case.key()], metric, judgements, decides))
+            judgements = [
+                _refusal(case, other, cases, blocked) or _measured(case, other, metric, options)  # type: ignore[arg-type]
+                for cases, other, blocked in zip(new_cases, others, blocks, strict=True)
+            ]
+            rows.append(Row(case, label, metric, judgements, decides, others))
+    if dropped and not rows:
+        names = ", ".join(report.name for report in news)
+        raise ToolError(
+            f"{names}: no measured case in common with {base.name}", ExitCode.NOT_COMPARABLE
+        )
 
     _decide(rows, options)
     extra = []
     for cases, pairs in zip(new_cases, matched, strict=True):
         used = {id(other) for _, other in pairs}
         extra.append([case.label() for case in cases if id(case) not in used])
-    stages = [differences.stage_changes([(a, b) for a, b in pairs if b]) for pairs in matched]
-    return Comparison(base, news, environment, stages, rows, extra, unmeasured, options)
+    return Comparison(
+        base=base,
+        news=news,
+        environment=environment,
+        stages=[differences.stage_changes([(a, b) for a, b in pairs if b]) for pairs in matched],
+        rows=rows,
+        extra=extra,
+        unmeasured=unmeasured,
+        dropped=dropped,
+        ignored=[line for pairs in matched for line in _ignored_lines(pairs, ignore)],
+        options=options,
+    )
+
+
+def _measured(base: Case, new: Case, metric: Metric, options: Options) -> Judgement:
+    if metric is not KERNELS:
+        return _measure(base, new, metric, options.margin(metric))
+    changed = differences.changed_ops(base, new)
+    if changed is None:
+        return Judgement(Verdict.NOT_COMPARABLE, "a report does not tell its kernels")
+    return verdicts.measure([0.0], [float(changed)], exact=True)
 
 
 def _decide(rows: list[Row], options: Options) -> None:
@@ -223,32 +327,3 @@ def _decide(rows: list[Row], options: Options) -> None:
                     verdicts.decide(found, margin, questions, options.allowed(row.metric))
                     if row.decides:
                         verdicts.settle(found, margin, questions)
-
-
-# Processes per side that are worth a first try, where nothing is known of the noise.
-USUAL_PROCESSES = 10
-
-
-@dataclass
-class Remedy:
-    """What turns an open answer into a verdict, for both states of what is compared."""
-
-    command: str  # without how often
-    total: int  # processes per side
-    more: int  # of them, those that there are not yet
-    anew: bool  # what there is was disturbed, and does not count
-
-
-def remedy(row: Row, found: Judgement) -> Remedy | None:
-    """None where no reasonable number of processes would do, or the report names no command."""
-    command = row.case.records[0].get("reproduce")
-    counts = (len(found.base_values), len(found.new_values))
-    if found.noisy:
-        total = more = max(USUAL_PROCESSES, *counts)
-    elif min(counts) == 1 and found.processes_needed is None:
-        total, more = USUAL_PROCESSES, USUAL_PROCESSES - min(counts)
-    elif found.processes_needed is not None:
-        total, more = found.processes_needed, max(1, found.processes_needed - min(counts))
-    else:
-        return None
-    return Remedy(clean(command), total, more, bool(found.noisy)) if command else None

@@ -11,19 +11,17 @@ from typing import Any
 import orjson
 
 from voxmark_reports.cases import cases_of, shared_members
-from voxmark_reports.comparison import Comparison, Remedy, Row, remedy
-from voxmark_reports.console import print_line, print_table
+from voxmark_reports.comparison import Comparison, Row
+from voxmark_reports.console import Layout, print_line, print_table, width, wrap
 from voxmark_reports.errors import ExitCode
-from voxmark_reports.text import change_text, clean, quantity_text
+from voxmark_reports.noise_advice import noise_lines
+from voxmark_reports.settling import SETTLING, settling_lines
+from voxmark_reports.text import change_text, clean, pair_text, quantity_text, times_text
 from voxmark_reports.verdicts import Judgement, Verdict
 
 FORMATS = ("table", "markdown", "json", "junit", "github")
 MOST_LINES = 12  # of differences of one kind; the rest is counted, and stands in the JSON
 MOST_ROWS = 120  # of a table for people
-SETTLING = (
-    "What would settle the inconclusive ones: run this for the base and for the new state, put each"
-    " state's files into a folder of its own, and compare the folders"
-)
 _URGENCY = (
     Verdict.SLOWER,
     Verdict.NOT_COMPARABLE,
@@ -90,13 +88,15 @@ def verdict_text(row: Row, found: Judgement) -> str:
     return text
 
 
-def change_with_interval(found: Judgement) -> str:
-    if found.ratio is None:
+def change_with_interval(found: Judgement, machines: bool = False) -> str:
+    """New over base as a change; of machines how many times as fast the new one is."""
+    if found.ratio is None or (machines and not found.ratio):
         return "-"
-    text = change_text(found.ratio)
-    if found.interval:
-        text += f" ({change_text(found.interval[0])}..{change_text(found.interval[1])})"
-    return text
+    text = times_text if machines else change_text
+    if not found.interval:
+        return text(found.ratio)
+    ends = reversed(found.interval) if machines else found.interval
+    return f"{text(found.ratio)} ({'..'.join(map(text, ends))})"
 
 
 def summary(result: Comparison) -> str:
@@ -108,6 +108,8 @@ def summary(result: Comparison) -> str:
             counts[word] = counts.get(word, 0) + 1
     code = result.exit_code
     answer = {0: "No regression", 1: "Regression", 3: "Not comparable", 4: "Inconclusive"}[code]
+    if result.options.machines:
+        answer = {0: "Machines", 1: "Machines, a case broke"}.get(code, answer)
     listed = ", ".join(f"{number} {word}" for word, number in counts.items())
     return f"{answer}: {listed or 'nothing to compare'}."
 
@@ -116,7 +118,8 @@ def shared_text(result: Comparison) -> str:
     cases = cases_of(result.base)
     shared = shared_members(cases)
     everything = {"backend", "image", "batch", *cases[0].spec}
-    return cases[0].workload(frozenset(everything - shared))
+    told_apart = {line.split(" ")[0] for line in result.ignored}
+    return cases[0].workload(frozenset((everything - shared) | told_apart))
 
 
 def difference_lines(result: Comparison) -> list[str]:
@@ -148,7 +151,7 @@ def _shortened(lines: list[str]) -> list[str]:
 
 def shown_rows(result: Comparison, every_metric: bool) -> list[Row]:
     def shown(row: Row) -> bool:
-        changed = (Verdict.FASTER, Verdict.SLOWER)
+        changed = () if result.options.machines else (Verdict.FASTER, Verdict.SLOWER)
         return row.decides or any(found.verdict in changed for found in row.judgements)
 
     def rank(row: Row) -> int:
@@ -162,64 +165,7 @@ def shown_rows(result: Comparison, every_metric: bool) -> list[Row]:
     return [row for row in rows if id(row) in chosen]
 
 
-def settling_lines(result: Comparison) -> list[str]:
-    """What would turn open answers into verdicts: a command per case, for either state."""
-    open_answers = [
-        (row, found)
-        for row in result.rows
-        for found in (row.judgements if row.decides else [])
-        if found.code == ExitCode.INCONCLUSIVE
-    ]
-    remedies: dict[str, Remedy] = {}  # of one command the longest
-    hopeless = []
-    for row, found in open_answers:
-        own = remedy(row, found)
-        if own is None:
-            hopeless.append(f"{row.label}, {row.metric.label}")
-        elif own.command not in remedies or own.total > remedies[own.command].total:
-            remedies[own.command] = own
-    lines = [
-        _settling_line(own, number, result.base.op_level)
-        for number, own in enumerate(remedies.values(), 1)
-    ]
-    if any(found.noisy for _, found in open_answers):
-        lines.insert(0, "voxmark doctor  # what disturbs this machine, and what mends it")
-    return lines + [f"# {what}: more than 100 processes would be needed" for what in hopeless]
-
-
-def _settling_line(own: Remedy, number: int, op_level: bool) -> str:
-    """A shell's line, whose file no other line overwrites. The new file goes into a folder with the
-    one that there is: that is one state of more processes."""
-    note = f"  # {own.more} more, {own.total} a side in all"
-    if own.anew:
-        note = f"  # {own.total} a side, without the files of the disturbed ones"
-    if op_level:
-        out = f"--benchmark_out=more-{number}-$i.json"
-        return f"for i in $(seq {own.more}); do {own.command} {out}; done{note}"
-    return f"{own.command} --repeats {own.more} --out more-{number}.json{note}"
-
-
 # ---- Tables ----
-
-
-def _cells(row: Row, found: Judgement) -> list[str]:
-    unit = row.metric.unit
-    adjusted = "-" if found.adjusted_p is None else f"{found.adjusted_p:.2g}"
-    detectable = "-" if found.detectable is None else f"{100 * found.detectable:.1f}%"
-    note = verdict_text(row, found) + (f": {found.reason}" if found.reason else "")
-    base = row.case.values(row.metric.name)  # also where nothing could be set beside it
-    counts = f"{len(base)}:{len(found.new_values)}"
-    return [
-        row.label,
-        row.metric.label,
-        quantity_text(row.case.median(row.metric.name), unit),
-        quantity_text(found.new, unit),
-        counts,
-        change_with_interval(found),
-        adjusted,
-        detectable,
-        note,
-    ]
 
 
 HEADINGS = [
@@ -227,68 +173,137 @@ HEADINGS = [
     "metric",
     "base",
     "new",
-    "processes",
     "change (95% interval)",
+    "verdict",
+    "processes",
     "p, Holm",
     "detectable",
-    "verdict",
+    "why",
 ]
+MACHINE_HEADING = "base / new (95% interval)"
+# What stands on the line of its row at 80 columns; the case goes above, the rest below.
+_LAYOUT = Layout(title=0, folds=(9,), below=(9, 8, 7, 6, 2, 3), styled=5)
+LEGEND = (
+    "p, Holm: how often chance alone gives so much, corrected for all that decides together;"
+    " detectable: the smallest change that this many processes would have found."
+)
+MACHINE_LEGEND = "base / new: above 1 the new one is faster, or needs less. " + LEGEND
 
 
-def _matrix_cells(row: Row) -> list[str]:
+def _detectable(found: Judgement) -> str:
+    return "-" if found.detectable is None else f"{100 * found.detectable:.1f}%"
+
+
+def _p_text(found: Judgement) -> str:
+    """Nothing where equality decides."""
+    return "-" if found.adjusted_p is None else f"{found.adjusted_p:.2g}"
+
+
+def _cells(row: Row, found: Judgement, machines: bool) -> list[str]:
+    # The base's also where nothing could be set beside it.
+    values = found.base_values or row.case.values(row.metric.name)
+    base = found.base if found.base_values else row.case.median(row.metric.name)
+    before, after = pair_text(base, found.new, row.metric.unit)
+    return [
+        row.label,
+        row.metric.label,
+        before,
+        after,
+        change_with_interval(found, machines),
+        verdict_text(row, found),
+        f"{len(values)}:{len(found.new_values)}",
+        _p_text(found),
+        _detectable(found),
+        found.reason,
+    ]
+
+
+def _matrix_cells(row: Row, machines: bool) -> list[str]:
     cells = [row.label, row.metric.label]
     cells.append(quantity_text(row.case.median(row.metric.name), row.metric.unit))
     for found in row.judgements:
-        parts = [change_with_interval(found)] if found.ratio is not None else []
+        parts = [change_with_interval(found, machines)] if found.ratio is not None else []
         if found.adjusted_p is not None:
             parts.append(f"p {found.adjusted_p:.2g}")
         if found.detectable is not None:
-            parts.append(f"detectable {100 * found.detectable:.1f}%")
+            parts.append(f"detectable {_detectable(found)}")
         text = verdict_text(row, found) + (f": {found.reason}" if found.reason else "")
         cells.append("; ".join([text, *parts]))
     return cells
 
 
-def _table_content(result: Comparison, every_metric: bool) -> tuple[list[str], list[list[str]]]:
-    rows = shown_rows(result, every_metric)
-    if len(result.news) == 1:
-        return HEADINGS, [_cells(row, row.judgements[0]) for row in rows]
-    headings = ["case", "metric", result.base.name, *(report.name for report in result.news)]
-    return headings, [_matrix_cells(row) for row in rows]
+def _table_content(
+    result: Comparison, every_metric: bool
+) -> tuple[list[str], list[list[str]], Layout]:
+    rows, machines = shown_rows(result, every_metric), result.options.machines
+    if len(result.news) > 1:
+        headings = ["case", "metric", result.base.name, *(report.name for report in result.news)]
+        new = range(3, len(headings))
+        cells = [_matrix_cells(row, machines) for row in rows]
+        return headings, cells, Layout(title=0, folds=new, below=new)
+    headings = [MACHINE_HEADING if h.startswith("change") and machines else h for h in HEADINGS]
+    return headings, [_cells(row, row.judgements[0], machines) for row in rows], _LAYOUT
+
+
+def _legend(result: Comparison) -> str:
+    return MACHINE_LEGEND if result.options.machines else LEGEND
 
 
 def _sections(result: Comparison) -> list[tuple[str, list[str]]]:
     """Title and lines: what differs, before any statistics."""
-    sections = [("Differences", _shortened(difference_lines(result)))]
+    sections = [
+        ("Noise", noise_lines(result)),
+        ("Differences", _shortened(difference_lines(result))),
+        ("Cases that differ in what may differ", _shortened(result.ignored)),
+    ]
     for report, lines in zip(result.news, stage_lines(result), strict=True):
         suffix = "" if len(result.news) == 1 else f" in {report.name}"
         sections.append((f"Implementations that changed{suffix}", _shortened(lines)))
     for report, labels in zip(result.news, result.extra, strict=True):
         sections.append((f"Only in {report.name}", _shortened(labels)))
+    sections.append((f"Left out, only in {result.base.name}", _shortened(result.dropped)))
     sections.append(("Without figures in the base", _shortened(result.unmeasured)))
     return [(title, lines) for title, lines in sections if lines]
 
 
+def _print_wrapped(text: str, indent: str = "") -> None:
+    for line in wrap(text, width() - len(indent)):
+        print_line(indent + line)
+
+
+def _print_command(line: str) -> None:
+    """Whole, as a shell takes it; a comment may have several lines."""
+    parts = wrap(line, width() - 4) if line.startswith("#") else [line]
+    for position, part in enumerate(parts):
+        print_line(f"  {'# ' if position else ''}{part}")
+
+
 def print_comparison(result: Comparison, every_metric: bool) -> None:
     names = ", ".join(report.name for report in result.news)
-    print_line(f"base {result.base.name}, new {names}")
+    _print_wrapped(f"base {result.base.name}, new {names}")
     if shared := shared_text(result):
-        print_line(f"all cases: {shared}")
+        _print_wrapped(f"all cases: {shared}")
     for title, lines in _sections(result):
         print_line(f"\n{title}:", "bold")
         for line in lines:
-            print_line(f"  {line}")
-    headings, cells = _table_content(result, every_metric)
+            _print_wrapped(line, "  ")
+    print_line("")
+    headings, cells, layout = _table_content(result, every_metric)
     rows = shown_rows(result, every_metric)
     worst = [min((f.verdict for f in row.judgements), key=_URGENCY.index) for row in rows]
-    print_table([clean(h) for h in headings], cells, [_COLOURS[verdict] for verdict in worst])
+    styles = [_COLOURS[verdict] for verdict in worst]
+    print_table([clean(h) for h in headings], cells, styles, layout)
+    print_line("")
+    _print_wrapped(_legend(result))
     if len(rows) == MOST_ROWS < len(result.rows):
         print_line(f"{MOST_ROWS} of {len(result.rows)} rows; --all or --format json has all")
     settling = settling_lines(result)
     if settling:
-        print_line(f"{SETTLING}:")
+        _print_wrapped(f"{SETTLING}:")
         for line in _shortened(settling):
-            print_line(f"  {line}")
+            _print_command(line)
+    if result.hint:
+        _print_wrapped(result.hint)
     print_line(summary(result), "bold")
 
 
@@ -312,10 +327,13 @@ def as_markdown(result: Comparison, every_metric: bool) -> str:
         lines += [f"{_markdown_cell(title)}:", ""]
         lines += [*(f"- {_markdown_cell(line)}" for line in own), ""]
     lines += [f"**{_markdown_cell(summary(result))}**", ""]
-    headings, rows = _table_content(result, every_metric)
+    headings, rows, _ = _table_content(result, every_metric)
     lines.append("| " + " | ".join(_markdown_cell(clean(heading)) for heading in headings) + " |")
     lines.append("|" + " --- |" * len(headings))
     lines += ["| " + " | ".join(_markdown_cell(cell) for cell in row) + " |" for row in rows]
+    lines += ["", _markdown_cell(_legend(result))]
+    if result.hint:
+        lines += ["", _markdown_cell(result.hint)]
     if settling := settling_lines(result):
         lines += ["", f"{SETTLING}:", "", "```sh"]
         lines += [line.replace("```", "") for line in settling] + ["```"]
@@ -339,6 +357,7 @@ def _judgement_json(found: Judgement, report: str) -> dict[str, Any]:
         "new_processes": len(found.new_values),
         "ratio": found.ratio,
         "interval": found.interval,
+        "by_equality": found.exact or found.steady,
         "p_slower": found.p_slower,
         "p_faster": found.p_faster,
         "adjusted_p": found.adjusted_p,
@@ -353,8 +372,11 @@ def as_json(result: Comparison) -> str:
         "schema": "voxmark.comparison/1",
         "base": result.base.name,
         "new": names,
+        "mode": "machines" if result.options.machines else "regression",
         "exit_code": int(result.exit_code),
         "summary": summary(result),
+        "hint": result.hint or None,
+        "noise": noise_lines(result),
         "differences": [
             {"name": d.name, "values": d.values, "blocks": d.blocks} for d in result.environment
         ],
@@ -363,6 +385,8 @@ def as_json(result: Comparison) -> str:
             for changes in result.stages
         ],
         "only_in_new": result.extra,
+        "left_out": result.dropped,
+        "ignored": result.ignored,
         "without_figures": result.unmeasured,
         "rows": [
             {
@@ -387,7 +411,8 @@ def _message(row: Row, found: Judgement) -> str:
     unit = row.metric.unit
     text = f"{row.metric.label}: {verdict_text(row, found)}"
     if found.base is not None:
-        text += f", {quantity_text(found.base, unit)} → {quantity_text(found.new, unit)}"
+        before, after = pair_text(found.base, found.new, unit)
+        text += f", {before} → {after}"
         text += f", {change_with_interval(found)}"
     return text + (f" ({found.reason})" if found.reason else "")
 
@@ -453,4 +478,6 @@ def as_github(result: Comparison) -> str:
     if settling := settling_lines(result):
         message = "\n".join([f"{SETTLING}:", *_shortened(settling)])
         lines.append(_command("notice", "Inconclusive", message))
+    if result.hint:
+        lines.append(_command("notice", "Machines", result.hint))
     return "\n".join([*lines, summary(result)]) + "\n"

@@ -28,7 +28,8 @@ class Costs:
     machines: dict[str, dict[str, float]]  # by the report's or host's name
 
     def of(self, report: Report) -> dict[str, float]:
-        names = [report.name, *(path.name for path in report.paths), differences.host_name(report)]
+        names = [report.name, report.file, *(path.name for path in report.paths)]
+        names.append(differences.host_name(report))
         return next((self.machines[name] for name in names if name in self.machines), {})
 
 
@@ -78,7 +79,7 @@ def table(reports: Sequence[Report], figures: Sequence[Figure], costs: Costs | N
     columns = [
         ("case", "case"),
         ("images_per_second", "images/s"),
-        ("per_kilowatt", "images/s per kW, as told"),
+        ("per_kilowatt", "images/s per kW (of --cost)"),
         ("per_price", f"images/s per 1000 {currency}"),
         ("joules_per_image", "J per image, measured"),
     ]

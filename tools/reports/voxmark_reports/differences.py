@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 import orjson
 
-from voxmark_reports.cases import Case
-from voxmark_reports.text import clean
+from voxmark_reports.cases import Case, number
+from voxmark_reports.text import clean, significant
 
 if TYPE_CHECKING:
     from voxmark_reports.reading import Report
@@ -31,6 +31,7 @@ _RANKED = (
     "cpu.isa",
     "cpu.allowed",
     "cpu.online",
+    "measured",
     "cpu.sockets",
     "cpu.cores_per_socket",
     "cpu.numa_nodes",
@@ -104,6 +105,31 @@ def facts(report: Report) -> dict[str, Any]:
     return flat
 
 
+def measured_limits(report: Report) -> dict[str, Any]:
+    """What a run measured before its cases: "measured.fp32 peak" → "105 GFLOP/s on 2 threads"."""
+    found: dict[str, list[str]] = {}
+    limits = report.limits.get("machine")
+    for entry in limits if isinstance(limits, list) else []:
+        for name, value in entry.items() if isinstance(entry, dict) else ():
+            for ending, what, unit in _RATES:
+                if name.endswith(ending) and number(value):
+                    text = f"{significant(value / 1e9, 3)} {unit} on {_threads(entry)}"
+                    own = f"measured.{clean(name.removesuffix(ending))} {what}"
+                    found.setdefault(own, []).append(text)
+    return {name: ", ".join(texts) for name, texts in found.items()}
+
+
+_RATES = (
+    ("_flops_per_second", "peak", "GFLOP/s"),
+    ("_bytes_per_second", "bandwidth", "GB/s"),
+)
+
+
+def _threads(entry: dict[str, Any]) -> str:
+    threads = clean(entry.get("threads", "?"))
+    return f"{threads} thread" if threads == "1" else f"{threads} threads"
+
+
 def fact_text(value: Any) -> str:
     if isinstance(value, (dict, list)):
         return clean(orjson.dumps(value).decode())
@@ -145,9 +171,12 @@ def _blocking(name: str, reports: list[Report]) -> str | None:
     return "another precision of the kernels" if name in _FPMATH else None
 
 
-def environment_differences(reports: list[Report]) -> list[Difference]:
-    """Of all reports at once, the most important first."""
+def environment_differences(reports: list[Report], machines: bool = False) -> list[Difference]:
+    """Of all reports at once, the most important first. Of `machines` also their measured peaks and
+    bandwidth, which differ from run to run of one."""
     known = [facts(report) for report in reports]
+    if machines:
+        known = [own | measured_limits(report) for own, report in zip(known, reports, strict=True)]
     names = sorted({name for own in known for name in own} - set(_VOLATILE), key=_rank)
     found = []
     for name in names:
@@ -205,18 +234,29 @@ def workload_difference(base: Case, new: Case) -> str | None:
     return None
 
 
+def _changes(base: Case, new: Case) -> list[tuple[str, str, str]] | None:
+    """Op, what computed it and what does; None where a side does not tell."""
+    before, after = _implementations(base), _implementations(new)
+    if not before or not after:
+        return None
+    ops = dict.fromkeys([*before, *after])
+    pairs = [(op, before.get(op, "(none)"), after.get(op, "(none)")) for op in ops]
+    return [(op, old, now) for op, old, now in pairs if old != now]
+
+
+def changed_ops(base: Case, new: Case) -> int | None:
+    """How many ops another implementation computes; None where a side does not tell."""
+    found = _changes(base, new)
+    return None if found is None else len(found)
+
+
 def stage_changes(pairs: list[tuple[Case, Case]]) -> list[StageChange]:
     """Per op what computes it, before and after; the same change in several cases once."""
     found: dict[str, list[str]] = {}
     for base, new in pairs:
-        before, after = _implementations(base), _implementations(new)
-        if not before or not after:
-            continue
-        for op in dict.fromkeys([*before, *after]):
-            old, now = before.get(op, "(none)"), after.get(op, "(none)")
-            if old != now:
-                what = f"{clean(op).replace('/', ' ')}: {old} → {now}"
-                found.setdefault(what, []).append(new.label())
+        for op, old, now in _changes(base, new) or []:
+            what = f"{clean(op).replace('/', ' ')}: {old} → {now}"
+            found.setdefault(what, []).append(new.label())
     return [StageChange(what, cases) for what, cases in found.items()]
 
 

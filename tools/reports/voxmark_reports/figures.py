@@ -19,6 +19,7 @@ from voxmark_reports.cases import (
 )
 from voxmark_reports.reading import Report
 from voxmark_reports.text import clean, image_text
+from voxmark_reports.verdicts import Judgement
 
 PAPER_SPEED_UP = 3.4  # the white paper's, TensorFlow with DNNL over stock TensorFlow
 # Where a report names no baseline: the algorithm of the paper's.
@@ -62,17 +63,23 @@ class SpeedUp:
     other: Figure
     factor: float
     interval: tuple[float, float] | None
-    p_value: float  # that chance alone gives so much in the direction that was seen; one-sided
+    judged: Judgement
+    questions: int  # that are told together, and that the p value is corrected for
     processes_needed: int | None  # per side, to settle the direction, if it is as it was seen
+
+    @property
+    def p_value(self) -> float:
+        """That chance alone gives so much in either direction; one-sided, corrected."""
+        return 1.0 if self.judged.adjusted_p is None else self.judged.adjusted_p
 
     @property
     def noisy(self) -> bool:
         """Times of disturbed runs say nothing for sure, however many there are."""
-        return bool(self.base.case.noisy() or self.other.case.noisy())
+        return bool(self.judged.noisy)
 
     @property
     def is_sure(self) -> bool:
-        return self.p_value < verdicts.ALPHA and not self.noisy
+        return verdicts.is_significant(self.judged)
 
     @property
     def is_faster(self) -> bool:
@@ -173,23 +180,25 @@ def baseline_backend(
     return max(figures, key=lambda f: f.step_seconds).case.backend if figures else None
 
 
-def speed_up(base: Figure, other: Figure) -> SpeedUp:
-    before = base.case.values("forward_backward_seconds")
-    after = other.case.values("forward_backward_seconds")
-    several = len(before) > 1 and len(after) > 1
+def told_together(pairs: Sequence[tuple[Figure, Figure]]) -> list[SpeedUp]:
+    """Base and other; their p values are corrected for all of them, as compare's are."""
+    name = "forward_backward_seconds"
+    values = [(base.case.values(name), other.case.values(name)) for base, other in pairs]
+    judged = verdicts.measure_together(values)
+    return [
+        _speed_up(base, other, found, len(pairs))
+        for (base, other), found in zip(pairs, judged, strict=True)
+    ]
+
+
+def _speed_up(base: Figure, other: Figure, found: Judgement, questions: int) -> SpeedUp:
+    found.noisy = base.case.noisy() or other.case.noisy()
     factor = base.forward_backward_seconds / other.forward_backward_seconds
-    p_slower, p_faster = inference.rank_test(before, after)
-    spread = inference.relative_spread(before, after)
-    return SpeedUp(
-        base,
-        other,
-        factor,
-        inference.ratio_interval(after, before) if several else None,
-        p_faster if factor >= 1 else p_slower,
-        None
-        if spread is None
-        else inference.processes_to_settle(spread, 1 / factor - 1, 0.0, verdicts.ALPHA),
-    )
+    spread = inference.relative_spread(found.base_values, found.new_values)
+    alpha = verdicts.ALPHA / questions
+    low_high = found.interval and (1 / found.interval[1], 1 / found.interval[0])
+    needed = spread and inference.processes_to_settle(spread, 1 / factor - 1, 0.0, alpha)
+    return SpeedUp(base, other, factor, low_high, found, questions, needed or None)
 
 
 # What a machine is free to choose for the same work.
@@ -204,23 +213,22 @@ def machine_speed_ups(figures: Sequence[Figure]) -> list[SpeedUp]:
         known = own.get(figure.report)
         if known is None or figure.forward_backward_seconds < known.forward_backward_seconds:
             own[figure.report] = figure
-    found = []
+    pairs = []
     for by_report in best.values():
         first, *others = by_report.values()
-        found += [speed_up(first, other) for other in others]
-    return found
+        pairs += [(first, other) for other in others]
+    return told_together(pairs)
 
 
 def speed_ups(figures: Sequence[Figure], baseline: str) -> list[SpeedUp]:
     """Every case against the baseline's on the same workload in the same report."""
     bases = {(f.report, f.workload): f for f in figures if f.case.backend == baseline}
-    found = []
+    pairs = []
     for figure in figures:
         base = bases.get((figure.report, figure.workload))
-        if base is None or base is figure:
-            continue
-        found.append(speed_up(base, figure))
-    return found
+        if base is not None and base is not figure:
+            pairs.append((base, figure))
+    return told_together(pairs)
 
 
 def headline(found: Sequence[SpeedUp]) -> SpeedUp | None:
@@ -228,8 +236,9 @@ def headline(found: Sequence[SpeedUp]) -> SpeedUp | None:
     return max(found, key=lambda s: (s.other.voxels, s.factor), default=None)
 
 
-def rival(figures: Sequence[Figure], top: SpeedUp) -> Figure | None:
-    """The nearest to the faster of the headline's two, on the same workload in the same report."""
+def rival(figures: Sequence[Figure], top: SpeedUp) -> SpeedUp | None:
+    """The faster of the headline's two over the nearest to it, on the same workload in the same
+    report; as one of all who are that near."""
     fastest = top.other if top.is_faster else top.base
     others = [
         figure
@@ -239,7 +248,8 @@ def rival(figures: Sequence[Figure], top: SpeedUp) -> Figure | None:
         and figure is not top.base
         and figure is not top.other
     ]
-    return min(others, key=lambda figure: figure.forward_backward_seconds, default=None)
+    found = told_together([(other, fastest) for other in others])
+    return min(found, key=lambda s: s.base.forward_backward_seconds, default=None)
 
 
 # ---- Why ----

@@ -12,7 +12,7 @@ import orjson
 
 from voxmark_reports import compare, comparison, comparison_formats, page, trend
 from voxmark_reports.cases import cases_of
-from voxmark_reports.console import print_table
+from voxmark_reports.console import Layout, print_table
 from voxmark_reports.errors import ExitCode, ToolError
 from voxmark_reports.files import write_file
 from voxmark_reports.history_store import Acceptance, State, Store, open_store
@@ -84,7 +84,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     gate = kinds.add_parser(
         "gate",
         help="a report against the last accepted state",
-        epilog="Example: voxmark history gate new.json --add --fail-on step_seconds:20%%",
+        epilog="Example: voxmark history gate new.json --add --fail-on step_seconds:20%",
     )
     gate.add_argument("report", type=Path, metavar="REPORT")
     gate.add_argument(
@@ -141,6 +141,7 @@ def _list(arguments: argparse.Namespace) -> ExitCode:
             ]
             for state, cases in rows
         ],
+        layout=Layout(folds=(3, 4), below=(3, 4, 5, 6, 2)),
     )
     return ExitCode.DONE
 
@@ -170,7 +171,8 @@ def _trend(arguments: argparse.Namespace) -> ExitCode:
     content = page.page("voxmark: history", introduction, trend.sections(found))
     write_file(arguments.out, content)
     number = sum(len(changes) for _, changes in found)
-    print(f"{clean(arguments.out)}: {len(series)} series, {number} changes")
+    changes = "1 change" if number == 1 else f"{number} changes"
+    print(f"{clean(arguments.out)}: {len(series)} series, {changes}")
     return ExitCode.DONE
 
 

@@ -153,6 +153,12 @@ def _shift_found(base_count: int, new_count: int, alpha: float) -> float:
     return high
 
 
+def half_width(spread: float, base_count: int, new_count: int) -> float:
+    """Of the ratio's interval, relative, as it is to be expected for normal noise."""
+    error = MEDIAN_FACTOR * spread * math.sqrt(1 / base_count + 1 / new_count)
+    return float(special.ndtri((1 + LEVEL) / 2)) * error
+
+
 def detectable_effect(
     spread: float, base_count: int, new_count: int, alpha: float, margin: float
 ) -> float | None:
@@ -174,10 +180,11 @@ def processes_to_settle(
     """Processes per side from which a verdict is likely, if the change is as it was seen.
 
     Well beyond the margin the test must find it; within, the interval must fit between the
-    margins. None where more than `most` would be needed.
+    margins, also where the medians come out less well. None where more than `most` would be needed.
     """
     if abs(change) <= margin:
-        error = MEDIAN_FACTOR * spread * float(special.ndtri((1 + LEVEL) / 2))
+        wide = float(special.ndtri((1 + LEVEL) / 2) + special.ndtri(POWER))
+        error = MEDIAN_FACTOR * spread * wide
         room = margin - abs(change)
         counts = range(2, most + 1) if room > 0 else ()
         return next((n for n in counts if error * math.sqrt(2 / n) <= room), None)

@@ -31,6 +31,7 @@ class Report:
     records: list[dict[str, Any]] = field(default_factory=list)
     paths: list[Path] = field(default_factory=list)
     op_level: bool = False  # came from Google Benchmark
+    file: str = ""  # where `name` is not the file's or folder's
 
 
 def schema_path(name: str) -> Path:

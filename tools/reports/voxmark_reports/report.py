@@ -14,6 +14,7 @@ from voxmark_reports import (
     charts_more,
     charts_where,
     cost,
+    machines,
     page,
     step_parts,
     story,
@@ -57,12 +58,20 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--cost", type=Path, metavar="FILE", help="price and power of the machines (JSON; README)"
     )
     parser.add_argument("--title", default=TITLE)
+    parser.add_argument(
+        "--label",
+        action="append",
+        default=[],
+        metavar="NAME",
+        help="what to call a report; once per report, in their order (default: the file's name; of"
+        " different machines the CPU's)",
+    )
 
 
 class Inputs:
     """What the files were, by kind."""
 
-    def __init__(self, paths: Sequence[Path]) -> None:
+    def __init__(self, paths: Sequence[Path], labels: Sequence[str] = ()) -> None:
         self.reports: list[Report] = []
         self.runs: list[training.Run] = []
         self.tricks: list[tricks.Suite] = []
@@ -85,6 +94,7 @@ class Inputs:
         self.loose_overlays = training.tie(list(dict.fromkeys(overlays)), self.runs)
         if self.reports:
             unique_names(self.reports)
+        machines.name_reports(self.reports, labels, machines.are_machines(self.reports))
 
     def _add_file(self, path: Path) -> None:
         content = read_json(path, "a report")
@@ -162,10 +172,10 @@ def _machines(
     reports: Sequence[Report], figures: Sequence[fg.Figure], prices: cost.Costs | None
 ) -> Section:
     section = Section("machines", "Machines")
-    machines = [report for report in reports if not report.op_level]
-    if len(machines) > 1:
+    steps = [report for report in reports if not report.op_level]
+    if len(steps) > 1:
         found = fg.machine_speed_ups(figures)
-        section.add(tables.differences_table(machines), tables.machines_table(found))
+        section.add(tables.differences_table(steps), tables.machines_table(found))
     section.add(cost.table(reports, figures, prices))
     scaling = fg.thread_scaling(figures)
     section.add(charts_more.scaling_chart(scaling), tables.scaling_table(scaling))
@@ -268,7 +278,7 @@ def write_page(
 
 def run(arguments: argparse.Namespace) -> ExitCode:
     prices = cost.read(arguments.cost) if arguments.cost else None
-    inputs = Inputs(arguments.inputs)
+    inputs = Inputs(arguments.inputs, arguments.label)
     sections = write_page(inputs, arguments.out, arguments.title, arguments.baseline, prices)
     if arguments.figures:
         write_figures(arguments.figures, sections)

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from voxmark_reports import differences, step_parts, verdicts
 from voxmark_reports import figures as fg
-from voxmark_reports.figures import Figure, SpeedUp
+from voxmark_reports.figures import SpeedUp
 from voxmark_reports.page import paragraph
 from voxmark_reports.reading import Report
 from voxmark_reports.text import clean, percent, seconds_text, significant
@@ -56,23 +56,28 @@ def certainty(found: SpeedUp) -> str:
             " says what mends it; then measure again."
         )
     if found.is_sure:
-        return text + f" Chance alone gives so much with p = {found.p_value:.2g}."
+        return text + f" Chance alone gives so much with p = {found.p_value:.2g}{_of(found)}."
     needed = found.processes_needed
     advice = f"measure with --repeats {needed}" if needed else "no 100 processes would settle it"
     return text + (
-        f" That is not settled: chance alone could give so much (p = {found.p_value:.2g}, below"
-        f" {verdicts.ALPHA} is wanted); {advice}."
+        f" That is not settled: chance alone could give so much (p ="
+        f" {found.p_value:.2g}{_of(found)}, expected below {verdicts.ALPHA}); {advice}."
     )
 
 
-def beside(found: SpeedUp, near: Figure | None) -> str:
+def _of(found: SpeedUp) -> str:
+    """What a p value is corrected for."""
+    count = found.questions
+    return "" if count == 1 else f", corrected for the {count} comparisons of this page"
+
+
+def beside(found: SpeedUp, lead: SpeedUp | None) -> str:
     """How far the next one is behind the fastest."""
-    if near is None or not found.is_faster:
+    if lead is None or not found.is_faster:
         return ""
-    lead = fg.speed_up(near, found.other)
     text = (
-        f"Next comes {near.series}: {found.other.series} is {significant(lead.times, 3)} times as"
-        f" fast as that"
+        f"Next comes {lead.base.series}: {found.other.series} is {significant(lead.times, 3)}"
+        " times as fast as that"
     )
     if lead.interval:
         text += f" (95% interval: {interval_text(lead.interval)})"
@@ -126,8 +131,8 @@ def nothing_html() -> str:
     return f'<div class="headline">{paragraph(text, "answer")}</div>'
 
 
-def headline_html(found: SpeedUp | None, near: Figure | None) -> str:
-    """`near`: the nearest rival of the fastest."""
+def headline_html(found: SpeedUp | None, near: SpeedUp | None) -> str:
+    """`near`: the fastest over its nearest rival."""
     if found is None:
         text = "No speed-up to tell: no two backends were measured on the same workload."
         return f'<div class="headline">{paragraph(text, "answer")}</div>'

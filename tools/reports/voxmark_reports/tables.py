@@ -11,6 +11,7 @@ from typing import Any
 from voxmark_reports import differences, step_parts
 from voxmark_reports.cases import cases_of, number, shared_members
 from voxmark_reports.figures import Figure, SpeedUp
+from voxmark_reports.machines import are_machines
 from voxmark_reports.reading import Report
 from voxmark_reports.text import (
     bytes_text,
@@ -201,7 +202,7 @@ def missing_counters(figures: Sequence[Figure]) -> list[str]:
 
 
 def differences_table(reports: Sequence[Report]) -> Table:
-    found = differences.environment_differences(list(reports))
+    found = differences.environment_differences(list(reports), are_machines(reports))
     columns = [("name", "what")] + [(f"v{i}", report.name) for i, report in enumerate(reports)]
     rows = [{"name": d.name, **{f"v{i}": value for i, value in enumerate(d.values)}} for d in found]
     return Table("differences", "Differences, the most important first", columns, rows)

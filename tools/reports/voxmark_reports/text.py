@@ -40,13 +40,16 @@ def bytes_text(value: float) -> str:
     return f"{significant(value, 3)} {_BYTE_UNITS[exponent]}"
 
 
+def _scale(seconds: float) -> tuple[float, str]:
+    if seconds >= 1 or seconds == 0:
+        return 1.0, " s"
+    return (1e3, " ms") if seconds >= 1e-3 else (1e6, " µs")
+
+
 def seconds_text(value: float) -> str:
     """0.0123 -> "12.3 ms"."""
-    if value >= 1 or value == 0:
-        return f"{significant(value)} s"
-    if value >= 1e-3:
-        return f"{significant(value * 1e3)} ms"
-    return f"{significant(value * 1e6)} µs"
+    scale, suffix = _scale(value)
+    return f"{significant(value * scale)}{suffix}"
 
 
 def quantity_text(value: float | None, unit: str) -> str:
@@ -59,11 +62,33 @@ def quantity_text(value: float | None, unit: str) -> str:
     return significant(value, 4) if value % 1 else f"{value:.0f}"
 
 
+def pair_text(base: float | None, new: float | None, unit: str) -> tuple[str, str]:
+    """Both; to the byte or with more digits where they differ and would look the same."""
+    texts = quantity_text(base, unit), quantity_text(new, unit)
+    if base is None or new is None or base == new or texts[0] != texts[1]:
+        return texts
+    if unit == "bytes":
+        return f"{base:,.16g} B", f"{new:,.16g} B"
+    scale, suffix = _scale(base) if unit == "seconds" else (1.0, "")
+    for digits in range(5, 17):
+        texts = tuple(f"{significant(v * scale, digits)}{suffix}" for v in (base, new))
+        if texts[0] != texts[1]:
+            break
+    return texts
+
+
 def change_text(ratio: float) -> str:
-    """1.052 -> "+5.2%"; large ratios as a factor: 2.5 -> "x2.50"."""
-    if ratio >= 2 or ratio <= 0.5:
-        return f"x{significant(ratio, 3)}"
-    return f"{100 * (ratio - 1):+.1f}%"
+    """1.052 -> "+5.2%", 2.5 -> "+150.0%": one form, as these stand below each other. To more digits
+    where it is small and not nothing."""
+    change = 100 * (ratio - 1)
+    if change and abs(change) < 0.05:
+        return f"{'+' if change > 0 else '-'}{significant(abs(change), 1)}%"
+    return f"{change:+.1f}%" if abs(change) < 1000 else f"{change:+.0f}%"
+
+
+def times_text(ratio: float) -> str:
+    """How many times as fast: 0.5, new over base, -> "2.00x"."""
+    return f"{significant(1 / ratio, 3)}x" if ratio else "-"
 
 
 def percent(share: float) -> str:

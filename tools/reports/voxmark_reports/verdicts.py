@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import statistics
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
@@ -12,8 +13,16 @@ from voxmark_reports.errors import ExitCode
 
 ALPHA = 0.01  # one-sided, after Holm's correction
 MARGIN = 0.03  # closer than that is the same, as far as anybody should care
-# Per side: with fewer no difference whatsoever is significant.
-LEAST_PROCESSES = next(n for n in range(1, 100) if inference.smallest_p(n, n) < ALPHA)
+# Processes of a nearly deterministic quantity (bytes, faults) agree within so much on either side.
+STEADY = 0.01
+
+
+def least_processes(questions: int) -> int:
+    """Per side: with fewer no difference whatsoever is significant among so many questions."""
+    return next(n for n in range(1, 100) if inference.smallest_p(n, n) < ALPHA / questions)
+
+
+LEAST_PROCESSES = least_processes(1)
 
 
 class Verdict(StrEnum):
@@ -33,6 +42,7 @@ class Judgement:
     base_values: list[float] = field(default_factory=list)  # one per process
     new_values: list[float] = field(default_factory=list)
     exact: bool = False  # every process gives the same: no statistics
+    steady: bool = False  # nearly so, and told by equality: no statistics either
     noisy: str | None = None  # why no time of these runs can be trusted
     ratio: float | None = None  # new over base
     interval: tuple[float, float] | None = None
@@ -72,19 +82,45 @@ class Judgement:
         return ExitCode.INCONCLUSIVE if maybe_allowed else ExitCode.ANSWER_IS_NO
 
 
-def measure(base: Sequence[float], new: Sequence[float], exact: bool = False) -> Judgement:
-    """All that needs no correction for other cases. Its verdict is not final: see decide()."""
+def measure(
+    base: Sequence[float], new: Sequence[float], exact: bool = False, steady: float | None = None
+) -> Judgement:
+    """All that needs no correction for other cases. Its verdict is not final: see decide().
+
+    `steady`: the margin within which a nearly deterministic quantity is the same; none for times.
+    """
     found = Judgement(Verdict.INCONCLUSIVE, base_values=list(base), new_values=list(new))
     found.exact = exact
     if found.base:
         found.ratio = found.new / found.base
     if exact:
         return found
-    found.p_slower, found.p_faster = inference.rank_test(base, new)
     # A median of 0 can turn up in a resample of counts; then there is no ratio to speak of.
     if min(base) > 0 and len(base) > 1 and len(new) > 1:
         found.interval = inference.ratio_interval(base, new)
+    found.steady = steady is not None and _is_told_by_equality(base, new, steady)
+    if not found.steady:
+        found.p_slower, found.p_faster = inference.rank_test(base, new)
     return found
+
+
+def _is_told_by_equality(base: Sequence[float], new: Sequence[float], margin: float) -> bool:
+    """Whether the processes of each side agree so closely that no test is needed: every pair of a
+    base and a new process is the same within the margin, or every pair differs by more.
+
+    Also one question of many has the rank test's own level here: two sides of one distribution
+    fall apart like this no more often than they are ordered, which is why it takes as many
+    processes.
+    """
+    if inference.smallest_p(len(base), len(new)) >= ALPHA:
+        return False
+    close = min(STEADY, margin / 3)
+    if any(max(side) - min(side) > close * min(side) for side in (base, new)):
+        return False
+    if min(*base, *new) == 0:
+        return True  # all of a side is 0
+    least, most = min(new) / max(base) - 1, max(new) / min(base) - 1
+    return least > margin or most < -margin or (-margin <= least and most <= margin)
 
 
 def decide(found: Judgement, margin: float, questions: int, allowed: float | None = None) -> None:
@@ -93,19 +129,17 @@ def decide(found: Judgement, margin: float, questions: int, allowed: float | Non
     `margin`: closer than that is the same. `allowed`: how much slower the user lets pass; it
     decides what the verdict means for the exit code, and never makes the same of what is slower.
     """
-    base, new = found.base_values, found.new_values
     found.allowed = allowed
-    appeared = found.ratio is None and base != new  # from nothing to something
-    if found.exact:
-        differs = appeared or found.change != 0
-        found.verdict = _direction(found) if differs else Verdict.SAME
-        found.is_allowed = not appeared and found.change <= (allowed or 0.0)
+    if found.exact or found.steady:
+        _decide_by_equality(found, 0.0 if found.exact else margin)
+        _tell_if_maybe_allowed(found)
         return
-
-    alpha = ALPHA / questions
+    base, new = found.base_values, found.new_values
     spread = inference.relative_spread(base, new)
     if spread is not None:
-        found.detectable = inference.detectable_effect(spread, len(base), len(new), alpha, margin)
+        found.detectable = inference.detectable_effect(
+            spread, len(base), len(new), ALPHA / questions, margin
+        )
     if found.noisy:
         found.reason = f"noisy: {found.noisy}"
         return
@@ -116,24 +150,75 @@ def decide(found: Judgement, margin: float, questions: int, allowed: float | Non
         found.is_allowed = found.interval[1] - 1 <= allowed
     if _surely_within(found, margin) or found.base == found.new == 0:
         found.verdict = Verdict.SAME
-    elif found.adjusted_p is None or found.adjusted_p >= ALPHA:
-        found.reason = "the noise hides what there may be"
-    elif appeared or abs(found.change) >= margin:
+    elif not is_significant(found):
+        found.reason = _why_not_significant(found, questions)
+    elif _appeared(found) or abs(found.change) >= margin:
         found.verdict = _direction(found)
     else:
         found.reason = f"there is a change, but maybe one within {100 * margin:.3g}%"
+    _tell_if_maybe_allowed(found)
+
+
+def _tell_if_maybe_allowed(found: Judgement) -> None:
     if found.code == ExitCode.INCONCLUSIVE and found.verdict == Verdict.SLOWER:
-        found.reason = f"maybe by more than the {100 * (allowed or 0.0):.3g}% that are allowed"
+        found.reason = f"maybe by more than the {100 * (found.allowed or 0.0):.3g}% that is allowed"
+
+
+def _appeared(found: Judgement) -> bool:
+    """From nothing to something: there is no ratio."""
+    return found.ratio is None and found.base != found.new
+
+
+def _decide_by_equality(found: Judgement, margin: float) -> None:
+    appeared = _appeared(found)
+    differs = appeared or abs(found.change) > margin
+    found.verdict = _direction(found) if differs else Verdict.SAME
+    worst = found.change
+    if found.steady and found.interval:
+        worst = found.interval[1] - 1
+    found.is_allowed = not appeared and worst <= (found.allowed or 0.0)
+
+
+def is_significant(found: Judgement) -> bool:
+    """The one rule for compare and report: the p value as corrected for all that is told with it,
+    of processes that nothing disturbed."""
+    return not found.noisy and found.adjusted_p is not None and found.adjusted_p < ALPHA
+
+
+def _why_not_significant(found: Judgement, questions: int) -> str:
+    counts = (len(found.base_values), len(found.new_values))
+    least = inference.smallest_p(*counts)
+    if least * questions >= ALPHA:
+        return (
+            f"{counts[0]} against {counts[1]} processes can show no change among {questions} tests"
+            f" (Holm: p is at best {least:.2g} x {questions} = {least * questions:.2g}, expected"
+            f" below {ALPHA}); {least_processes(questions)} a side can"
+        )
+    p_value = min(found.p_slower or 1.0, found.p_faster or 1.0)
+    if p_value < ALPHA:
+        return (
+            f"p = {p_value:.2g} would do for one test; among {questions} tests it counts as"
+            f" {found.adjusted_p:.2g} (Holm), expected below {ALPHA}"
+        )
+    return "the noise hides what there may be"
 
 
 def settle(found: Judgement, margin: float, questions: int) -> None:
     """How many processes it would take where the answer is open."""
     spread = inference.relative_spread(found.base_values, found.new_values)
-    if found.code == ExitCode.INCONCLUSIVE and spread is not None and found.ratio is not None:
-        needed = inference.processes_to_settle(
-            spread, found.change, max(margin, found.allowed or 0.0), ALPHA / questions
-        )
-        found.processes_needed = needed and max(needed, LEAST_PROCESSES)
+    if found.code != ExitCode.INCONCLUSIVE or spread is None or found.ratio is None:
+        return
+    wanted = max(margin, found.allowed or 0.0)
+    needed = inference.processes_to_settle(spread, found.change, wanted, ALPHA / questions)
+    if needed is None:
+        return
+    is_change = abs(found.change) > wanted
+    needed = max(needed, least_processes(questions) if is_change else LEAST_PROCESSES)
+    # As many should have done, or nearly: only a good deal more is likely to.
+    counted = min(len(found.base_values), len(found.new_values))
+    if needed - counted < max(1, counted // 4):
+        needed = counted + math.ceil(counted / 2)
+    found.processes_needed = needed
 
 
 def _surely_within(found: Judgement, margin: float) -> bool:
@@ -146,13 +231,21 @@ def _direction(found: Judgement) -> Verdict:
 
 
 def correct(judgements: Iterable[Judgement]) -> int:
-    """Holm over all of them together, each direction apart. How many there were."""
+    """Holm over all of them together, each direction apart. How many there were that a test is
+    needed for."""
     family = [found for found in judgements if found.p_slower is not None]
     slower = inference.holm([found.p_slower or 0.0 for found in family])
     faster = inference.holm([found.p_faster or 0.0 for found in family])
     for found, p_slower, p_faster in zip(family, slower, faster, strict=True):
         found.adjusted_p = min(p_slower, p_faster)
     return max(1, len(family))
+
+
+def measure_together(pairs: Sequence[tuple[Sequence[float], Sequence[float]]]) -> list[Judgement]:
+    """Base and new of what is told together, each corrected for all of it; see is_significant()."""
+    found = [measure(base, new) for base, new in pairs]
+    correct(found)
+    return found
 
 
 def exit_code(deciding: Sequence[Judgement]) -> ExitCode:
