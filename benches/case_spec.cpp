@@ -117,7 +117,7 @@ std::string shell_word(const std::string& word) {
 
 SubjectSource subjects(const CaseSpec& spec) {
   return spec.data == "phantom" ? phantom_subjects(spec.image, spec.seed)
-                                : decathlon_subjects(spec.data, spec.seed);
+                                : data_set_subjects(spec.data, spec.seed);
 }
 
 SampleShape sample_shape(const CaseSpec& spec) {

@@ -21,7 +21,7 @@ struct CaseSpec {
   int threads = 1;
   std::optional<std::int64_t> memory_limit_bytes;
   std::string isa;  // instructions that kernels may use: avx, avx2 or avx512; "": what this CPU has
-  std::string data = "synthetic";  // "synthetic", "phantom", or a Decathlon folder
+  std::string data = "synthetic";  // "synthetic", "phantom", or a data set
   std::uint64_t seed = 1;          // of initial weights and of the batch
   int steps = 5;                   // timed ones
   int warmup = 2;                  // steps before them: reported, and no samples

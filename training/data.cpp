@@ -19,7 +19,7 @@ bool is_phantom(const std::string& data) { return data.starts_with(kPhantom); }
 
 SubjectParts open_parts(const std::string& data, const Dims& image, std::uint64_t seed,
                         bool whole_images) {
-  if (!is_phantom(data)) return decathlon_parts(data, seed);
+  if (!is_phantom(data)) return data_set_parts(data, seed);
   const std::string_view text = std::string_view(data).substr(kPhantom.size());
   const std::size_t colon = std::min(text.find(':'), text.size());
   std::size_t count = 0;

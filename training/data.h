@@ -9,7 +9,7 @@
 
 namespace voxmark {
 
-// A Decathlon folder, or "phantom:N" (N cases drawn when asked for, at `image` dims), or
+// A data set (read_data_set()), or "phantom:N" (N cases drawn when asked for, at `image` dims), or
 // "phantom:N:240x240x155" (at dims of their own). Split by the seed, which also draws phantoms.
 // `whole_images`: that `image` is as large as the images are; false for tiles and down-sampled
 // images, of which phantoms must have dims of their own. Throws Error (bad_input).

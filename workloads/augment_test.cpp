@@ -142,7 +142,7 @@ TEST(PhantomParts, AreSplitAndAreTheWritersSubjects) {
   options.dims = {16, 16, 16};
   write_phantom_dataset(folder.path("data"), options);
   const SubjectParts drawn = phantom_parts(options.subjects, options.dims, options.seed);
-  const SubjectParts read = decathlon_parts(folder.path("data"), options.seed);
+  const SubjectParts read = data_set_parts(folder.path("data"), options.seed);
   ASSERT_EQ(drawn.training.count, 14U);
   ASSERT_EQ(drawn.validation.count, 1U);
   ASSERT_EQ(drawn.test.count, 1U);

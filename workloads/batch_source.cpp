@@ -10,7 +10,7 @@
 
 #include "base/error.h"
 #include "base/sha256.h"
-#include "workloads/decathlon.h"
+#include "workloads/data_set.h"
 #include "workloads/phantom.h"
 #include "workloads/resample.h"
 #include "workloads/shuffle.h"
@@ -35,8 +35,7 @@ SubjectSource part_of(const SubjectSource& whole, const std::vector<std::size_t>
   return part;
 }
 
-SubjectParts split(DataFacts facts, const SubjectSource& whole, std::uint64_t seed) {
-  const CaseSplit parts = split_cases(whole.count, seed);
+SubjectParts split(DataFacts facts, const SubjectSource& whole, const CaseSplit& parts) {
   return {std::move(facts), part_of(whole, parts.training), part_of(whole, parts.validation),
           part_of(whole, parts.test)};
 }
@@ -60,31 +59,37 @@ SubjectSource drawn_subjects(std::size_t count, const Dims& dims, std::uint64_t 
 }
 
 // By the files' names and sizes: those of compressed files differ wherever their voxels do.
-std::string identity_of(const DecathlonDataset& dataset) {
+std::string identity_of(const DataSet& dataset) {
   Sha256 hash;
-  const auto add = [&](const std::string& file) {
-    const auto bytes = std::filesystem::file_size(std::filesystem::path(dataset.folder) / file);
-    const std::string line = fmt::format("{} {}\n", file, bytes);
+  const auto add_line = [&](const std::string& line) {
     hash.update(std::as_bytes(std::span(line)));
   };
-  for (const DecathlonCase& one : dataset.cases) {
-    add(one.image);
+  const auto add = [&](const std::string& file) {
+    const auto bytes = std::filesystem::file_size(std::filesystem::path(dataset.folder) / file);
+    add_line(fmt::format("{} {}\n", file, bytes));
+  };
+  for (const DataCase& one : dataset.cases) {
+    std::ranges::for_each(one.images, add);
     add(one.label);
+  }
+  if (dataset.listed_split) {
+    add_line(fmt::format("validation {}\n", fmt::join(dataset.listed_split->validation, " ")));
+    add_line(fmt::format("test {}\n", fmt::join(dataset.listed_split->test, " ")));
   }
   return hash.hex();
 }
 
 }  // namespace
 
-SubjectParts decathlon_parts(const std::string& folder, std::uint64_t seed) {
-  auto dataset = std::make_shared<const DecathlonDataset>(read_decathlon(folder));
+SubjectParts data_set_parts(const std::string& path, std::uint64_t seed) {
+  auto dataset = std::make_shared<const DataSet>(read_data_set(path));
+  const CaseSplit parts = split_of(*dataset, seed);
   SubjectSource whole;
   whole.count = dataset->cases.size();
-  const std::size_t first = split_cases(whole.count, seed).training.front();
-  const NiftiHeader header = read_image_header(*dataset, first);
+  const NiftiHeader header = read_image_header(*dataset, parts.training.front());
   whole.channels = header.shape.size() == 4 ? header.shape[3] : 1;
   whole.dims = {header.shape[0], header.shape[1], header.shape[2]};
-  whole.classes = static_cast<std::int64_t>(dataset->labels.size()) - 1;
+  whole.classes = std::max<std::int64_t>(1, static_cast<std::int64_t>(dataset->labels.size()) - 1);
   whole.load = [dataset](std::size_t subject, std::int64_t channels) {
     return read_subject(*dataset, subject, channels);
   };
@@ -92,20 +97,23 @@ SubjectParts decathlon_parts(const std::string& folder, std::uint64_t seed) {
   whole.affine = [dataset](std::size_t subject) {
     return read_image_header(*dataset, subject).affine;
   };
-  return split({"decathlon", dataset->name, identity_of(*dataset)}, whole, seed);
+  return split(
+      {dataset->layout, dataset->name, identity_of(*dataset), dataset->labels, dataset->notes},
+      whole, parts);
 }
 
 SubjectParts phantom_parts(std::size_t count, const Dims& dims, std::uint64_t seed) {
   const std::string identity = fmt::format("{} of {}, seed {}", count, to_string(dims), seed);
-  return split({"phantom", "voxmark phantom", identity}, drawn_subjects(count, dims, seed), seed);
+  return split({"phantom", "voxmark phantom", identity, phantom_labels(), {}},
+               drawn_subjects(count, dims, seed), split_cases(count, seed));
 }
 
 SubjectSource phantom_subjects(const Dims& dims, std::uint64_t seed) {
   return drawn_subjects(PhantomOptions{}.subjects, dims, seed);
 }
 
-SubjectSource decathlon_subjects(const std::string& folder, std::uint64_t seed) {
-  return decathlon_parts(folder, seed).training;
+SubjectSource data_set_subjects(const std::string& path, std::uint64_t seed) {
+  return data_set_parts(path, seed).training;
 }
 
 std::size_t subject_at(std::size_t count, std::uint64_t seed, std::uint64_t epoch,
@@ -119,6 +127,12 @@ void check_source(const SubjectSource& source, const SampleShape& shape, std::in
   if (shape.input_channels < 1 || shape.input_channels > source.channels) {
     throw_bad_input("data: {} input channels asked for, expected 1 to {}", shape.input_channels,
                     source.channels);
+  }
+  if (shape.classes != 1 && source.classes == 1) {
+    throw_bad_input(
+        "data: {} classes asked for, expected 1: the data set names one label besides background, "
+        "or none (\"labels\" in its description)",
+        shape.classes);
   }
   if (shape.classes != 1 && shape.classes != source.classes) {
     throw_bad_input("data: {} classes asked for, expected 1 (any label) or {} (one per label)",

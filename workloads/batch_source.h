@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <functional>
 #include <string>
+#include <vector>
 
 #include "workloads/augment.h"
 #include "workloads/batch.h"
@@ -29,21 +30,23 @@ struct SubjectSource {
 
 // What a data set is, so that a run does not go on with another one.
 struct DataFacts {
-  std::string kind;      // "decathlon" or "phantom"
+  std::string kind;      // "phantom", or the layout of its description, as in DataSet
   std::string name;      // as dataset.json has it
-  std::string identity;  // the same wherever the folder lies; another for other files
+  std::string identity;  // the same wherever the folder lies; another for other files and splits
+  std::vector<std::string> labels{};  // by value, background first; empty: not known
+  std::vector<std::string> notes{};   // how it was read where there was a choice, a line each
 };
 
-// A data set split for training, by the seed, in the proportions of split_cases(). Validation and
-// test may be empty.
+// A data set split for training, as its description says, else by the seed, in the proportions of
+// split_cases(). Validation and test may be empty.
 struct SubjectParts {
   DataFacts facts;
   SubjectSource training;
   SubjectSource validation;
   SubjectSource test;
 };
-// Throws Error (bad_input) as read_decathlon() does.
-SubjectParts decathlon_parts(const std::string& folder, std::uint64_t seed);
+// Throws Error (bad_input) as read_data_set() does.
+SubjectParts data_set_parts(const std::string& path, std::uint64_t seed);
 // `count` subjects of phantom.h, drawn at `dims`: those that write_phantom_dataset() would write.
 // The seed draws them, and splits them.
 SubjectParts phantom_parts(std::size_t count, const Dims& dims, std::uint64_t seed);
@@ -51,8 +54,8 @@ SubjectParts phantom_parts(std::size_t count, const Dims& dims, std::uint64_t se
 // Four subjects of phantom.h, drawn at `dims`: what write_phantom_dataset() would write.
 SubjectSource phantom_subjects(const Dims& dims, std::uint64_t seed);
 
-// The training part of a Decathlon folder, split by `seed`. Throws Error (bad_input).
-SubjectSource decathlon_subjects(const std::string& folder, std::uint64_t seed);
+// The training part of a data set, split by `seed`. Throws Error (bad_input).
+SubjectSource data_set_subjects(const std::string& path, std::uint64_t seed);
 
 // The subject at `position` of an epoch's endless sequence, which passes over all `count` subjects
 // again and again, each time in another order.

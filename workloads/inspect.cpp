@@ -13,7 +13,7 @@
 
 #include "base/error.h"
 #include "base/sha256.h"
-#include "workloads/decathlon.h"
+#include "workloads/data_set.h"
 #include "workloads/nifti.h"
 
 namespace voxmark {
@@ -84,6 +84,19 @@ std::string number_text(const Json& value) {
   return value.is_null() ? "-" : fmt::format("{}", value.get<double>());
 }
 
+// Those that the description names, and those that were found.
+Json label_facts(const DataSet& dataset, std::span<const std::int64_t> voxels) {
+  Json labels = Json::array();
+  for (std::size_t value = 0; value < voxels.size(); ++value) {
+    const bool named = value < dataset.labels.size();
+    if (!named && voxels[value] == 0) continue;
+    Json name = named ? Json(dataset.labels[value]) : Json();
+    if (dataset.ignored_label && value == *dataset.ignored_label) name = "ignore";
+    labels.push_back({{"value", value}, {"name", std::move(name)}, {"voxels", voxels[value]}});
+  }
+  return labels;
+}
+
 std::string image_text(const Json& facts) {
   std::string text;
   const auto line = [&](const char* name, const std::string& value) {
@@ -122,22 +135,36 @@ std::string image_text(const Json& facts) {
   return text;
 }
 
+std::string images_text(const Json& images) {
+  const std::string first = images.front();
+  if (images.size() == 1) return first;
+  return fmt::format("{} and {} more", first, images.size() - 1);
+}
+
+std::string layout_text(const std::string& layout) {
+  if (layout == "nnunet") return "nnU-Net's layout";
+  return layout == "datalist" ? "a datalist" : "the Decathlon's layout";
+}
+
 std::string dataset_text(const Json& facts) {
   std::string text = fmt::format(
-      "{}: \"{}\", {} cases: {} training, {} validation, {} test\n",
-      facts["folder"].get<std::string>(), facts["name"].get<std::string>(), facts["cases"].size(),
+      "{}: \"{}\", {}, {} cases: {} training, {} validation, {} test\n",
+      facts["folder"].get<std::string>(), facts["name"].get<std::string>(),
+      layout_text(facts["layout"]), facts["cases"].size(),
       facts["split"]["training"].get<std::size_t>(),
       facts["split"]["validation"].get<std::size_t>(), facts["split"]["test"].get<std::size_t>());
   const std::vector<std::string> modalities = facts["modalities"];
   if (!modalities.empty()) text += fmt::format("modalities: {}\n", fmt::join(modalities, ", "));
   for (const Json& label : facts["labels"]) {
     text += fmt::format("label {}: {} ({} voxels)\n", label["value"].get<int>(),
-                        label["name"].get<std::string>(), label["voxels"].get<std::int64_t>());
+                        label["name"].is_null() ? "not named" : label["name"].get<std::string>(),
+                        label["voxels"].get<std::int64_t>());
   }
+  for (const Json& note : facts["notes"]) text += note.get<std::string>() + "\n";
   for (const Json& subject : facts["cases"]) {
     text += fmt::format("{:<12}{:<16}{:<9}{}\n", subject["split"].get<std::string>(),
                         shape_text(subject["shape"]), subject["type"].get<std::string>(),
-                        subject["image"].get<std::string>());
+                        images_text(subject["images"]));
   }
   return text;
 }
@@ -178,9 +205,9 @@ Json inspect_image(const std::string& path) {
   return facts;
 }
 
-Json inspect_dataset(const std::string& folder, std::uint64_t seed) {
-  const DecathlonDataset dataset = read_decathlon(folder);
-  const CaseSplit split = split_cases(dataset.cases.size(), seed);
+Json inspect_dataset(const std::string& path, std::uint64_t seed) {
+  const DataSet dataset = read_data_set(path);
+  const CaseSplit split = split_of(dataset, seed);
   std::vector<std::string> part(dataset.cases.size());
   for (const std::size_t index : split.training) part[index] = "training";
   for (const std::size_t index : split.validation) part[index] = "validation";
@@ -191,22 +218,20 @@ Json inspect_dataset(const std::string& folder, std::uint64_t seed) {
   for (std::size_t index = 0; index < dataset.cases.size(); ++index) {
     const NiftiHeader header = read_image_header(dataset, index);
     for (const std::uint8_t label : read_labels(dataset, index, header)) ++voxels[label];
-    cases.push_back({{"image", dataset.cases[index].image},
+    cases.push_back({{"image", dataset.cases[index].images.front()},
+                     {"images", dataset.cases[index].images},
                      {"label", dataset.cases[index].label},
                      {"shape", header.shape},
                      {"type", to_string(header.type)},
                      {"split", part[index]}});
   }
-  Json labels = Json::array();
-  for (std::size_t value = 0; value < dataset.labels.size(); ++value) {
-    labels.push_back(
-        {{"value", value}, {"name", dataset.labels[value]}, {"voxels", voxels[value]}});
-  }
-  return {{"folder", folder},
+  return {{"folder", path},
+          {"layout", dataset.layout},
           {"name", dataset.name},
           {"seed", seed},
           {"modalities", dataset.modalities},
-          {"labels", labels},
+          {"labels", label_facts(dataset, voxels)},
+          {"notes", dataset.notes},
           {"split",
            {{"training", split.training.size()},
             {"validation", split.validation.size()},
@@ -215,7 +240,9 @@ Json inspect_dataset(const std::string& folder, std::uint64_t seed) {
 }
 
 Json inspect(const std::string& path, std::uint64_t seed) {
-  return std::filesystem::is_directory(path) ? inspect_dataset(path, seed) : inspect_image(path);
+  const bool names_a_data_set =
+      std::filesystem::is_directory(path) || path.ends_with(".json") || path.starts_with("fold:");
+  return names_a_data_set ? inspect_dataset(path, seed) : inspect_image(path);
 }
 
 std::string inspect_text(const Json& facts) {

@@ -14,11 +14,11 @@ namespace voxmark {
 // beside a reason, and `finite` has those of the others. Throws Error (bad_input) as NiftiReader.
 Json inspect_image(const std::string& path);
 
-// A Decathlon folder: its cases with shape and split (under `seed`), its labels with the number of
+// A data set: its cases with shape and split (under `seed`), its labels with the number of
 // voxels of each. Reads every label and the header of every image. Throws Error (bad_input).
-Json inspect_dataset(const std::string& folder, std::uint64_t seed);
+Json inspect_dataset(const std::string& path, std::uint64_t seed);
 
-// inspect_dataset() for a folder, inspect_image() for anything else.
+// inspect_dataset() for a folder, a datalist or "fold:N:...", inspect_image() for anything else.
 Json inspect(const std::string& path, std::uint64_t seed);
 
 // The same facts for people, one line each, ending in a newline.

@@ -188,15 +188,13 @@ void refuse_foreign_dataset(const fs::path& folder) {
 }
 
 Json describe_dataset(std::size_t subjects, Json training) {
+  Json labels;
+  for (const std::string& name : phantom_labels()) labels[std::to_string(labels.size())] = name;
   return {{"name", kDatasetName},
           {"description", "Computed volumes in the layout of the Decathlon's Task01; no person's"},
           {"tensorImageSize", "4D"},
           {"modality", {{"0", "FLAIR"}, {"1", "T1w"}, {"2", "T1gd"}, {"3", "T2w"}}},
-          {"labels",
-           {{"0", "background"},
-            {"1", "edema"},
-            {"2", "non-enhancing tumor"},
-            {"3", "enhancing tumour"}}},
+          {"labels", std::move(labels)},
           {"numTraining", subjects},
           {"numTest", 0},
           {"training", std::move(training)},
@@ -217,6 +215,10 @@ Affine phantom_affine(const Dims& dims) {
     affine[axis][3] = -size * (extent - 1) / 2;
   }
   return affine;
+}
+
+std::vector<std::string> phantom_labels() {
+  return {"background", "edema", "non-enhancing tumor", "enhancing tumour"};
 }
 
 Subject phantom_subject(const PhantomOptions& options, std::size_t index, std::int64_t channels) {

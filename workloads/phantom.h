@@ -6,6 +6,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <string>
+#include <vector>
 
 #include "workloads/nifti_header.h"
 #include "workloads/preprocess.h"
@@ -26,6 +27,9 @@ constexpr std::int64_t kPhantomClasses = 3;   // oedema, non-enhancing and enhan
 // `channels`: the first so many of the four.
 Subject phantom_subject(const PhantomOptions& options, std::size_t index,
                         std::int64_t channels = kPhantomChannels);
+
+// By value, background first.
+std::vector<std::string> phantom_labels();
 
 // Of their grids: x, y, z point right, front and up, over the field of view of a head.
 Affine phantom_affine(const Dims& dims);

@@ -9,7 +9,7 @@
 
 #include "base/sha256.h"
 #include "workloads/batch_source.h"
-#include "workloads/decathlon.h"
+#include "workloads/data_set.h"
 #include "workloads/test_files.h"
 
 namespace voxmark {
@@ -78,7 +78,7 @@ TEST(Phantom, WhatIsWrittenReadsBackVoxelByVoxel) {
   const TemporaryFolder folder;
   const PhantomOptions options{7, 3, kSmall};
   write_phantom_dataset(folder.path("set"), options);
-  const DecathlonDataset dataset = read_decathlon(folder.path("set"));
+  const DataSet dataset = read_data_set(folder.path("set"));
   ASSERT_EQ(dataset.cases.size(), 3U);
   EXPECT_EQ(dataset.labels.size(), 4U);
   EXPECT_EQ(dataset.modalities.size(), 4U);
@@ -122,7 +122,7 @@ TEST(Phantom, CasesOfALargeSetAreThoseThatTheWriterWrites) {
   options.subjects = 3;
   options.dims = dims;
   write_phantom_dataset(folder.path("set"), options);
-  const DecathlonDataset written = read_decathlon(folder.path("set"));
+  const DataSet written = read_data_set(folder.path("set"));
   options.subjects = 484;  // the number decides nothing about a case
   for (std::size_t i = 0; i < 3; ++i) {
     const Subject drawn = phantom_subject(options, i);
@@ -143,7 +143,7 @@ TEST(DataFacts, KnowTheFilesWhereverTheyLie) {
                         std::filesystem::copy_options::recursive);
   options.seed = 2;
   write_phantom_dataset(folder.path("other"), options);
-  const auto facts = [&](const char* name) { return decathlon_parts(folder.path(name), 1).facts; };
+  const auto facts = [&](const char* name) { return data_set_parts(folder.path(name), 1).facts; };
   EXPECT_EQ(facts("one").kind, "decathlon");
   EXPECT_EQ(facts("one").identity, facts("elsewhere").identity);
   EXPECT_NE(facts("one").identity, facts("other").identity);

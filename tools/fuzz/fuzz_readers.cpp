@@ -20,7 +20,7 @@
 #include "training/checkpoint.h"
 #include "training/position.h"
 #include "training/training_options.h"
-#include "workloads/decathlon.h"
+#include "workloads/data_set.h"
 #include "workloads/gzip.h"
 #include "workloads/network.h"
 #include "workloads/nifti.h"
@@ -97,7 +97,7 @@ void fuzz_dataset(const std::string& bytes) {
   }();
   static_cast<void>(made);
   file_with(bytes, "dataset.json");
-  read_decathlon(scratch_folder());
+  read_data_set(scratch_folder());
 }
 
 void fuzz_safetensors(const std::string& bytes) {

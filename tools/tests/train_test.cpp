@@ -12,7 +12,7 @@
 
 #include "results/training_report.h"
 #include "tools/tests/command.h"
-#include "workloads/decathlon.h"
+#include "workloads/data_set.h"
 #include "workloads/nifti.h"
 #include "workloads/nifti_writer.h"
 #include "workloads/phantom.h"

@@ -17,7 +17,7 @@ void add_inspect(CLI::App& app, Action& action) {
   };
   const auto options = std::make_shared<Options>();
   CLI::App* command = app.add_subcommand("inspect", "What is in a NIfTI image or a data set");
-  command->add_option("path", options->path, "FILE.nii, FILE.nii.gz, or a Decathlon folder")
+  command->add_option("path", options->path, "FILE.nii, FILE.nii.gz, or a data set: its folder or its datalist")
       ->required();
   command->add_option("--seed", options->seed, "of the split into training, validation and test")
       ->capture_default_str();

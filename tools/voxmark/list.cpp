@@ -191,7 +191,8 @@ ExitCode list_data(bool json) {
                                    kPhantomChannels, kPhantomClasses)}},
       {{"name", "DIR"},
        {"description",
-        "a folder of the Medical Segmentation Decathlon: dataset.json, imagesTr, labelsTr"}}};
+        "a data set in the layout of the Medical Segmentation Decathlon, of nnU-Net (1 or 2), or "
+        "with MONAI's datalist: its folder or that file; fold:N:DIR takes fold N to validate"}}};
   if (json) {
     fmt::print("{}\n", dump_json({{"data", sources}}, 2));
     return ExitCode::done;

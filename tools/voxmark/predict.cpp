@@ -255,7 +255,7 @@ void add_predict(CLI::App& app, Action& action) {
       ->required();
   command->add_option("--image", flags->image, "a scan, .nii or .nii.gz");
   command->add_option("--data", flags->data,
-                      "or the cases of a Decathlon folder, or phantom:N as in train");
+                      "or the cases of a data set (its folder or datalist), or phantom:N as in train");
   command
       ->add_option("--part", flags->part,
                    "of it, as training split it: training, validation, test; or all, for data that "

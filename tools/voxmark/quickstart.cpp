@@ -20,7 +20,7 @@
 #include "tools/voxmark/conclusions.h"
 #include "tools/voxmark/run_on.h"
 #include "tools/voxmark/subcommand.h"
-#include "workloads/decathlon.h"
+#include "workloads/data_set.h"
 #include "workloads/phantom.h"
 
 namespace voxmark {
@@ -55,7 +55,7 @@ std::string phantom_folder(const std::string& out) {
 
 // `largest`, or the largest multiple of 16 below it that lies in every image of the data set.
 Dims image_within(const std::string& folder, const Dims& largest) {
-  const DecathlonDataset dataset = read_decathlon(folder);
+  const DataSet dataset = read_data_set(folder);
   std::array<std::int64_t, 3> extents = {largest.d, largest.h, largest.w};
   for (std::size_t i = 0; i < dataset.cases.size(); ++i) {
     const NiftiHeader header = read_image_header(dataset, i);
@@ -173,7 +173,7 @@ void add_quickstart(CLI::App& app, Action& action) {
   CLI::App* command = app.add_subcommand(
       "quickstart", "A small data set, verified steps with every backend, and what they say");
   command->add_option("--data", options->data,
-                      "a Decathlon folder; when left out, a phantom data set is written");
+                      "a data set's folder; when left out, a phantom data set is written");
   command->add_option("--out", options->out, "folder of the report and of the phantom")
       ->capture_default_str();
   command->footer("Example: voxmark quickstart --data Task01_BrainTumour");

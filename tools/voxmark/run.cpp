@@ -60,7 +60,7 @@ const std::map<std::string, std::string> kHelp = {
     {"filters", "of the finest level, with commas"},
     {"threads", "with commas; default: all CPUs of this process, or OMP_NUM_THREADS"},
     {"precision", "fp32, fp64 or bf16, with commas"},
-    {"data", "synthetic, phantom or a Decathlon folder, with commas"},
+    {"data", "synthetic, phantom or a data set's folder, with commas"},
     {"isa", "avx, avx2, avx512: what kernels may use, with commas (ci/isa builds ours)"},
     {"seed", "of weights, batches and splits"},
     {"steps", "timed steps per process"},

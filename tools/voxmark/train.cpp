@@ -362,7 +362,7 @@ void add_train(CLI::App& app, Action& action) {
   CLI::App* command = app.add_subcommand("train", "Trains the model on a data set, and scores it");
   command
       ->add_option("--data", flags->data,
-                   "Decathlon folder, or phantom:N for N heads drawn when needed "
+                   "a data set's folder or datalist, or phantom:N for N heads drawn when needed "
                    "(phantom:N:240x240x155 at dims of their own)")
       ->required();
   add_model_options(*command, flags->model);

@@ -255,7 +255,7 @@ void add_tricks(CLI::App& app, Action& action) {
   flags->model.batch = 4;
   CLI::App* command = app.add_subcommand(
       "tricks", "What down-sampling, tiles, small batches and fewer filters cost in accuracy");
-  command->add_option("--data", flags->common.data, "Decathlon folder, or phantom:N")->required();
+  command->add_option("--data", flags->common.data, "a data set's folder or datalist, or phantom:N")->required();
   add_model_options(*command, flags->model);
   command->add_option("--epochs", flags->common.epochs, "of each run, in voxels of full images")
       ->capture_default_str();

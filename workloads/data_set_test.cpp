@@ -1,4 +1,4 @@
-#include "workloads/decathlon.h"
+#include "workloads/data_set.h"
 
 #include <gtest/gtest.h>
 #include <sys/stat.h>
@@ -60,7 +60,7 @@ class DecathlonFolder {
   // What is said of the folder with the document as it is now; empty when case 0 is read.
   std::string refusal() const {
     write_bytes(path("dataset.json"), dump_json(document));
-    return refusal_of([&] { read_subject(read_decathlon(path("")), 0); });
+    return refusal_of([&] { read_subject(read_data_set(path("")), 0); });
   }
 
   Json document;
@@ -72,7 +72,7 @@ class DecathlonFolder {
 TEST(Decathlon, ReadsASingleCase) {
   DecathlonFolder folder;
   ASSERT_EQ(folder.refusal(), "");
-  const DecathlonDataset dataset = read_decathlon(folder.path(""));
+  const DataSet dataset = read_data_set(folder.path(""));
   EXPECT_EQ(dataset.name, "tiny");
   EXPECT_EQ(dataset.labels, (std::vector<std::string>{"background", "edge", "core"}));
   const Subject subject = read_subject(dataset, 0);
@@ -80,7 +80,7 @@ TEST(Decathlon, ReadsASingleCase) {
   EXPECT_EQ(subject.image[5], 5.0F);
   EXPECT_EQ(subject.labels[5], 2);
   const Batch batch =
-      make_batch(decathlon_subjects(folder.path(""), 1), {{4, 3, 2}, 1, 2}, 2, 1, 0, 0);
+      make_batch(data_set_subjects(folder.path(""), 1), {{4, 3, 2}, 1, 2}, 2, 1, 0, 0);
   EXPECT_EQ(batch.input.size(), 48U);
   EXPECT_EQ(batch.output_channels, 3);
 }
@@ -90,7 +90,7 @@ TEST(Decathlon, ReadsA4dImageByChannels) {
   folder.write_image({4, 3, 2, 2});
   folder.document["modality"] = {{"0", "FLAIR"}, {"1", "T1w"}};
   ASSERT_EQ(folder.refusal(), "");
-  const DecathlonDataset dataset = read_decathlon(folder.path(""));
+  const DataSet dataset = read_data_set(folder.path(""));
   EXPECT_EQ(read_subject(dataset, 0).channels, 2);
   const Subject first = read_subject(dataset, 0, 1);
   EXPECT_EQ(first.channels, 1);
@@ -111,13 +111,13 @@ TEST(Decathlon, TellsWhatIsReadOtherwiseThanItsFilesSay) {
   folder.document["training"][0] = {{"image", "./imagesTr/nan.nii"},
                                     {"label", "./labelsTr/nan.nii"}};
   ASSERT_EQ(folder.refusal(), "");
-  const DecathlonDataset dataset = read_decathlon(folder.path(""));
+  const DataSet dataset = read_data_set(folder.path(""));
   const std::vector<std::string> read = read_subject(dataset, 0).warnings;
   ASSERT_EQ(read.size(), 2U);
   EXPECT_NE(read[0].find("labelsTr/nan.nii: scl_slope = nan: read as unscaled"), std::string::npos);
   EXPECT_NE(read[1].find("imagesTr/nan.nii: scl_slope = nan: read as unscaled"), std::string::npos);
   // What is known from headers, before anything runs.
-  const SubjectSource source = decathlon_subjects(folder.path(""), 1);
+  const SubjectSource source = data_set_subjects(folder.path(""), 1);
   EXPECT_EQ(check_first_batch(source, {{4, 3, 2}, 1, 2}, 1, 1), std::vector<std::string>{read[1]});
 }
 
@@ -159,8 +159,9 @@ TEST(Decathlon, RefusesADocumentOfAnotherForm) {
     change(folder.document);
     return folder.refusal();
   };
+  EXPECT_NE(said([](Json& json) { json.erase("training"); }).find("\"training\" is missing"),
+            std::string::npos);
   for (const char* key : {"name", "labels", "training"}) {
-    EXPECT_NE(said([&](Json& json) { json.erase(key); }).find(key), std::string::npos);
     EXPECT_NE(said([&](Json& json) { json[key] = 5; }).find(key), std::string::npos);
   }
   EXPECT_NE(said([](Json& json) { json = Json::array(); }).find("expected an object"),
@@ -176,7 +177,7 @@ TEST(Decathlon, RefusesADocumentOfAnotherForm) {
               json["labels"] = {{"0", "a"}, {"2", "b"}};
             }).find("\"1\""),
             std::string::npos);
-  EXPECT_NE(said([](Json& json) { json["labels"] = {{"background", 0}}; }), "");
+  EXPECT_NE(said([](Json& json) { json["labels"] = {{"background", -1}}; }), "");
   EXPECT_NE(said([](Json& json) { json["labels"] = Json::object(); }).find("0 entries"),
             std::string::npos);
   EXPECT_NE(said([](Json& json) {
@@ -223,15 +224,15 @@ TEST(Decathlon, RefusesFifosDevicesAndFoldersWithoutWaiting) {
 
   fs::remove(folder.path("dataset.json"));
   ASSERT_EQ(mkfifo(folder.path("dataset.json").c_str(), 0600), 0);
-  EXPECT_NE(refusal_of([&] { read_decathlon(folder.path("")); }).find("regular file"),
+  EXPECT_NE(refusal_of([&] { read_data_set(folder.path("")); }).find("regular file"),
             std::string::npos);
 }
 
 TEST(Decathlon, RefusesAFolderThatIsNone) {
   const TemporaryFolder folder;
-  EXPECT_NE(refusal_of([&] { read_decathlon(folder.path("none")); }).find("No such file"),
+  EXPECT_NE(refusal_of([&] { read_data_set(folder.path("none")); }).find("No such file"),
             std::string::npos);
-  EXPECT_NE(refusal_of([&] { read_decathlon(folder.path("")); }).find("dataset.json"),
+  EXPECT_NE(refusal_of([&] { read_data_set(folder.path("")); }).find("dataset.json"),
             std::string::npos);
 }
 
@@ -273,7 +274,7 @@ TEST(DecathlonData, ReadsTwoBrainTumourCases) {
   for (const Json& label : facts["labels"]) EXPECT_GT(label["voxels"].get<std::int64_t>(), 0);
   EXPECT_NE(inspect_text(facts).find("240x240x155x4"), std::string::npos);
 
-  const Batch batch = make_batch(decathlon_subjects(folder, 1), {{64, 64, 64}, 1, 1}, 2, 1, 0, 0);
+  const Batch batch = make_batch(data_set_subjects(folder, 1), {{64, 64, 64}, 1, 1}, 2, 1, 0, 0);
   const double voxels = 64.0 * 64 * 64;
   for (std::size_t image = 0; image < 2; ++image) {
     const auto begin = batch.input.begin() + static_cast<std::ptrdiff_t>(image) * 64 * 64 * 64;
@@ -298,7 +299,7 @@ TEST(DecathlonData, ReadsTwoHundredHippocampusCases) {
   EXPECT_EQ(facts["split"]["validation"], 13);
   EXPECT_EQ(facts["split"]["test"], 19);
   EXPECT_EQ(facts["labels"].size(), 3U);
-  const DecathlonDataset dataset = read_decathlon(folder);
+  const DataSet dataset = read_data_set(folder);
   for (std::size_t index = 0; index < dataset.cases.size(); ++index) {
     const Subject subject = read_subject(dataset, index);
     EXPECT_EQ(subject.labels.size(), subject.image.size());
