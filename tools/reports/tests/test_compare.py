@@ -607,7 +607,7 @@ def test_a_folder_is_one_state(compare: Any, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("content", "complaint"),
     [
-        (b"", "no JSON"),
+        (b"", "the file is empty"),
         (b"[" * 200_000, "no JSON"),
         (b'{"schema": "voxmark.report/1"', "no JSON"),
         (b'{"schema": "voxmark.report/1", "schema": "voxmark.report/1"}', '"schema" stands twice'),
@@ -618,8 +618,8 @@ def test_a_folder_is_one_state(compare: Any, tmp_path: Path) -> None:
         (b"[]", "neither"),
         (b'{"schema": "voxmark.report/1"}', "required"),
         (b'{"schema": "voxmark.report/1", "records": NaN}', "no JSON"),
-        (b'{"context": {}, "benchmarks": [{}]}', "Google Benchmark"),
-        (b'{"context": 1, "benchmarks": 2}', "Google Benchmark"),
+        (b'{"context": {}, "benchmarks": [{}]}', 'expected "name", a text'),
+        (b'{"context": 1, "benchmarks": 2}', "context: expected an object"),
     ],
 )
 def test_what_is_no_report_is_refused_in_one_line(

@@ -93,7 +93,7 @@ def test_a_case_without_a_limit_is_said_aloud(gate: Gate, tool: Tool) -> None:
     path = factory.write(gate.folder / "more.json", content)
     done = tool("plan-gate", path, "--limits", gate.limits)
     assert done.returncode == 0
-    assert "NOTE: 1 cases have no limit, and pass unjudged: naive" in done.stdout
+    assert "NOTE: 1 case has no limit, and passes unjudged: naive" in done.stdout
 
 
 @pytest.mark.parametrize(

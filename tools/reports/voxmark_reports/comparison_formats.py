@@ -421,7 +421,10 @@ def as_junit(result: Comparison) -> str:
     """Regressions fail, what cannot be told is an error: neither is a pass."""
     suite = ElementTree.Element("testsuite", name="voxmark compare")
     counts = {"tests": 0, "failures": 0, "errors": 0}
-    if sections := _sections(result):
+    sections = _sections(result)
+    if result.hint:
+        sections.append(("Other mode", [result.hint]))
+    if sections:
         properties = ElementTree.SubElement(suite, "properties")
         for title, lines in sections:
             for line in lines:

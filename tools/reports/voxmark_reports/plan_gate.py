@@ -127,8 +127,9 @@ def run(arguments: argparse.Namespace) -> ExitCode:
     print_table(["case", "planned bytes", "limit", "", "step, reported only"], rows)
     unlisted = [label for label in plans if label not in own]
     if unlisted:
-        print(
-            f"NOTE: {len(unlisted)} cases have no limit, and pass unjudged: {'; '.join(unlisted)}"
-        )
+        count = len(unlisted)
+        one = "1 case has no limit, and passes"
+        said = one if count == 1 else f"{count} cases have no limit, and pass"
+        print(f"NOTE: {said} unjudged: {'; '.join(unlisted)}")
     print(f"{kind}: {grown} grown, {len(missing)} missing, {len(unlisted)} without a limit")
     return ExitCode.ANSWER_IS_NO if grown or missing else ExitCode.DONE

@@ -58,7 +58,9 @@ def certainty(found: SpeedUp) -> str:
     if found.is_sure:
         return text + f" Chance alone gives so much with p = {found.p_value:.2g}{_of(found)}."
     needed = found.processes_needed
-    advice = f"measure with --repeats {needed}" if needed else "no 100 processes would settle it"
+    advice = (
+        f"measure with --repeats {needed}" if needed else "even 100 processes would not settle it"
+    )
     return text + (
         f" That is not settled: chance alone could give so much (p ="
         f" {found.p_value:.2g}{_of(found)}, expected below {verdicts.ALPHA}); {advice}."
