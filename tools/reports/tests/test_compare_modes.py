@@ -270,13 +270,13 @@ def test_measured_peaks_are_no_difference_of_a_regression_check(compare: Any) ->
 @pytest.mark.parametrize(
     ("environments", "labels"),
     [
-        ([{}, {"cpu": {"allowed": 1}}], ["Example CPU, 2 CPUs", "Example CPU, 1 CPU"]),
+        ([{}, {"cpu": {"allowed": 1}}], ["Example CPU (2 CPUs)", "Example CPU (1 CPU)"]),
         (
             [{}, {"memory": {"total_bytes": 2**36}}],
-            ["Example CPU, 24 GiB", "Example CPU, 64 GiB"],
+            ["Example CPU (24 GiB)", "Example CPU (64 GiB)"],
         ),
-        ([{}, {"system": {"host": "b"}}], ["Example CPU, example", "Example CPU, b"]),
-        ([{}, {}], ["Example CPU, 0.json", "Example CPU, 1.json"]),
+        ([{}, {"system": {"host": "b"}}], ["Example CPU (example)", "Example CPU (b)"]),
+        ([{}, {}], ["Example CPU (0.json)", "Example CPU (1.json)"]),
         (
             [{"cpu": {"model_name": "Intel(R) Xeon(R) Gold 6248 CPU @ 2.50GHz"}}, EPYC],
             ["Intel Xeon Gold 6248", "AMD EPYC 9654"],

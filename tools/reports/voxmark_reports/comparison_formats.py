@@ -222,13 +222,14 @@ def _matrix_cells(row: Row, machines: bool) -> list[str]:
     cells = [row.label, row.metric.label]
     cells.append(quantity_text(row.case.median(row.metric.name), row.metric.unit))
     for found in row.judgements:
-        parts = [change_with_interval(found, machines)] if found.ratio is not None else []
+        parts = [verdict_text(row, found)]
+        if found.ratio is not None:
+            parts.append(change_with_interval(found, machines))
         if found.adjusted_p is not None:
             parts.append(f"p {found.adjusted_p:.2g}")
         if found.detectable is not None:
             parts.append(f"detectable {_detectable(found)}")
-        text = verdict_text(row, found) + (f": {found.reason}" if found.reason else "")
-        cells.append("; ".join([text, *parts]))
+        cells.append("; ".join([*parts, found.reason] if found.reason else parts))
     return cells
 
 

@@ -54,7 +54,7 @@ def machine_labels(reports: Sequence[Report]) -> list[str]:
             if len(set(words)) == len(words):
                 break
         for i, own in zip(alike, words, strict=True):
-            labels[i] = f"{label}, {own}"
+            labels[i] = f"{label} ({own})"
     return labels
 
 
