@@ -202,6 +202,27 @@ def test_a_trend_page_marks_the_change(history: History, tmp_path: Path) -> None
     assert "+12" in page or "+11" in page
 
 
+def test_a_fresh_change_is_put_on_its_own_commit(history: History, tmp_path: Path) -> None:
+    """Of the 8th of 9 states; the 7th is innocent."""
+    history("add", *(history.file(0.5) for _ in range(7)), *(history.file(0.55) for _ in range(2)))
+    done = history("trend", "-o", tmp_path / "trend.html")
+    assert f"with state 8 {8:040x}"[:20] in done.stdout
+    assert f"after 7 {7:040x}"[:20] in done.stdout
+    page = (tmp_path / "trend.html").read_text()
+    assert f'"8 {8:040x}'[:15] in page.replace("\\", ""), "the axis numbers states as the list does"
+
+
+def test_a_change_that_may_be_of_several_commits_names_none(
+    history: History, tmp_path: Path
+) -> None:
+    values = [0.5] * 6 + [0.54] + [0.58] * 5  # the 7th state is as near to one level as the other
+    history("add", *(history.file(value) for value in values))
+    done = history("trend", "-o", tmp_path / "trend.html")
+    (line,) = done.stdout.splitlines()[1:]
+    assert "not yet located: after 6 " in line and "at the latest with 8 " in line
+    assert "with state" not in line
+
+
 def test_a_trend_is_had_of_everything_that_the_reports_tell(
     history: History, tmp_path: Path
 ) -> None:
@@ -241,6 +262,70 @@ def test_a_step_is_found_where_it_is(position: int) -> None:
         found = change_points(list(values))
         found_right += len(found) == 1 and abs(found[0].position - position) <= 1
     assert found_right >= 45
+
+
+SEEDS = 5
+
+
+@pytest.mark.parametrize("count", [9, 14, 25])
+@pytest.mark.parametrize(("change", "spread"), [(1.1, 0.01), (1.05, 0.01), (0.9, 0.02)])
+def test_no_innocent_commit_is_named(count: int, change: float, spread: float) -> None:
+    """Wherever the change lies, the first and the last state included. CONFIDENCE is for each."""
+    named = wrong = outside = 0
+    for position in range(1, count):
+        for seed in range(SEEDS):
+            values = noise(count, seed + 1000 * position, spread)
+            values[position:] *= change
+            found = change_points(list(values))
+            located = [c.position for c in found if c.is_located]
+            named += located == [position]
+            wrong += any(place != position for place in located)
+            outside += any(not c.first <= position <= c.last for c in found)
+    pairs = SEEDS * (count - 1)
+    assert wrong / pairs <= 0.03
+    assert outside / pairs <= 0.05
+    if change == 1.1:
+        assert named / pairs > 0.5, "it names some, too"
+
+
+@pytest.mark.parametrize("position", range(5, 9))
+def test_a_large_fresh_change_is_found_at_its_place(position: int) -> None:
+    """Of 10 states; the last one alone is never enough."""
+    for seed in range(SEEDS):
+        values = noise(10, seed, 0.005)
+        values[position:] *= 1.1
+        (found,) = change_points(list(values))
+        assert found.is_located and found.position == position
+
+
+def test_a_last_state_alone_is_never_said_to_be_a_change() -> None:
+    for seed in range(50):
+        values = noise(12, seed)
+        values[-1] *= 1.3
+        assert not any(c.is_located for c in change_points(list(values))), seed
+
+
+@pytest.mark.parametrize(("first", "second"), [(6, 12), (5, 9), (8, 14), (3, 15)])
+def test_two_changes_are_both_put_where_they_are(first: int, second: int) -> None:
+    wrong = both = 0
+    for seed in range(25):
+        values = noise(18, seed)
+        values[first:] *= 1.1
+        values[second:] *= 1.1
+        located = [c.position for c in change_points(list(values)) if c.is_located]
+        wrong += not set(located) <= {first, second}
+        both += located == [first, second]
+    assert wrong <= 1
+    assert both >= 17
+
+
+def test_changes_of_neighbours_do_not_cross() -> None:
+    for seed in range(100):
+        values = noise(14, seed, 0.03) * np.random.default_rng(seed).choice([1, 1.2], 14)
+        found = change_points(list(values))
+        places = [c.position for c in found]
+        assert places == sorted(set(places))
+        assert all(0 < c.first <= c.position <= c.last < 14 for c in found)
 
 
 def test_one_outlier_is_no_change() -> None:

@@ -171,8 +171,11 @@ def _trend(arguments: argparse.Namespace) -> ExitCode:
     content = page.page("voxmark: history", introduction, trend.sections(found))
     write_file(arguments.out, content)
     number = sum(len(changes) for _, changes in found)
-    changes = "1 change" if number == 1 else f"{number} changes"
-    print(f"{clean(arguments.out)}: {len(series)} series, {changes}")
+    word = "change" if number == 1 else "changes"
+    print(f"{clean(arguments.out)}: {len(series)} series, {number} {word}")
+    for own, changes in found:
+        for change in changes:
+            print(f"  {trend.change_line(own, change)}")
     return ExitCode.DONE
 
 
