@@ -137,6 +137,10 @@ bool all_finite(const Json& json) {
 }  // namespace
 
 Json parse_json(std::string_view text, std::string_view name) {
+  // The library takes it for the end, and would not look at what follows.
+  if (const std::size_t zero = text.find('\0'); zero != std::string_view::npos) {
+    throw_bad_input("{}: byte {}: a byte of value 0, which no JSON has", name, zero + 1);
+  }
   DocumentBuilder builder(name);
   Json::sax_parse(text, &builder);
   return builder.take();
@@ -160,7 +164,35 @@ std::string read_text_file(const std::string& path) {
   return text;
 }
 
-Json read_json_file(const std::string& path) { return parse_json(read_text_file(path), path); }
+namespace {
+
+struct Foreign {
+  std::string_view begin;
+  std::string_view found;  // and what mends it
+};
+// How a file begins that is no text of ours.
+constexpr Foreign kForeign[] = {{"\xff\xfe", "UTF-16 text; save it as UTF-8"},
+                                {"\xfe\xff", "UTF-16 text; save it as UTF-8"},
+                                {"\x1f\x8b", "gzip data; unpack it with gunzip"},
+                                {"\x28\xb5\x2f\xfd", "zstd data; unpack it with unzstd"}};
+constexpr std::string_view kByteOrderMark = "\xef\xbb\xbf";  // some editors put it before UTF-8
+
+}  // namespace
+
+Json read_json_file(const std::string& path) {
+  const std::string content = read_text_file(path);
+  std::string_view text = content;
+  if (text.find_first_not_of(" \t\r\n") == std::string_view::npos) {
+    throw_bad_input("{}: the file is empty", path);
+  }
+  for (const Foreign& foreign : kForeign) {
+    if (text.starts_with(foreign.begin)) {
+      throw_bad_input("{}: expected JSON, found {}", path, foreign.found);
+    }
+  }
+  if (text.starts_with(kByteOrderMark)) text.remove_prefix(kByteOrderMark.size());
+  return parse_json(text, path);
+}
 
 std::string dump_json(const Json& json, int indent) {
   if (!all_finite(json)) throw_internal("json: a NaN or infinite number cannot be written");

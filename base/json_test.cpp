@@ -140,5 +140,28 @@ TEST(Json, NamesAFileThatCannotBeRead) {
   std::filesystem::remove(path);
 }
 
+TEST(Json, KnowsFilesOfOtherKinds) {
+  const std::string path = testing::TempDir() + "json_test_kinds.json";
+  const auto read = [&](const std::string& content) -> std::string {
+    std::ofstream(path, std::ios::binary) << content;
+    try {
+      return dump_json(read_json_file(path));
+    } catch (const Error& error) {
+      return error.what();
+    }
+  };
+  EXPECT_EQ(read("\xef\xbb\xbf{\"a\": 1}\r\n"), "{\"a\":1}");
+  EXPECT_EQ(read(""), path + ": the file is empty");
+  EXPECT_EQ(read(" \n"), path + ": the file is empty");
+  EXPECT_EQ(read(std::string("\xff\xfe{\0", 4)),
+            path + ": expected JSON, found UTF-16 text; save it as UTF-8");
+  EXPECT_EQ(read("\x1f\x8b\x08"), path + ": expected JSON, found gzip data; unpack it with gunzip");
+  EXPECT_EQ(read("\x28\xb5\x2f\xfd"),
+            path + ": expected JSON, found zstd data; unpack it with unzstd");
+  EXPECT_NE(read(std::string("{}\0", 3)).find(path + ": byte 3"), std::string::npos);
+  EXPECT_NE(read("{\"a\": NaN}").find(path + ": byte"), std::string::npos);
+  std::filesystem::remove(path);
+}
+
 }  // namespace
 }  // namespace voxmark

@@ -116,6 +116,65 @@ class Fields {
     return json_.at(key);
   }
 
+  // What readers of a report look into must have the shape that they expect.
+  Json probes(const char* key) const {
+    Json values = object_or_empty(key);
+    for (const char* name : {"counters", "energy", "missing_readings", "observed_step"}) {
+      expect_shape(values.contains(name), values, {key, name}, Json::value_t::object);
+    }
+    expect_shape(values.contains("threads"), values, {key, "threads"}, Json::value_t::array);
+    const Json counters = values.value("counters", Json::object());
+    expect_shape(counters.contains("events"), counters, {"probes.counters", "events"},
+                 Json::value_t::object);
+    return values;
+  }
+
+  // An array of objects with "ops"; empty where the key is missing.
+  Json stages(const char* key) const {
+    const Json values = array_or_empty(key);
+    for (std::size_t i = 0; i < values.size(); ++i) {
+      const std::string place = fmt::format("{}[{}]", key, i);
+      const Json& stage = values[i];
+      if (!stage.is_object()) {
+        wrong(place.c_str(), "an object", stage);
+      }
+      const Json ops = stage.value("ops", Json());
+      if (!ops.is_array() || ops.empty() ||
+          !std::ranges::all_of(ops, [](const Json& op) { return op.is_string(); })) {
+        wrong((place + ".ops").c_str(), "an array of texts", ops);
+      }
+      for (const char* name : {"implementation", "layout", "isa", "kind", "direction"}) {
+        expect_shape(stage.contains(name), stage, {place, name}, Json::value_t::string);
+      }
+      expect_shape(stage.contains("recomputed"), stage, {place, "recomputed"},
+                   Json::value_t::boolean);
+    }
+    return values;
+  }
+
+  // An object of counts; empty where the key is missing.
+  Json counts(const char* key) const {
+    Json values = object_or_empty(key);
+    for (const auto& item : values.items()) {
+      if (!is_count(item.value())) {
+        wrong(fmt::format("{}.{}", key, item.key()).c_str(), "an integer of 0 or more",
+              item.value());
+      }
+    }
+    return values;
+  }
+
+  // SHA-256 in hexadecimal digits; "" where the key is missing or the text is empty.
+  std::string sha256_or_empty(const char* key) const {
+    const std::string text = text_or_empty(key);
+    constexpr std::size_t kDigits = 64;
+    if (!text.empty() && (text.size() != kDigits ||
+                          text.find_first_not_of("0123456789abcdef") != std::string::npos)) {
+      wrong(key, "64 hexadecimal digits", text);
+    }
+    return text;
+  }
+
   // An object of finite numbers, none below 0; empty where the key is missing.
   Json readings(const char* key) const {
     Json values = object_or_empty(key);
@@ -149,9 +208,25 @@ class Fields {
   }
 
  private:
+  struct Place {
+    std::string_view where;
+    const char* name;
+  };
+  static void expect_shape(bool is_there, const Json& object, const Place& place,
+                           Json::value_t shape) {
+    if (is_there && object.at(place.name).type() != shape) {
+      const char* expected = shape == Json::value_t::object    ? "an object"
+                             : shape == Json::value_t::array   ? "an array"
+                             : shape == Json::value_t::boolean ? "true or false"
+                                                               : "a text";
+      wrong(fmt::format("{}.{}", place.where, place.name).c_str(), expected, object.at(place.name));
+    }
+  }
+
   static double seconds(const char* key, const Json& json) {
+    constexpr double kMost = 1e12;  // as a report's schema
     const double value = number_from_json(json, key);
-    if (!(value >= 0) || std::isinf(value)) {
+    if (!(value >= 0 && value <= kMost)) {
       wrong(key, "seconds", json);
     }
     return value;
@@ -180,7 +255,7 @@ Json to_json(const PlannedMessage& message) {
 
 PlannedMessage planned_message(const Fields& fields) {
   return {fields.nullable_count("planned_bytes"), fields.flag("exact"),
-          fields.object_or_empty("plan_by_purpose")};
+          fields.counts("plan_by_purpose")};
 }
 
 Json to_json(const UnsupportedMessage& message) {
@@ -208,7 +283,7 @@ VerifiedMessage verified_message(const Fields& fields) {
   message.error = fields.number("error");
   message.tolerance = fields.number("tolerance");
   message.step_seconds = fields.seconds("step_seconds");
-  message.stages = fields.array_or_empty("stages");
+  message.stages = fields.stages("stages");
   return message;
 }
 
@@ -232,9 +307,9 @@ ReadyMessage ready_message(const Fields& fields) {
   message.base_bytes = fields.nullable_count("base_bytes");
   message.allocated_bytes = fields.nullable_count("allocated_bytes");
   message.compile_seconds = fields.seconds("compile_seconds");
-  message.batch_sha256 = fields.text_or_empty("batch_sha256");
-  message.weights_sha256 = fields.text_or_empty("weights_sha256");
-  message.stages = fields.array_or_empty("stages");
+  message.batch_sha256 = fields.sha256_or_empty("batch_sha256");
+  message.weights_sha256 = fields.sha256_or_empty("weights_sha256");
+  message.stages = fields.stages("stages");
   message.execution = fields.object_or_empty("execution");
   return message;
 }
@@ -285,7 +360,7 @@ Json to_json(const DoneMessage& message) {
 }
 
 DoneMessage done_message(const Fields& fields) {
-  return {fields.nullable_count("earlier_peak_bytes"), fields.object_or_empty("probes"),
+  return {fields.nullable_count("earlier_peak_bytes"), fields.probes("probes"),
           fields.seconds_or_nulls("stage_seconds")};
 }
 

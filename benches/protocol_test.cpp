@@ -47,11 +47,50 @@ TEST(Protocol, EveryMessageSurvivesItsLine) {
   expect_survives(UnsupportedMessage{"no bf16"});
   expect_survives(VerifiedMessage{{48, 48, 32}, 2, 99, "loss", 1e-6, 1e-5, 0.5, Json::array()});
   expect_survives(ComputedMessage{0.25});
-  expect_survives(ReadyMessage{1, 2, 0.5, "ab", "cd", Json::array(), {{"mxcsr", 40896}}});
+  expect_survives(ReadyMessage{
+      1, 2, 0.5, std::string(64, 'a'), std::string(64, 'b'), Json::array(), {{"mxcsr", 40896}}});
   expect_survives(ReadyMessage{});
   expect_survives(DoneMessage{5, Json::object(), {}});
   expect_survives(DoneMessage{5, Json::object(), {0.25, std::nullopt, 0.0}});
   expect_survives(ErrorMessage{ErrorKind::out_of_memory, "no \"memory\"\nleft"});
+}
+
+TEST(Protocol, NamesTheMemberThatHasAnotherShape) {
+  struct Wrong {
+    const char* line;
+    const char* told;
+  };
+  const Wrong all[] = {
+      {R"({"type":"done","probes":7})", "probes: expected an object, found 7"},
+      {R"({"type":"done","probes":{"counters":null}})",
+       "probes.counters: expected an object, found null"},
+      {R"({"type":"done","probes":{"counters":{"events":[]}}})",
+       "probes.counters.events: expected an object, found []"},
+      {R"({"type":"done","probes":{"energy":3}})", "probes.energy: expected an object, found 3"},
+      {R"({"type":"done","probes":{"threads":{}}})", "probes.threads: expected an array, found {}"},
+      {R"({"type":"done","probes":{"missing_readings":"all"}})",
+       "probes.missing_readings: expected an object, found \"all\""},
+      {R"({"type":"ready","compile_seconds":1,"stages":[7]})",
+       "stages[0]: expected an object, found 7"},
+      {R"({"type":"ready","compile_seconds":1,"stages":[{"ops":"a"}]})",
+       "stages[0].ops: expected an array of texts, found \"a\""},
+      {R"({"type":"ready","compile_seconds":1,"stages":[{"ops":["a"]},{"ops":[]}]})",
+       "stages[1].ops: expected an array of texts, found []"},
+      {R"({"type":"ready","compile_seconds":1,"stages":[{"ops":["a"],"isa":null}]})",
+       "stages[0].isa: expected a text, found null"},
+      {R"({"type":"ready","compile_seconds":1,"stages":[{"ops":["a"],"recomputed":"no"}]})",
+       "stages[0].recomputed: expected true or false, found \"no\""},
+      {R"({"type":"ready","compile_seconds":1,"batch_sha256":"abc"})",
+       "batch_sha256: expected 64 hexadecimal digits, found \"abc\""},
+      {R"({"type":"ready","compile_seconds":1e300})",
+       "compile_seconds: expected seconds, found 1e+300"},
+      {R"({"type":"planned","exact":true,"plan_by_purpose":{"activations":-1}})",
+       "plan_by_purpose.activations: expected an integer of 0 or more, found -1"},
+  };
+  for (const Wrong& wrong : all) {
+    EXPECT_EQ(message_of([&] { parse_message(wrong.line); }),
+              std::string("child protocol: ") + wrong.told);
+  }
 }
 
 TEST(Protocol, ALineIsALine) {

@@ -98,6 +98,47 @@ def test_all_that_is_said_keeps_to_the_schema(tmp_path: Path) -> None:
     assert said == ["planned", "computed", "ready", "step", "step", "step", "done"]
 
 
+# Speaks for a child, and changes members of what it says, by type of message.
+CHANGING = """
+import json, subprocess, sys
+changes, command = json.loads(sys.argv[1]), sys.argv[2:]
+child = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+child.stdin.write(sys.stdin.readline())
+child.stdin.flush()
+for answer in child.stdout:
+    message = json.loads(answer)
+    print(json.dumps(message | changes.get(message["type"], {})), flush=True)
+    if message["type"] not in ("ready", "step"):
+        break
+sys.stdin.read()
+child.stdin.close()
+sys.exit(child.wait())
+"""
+
+
+@pytest.mark.parametrize(
+    ("member", "value", "named"),
+    [
+        ("probes", {"counters": None}, "probes.counters: expected an object, found null"),
+        ("probes", {"energy": []}, "probes.energy: expected an object"),
+        ("probes", 7, "probes: expected an object, found 7"),
+        ("stages", [{"ops": "all"}], "stages[0].ops: expected an array of texts"),
+        ("stages", [7], "stages[0]: expected an object, found 7"),
+        ("batch_sha256", "abc", "batch_sha256: expected 64 hexadecimal digits"),
+    ],
+)
+def test_a_member_of_another_shape_fails_the_case_by_its_name(
+    member: str, value: Any, named: str, tmp_path: Path
+) -> None:
+    program = tmp_path / "changing.py"
+    program.write_text(CHANGING)
+    change = json.dumps({"done" if member == "probes" else "ready": {member: value}})
+    command = f"{sys.executable} {program} {change.replace(' ', '')} {sys.executable} {EXAMPLE}"
+    (record,) = run(f"exec:{command}", tmp_path)
+    assert record["outcome"] == "failed"
+    assert named in record["reason"]
+
+
 def test_a_request_names_the_files_of_its_mode(tmp_path: Path) -> None:
     page = (SOURCES / "benches" / "PROTOCOL.md").read_text()
     example = json.loads(page.split("```json\n")[1].split("```")[0])

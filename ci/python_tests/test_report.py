@@ -1,5 +1,6 @@
 """A report against its own JSON Schema, by another validator than voxmark's."""
 
+import gzip
 import json
 import os
 import subprocess
@@ -58,3 +59,23 @@ def test_without_a_part_breaks_the_schema(report: dict[str, Any], key: str) -> N
     broken = {name: value for name, value in report.items() if name != key}
     with pytest.raises(jsonschema.ValidationError):
         jsonschema.validate(broken, schema)
+
+
+def validate(content: dict[str, Any], folder: Path) -> subprocess.CompletedProcess[str]:
+    path = folder / "report.json"
+    path.write_text(json.dumps(content))
+    return subprocess.run([VOXMARK, "validate", path], capture_output=True, text=True)
+
+
+def test_what_was_measured_does_not_contradict_itself(
+    report: dict[str, Any], tmp_path: Path
+) -> None:
+    done = validate(report, tmp_path)
+    assert done.returncode == 0, done.stdout
+
+
+def test_a_recorded_report_does_not_contradict_itself(tmp_path: Path) -> None:
+    """Of another machine, written by an earlier voxmark: 50 records of many backends."""
+    recorded = Path(__file__).parent / "recorded" / "reproduce.json.gz"
+    done = validate(json.loads(gzip.decompress(recorded.read_bytes())), tmp_path)
+    assert done.returncode == 0, done.stdout

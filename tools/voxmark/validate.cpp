@@ -1,5 +1,7 @@
-// voxmark validate: whether a report is one, and whether its figures agree with each other.
+// voxmark validate: whether reports are reports, and whether their figures agree with each other.
 #include <memory>
+#include <string>
+#include <vector>
 
 #include "benches/report_check.h"
 #include "results/report.h"
@@ -8,28 +10,34 @@
 namespace voxmark {
 namespace {
 
-ExitCode validate(const std::string& path) {
-  const Report report = read_report(path);
-  const std::vector<std::string> faults = inconsistencies(report);
-  for (const std::string& fault : faults) {
-    fmt::print("{}\n", fault);
+// Prints each fault with the file's name.
+ExitCode validate(const std::vector<std::string>& paths) {
+  ExitCode code = ExitCode::done;
+  for (const std::string& path : paths) {
+    const Report report = read_report(path);
+    const std::vector<std::string> faults = inconsistencies(report);
+    for (const std::string& fault : faults) {
+      fmt::print("{}: {}\n", path, fault);
+    }
+    if (faults.empty()) {
+      fmt::print("{}: valid, {} records\n", path, report.records.size());
+    } else {
+      code = ExitCode::answer_is_no;
+    }
   }
-  if (faults.empty()) {
-    fmt::print("{}: valid, {} records\n", path, report.records.size());
-  }
-  return faults.empty() ? ExitCode::done : ExitCode::answer_is_no;
+  return code;
 }
 
 }  // namespace
 
 void add_validate(CLI::App& app, Action& action) {
-  auto path = std::make_shared<std::string>();
+  auto paths = std::make_shared<std::vector<std::string>>();
   CLI::App* command = app.add_subcommand(
       "validate",
-      "Checks a report against its schema (exit 64) and its own figures (exit 1)."
+      "Checks reports against their schema (exit 64) and their own figures (exit 1)."
       "\nExample: voxmark validate report.json");
-  command->add_option("report", *path, "report file")->required();
-  command->callback([&action, path] { action = [path] { return validate(*path); }; });
+  command->add_option("report", *paths, "report files")->required();
+  command->callback([&action, paths] { action = [paths] { return validate(*paths); }; });
 }
 
 }  // namespace voxmark

@@ -12,7 +12,7 @@ import tarfile
 import tempfile
 from pathlib import Path, PurePosixPath
 
-from voxmark_reports import cost, tricks
+from voxmark_reports import consistency, cost, tricks
 from voxmark_reports import report as report_command
 from voxmark_reports.errors import ExitCode, ToolError
 from voxmark_reports.files import write_file
@@ -49,6 +49,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--cost", type=Path, metavar="FILE", help="as of voxmark report")
     parser.add_argument("-o", "--out", type=Path, default=Path("bundle.tar.gz"), metavar="FILE")
+    consistency.add_argument(parser)
     parser.add_argument("--check", type=Path, metavar="BUNDLE", help="whether a bundle is whole")
 
 
@@ -59,11 +60,14 @@ def run(arguments: argparse.Namespace) -> ExitCode:
         return _check(arguments.check)
     if not arguments.reports:
         raise ToolError("bundle: expected at least one report")
-    return _pack(arguments.reports, arguments.cost, arguments.out)
+    inputs = report_command.Inputs(
+        arguments.reports, accept_contradictions=arguments.accept_contradictions
+    )
+    return _pack(inputs, arguments.cost, arguments.out)
 
 
-def _pack(paths: list[Path], cost_file: Path | None, out: Path) -> ExitCode:
-    inputs = report_command.Inputs(paths)  # only what is a report or a run goes in
+def _pack(inputs: report_command.Inputs, cost_file: Path | None, out: Path) -> ExitCode:
+    """Only what is a report or a run goes in."""
     contents: dict[str, bytes] = {}
 
     def add(folder: str, path: Path) -> None:

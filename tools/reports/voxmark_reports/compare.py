@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from voxmark_reports import comparison, comparison_formats, machines
+from voxmark_reports import comparison, comparison_formats, consistency, machines
 from voxmark_reports.errors import ExitCode, ToolError
 from voxmark_reports.reading import read_report, unique_names
 
@@ -113,6 +113,7 @@ def run(arguments: argparse.Namespace) -> ExitCode:
     if not 1 <= number <= len(arguments.reports):
         raise ToolError(f"--baseline {number}: there are reports 1 to {len(arguments.reports)}")
     reports = [read_report(path) for path in arguments.reports]
+    consistency.warn(reports)
     unique_names(reports)
     machines.name_reports(reports, arguments.label, arguments.machines)
     base = reports.pop(number - 1)

@@ -200,7 +200,9 @@ def machine_fingerprint(report: Report) -> str:
     identity = {name: known.get(name) for name in names}
     identity["isa"] = isa_flags(report) or known.get("cpu.isa")
     identity["caps"] = [known.get(name) for name in (*ISA_CAPS, *_FPMATH)]
-    identity["memory_gib"] = round((known.get("memory.total_bytes") or 0) / 2**30)
+    total = known.get("memory.total_bytes")
+    is_count = number(total) and 0 <= total < 2**63
+    identity["memory_gib"] = round(total / 2**30) if is_count else 0
     text = orjson.dumps(identity, option=orjson.OPT_SORT_KEYS)
     return hashlib.sha256(text).hexdigest()[:16]
 

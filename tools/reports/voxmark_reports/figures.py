@@ -277,6 +277,8 @@ def warnings(reports: Sequence[Report]) -> list[str]:
             found[f"{name}built from sources with uncommitted changes"] = None
         if partial := report.details.get("partial"):
             found[f"{name}a partial report: {clean(partial)}"] = None
+        for fault in report.contradictions:
+            found[f"contradicts itself: {fault}"] = None
         for change in report.details.get("environment_changes") or []:
             found[f"{name}changed while it ran: {differences.fact_text(change)}"] = None
         cases = [] if report.op_level else cases_of(report)

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import orjson
 
-from voxmark_reports import compare, comparison, comparison_formats, page, trend
+from voxmark_reports import compare, comparison, comparison_formats, consistency, page, trend
 from voxmark_reports.cases import cases_of
 from voxmark_reports.console import Layout, print_table
 from voxmark_reports.errors import ExitCode, ToolError
@@ -103,6 +103,7 @@ def run(arguments: argparse.Namespace) -> ExitCode:
 
 def _add(arguments: argparse.Namespace) -> ExitCode:
     reports = [(path, read_report(path)) for path in arguments.reports]
+    consistency.warn([report for _, report in reports])
     acceptance = Acceptance.BY_HAND if arguments.accept else Acceptance.NONE
     with open_store(arguments.db, create=True) as store:
         for path, report in reports:
@@ -198,6 +199,7 @@ def _base(
 def _gate(arguments: argparse.Namespace) -> ExitCode:
     options = compare.judging_options(arguments)
     report = read_report(arguments.report)
+    consistency.warn([report])
     unique_names([report])
     with open_store(arguments.db, create=arguments.add) as store:
         # The last state, and the last that somebody accepted by hand: steps too small to be seen

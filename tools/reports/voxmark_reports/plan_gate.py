@@ -8,7 +8,7 @@ from pathlib import Path
 
 import orjson
 
-from voxmark_reports import differences
+from voxmark_reports import consistency, differences
 from voxmark_reports.cases import Case, cases_of, number
 from voxmark_reports.console import print_table
 from voxmark_reports.errors import ExitCode, ToolError
@@ -82,6 +82,7 @@ def _read_limits(path: Path) -> dict[str, dict[str, int]]:
 
 def run(arguments: argparse.Namespace) -> ExitCode:
     report = read_report(arguments.report)
+    consistency.warn([report])
     cases = [case for case in cases_of(report) if case.median("planned_bytes")]
     plans = {_name(case): round(case.median("planned_bytes") or 0) for case in cases}
     if not plans:

@@ -32,6 +32,7 @@ class Report:
     paths: list[Path] = field(default_factory=list)
     op_level: bool = False  # came from Google Benchmark
     file: str = ""  # where `name` is not the file's or folder's
+    contradictions: list[str] = field(default_factory=list)  # where it is read all the same
 
 
 def schema_path(name: str) -> Path:

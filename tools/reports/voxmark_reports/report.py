@@ -13,6 +13,7 @@ from voxmark_reports import (
     charts,
     charts_more,
     charts_where,
+    consistency,
     cost,
     machines,
     page,
@@ -66,12 +67,18 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="what to call a report; once per report, in their order (default: the file's name; of"
         " different machines the CPU's)",
     )
+    consistency.add_argument(parser)
 
 
 class Inputs:
     """What the files were, by kind."""
 
-    def __init__(self, paths: Sequence[Path], labels: Sequence[str] = ()) -> None:
+    def __init__(
+        self,
+        paths: Sequence[Path],
+        labels: Sequence[str] = (),
+        accept_contradictions: bool = False,
+    ) -> None:
         self.reports: list[Report] = []
         self.runs: list[training.Run] = []
         self.tricks: list[tricks.Suite] = []
@@ -92,6 +99,7 @@ class Inputs:
             for one, name in zip(kind, short_names([o.called for o in kind]), strict=True):
                 one.name = name
         self.loose_overlays = training.tie(list(dict.fromkeys(overlays)), self.runs)
+        consistency.check(self.reports, accept_contradictions)
         if self.reports:
             unique_names(self.reports)
         machines.name_reports(self.reports, labels, machines.are_machines(self.reports))
@@ -278,7 +286,7 @@ def write_page(
 
 def run(arguments: argparse.Namespace) -> ExitCode:
     prices = cost.read(arguments.cost) if arguments.cost else None
-    inputs = Inputs(arguments.inputs, arguments.label)
+    inputs = Inputs(arguments.inputs, arguments.label, arguments.accept_contradictions)
     sections = write_page(inputs, arguments.out, arguments.title, arguments.baseline, prices)
     if arguments.figures:
         write_figures(arguments.figures, sections)
