@@ -25,7 +25,8 @@ def measured(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     if "VOXMARK_BINARY" not in os.environ:
         pytest.skip("VOXMARK_BINARY: which program")
     path = tmp_path_factory.mktemp("measured") / "report.json"
-    flags = "--backend naive --image 16 --filters 1 --steps 2 --warmup 1 --repeats 2 --no-limits"
+    flags = "--backend naive --image 16 --filters 1 --steps 2 --warmup 1 --repeats 2 --threads 1"
+    flags += " --no-limits --taint-repeats 0"  # other tests run beside
     done = voxmark("run", *flags.split(), "--out", path)
     assert done.returncode == 0, done.stderr
     return json.loads(path.read_bytes())
