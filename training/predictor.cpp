@@ -124,7 +124,8 @@ Predictor::Compiled& Predictor::compiled_for(const Dims& dims) {
   return compiled_.emplace(key, std::move(compiled)).first->second;
 }
 
-std::vector<float> Predictor::predict_at_network_scale(const Subject& subject) {
+std::vector<float> Predictor::predict_at_network_scale(const Subject& subject,
+                                                       const TileDone& tile_done) {
   const Dims window = smaller_of(options_.scale_window.value_or(subject.dims), subject.dims);
   const std::vector<ChannelScale> scales =
       scale_of(subject, centred(subject.dims, window), window, options_.network.input_channels);
@@ -139,7 +140,9 @@ std::vector<float> Predictor::predict_at_network_scale(const Subject& subject) {
   std::vector<double> sums(voxels * width);
   std::vector<double> weights(voxels);
   std::vector<double> prediction(static_cast<std::size_t>(piece.voxels()) * width);
-  for (const Dims& tile : tile_offsets(padded, piece)) {
+  const std::vector<Dims> tiles = tile_offsets(padded, piece);
+  std::int64_t done = 0;
+  for (const Dims& tile : tiles) {
     const Dims offset = plus(tile, padding);
     Sample sample = cut_sample(subject, offset, shape, scales);
     compiled.executable->load({1, piece, shape.input_channels, target_channels(shape),
@@ -147,6 +150,7 @@ std::vector<float> Predictor::predict_at_network_scale(const Subject& subject) {
     compiled.executable->run();
     compiled.executable->read(compiled.program.prediction, prediction);
     blend(prediction, piece, offset, subject.dims, width, sums, weights);
+    if (tile_done) tile_done(++done, static_cast<std::int64_t>(tiles.size()));
   }
   std::vector<float> result(sums.size());
   for (std::size_t i = 0; i < result.size(); ++i) {
@@ -155,11 +159,11 @@ std::vector<float> Predictor::predict_at_network_scale(const Subject& subject) {
   return result;
 }
 
-std::vector<float> Predictor::predict(const Subject& subject) {
-  if (options_.downsample == 1) return predict_at_network_scale(subject);
+std::vector<float> Predictor::predict(const Subject& subject, const TileDone& tile_done) {
+  if (options_.downsample == 1) return predict_at_network_scale(subject, tile_done);
   const Subject smaller = downsampled(subject, options_.downsample, options_.network.classes == 1);
-  return upsampled(predict_at_network_scale(smaller), smaller.dims, channels(), subject.dims,
-                   options_.downsample);
+  return upsampled(predict_at_network_scale(smaller, tile_done), smaller.dims, channels(),
+                   subject.dims, options_.downsample);
 }
 
 }  // namespace voxmark

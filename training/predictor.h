@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <memory>
 #include <optional>
@@ -40,7 +41,9 @@ class Predictor {
 
   // Probabilities (D, H, W, channels) in the subject's dims. Throws Error: cannot_here when not
   // even a tile fits into the memory, bad_input when the subject has too few channels.
-  std::vector<float> predict(const Subject& subject);
+  // `tile_done` is told how many tiles are done, and of how many.
+  using TileDone = std::function<void(std::int64_t done, std::int64_t all)>;
+  std::vector<float> predict(const Subject& subject, const TileDone& tile_done = {});
 
   std::int64_t channels() const { return output_channels(options_.network); }
   // Of planned_bytes_of(): what the next predictions may take.
@@ -65,7 +68,7 @@ class Predictor {
   Compiled& compiled_for(const Dims& dims);
   std::int64_t piece_bytes(const Dims& dims) const;
   void load_weights_into(Compiled& compiled) const;
-  std::vector<float> predict_at_network_scale(const Subject& subject);
+  std::vector<float> predict_at_network_scale(const Subject& subject, const TileDone& tile_done);
 
   PredictorOptions options_;
   Weights weights_;

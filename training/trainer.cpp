@@ -4,12 +4,14 @@
 #include <chrono>
 #include <cmath>
 #include <filesystem>
+#include <map>
 #include <memory>
 #include <optional>
 #include <span>
 
 #include "backends/executable_weights.h"
 #include "base/error.h"
+#include "training/case_files.h"
 #include "training/checkpoint.h"
 #include "training/host_memory.h"
 #include "training/predictor.h"
@@ -26,10 +28,6 @@ double seconds_since(Clock::time_point start) {
 }
 
 double gibibytes(std::int64_t bytes) { return std::ldexp(static_cast<double>(bytes), -30); }
-
-std::string case_name(const std::string& subject_name) {
-  return std::filesystem::path(subject_name).filename().string();
-}
 
 // What a process that was killed left of a checkpoint in the making.
 void remove_unfinished(const std::string& checkpoint) {
@@ -374,7 +372,7 @@ class Trainer {
       const Clock::time_point start = Clock::now();
       const Subject subject = subjects.next();
       waited += seconds_since(start);
-      visit(TestCase{case_name(subject.name), subject.dims,
+      visit(TestCase{part.case_name(i), "", subject.dims,
                      scores_of(predictor_->predict(subject), predictor_->channels(), subject.dims,
                                subject.labels)});
     }
@@ -393,8 +391,10 @@ class Trainer {
     if (parts_.test.count == 0) return cases;
     check_best();
     predictor_->set_weights(load_weights(best_checkpoint(options_.folder), program_));
+    const std::map<std::string, std::string> files = case_files(parts_);
     score_cases(parts_.test, [&](const TestCase& scored) {
       cases.push_back(scored);
+      cases.back().file = files.at(scored.name);
       observer_.tested(scored, cases.size(), parts_.test.count);
     });
     return cases;

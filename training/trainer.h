@@ -14,7 +14,8 @@
 namespace voxmark {
 
 struct TestCase {
-  std::string name;
+  std::string name;  // SubjectSource::case_name()
+  std::string file;  // case_files(): what `voxmark predict` calls its files
   Dims dims;
   Scores scores;
 };

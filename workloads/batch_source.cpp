@@ -32,6 +32,9 @@ SubjectSource part_of(const SubjectSource& whole, const std::vector<std::size_t>
   part.affine = [affine = whole.affine, members](std::size_t subject) {
     return affine(members.at(subject));
   };
+  part.case_name = [case_name = whole.case_name, members](std::size_t subject) {
+    return case_name(members.at(subject));
+  };
   return part;
 }
 
@@ -55,7 +58,8 @@ SubjectSource drawn_subjects(std::size_t count, const Dims& dims, std::uint64_t 
             return Subject{fmt::format("phantom {}", subject), dims, kPhantomChannels, {}, {}};
           },
           [dims](std::size_t) { return phantom_affine(dims); },
-          dims};
+          dims,
+          [](std::size_t subject) { return fmt::format("phantom {}", subject); }};
 }
 
 // By the files' names and sizes: those of compressed files differ wherever their voxels do.
@@ -96,6 +100,12 @@ SubjectParts data_set_parts(const std::string& path, std::uint64_t seed) {
   whole.outline = [dataset](std::size_t subject) { return outline_subject(*dataset, subject); };
   whole.affine = [dataset](std::size_t subject) {
     return read_image_header(*dataset, subject).affine;
+  };
+  whole.case_name = [dataset](std::size_t subject) {
+    // "./imagesTr/a.nii.gz" is the same file.
+    return std::filesystem::path(dataset->cases.at(subject).images.front())
+        .lexically_normal()
+        .string();
   };
   return split(
       {dataset->layout, dataset->name, identity_of(*dataset), dataset->labels, dataset->notes},

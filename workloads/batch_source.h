@@ -26,6 +26,9 @@ struct SubjectSource {
   std::function<Subject(std::size_t subject)> outline;
   std::function<Affine(std::size_t subject)> affine{};  // of its grid
   Dims dims{};                                          // of one of them: others may differ
+  // What a case is called wherever it is told from others: the path of its image in the data set's
+  // folder, as written there, or "phantom 3". Reads nothing.
+  std::function<std::string(std::size_t subject)> case_name{};
 };
 
 // What a data set is, so that a run does not go on with another one.

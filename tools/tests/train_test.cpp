@@ -55,7 +55,12 @@ TEST(Train, WritesReportTableAndCheckpointsAndPredictsInPlace) {
   const Json predictions = predicted.json()["predictions"];
   ASSERT_EQ(predictions.size(), 1U);
   // What training said of the same case with the same weights.
-  EXPECT_EQ(predictions[0]["scores"], report["test"]["cases"][0]["scores"]);
+  const Json& tested = report["test"]["cases"][0];
+  EXPECT_EQ(predictions[0]["scores"], tested["scores"]);
+  EXPECT_EQ(predictions[0]["case"], tested["name"]);
+  EXPECT_THAT(tested["name"].get<std::string>(), testing::StartsWith("imagesTr/PHANTOM_"));
+  EXPECT_EQ(predictions[0]["prediction"],
+            folder.path("labels/" + tested["file"].get<std::string>() + "_prediction.nii.gz"));
   const NiftiImage labels = read_nifti(predictions[0]["prediction"].get<std::string>());
   const NiftiImage scan = read_nifti(predictions[0]["image"].get<std::string>(), 1);
   EXPECT_EQ(labels.header.shape, (std::vector<std::int64_t>{20, 18, 16}));
@@ -99,6 +104,72 @@ TEST(Predict, ScoresEveryCaseOfOtherData) {
       run_voxmark({"predict", best, "--data", "phantom:5", "--part", "some"});
   EXPECT_EQ(unknown.status, 64);
   EXPECT_THAT(unknown.err, HasSubstr("training, validation, test or all"));
+}
+
+// A data set that has every image under the same name, in a folder per case.
+void write_folder_per_case(const std::string& path, std::size_t cases, const Dims& dims) {
+  PhantomOptions phantom;
+  phantom.subjects = cases;
+  phantom.dims = dims;
+  write_phantom_dataset(path, phantom);
+  Json document = read_json_file(path + "/dataset.json");
+  for (std::size_t i = 0; i < cases; ++i) {
+    const std::string own = fmt::format("case_{:02}", i);
+    std::filesystem::create_directory(path + "/" + own);
+    Json& entry = document["training"][i];
+    for (const auto& [key, name] :
+         {std::pair("image", "/imaging.nii.gz"), std::pair("label", "/segmentation.nii.gz")}) {
+      std::filesystem::rename(path + "/" + entry[key].get<std::string>(), path + "/" + own + name);
+      entry[key] = "./" + own + name;
+    }
+  }
+  write_bytes(path + "/dataset.json", dump_json(document));
+}
+
+TEST(Predict, WritesEveryCaseOfAFolderPerCase) {
+  TemporaryFolder folder;
+  write_folder_per_case(folder.path("data"), 24, {16, 16, 16});
+  ASSERT_EQ(run_voxmark(small_run(folder.path("data"), folder.path("run"))).status, 0);
+  std::set<std::string> tested;
+  const Json report = read_training_report(folder.path("run/training.json"));
+  for (const Json& one : report["test"]["cases"]) tested.insert(one["name"].get<std::string>());
+  EXPECT_EQ(tested.size(), 2U);
+
+  const std::vector<std::string> arguments = {"predict",
+                                              folder.path("run/best.safetensors"),
+                                              "--data",
+                                              folder.path("data"),
+                                              "--part",
+                                              "all",
+                                              "--backend",
+                                              "naive",
+                                              "--overlays",
+                                              "--out",
+                                              folder.path("labels")};
+  const CommandResult predicted = run_voxmark(arguments);
+  ASSERT_EQ(predicted.status, 0) << predicted.err;
+  for (int i = 0; i < 24; ++i) {
+    const std::string stem = folder.path(fmt::format("labels/case_{:02}_imaging", i));
+    EXPECT_TRUE(std::filesystem::exists(stem + "_prediction.nii.gz")) << stem;
+    EXPECT_TRUE(std::filesystem::exists(stem + "_overlay.png")) << stem;
+    EXPECT_THAT(predicted.out, HasSubstr(fmt::format("case_{:02}/imaging.nii.gz: {}", i, stem)));
+  }
+  for (const std::string& name : tested) EXPECT_THAT(predicted.out, HasSubstr(name + ": "));
+
+  // Of other images of these names nothing would be left.
+  const CommandResult again = run_voxmark(arguments);
+  EXPECT_EQ(again.status, 64);
+  EXPECT_EQ(again.out, "");
+  EXPECT_THAT(again.err, HasSubstr("_prediction.nii.gz is there already"));
+  const CommandResult one =
+      run_voxmark({"predict", folder.path("run/best.safetensors"), "--backend", "naive", "--image",
+                   folder.path("data/case_03/imaging.nii.gz"), "--out", folder.path("one")});
+  ASSERT_EQ(one.status, 0) << one.err;
+  const CommandResult other =
+      run_voxmark({"predict", folder.path("run/best.safetensors"), "--backend", "naive", "--image",
+                   folder.path("data/case_04/imaging.nii.gz"), "--out", folder.path("one")});
+  EXPECT_EQ(other.status, 64);
+  EXPECT_THAT(other.err, HasSubstr("--overwrite"));
 }
 
 TEST(Train, ThePresetSaysWhatItTakesAndGoesOnByItself) {
@@ -288,7 +359,7 @@ TEST(Predict, CutsIntoTilesWhatDoesNotFitBesideItsImage) {
     const CommandResult result =
         run_voxmark({"predict", folder.path("run/best.safetensors"), "--data", "phantom:1:64x64x64",
                      "--part", "all", "--backend", "naive", "--memory-limit", limit, "--out",
-                     folder.path("labels"), "--json"});
+                     folder.path("labels"), "--overwrite", "--json"});
     EXPECT_EQ(result.status, 0) << result.err;
     return result.json()["predictions"][0]["tiled_for_memory"].get<bool>();
   };
@@ -316,7 +387,8 @@ TEST(Predict, ScoresAPartOnlyOfTheDataThatWasSplit) {
   ASSERT_EQ(run_voxmark(arguments).status, 0);
   const auto predict = [&](const char* data, const char* part) {
     return run_voxmark({"predict", folder.path("run/best.safetensors"), "--data", data, "--part",
-                        part, "--backend", "naive", "--out", folder.path("labels")});
+                        part, "--backend", "naive", "--out",
+                        folder.path(std::string("labels of ") + data)});
   };
   const CommandResult refused = predict("phantom:30", "test");
   EXPECT_EQ(refused.status, 64);

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <filesystem>
+#include <map>
 #include <memory>
 #include <optional>
 #include <string>
@@ -12,8 +13,10 @@
 #include "base/tell.h"
 #include "benches/environment.h"
 #include "benches/process_status.h"
+#include "tools/voxmark/predict_progress.h"
 #include "tools/voxmark/run_on.h"
 #include "tools/voxmark/subcommand.h"
+#include "training/case_files.h"
 #include "training/checkpoint.h"
 #include "training/data.h"
 #include "training/host_memory.h"
@@ -41,15 +44,33 @@ struct PredictFlags {
   int threads = 1;
   std::string tile;
   bool overlays = false;
+  bool overwrite = false;
   bool json = false;
 };
 
 // An image to predict, its grid, and the truth where there is one (subject.labels).
 struct Scan {
+  std::string name;  // of the case: its path in the data set, or as --image has it
+  std::string stem;  // how its files begin, with their folder
   Subject subject;
   Affine affine{};
   bool has_truth = false;
 };
+
+constexpr const char* kPrediction = "_prediction.nii.gz";
+constexpr const char* kOverlay = "_overlay.png";
+
+// Before the first file is written.
+void check_no_files(const PredictFlags& flags, const std::string& stem) {
+  for (const char* ending : {kPrediction, kOverlay}) {
+    const std::string path = stem + ending;
+    if (!flags.overwrite && fs::exists(path)) {
+      throw_bad_input(
+          "--out {}: {} is there already, of this image or of another; --overwrite replaces it",
+          flags.out, path);
+    }
+  }
+}
 
 Scan read_scan(const std::string& path, std::int64_t channels) {
   NiftiImage image = read_nifti(path, channels);
@@ -57,6 +78,7 @@ Scan read_scan(const std::string& path, std::int64_t channels) {
     tell(stderr, "warning: {}: {}\n", path, warning);
   }
   Scan scan;
+  scan.name = path;
   const std::vector<std::int64_t>& shape = image.header.shape;
   scan.subject = {
       path, {shape[0], shape[1], shape[2]}, image.channels, std::move(image.values), {}};
@@ -65,10 +87,22 @@ Scan read_scan(const std::string& path, std::int64_t channels) {
   return scan;
 }
 
+// Of a part of a data set, with what the files of each case of the whole begin with.
+struct ChosenCases {
+  std::vector<SubjectSource> parts;
+  std::map<std::string, std::string> files;
+
+  std::size_t count() const {
+    std::size_t sum = 0;
+    for (const SubjectSource& part : parts) sum += part.count;
+    return sum;
+  }
+};
+
 // The cases of a part of the data that the model of `state` was trained on, as training split it;
 // all of them for other data, which a split says nothing about.
-std::vector<SubjectSource> chosen_parts(const PredictFlags& flags, const TrainingOptions& model,
-                                        const Json& state) {
+ChosenCases chosen_cases(const PredictFlags& flags, const TrainingOptions& model,
+                         const Json& state) {
   const bool known = flags.part == "training" || flags.part == "validation" ||
                      flags.part == "test" || flags.part == "all";
   if (!known) {
@@ -86,30 +120,21 @@ std::vector<SubjectSource> chosen_parts(const PredictFlags& flags, const Trainin
         "seen any case; --part all takes every one",
         flags.part, flags.data, parts.facts.identity, flags.checkpoint, dump_json(trained_on));
   }
+  ChosenCases found;
+  found.files = case_files(parts);
   const auto chosen = [&](const char* name, SubjectSource& part) {
     if (flags.part != name && flags.part != "all") part.count = 0;
   };
   chosen("training", parts.training);
   chosen("validation", parts.validation);
   chosen("test", parts.test);
-  std::vector<SubjectSource> found = {std::move(parts.training), std::move(parts.validation),
-                                      std::move(parts.test)};
-  std::erase_if(found, [](const SubjectSource& part) { return part.count == 0; });
-  if (found.empty()) {
+  found.parts = {std::move(parts.training), std::move(parts.validation), std::move(parts.test)};
+  std::erase_if(found.parts, [](const SubjectSource& part) { return part.count == 0; });
+  if (found.parts.empty()) {
     throw_bad_input("--part {}: {} has no such case, as it is split; --part all takes every case",
                     flags.part, flags.data);
   }
   return found;
-}
-
-// "hippocampus_001" of ".../hippocampus_001.nii.gz"
-std::string stem_of(const std::string& path) {
-  std::string name = fs::path(path).filename().string();
-  for (const char* ending : {".gz", ".nii"}) {
-    if (name.ends_with(ending)) name.resize(name.size() - std::string_view(ending).size());
-  }
-  std::replace(name.begin(), name.end(), ' ', '_');  // "phantom 3"
-  return name;
 }
 
 class Predicting {
@@ -124,27 +149,31 @@ class Predicting {
     predictor_.set_weights(load_weights(flags.checkpoint, program));
   }
 
-  Json predict(const Scan& scan) {
+  Json predict(const Scan& scan, PredictProgress& progress) {
     const Subject& subject = scan.subject;
     const std::int64_t beside = bytes_beside_prediction(network_, program_, subject.dims);
     predictor_.set_memory_bytes(std::max<std::int64_t>(0, memory_bytes_ - beside));
-    const std::vector<float> prediction = predictor_.predict(subject);
+    progress.predicting(to_string(subject.dims));
+    const std::vector<float> prediction = predictor_.predict(
+        subject, [&](std::int64_t done, std::int64_t all) { progress.tile(done, all); });
     const auto labels = hard_labels(prediction, predictor_.channels(), subject.dims);
-    const std::string stem = (fs::path(flags_.out) / stem_of(subject.name)).string();
     const Dims& dims = subject.dims;
-    write_nifti(stem + "_prediction.nii.gz", {{dims.d, dims.h, dims.w}, scan.affine},
+    Json result = {{"case", scan.name},
+                   {"image", subject.name},
+                   {"prediction", scan.stem + kPrediction},
+                   {"overlay", nullptr},
+                   {"tiled_for_memory", predictor_.tiled_for_memory()},
+                   {"scores", nullptr}};
+    write_nifti(scan.stem + kPrediction, {{dims.d, dims.h, dims.w}, scan.affine},
                 std::span<const std::uint8_t>(labels));
     if (flags_.overlays) {
       const std::span<const std::uint8_t> truth =
           scan.has_truth ? std::span<const std::uint8_t>(subject.labels)
                          : std::span<const std::uint8_t>();
-      write_png(stem + "_overlay.png",
+      result["overlay"] = scan.stem + kOverlay;
+      write_png(scan.stem + kOverlay,
                 draw_overlay(subject, labels, truth, scan.affine, network_.classes));
     }
-    Json result = {{"image", subject.name},
-                   {"prediction", stem + "_prediction.nii.gz"},
-                   {"tiled_for_memory", predictor_.tiled_for_memory()},
-                   {"scores", nullptr}};
     if (scan.has_truth) {
       result["scores"] =
           to_json(scores_of(prediction, predictor_.channels(), subject.dims, subject.labels));
@@ -186,7 +215,8 @@ std::string dice_text(const Scores& scores) {
 
 void print_result(const Json& result) {
   const Json& scores = result["scores"];
-  fmt::print("{}{}\n", result["prediction"].get<std::string>(),
+  fmt::print("{}: {}{}\n", result["case"].get<std::string>(),
+             result["prediction"].get<std::string>(),
              scores.is_null() ? "" : ": " + dice_text(scores_from_json(scores)));
 }
 
@@ -200,6 +230,62 @@ std::optional<Scores> mean_scores(const Json& results) {
   return mean.mean();
 }
 
+void make_folder(const std::string& path) {
+  std::error_code error;
+  fs::create_directories(path, error);
+  if (error) throw_bad_input("--out {}: cannot be made: {}", path, error.message());
+}
+
+std::string stem_in(const PredictFlags& flags, const std::string& file) {
+  return (fs::path(flags.out) / file).string();
+}
+
+Json predict_image(const PredictFlags& flags, const TrainingOptions& model,
+                   const Program& program) {
+  const std::string name = fs::path(flags.image).filename().string();
+  const std::string stem = stem_in(flags, file_names({name}).at(name));
+  check_no_files(flags, stem);
+  Predicting predicting(flags, model, program);
+  PredictProgress progress(stderr, 1);
+  progress.reading(flags.image);
+  Scan scan = read_scan(flags.image, model.network.input_channels);
+  scan.stem = stem;
+  const Json result = predicting.predict(scan, progress);
+  progress.finished();
+  if (!flags.json) print_result(result);
+  return Json::array({result});
+}
+
+Json predict_cases(const PredictFlags& flags, const TrainingOptions& model, const Program& program,
+                   const ChosenCases& chosen) {
+  for (const SubjectSource& part : chosen.parts) {
+    for (std::size_t i = 0; i < part.count; ++i) {
+      check_no_files(flags, stem_in(flags, chosen.files.at(part.case_name(i))));
+    }
+  }
+  Predicting predicting(flags, model, program);
+  PredictProgress progress(stderr, chosen.count());
+  Json results = Json::array();
+  for (const SubjectSource& part : chosen.parts) {
+    for (std::size_t i = 0; i < part.count; ++i) {
+      Scan scan;
+      scan.name = part.case_name(i);
+      progress.reading(scan.name);
+      scan.stem = stem_in(flags, chosen.files.at(scan.name));
+      scan.subject = part.load(i, model.network.input_channels);
+      for (const std::string& warning : scan.subject.warnings) {
+        tell(stderr, "warning: {}\n", warning);
+      }
+      scan.affine = part.affine(i);
+      scan.has_truth = true;
+      results.push_back(predicting.predict(scan, progress));
+      progress.finished();
+      if (!flags.json) print_result(results.back());
+    }
+  }
+  return results;
+}
+
 ExitCode predict(const PredictFlags& flags) {
   if (flags.image.empty() == flags.data.empty()) {
     throw_bad_input("--image or --data: expected one of the two");
@@ -208,32 +294,10 @@ ExitCode predict(const PredictFlags& flags) {
   const Json state = read_checkpoint_state(flags.checkpoint);
   const TrainingOptions model = options_from_checkpoint(state, flags.checkpoint);
   const Program program = lower(unet3d(model.network), 1, model.image, Mode::training);
-  const std::vector<SubjectSource> parts =
-      flags.data.empty() ? std::vector<SubjectSource>() : chosen_parts(flags, model, state);
-  std::error_code error;
-  fs::create_directories(flags.out, error);
-  if (error) throw_bad_input("--out {}: cannot be made: {}", flags.out, error.message());
-
-  Predicting predicting(flags, model, program);
-  Json results = Json::array();
-  const auto add = [&](const Scan& scan) {
-    results.push_back(predicting.predict(scan));
-    if (!flags.json) print_result(results.back());
-  };
-  const std::int64_t channels = model.network.input_channels;
-  if (!flags.image.empty()) {
-    add(read_scan(flags.image, channels));
-  } else {
-    for (const SubjectSource& part : parts) {
-      for (std::size_t i = 0; i < part.count; ++i) {
-        Subject subject = part.load(i, channels);
-        for (const std::string& warning : subject.warnings) {
-          tell(stderr, "warning: {}\n", warning);
-        }
-        add({std::move(subject), part.affine(i), true});
-      }
-    }
-  }
+  const ChosenCases chosen = flags.data.empty() ? ChosenCases() : chosen_cases(flags, model, state);
+  make_folder(flags.out);
+  const Json results = flags.image.empty() ? predict_cases(flags, model, program, chosen)
+                                           : predict_image(flags, model, program);
   const std::optional<Scores> mean = mean_scores(results);
   if (flags.json) {
     fmt::print("{}\n",
@@ -264,6 +328,7 @@ void add_predict(CLI::App& app, Action& action) {
   command->add_option("--out", flags->out, "folder of labels and pictures")->capture_default_str();
   command->add_flag("--overlays", flags->overlays,
                     "a picture per case: prediction red, truth blue, agreement purple");
+  command->add_flag("--overwrite", flags->overwrite, "replace files that are in --out already");
   command->add_option("--tile", flags->tile,
                       "overlapping tiles of these extents; default: the image in one piece, where "
                       "the memory allows it");

@@ -124,6 +124,7 @@ Json test_json(const TrainingResult& result) {
   ScoreMean mean;
   for (const TestCase& scored : result.test) {
     cases.push_back({{"name", scored.name},
+                     {"file", scored.file},
                      {"dims", {scored.dims.d, scored.dims.h, scored.dims.w}},
                      {"scores", to_json(scored.scores)}});
     mean.add(scored.scores);

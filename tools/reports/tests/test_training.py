@@ -83,7 +83,8 @@ def run(backend: str = "onednn", dice: float = 0.8, epochs: int = 3) -> dict[str
             "tiled_for_memory": False,
             "cases": [
                 {
-                    "name": f"hippocampus_{n}.nii.gz",
+                    "name": f"imagesTr/hippocampus_{n}.nii.gz",
+                    "file": f"hippocampus_{n}",
                     "dims": [35, 51, 35],
                     "scores": scores(0.2, own),
                 }
@@ -132,7 +133,7 @@ def test_two_runs_have_figures_and_tables_of_their_own(two_runs: Path) -> None:
 def test_a_run_shows_what_it_reached_case_by_case(two_runs: Path) -> None:
     rows = list(csv.DictReader((two_runs / "figures" / "training-first-test.csv").open()))
     assert [row["case"] for row in rows] == [
-        "hippocampus_101.nii.gz", "hippocampus_102.nii.gz", "mean of all",
+        "imagesTr/hippocampus_101.nii.gz", "imagesTr/hippocampus_102.nii.gz", "mean of all",
     ]  # fmt: skip
     assert float(rows[0]["hard_dice"]) == pytest.approx(0.825)
     assert float(rows[0]["hard_dice_2"]) == pytest.approx(0.8)
@@ -148,7 +149,7 @@ def test_a_run_shows_what_it_reached_case_by_case(two_runs: Path) -> None:
 
 def test_pictures_belong_to_the_run_whose_folder_they_lie_in(two_runs: Path) -> None:
     text = text_of(two_runs / "t.html")
-    caption = "first: hippocampus_101 (test split, hard Dice 0.850, 0.800)"
+    caption = "first: imagesTr/hippocampus_101.nii.gz (test split, hard Dice 0.850, 0.800)"
     assert text.index("first: loss") < text.index(caption)
     assert text.index(caption) < text.index("second: loss")
     assert "elsewhere.png (of no run on this page)" in text
@@ -161,6 +162,7 @@ def test_without_validation_the_training_loss_decides(tool: Tool, tmp_path: Path
     for epoch in content["epochs"]:
         epoch["validation"] = None
     content["test"]["cases"][0]["name"] = "phantom 8"
+    del content["test"]["cases"][0]["file"]  # as earlier versions wrote it
     factory.write(tmp_path / "run" / "training.json", content)
     (tmp_path / "run" / "phantom_8_overlay.png").write_bytes(PIXEL)
     done = tool("report", tmp_path / "run", "-o", tmp_path / "t.html")
@@ -176,7 +178,7 @@ def test_a_picture_from_elsewhere_is_the_only_runs(tool: Tool, tmp_path: Path) -
     picture.write_bytes(PIXEL)
     done = tool("report", run_folder(tmp_path / "run"), picture, "-o", tmp_path / "t.html")
     assert done.returncode == 0, done.stderr
-    assert "hippocampus_102 (test split, hard Dice 0.750" in text_of(tmp_path / "t.html")
+    assert "imagesTr/hippocampus_102.nii.gz (test split, hard Dice 0.750" in text_of(tmp_path / "t.html")
 
 
 @pytest.mark.parametrize("member", ["epochs", "best_epoch", "memory"])

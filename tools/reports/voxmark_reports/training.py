@@ -230,14 +230,15 @@ def _curves(run: Run) -> list[Chart]:
 def _caption(run: Run, path: Path) -> str:
     """The case, and its Dice where the test split has it."""
     case = path.name.removesuffix(OVERLAY).removesuffix(".png")
-    text = f"{run.name}: {clean(case)}"
     test = run.content["test"]
     for found in test["cases"] if test else []:
-        # As voxmark predict names its files.
-        if Path(found["name"]).name.split(".")[0].replace(" ", "_") == case:
+        # Reports of earlier versions do not say how voxmark predict names a case's files.
+        plain = Path(found["name"]).name.split(".")[0].replace(" ", "_")
+        if found.get("file", plain) == case:
+            name = found["name"] if "file" in found else case
             dice = ", ".join(significant(value, 3) for value in found["scores"]["hard_dice"])
-            return f"{text} (test split, hard Dice {dice})"
-    return text
+            return f"{run.name}: {clean(name)} (test split, hard Dice {dice})"
+    return f"{run.name}: {clean(case)}"
 
 
 def _summary(run: Run) -> str:
