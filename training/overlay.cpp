@@ -6,6 +6,7 @@
 #include <array>
 #include <cmath>
 #include <cstring>
+#include <optional>
 #include <string_view>
 #include <utility>
 #include <vector>
@@ -106,22 +107,42 @@ struct Mask {
   bool wanted(std::size_t voxel) const { return !truth.empty() && holds(truth[voxel]); }
 };
 
-// The slice across `axis` with the most labelled voxels.
-std::int64_t busiest_slice(const Dims& dims, std::size_t axis, const Mask& mask) {
+using Slices = std::array<std::int64_t, 3>;  // the one to show, by the axis that it lies across
+
+// Those with the most voxels that `counts` says yes to; nothing where it never does.
+template <class Counts>
+std::optional<Slices> busiest_slices(const Dims& dims, const Counts& counts) {
   const auto extents = extents_of(dims);
-  std::vector<std::int64_t> counts(static_cast<std::size_t>(extents[axis]));
+  std::array<std::vector<std::int64_t>, 3> found;
+  for (std::size_t axis = 0; axis < 3; ++axis) {
+    found[axis].resize(static_cast<std::size_t>(extents[axis]));
+  }
   std::size_t i = 0;
   for (std::int64_t z = 0; z < dims.w; ++z) {
     for (std::int64_t y = 0; y < dims.h; ++y) {
       for (std::int64_t x = 0; x < dims.d; ++x, ++i) {
-        const std::array<std::int64_t, 3> voxel = {x, y, z};
-        counts[static_cast<std::size_t>(voxel[axis])] +=
-            mask.predicted(i) || mask.wanted(i) ? 1 : 0;
+        if (!counts(i)) continue;
+        ++found[0][static_cast<std::size_t>(x)];
+        ++found[1][static_cast<std::size_t>(y)];
+        ++found[2][static_cast<std::size_t>(z)];
       }
     }
   }
-  const auto most = std::max_element(counts.begin(), counts.end());
-  return *most == 0 ? extents[axis] / 2 : most - counts.begin();
+  Slices slices{};
+  for (std::size_t axis = 0; axis < 3; ++axis) {
+    const auto most = std::ranges::max_element(found[axis]);
+    if (*most == 0) return std::nullopt;
+    slices[axis] = most - found[axis].begin();
+  }
+  return slices;
+}
+
+// Through the truth: a bad model's prediction, which may be anywhere and large, would lead away
+// from what it missed. Where there is no truth, through the prediction.
+std::optional<Slices> slices_of(const Dims& dims, const Mask& mask) {
+  const auto truth = busiest_slices(dims, [&](std::size_t voxel) { return mask.wanted(voxel); });
+  if (truth) return truth;
+  return busiest_slices(dims, [&](std::size_t voxel) { return mask.predicted(voxel); });
 }
 
 Colour colour_of(double grey, bool predicted, bool wanted) {
@@ -144,8 +165,8 @@ void paste(Picture& onto, const Picture& picture, std::int64_t left, std::int64_
   }
 }
 
-Picture draw_slice(const Subject& subject, const Mask& mask, const Plane& plane,
-                   const PatientAxes& axes, double pixels_per_unit,
+Picture draw_slice(const Subject& subject, const Mask& mask, const Slices& slices,
+                   const Plane& plane, const PatientAxes& axes, double pixels_per_unit,
                    const std::pair<double, double>& greys) {
   const auto extents = extents_of(subject.dims);
   const PatientAxis& right = axes[plane.right];
@@ -161,7 +182,7 @@ Picture draw_slice(const Subject& subject, const Mask& mask, const Plane& plane,
     return along.against ? extents[along.axis] - 1 - index : index;
   };
   std::array<std::int64_t, 3> voxel{};
-  voxel[axes[plane.across].axis] = busiest_slice(subject.dims, axes[plane.across].axis, mask);
+  voxel[axes[plane.across].axis] = slices[axes[plane.across].axis];
   Picture slice{pixels(right), pixels(up), {}};
   for (std::int64_t row = 0; row < slice.height; ++row) {
     voxel[up.axis] = voxel_at(up, slice.height - 1 - row, slice.height);
@@ -180,7 +201,8 @@ Picture draw_slice(const Subject& subject, const Mask& mask, const Plane& plane,
 }
 
 // The slices of one mask, each under its plane's name.
-Picture draw_row(const Subject& subject, const Mask& mask, const PatientAxes& axes) {
+Picture draw_row(const Subject& subject, const Mask& mask, const Slices& shown,
+                 const PatientAxes& axes) {
   const auto extents = extents_of(subject.dims);
   double largest = 0;
   for (const PatientAxis& along : axes) {
@@ -194,7 +216,7 @@ Picture draw_row(const Subject& subject, const Mask& mask, const PatientAxes& ax
   std::int64_t width = 0;
   std::int64_t height = 0;
   for (const Plane& plane : kPlanes) {
-    slices.push_back(draw_slice(subject, mask, plane, axes, scale, greys));
+    slices.push_back(draw_slice(subject, mask, shown, plane, axes, scale, greys));
     lefts.push_back(width);
     width += std::max(slices.back().width, text_width(plane.name + what)) + kGap;
     height = std::max(height, slices.back().height);
@@ -257,9 +279,13 @@ Picture draw_overlay(const Subject& subject, std::span<const std::uint8_t> predi
                      std::span<const std::uint8_t> truth, const Affine& affine,
                      std::int64_t classes) {
   const PatientAxes axes = patient_axes(affine);
-  std::vector<Picture> rows = {draw_row(subject, {prediction, truth, 0}, axes)};
+  const Mask any = {prediction, truth, 0};
+  const Dims& dims = subject.dims;
+  const Slices shown = slices_of(dims, any).value_or(Slices{dims.d / 2, dims.h / 2, dims.w / 2});
+  std::vector<Picture> rows = {draw_row(subject, any, shown, axes)};
   for (std::int64_t label = 1; classes > 1 && label <= classes; ++label) {
-    rows.push_back(draw_row(subject, {prediction, truth, static_cast<std::uint8_t>(label)}, axes));
+    const Mask own = {prediction, truth, static_cast<std::uint8_t>(label)};
+    rows.push_back(draw_row(subject, own, slices_of(dims, own).value_or(shown), axes));
   }
   rows.push_back(draw_legend(!truth.empty()));
   return below_each_other(rows);

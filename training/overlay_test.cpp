@@ -110,6 +110,23 @@ TEST(Overlay, HasARowPerLabelOfSeveralClasses) {
   EXPECT_TRUE(is_blue(pixel(picture, 10, 2 * kRow + kCaption + 10)));
 }
 
+TEST(Overlay, ShowsTheTruthThatABadModelMisses) {
+  const Subject subject = dark();
+  std::vector<std::uint8_t> prediction(64);
+  std::vector<std::uint8_t> truth(64);
+  truth[at(0, 0, 1)] = 1;
+  for (std::size_t i = 0; i < 16; ++i) prediction[at(i % 4, i / 4, 3)] = 1;  // far away, and large
+  const Picture picture = draw_overlay(subject, prediction, truth, kUpright, 2);
+  EXPECT_TRUE(is_blue(pixel(picture, 10, kCaption + 310)));  // axial: left, back
+  EXPECT_FALSE(is_red(pixel(picture, 300, kCaption + 10)));
+  // Label 2 is nowhere: its row shows the same place.
+  constexpr std::int64_t kRow = kCaption + 320;
+  EXPECT_EQ(pixel(picture, 10, 2 * kRow + kCaption + 310), (std::array<int, 3>{0, 0, 0}));
+  // Without a truth the prediction is shown.
+  const Picture alone = draw_overlay(subject, prediction, {}, kUpright);
+  EXPECT_TRUE(is_red(pixel(alone, 300, kCaption + 10)));
+}
+
 TEST(Overlay, KeepsTheAspectOfVoxels) {
   const Subject subject = dark();
   const std::vector<std::uint8_t> nothing(64);
