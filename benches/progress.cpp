@@ -129,6 +129,12 @@ void Progress::added(std::size_t processes) {
   cases_ += processes;
 }
 
+void Progress::resumed(std::size_t processes, std::size_t more) {
+  const std::lock_guard lock(mutex_);
+  finished_ += processes;
+  cases_ += more;
+}
+
 void Progress::warn(const std::string& text) {
   tell(stream_, "{}Warning: {}\n", terminal_ ? "\r\033[K" : "", text);
   std::fflush(stream_);
@@ -138,8 +144,10 @@ std::string human_seconds(double seconds) {
   if (seconds < 100) {
     return fmt::format("{:.0f} s", seconds);
   }
-  return seconds < 6000 ? fmt::format("{:.0f} min", seconds / 60)
-                        : fmt::format("{:.1f} h", seconds / 3600);
+  if (seconds < 6000) return fmt::format("{:.0f} min", seconds / 60);
+  constexpr double kHour = 3600, kDay = 24 * kHour;
+  return seconds < 2 * kDay ? fmt::format("{:.1f} h", seconds / kHour)
+                            : fmt::format("{:.1f} days", seconds / kDay);
 }
 
 }  // namespace voxmark

@@ -30,6 +30,7 @@ class Progress : public RunObserver {
   void finished(const CaseSpec& spec, const Record& record,
                 std::optional<double> seconds_left) override;
   void added(std::size_t processes) override;
+  void resumed(std::size_t processes, std::size_t more) override;
   void warn(const std::string& text) override;
 
  private:
@@ -53,7 +54,7 @@ class Progress : public RunObserver {
   std::thread heart_;
 };
 
-// "45 s", "12 min", "3.5 h"
+// "45 s", "12 min", "3.5 h", "28.5 days"
 std::string human_seconds(double seconds);
 
 }  // namespace voxmark

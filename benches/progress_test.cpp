@@ -81,6 +81,20 @@ TEST_F(ProgressTest, CountsWhatIsAdded) {
   EXPECT_THAT(written(), HasSubstr("; about 90 s left\n"));
 }
 
+TEST_F(ProgressTest, CountsWhatAnEarlierSessionMeasured) {
+  Progress progress(stream_, 64);
+  progress.resumed(40, 2);  // two of them were added to the 64
+  progress.finished(spec(), example_record("onednn", 0), std::nullopt);
+  EXPECT_THAT(written(), HasSubstr("[41/66] onednn"));
+}
+
+TEST(HumanSeconds, AreOfTheUnitThatReadsBest) {
+  EXPECT_EQ(human_seconds(45), "45 s");
+  EXPECT_EQ(human_seconds(720), "12 min");
+  EXPECT_EQ(human_seconds(47 * 3600), "47.0 h");
+  EXPECT_EQ(human_seconds(684 * 3600), "28.5 days");
+}
+
 TEST_F(ProgressTest, WarnsOfSlowKernelsOncePerCase) {
   Progress progress(stream_, 2);
   Record record = example_record("onednn", 0);

@@ -31,6 +31,11 @@ class RunObserver {
                         std::optional<double> seconds_left) = 0;
   // So many more processes than were announced.
   virtual void added(std::size_t processes) { static_cast<void>(processes); }
+  // An earlier session measured so many, `more` of them beyond those that were announced.
+  virtual void resumed(std::size_t processes, std::size_t more) {
+    static_cast<void>(processes);
+    static_cast<void>(more);
+  }
   // What a person should know that is no case's fault.
   virtual void warn(const std::string& text) = 0;
 };

@@ -34,8 +34,12 @@ class Silent : public RunObserver {
   void finished(const CaseSpec& /*spec*/, const Record& /*record*/,
                 std::optional<double> /*seconds_left*/) override {}
   void warn(const std::string& text) override { warnings.push_back(text); }
+  void resumed(std::size_t processes, std::size_t /*more*/) override {
+    resumed_processes = processes;
+  }
   std::vector<std::string> warnings;
   int verifications = 0;
+  std::size_t resumed_processes = 0;
 };
 
 class RunnerTest : public testing::Test {
@@ -643,6 +647,7 @@ TEST_F(RunnerTest, ResumesWhereAStoppedRunEnded) {
   options.cases = {done, open};
   options.resume = true;
   const Report resumed = run_sweep(options, observer_).report;
+  EXPECT_EQ(observer_.resumed_processes, 1U);
   ASSERT_EQ(resumed.records.size(), 2U);
   EXPECT_EQ(resumed.records[0].samples[1].times->step_seconds,
             first.records[0].samples[1].times->step_seconds)

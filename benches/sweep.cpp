@@ -233,6 +233,21 @@ std::vector<CaseSpec> due_processes(const SweepOptions& options, const Builds& b
   return due;
 }
 
+// Tells what the journals have already.
+void tell_resumed(const SweepOptions& options, const Builds& builds, RunObserver& observer) {
+  std::set<std::string> announced;
+  for (const CaseSpec& spec : options.cases) announced.insert(case_key(to_json(spec)));
+  std::size_t recorded = 0;
+  std::size_t more = 0;
+  for (const auto& build : builds) {
+    for (const Record& record : build->report().records) {
+      ++recorded;
+      if (!announced.contains(case_key(record.spec))) ++more;
+    }
+  }
+  if (recorded > 0) observer.resumed(recorded, more);
+}
+
 Clock::time_point budget_end(const StoppingRule& rule) {
   return rule.time_budget_seconds
              ? Clock::now() + std::chrono::duration_cast<Clock::duration>(
@@ -323,6 +338,7 @@ SweepResult run_sweep(const SweepOptions& options, RunObserver& observer) {
         std::make_unique<Build>(other, open_against(other, header), identity, observer));
   }
 
+  tell_resumed(options, builds, observer);
   const Clock::time_point end = budget_end(options.stopping);
   std::mt19937_64 random(options.order_seed);
   SweepResult result;
