@@ -62,7 +62,7 @@ std::string speed_up_cell(std::span<const CaseSummary> cases, const std::string&
   for (const CaseSummary& baseline : cases) {
     if (baseline.spec.at("backend") != baseline_backend) continue;
     if (const auto ratio = speed_up(baseline, summary)) {
-      return &baseline == &summary ? "1" : speed_up_text(baseline, summary, *ratio);
+      return &baseline == &summary ? "baseline" : speed_up_text(baseline, summary, *ratio);
     }
   }
   return std::string(kNothing);

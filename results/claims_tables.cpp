@@ -191,11 +191,16 @@ Factors factors(const Claims& claims, const Report& report) {
 
 Table cost_table(const Report& report, const std::string& shape) {
   Table table;
-  table.columns = {{"backend", Align::left},     {"instructions", Align::left},
-                   {"precision", Align::left},   {"processes", Align::right},
-                   {"step s", Align::right},     {"convolutions s", Align::right},
-                   {"all else s", Align::right}, {"user s", Align::right},
-                   {"system s", Align::right},   {"page faults", Align::right}};
+  table.columns = {{"backend", Align::left},
+                   {"instructions", Align::left},
+                   {"precision", Align::left},
+                   {"processes", Align::right},
+                   {"step s", Align::right},
+                   {"watched: convolutions s", Align::right},
+                   {"watched: all else s", Align::right},
+                   {"user s", Align::right},
+                   {"system s", Align::right},
+                   {"page faults", Align::right}};
   for (const MeasuredCase& own : papers_cases(report)) {
     const auto wall = seconds_of(own.processes, "wall", "step");
     if (!wall || own.shape() != shape) {
@@ -307,8 +312,8 @@ std::string render_markdown(const Claims& claims, const Report& report,
                       "step)",
                       chain.shape),
           chain.table);
-  section(fmt::format("What a step costs at {}; convolutions and all else are those of a further "
-                      "step, that was observed",
+  section(fmt::format("What a step costs at {}; convolutions and all else are of a further step, "
+                      "watched stage by stage apart from the timed ones, and may add up to more",
                       chain.shape),
           cost_table(report, chain.shape));
   section("Memory, planned and measured (the paper's figures 3 and 5)", plan_table(report));

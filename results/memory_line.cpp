@@ -18,11 +18,16 @@ double student_t(int degrees) {
   return degrees <= 10 ? kTable.at(static_cast<std::size_t>(degrees - 1)) : kNormal * 1.1;
 }
 
+// Nothing takes less than no memory, whatever the line says.
+Interval from_zero(double middle, double margin) {
+  return {std::max(0.0, middle), std::max(0.0, middle - margin), std::max(0.0, middle + margin)};
+}
+
 }  // namespace
 
 Interval MemoryLine::slope() const {
   const double margin = has_interval() ? error_bytes / std::sqrt(voxel_squares) : 0;
-  return {bytes_per_voxel, bytes_per_voxel - margin, bytes_per_voxel + margin};
+  return from_zero(bytes_per_voxel, margin);
 }
 
 Interval MemoryLine::bytes_at(double voxels) const {
@@ -30,7 +35,7 @@ Interval MemoryLine::bytes_at(double voxels) const {
   const double away = voxels - mean_voxels;
   const double margin =
       has_interval() ? error_bytes * std::sqrt(1.0 / sizes + away * away / voxel_squares) : 0;
-  return {middle, middle - margin, middle + margin};
+  return from_zero(middle, margin);
 }
 
 MemoryLine fit_line(std::span<const double> voxels, std::span<const double> bytes) {

@@ -33,6 +33,11 @@ TEST(MemoryLine, HasAnIntervalFromThreeSizesOn) {
               1e-6);
   EXPECT_NEAR(line.bytes_at(12).high - line.bytes_at(12).middle,
               12.706 * deviation * std::sqrt(1.0 / 3 + 100.0 / 2), 1e-6);
+  // The line is too unsure to say more than that it takes something.
+  EXPECT_LT(line.bytes_per_voxel - (line.slope().high - 15), 0);
+  EXPECT_EQ(line.slope().low, 0);
+  EXPECT_EQ(line.bytes_at(1).low, 0);
+  EXPECT_EQ(fit_line(voxels, std::vector<double>{3, 2, 1}).bytes_at(10).middle, 0);
   EXPECT_FALSE(fit_line(std::vector<double>{1, 2}, std::vector<double>{1, 2}).has_interval());
 }
 

@@ -115,7 +115,7 @@ std::string render(const std::vector<const StepProfile*>& profiles) {
     }
     table.rows.push_back(std::move(cells));
   }
-  std::vector<std::string> sums = {"all of it", ""};
+  std::vector<std::string> sums = {"all of it, watched", ""};
   std::vector<std::string> steps = {"the timed step", ""};
   for (const StepProfile* profile : profiles) {
     sums.insert(sums.end(), {milliseconds(watched_seconds(*profile)), ""});
@@ -161,8 +161,10 @@ std::string render_profiles(std::span<const StepProfile> profiles) {
   }
   std::string text;
   for (const auto& own : workloads) {
-    text += fmt::format("Where the step goes, {}, in steps watched stage by stage:\n{}",
-                        workload_text(own.front()->spec), render(own));
+    text += fmt::format(
+        "Where the step goes, {}, in steps watched stage by stage apart from the timed "
+        "ones, with shares of their sum:\n{}",
+        workload_text(own.front()->spec), render(own));
   }
   return text + untold;
 }

@@ -40,7 +40,7 @@ TEST(CaseTable, ShowsFiguresSpeedUpsAndReasons) {
   EXPECT_EQ(render_text(case_table(cases, "naive")),
 R"(backend     image  batch  step s  spread                        fwd+bwd s/image  GFLOP/s  planned  peak memory  fwd+bwd vs naive    note
 -------  --------  -----  ------  ----------------------------  ---------------  -------  -------  -----------  ------------------  ------------------
-naive    64x64x64      2   1.250  1.000..1.500 (2 processes)             0.5000      143   1000 B     1.37 KiB  1
+naive    64x64x64      2   1.250  1.000..1.500 (2 processes)             0.5000      143   1000 B     1.37 KiB  baseline
 onednn   64x64x64      2  0.2250  0.2000..0.2500 (2 processes)          0.09000      794   1000 B     1.37 KiB  5.56x (4.00..7.50)
 eigen    64x64x64      2       -  -                                           -        -        -            -  -                   skipped: not built
 )");
