@@ -65,7 +65,9 @@ Estimate estimate(const TrainingOptions& options, const SubjectParts& parts) {
   Predictor predictor(predictor_options(options, options.memory_bytes - step_bytes - host_bytes));
   const Dims piece = result.fits ? predictor.piece_for(volume) : smaller_of(options.image, volume);
   result.tiled = predictor.tiled_for_memory();
-  result.bytes = step_bytes + host_bytes + predictor.planned_bytes_of(piece);
+  const bool is_scored = parts.validation.count + parts.test.count > 0;
+  result.memory = training_memory(options, step, parts, step_bytes,
+                                  is_scored ? predictor.planned_bytes_of(piece) : 0);
 
   const double per_flop = seconds_per_flop(options, compile);
   result.step_seconds = per_flop * static_cast<double>(flops(step));

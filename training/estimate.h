@@ -3,14 +3,15 @@
 
 #include <cstdint>
 
+#include "training/host_memory.h"
 #include "training/trainer.h"
 
 namespace voxmark {
 
 struct Estimate {
-  std::int64_t bytes = 0;  // planned: a step, a prediction, and what host_memory.h counts
-  bool fits = false;       // into options.memory_bytes
-  bool tiled = false;      // whole images do not: predictions will be blended from tiles
+  TrainingMemory memory;  // planned
+  bool fits = false;      // into options.memory_bytes
+  bool tiled = false;     // whole images do not: predictions will be blended from tiles
   double step_seconds = 0;
   double total_seconds = 0;  // of all epochs' steps and of validation and test
 };

@@ -1,7 +1,11 @@
 #include "training/host_memory.h"
 
+#include <fmt/format.h>
+
+#include <algorithm>
 #include <limits>
 
+#include "base/number_text.h"
 #include "training/predictor.h"
 
 namespace voxmark {
@@ -55,8 +59,40 @@ HostMemory host_memory(const TrainingOptions& options, const Program& step,
   const std::int64_t reading = 2 * image + volume * kFloat + window * kDouble + 2 * sample;
   memory.images = options.readers * reading + (images_ahead(options) + 1) * image;
   memory.weights = weight_bytes(step);
-  memory.prediction = gathering_bytes(options.network, parts.training.dims);
+  if (parts.validation.count + parts.test.count > 0) {
+    memory.prediction = gathering_bytes(options.network, parts.training.dims);
+  }
   return memory;
+}
+
+TrainingMemory training_memory(const TrainingOptions& options, const Program& step,
+                               const SubjectParts& parts, std::int64_t step_bytes,
+                               std::int64_t prediction_bytes) {
+  CompileOptions compile;
+  compile.precision = options.precision;
+  compile.threads = options.threads;
+  TrainingMemory memory;
+  memory.step = options.backend->plan(step, compile).total_bytes();
+  memory.for_speed = std::max<std::int64_t>(0, step_bytes - memory.step);
+  memory.saved = std::max<std::int64_t>(0, memory.step - step_bytes);
+  memory.host = host_memory(options, step, parts);
+  memory.prediction = prediction_bytes;
+  return memory;
+}
+
+std::string to_string(const TrainingMemory& memory) {
+  std::string text = fmt::format("step {}", bytes_text(memory.step));
+  if (memory.saved > 0) {
+    text += fmt::format(" less {} by computing tensors again", bytes_text(memory.saved));
+  }
+  const auto add = [&](const char* what, std::int64_t bytes) {
+    if (bytes > 0) text += fmt::format(", {} {}", what, bytes_text(bytes));
+  };
+  add("spent for speed", memory.for_speed);
+  add("images and batches read ahead", memory.host.images + memory.host.batches);
+  add("copies of the weights", memory.host.weights);
+  add("validation and test of whole images", memory.prediction + memory.host.prediction);
+  return text;
 }
 
 std::int64_t bytes_beside_prediction(const UnetOptions& network, const Program& program,

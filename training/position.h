@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "base/json.h"
+#include "training/host_memory.h"
 #include "training/scores.h"
 
 namespace voxmark {
@@ -40,6 +41,7 @@ struct Forecast {
   double test_seconds = 0;
   double total_seconds = 0;
   std::int64_t planned_bytes = 0;
+  TrainingMemory memory{};  // the parts of it; of this process, not kept
 };
 
 // Null where nothing was measured.

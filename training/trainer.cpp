@@ -252,7 +252,9 @@ class Trainer {
         static_cast<double>(steps_) * forecast.step_seconds + validation_seconds_;
     forecast.test_seconds = test_seconds_;
     forecast.total_seconds = seconds_left();
-    forecast.planned_bytes = planned_bytes();
+    forecast.memory = training_memory(options_, program_, parts_, executable_->plan().total_bytes(),
+                                      predictor_->planned_bytes());
+    forecast.planned_bytes = forecast.memory.total();
     observer_.forecast(forecast);
     if (position_.forecast.step_seconds == 0) position_.forecast = forecast;
     // Of the epochs that are asked for now: a resumed run may go on for more.
@@ -403,6 +405,7 @@ class Trainer {
   TrainingResult result_so_far() {
     note_peak();
     TrainingResult result;
+    result.steps_per_epoch = steps_;
     result.epochs = position_.epochs;
     result.best_epoch = position_.best_epoch;
     result.forecast = position_.forecast;

@@ -25,6 +25,7 @@ std::string_view to_string(TrainingEnd end);
 
 struct TrainingResult {
   TrainingEnd end = TrainingEnd::done;
+  std::int64_t steps_per_epoch = 0;
   std::vector<EpochRecord> epochs;  // those before a resumption too
   int best_epoch = 0;
   std::vector<TestCase> test;     // all of them, scored with the best epoch's weights; or none

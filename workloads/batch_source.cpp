@@ -94,6 +94,7 @@ SubjectParts data_set_parts(const std::string& path, std::uint64_t seed) {
   whole.channels = header.shape.size() == 4 ? header.shape[3] : 1;
   whole.dims = {header.shape[0], header.shape[1], header.shape[2]};
   whole.classes = std::max<std::int64_t>(1, static_cast<std::int64_t>(dataset->labels.size()) - 1);
+  whole.channel_names = dataset->modalities;
   whole.load = [dataset](std::size_t subject, std::int64_t channels) {
     return read_subject(*dataset, subject, channels);
   };

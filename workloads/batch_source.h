@@ -29,6 +29,7 @@ struct SubjectSource {
   // What a case is called wherever it is told from others: the path of its image in the data set's
   // folder, as written there, or "phantom 3". Reads nothing.
   std::function<std::string(std::size_t subject)> case_name{};
+  std::vector<std::string> channel_names{};  // none: not known
 };
 
 // What a data set is, so that a run does not go on with another one.

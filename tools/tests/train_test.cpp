@@ -39,6 +39,14 @@ TEST(Train, WritesReportTableAndCheckpointsAndPredictsInPlace) {
   ASSERT_EQ(trained.status, 0) << trained.err;
   EXPECT_THAT(trained.err, HasSubstr("predicted: "));
   EXPECT_THAT(trained.out, HasSubstr("done after 2 epochs"));
+  // What nobody asked for, before the first epoch.
+  for (const char* said : {"channels: the first of 4 is read (", "labels: 1 to 3 are one class",
+                           "windows: 16x16x16 of an image of 20x18x16, near its middle",
+                           "spacing: not used", "warning: this run is too short for scores"}) {
+    EXPECT_LT(trained.err.find(said), trained.err.find("predicted: ")) << said;
+  }
+  EXPECT_THAT(trained.out, HasSubstr("% of the moving statistics is still their start)"));
+  EXPECT_THAT(trained.out, HasSubstr(" (best)"));
 
   const Json report = read_training_report(folder.path("run/training.json"));
   EXPECT_EQ(report["end"], "done");
@@ -70,6 +78,8 @@ TEST(Train, WritesReportTableAndCheckpointsAndPredictsInPlace) {
     pictures += entry.path().extension() == ".png" ? 1 : 0;
   }
   EXPECT_EQ(pictures, 1);
+  EXPECT_THAT(predicted.err, HasSubstr("channels: the first of 4 is read ("));
+  EXPECT_THAT(predicted.err, HasSubstr("labels: 1 to 3 are one class"));
   const Json mean = predicted.json()["mean"];
   EXPECT_EQ(mean, report["test"]["mean"]);
 }
@@ -179,7 +189,8 @@ TEST(Train, ThePresetSaysWhatItTakesAndGoesOnByItself) {
        "--backend", "naive", "--memory-limit", "2GiB", "--out", folder.path("paper")});
   EXPECT_EQ(large.status, 5) << large.err;  // refused before anything is made
   EXPECT_THAT(large.err, HasSubstr("16 image(s) of 240x240x144"));
-  EXPECT_THAT(large.err, HasSubstr("does not fit (2.00 GiB there)"));
+  EXPECT_THAT(large.err, HasSubstr("of 2.00 GiB: does not fit, "));
+  EXPECT_THAT(large.err, HasSubstr(" are missing: step "));
   EXPECT_FALSE(std::filesystem::exists(folder.path("paper")));
 
   std::vector<std::string> arguments = small_run("phantom:16", folder.path("run"));
@@ -187,7 +198,8 @@ TEST(Train, ThePresetSaysWhatItTakesAndGoesOnByItself) {
   const CommandResult first = run_voxmark(arguments);
   ASSERT_EQ(first.status, 0) << first.err;
   EXPECT_THAT(first.err, HasSubstr("estimated from a small step: "));
-  EXPECT_THAT(first.err, HasSubstr("fits"));
+  EXPECT_THAT(first.err, HasSubstr(": fits, "));
+  EXPECT_THAT(first.err, HasSubstr(" to spare: step "));
   const CommandResult again = run_voxmark(arguments);
   ASSERT_EQ(again.status, 0) << again.err;
   const Json report = read_training_report(folder.path("run/training.json"));
@@ -374,6 +386,10 @@ TEST(Predict, RefusesAPartWithoutCases) {
   std::vector<std::string> arguments = small_run("phantom:4", folder.path("run"));
   arguments.insert(arguments.end(), {"--steps", "1"});
   ASSERT_EQ(run_voxmark(arguments).status, 0);
+  const CommandResult unvalidated = run_voxmark(small_run("phantom:4", folder.path("other")));
+  EXPECT_THAT(unvalidated.err, HasSubstr("validation: no case"));
+  EXPECT_THAT(unvalidated.out, HasSubstr(" (lowest training loss)"));
+  EXPECT_THAT(unvalidated.out, Not(HasSubstr("(best)")));
   const CommandResult none = run_voxmark({"predict", folder.path("run/best.safetensors"), "--data",
                                           "phantom:4", "--out", folder.path("labels")});
   EXPECT_EQ(none.status, 64);

@@ -315,6 +315,9 @@ ExitCode plan(const PlanOptions& options) {
     for (const BackendPlan& own : plans) {
       print_plan(own, bound);
     }
+    fmt::print(
+        "Of the step alone: voxmark train --dry-run says what reading ahead and scoring whole "
+        "images add\n");
   }
   const bool any_fits = std::any_of(plans.begin(), plans.end(), [&](const BackendPlan& own) {
     return own.reason.empty() && (own.plan.total_bytes() <= bound || own.limited);

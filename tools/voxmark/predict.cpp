@@ -19,6 +19,7 @@
 #include "training/case_files.h"
 #include "training/checkpoint.h"
 #include "training/data.h"
+#include "training/defaults.h"
 #include "training/host_memory.h"
 #include "training/overlay.h"
 #include "training/predictor.h"
@@ -50,8 +51,9 @@ struct PredictFlags {
 
 // An image to predict, its grid, and the truth where there is one (subject.labels).
 struct Scan {
-  std::string name;  // of the case: its path in the data set, or as --image has it
-  std::string stem;  // how its files begin, with their folder
+  std::int64_t channels = 1;  // that the file has
+  std::string name;           // of the case: its path in the data set, or as --image has it
+  std::string stem;           // how its files begin, with their folder
   Subject subject;
   Affine affine{};
   bool has_truth = false;
@@ -83,6 +85,7 @@ Scan read_scan(const std::string& path, std::int64_t channels) {
   scan.subject = {
       path, {shape[0], shape[1], shape[2]}, image.channels, std::move(image.values), {}};
   scan.subject.labels.resize(static_cast<std::size_t>(scan.subject.dims.voxels()));
+  scan.channels = shape.size() > 3 ? shape[3] : 1;
   scan.affine = image.header.affine;
   return scan;
 }
@@ -220,6 +223,11 @@ void print_result(const Json& result) {
              scores.is_null() ? "" : ": " + dice_text(scores_from_json(scores)));
 }
 
+// Before the first image is predicted.
+void print_lines(const std::vector<std::string>& lines) {
+  for (const std::string& line : lines) tell(stderr, "{}\n", line);
+}
+
 // Over all cases with a truth; nothing without one.
 std::optional<Scores> mean_scores(const Json& results) {
   ScoreMean mean;
@@ -246,10 +254,11 @@ Json predict_image(const PredictFlags& flags, const TrainingOptions& model,
   const std::string stem = stem_in(flags, file_names({name}).at(name));
   check_no_files(flags, stem);
   Predicting predicting(flags, model, program);
-  PredictProgress progress(stderr, 1);
-  progress.reading(flags.image);
   Scan scan = read_scan(flags.image, model.network.input_channels);
   scan.stem = stem;
+  print_lines(prediction_defaults(model, scan.channels, {}, 0, true));
+  PredictProgress progress(stderr, 1);
+  progress.reading(flags.image);
   const Json result = predicting.predict(scan, progress);
   progress.finished();
   if (!flags.json) print_result(result);
@@ -263,6 +272,9 @@ Json predict_cases(const PredictFlags& flags, const TrainingOptions& model, cons
       check_no_files(flags, stem_in(flags, chosen.files.at(part.case_name(i))));
     }
   }
+  const SubjectSource& source = chosen.parts.front();
+  print_lines(prediction_defaults(model, source.channels, source.channel_names, source.classes,
+                                  !is_phantom(flags.data)));
   Predicting predicting(flags, model, program);
   PredictProgress progress(stderr, chosen.count());
   Json results = Json::array();
@@ -274,7 +286,7 @@ Json predict_cases(const PredictFlags& flags, const TrainingOptions& model, cons
       scan.stem = stem_in(flags, chosen.files.at(scan.name));
       scan.subject = part.load(i, model.network.input_channels);
       for (const std::string& warning : scan.subject.warnings) {
-        tell(stderr, "warning: {}\n", warning);
+        progress.warn(warning);
       }
       scan.affine = part.affine(i);
       scan.has_truth = true;

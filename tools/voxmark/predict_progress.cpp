@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 #include <unistd.h>
 
+#include "base/tell.h"
 #include "benches/progress.h"
 
 namespace voxmark {
@@ -44,8 +45,7 @@ std::string PredictProgress::line() const {
 
 void PredictProgress::show() {
   shown_ = Clock::now();
-  const std::string text = terminal_ ? "\r\033[K" + line() : line() + "\n";
-  std::fputs(text.c_str(), stream_);  // fmt::print throws where nothing can be written
+  tell(stream_, "{}{}{}", terminal_ ? "\r\033[K" : "", line(), terminal_ ? "" : "\n");
   std::fflush(stream_);
 }
 
@@ -73,8 +73,7 @@ void PredictProgress::tile(std::int64_t done, std::int64_t all) {
 
 void PredictProgress::warn(const std::string& text) {
   const std::lock_guard lock(mutex_);
-  const std::string line = fmt::format("{}warning: {}\n", terminal_ ? "\r\033[K" : "", text);
-  std::fputs(line.c_str(), stream_);
+  tell(stream_, "{}warning: {}\n", terminal_ ? "\r\033[K" : "", text);
   if (terminal_) show();
 }
 
@@ -82,7 +81,7 @@ void PredictProgress::finished() {
   const std::lock_guard lock(mutex_);
   ++finished_;
   name_.clear();
-  if (terminal_) std::fputs("\r\033[K", stream_);
+  if (terminal_) tell(stream_, "\r\033[K");
   std::fflush(stream_);
 }
 

@@ -28,7 +28,9 @@
 #include "tools/voxmark/run_on.h"
 #include "tools/voxmark/subcommand.h"
 #include "training/data.h"
+#include "training/defaults.h"
 #include "training/estimate.h"
+#include "training/moving_statistics.h"
 #include "training/trainer.h"
 
 namespace voxmark {
@@ -148,16 +150,22 @@ void apply_preset(const CLI::App& command, TrainFlags& flags) {
   set("--epochs", flags.training.epochs, 25);
 }
 
+// "fits, 19.5 GiB to spare"
+std::string room_text(bool fits, std::int64_t needed, std::int64_t there) {
+  return fits ? fmt::format("fits, {} to spare", bytes_text(there - needed))
+              : fmt::format("does not fit, {} are missing", bytes_text(needed - there));
+}
+
 // Before anything of the run's size is allocated. False: it does not fit.
 bool print_estimate(const TrainingOptions& options, const SubjectParts& parts) {
   const Estimate guess = estimate(options, parts);
-  tell(stderr,
-       "estimated from a small step: {:.3g} s per step of {} image(s) of {}, {} in all; it "
-       "takes {} of memory: {} ({} there){}\n",
+  const std::int64_t needed = guess.memory.total();
+  tell(stderr, "estimated from a small step: {:.3g} s per step of {} image(s) of {}, {} in all\n",
        guess.step_seconds, options.batch, to_string(options.image),
-       human_seconds(guess.total_seconds), bytes_text(guess.bytes),
-       guess.fits ? "fits" : "does not fit", bytes_text(options.memory_bytes),
-       guess.tiled ? ", with predictions in tiles" : "");
+       human_seconds(guess.total_seconds));
+  tell(stderr, "memory: {} of {}: {}{}: {}\n", bytes_text(needed), bytes_text(options.memory_bytes),
+       room_text(guess.fits, needed, options.memory_bytes),
+       guess.tiled ? ", with predictions in tiles" : "", to_string(guess.memory));
   return guess.fits;
 }
 
@@ -195,6 +203,18 @@ std::string scores_text(const Scores& scores) {
                      dice_text(scores), soft);
 }
 
+std::string best_text(const EpochRecord& record) {
+  if (!record.best) return "";
+  return record.validation ? " (best)" : " (lowest training loss)";
+}
+
+// How far the scores of an epoch's end are those of the moving statistics' start.
+std::string start_text(std::int64_t steps) {
+  const double share = share_of_the_start(steps);
+  if (share <= kMostOfTheStart) return "";
+  return fmt::format(" ({:.0f}% of the moving statistics is still their start)", 100 * share);
+}
+
 // Prints lines, and keeps the report on the disk up to date.
 class TrainingScreen : public TrainingObserver {
  public:
@@ -204,9 +224,11 @@ class TrainingScreen : public TrainingObserver {
   void warning(const std::string& text) override { tell(stderr, "warning: {}\n", text); }
 
   void forecast(const Forecast& forecast) override {
-    tell(stderr, "predicted: {:.3g} s per step, {} per epoch, {} in all; {} of memory planned\n",
+    tell(stderr,
+         "predicted: {:.3g} s per step, {} per epoch, {} in all; {} of memory planned: {}\n",
          forecast.step_seconds, human_seconds(forecast.epoch_seconds),
-         human_seconds(forecast.total_seconds), bytes_text(forecast.planned_bytes));
+         human_seconds(forecast.total_seconds), bytes_text(forecast.planned_bytes),
+         to_string(forecast.memory));
   }
 
   void step(int epoch, std::int64_t step, std::int64_t steps, double loss,
@@ -226,8 +248,11 @@ class TrainingScreen : public TrainingObserver {
     tell(stdout, "epoch {}: {:.1f} s, {:.3g} s/image, {:.1f}% waiting; training {}", record.epoch,
          record.seconds, record.seconds_per_image(), 100 * record.waiting_share(),
          scores_text(record.training));
-    if (record.validation) tell(stdout, "; validation {}", scores_text(*record.validation));
-    tell(stdout, "{}; about {} left\n", record.best ? " (best)" : "", human_seconds(seconds_left));
+    if (record.validation) {
+      tell(stdout, "; validation {}{}", scores_text(*record.validation),
+           start_text(record.epoch * so_far.steps_per_epoch));
+    }
+    tell(stdout, "{}; about {} left\n", best_text(record), human_seconds(seconds_left));
     std::fflush(stdout);
     last_line_ = std::chrono::steady_clock::now();
     write(so_far, Json());
@@ -324,6 +349,16 @@ ExitCode exit_code(TrainingEnd end) {
   throw_internal("training: no such end");
 }
 
+// What nobody asked for, and what decides how good the model gets.
+void print_defaults(const TrainingOptions& options, const SubjectParts& parts) {
+  for (const std::string& line : training_defaults(options, parts)) {
+    tell(stderr, "{}\n", line);
+  }
+  if (parts.validation.count + parts.test.count == 0) return;
+  const std::string worth = worth_of_scores(steps_per_epoch(options, parts), options.epochs);
+  if (!worth.empty()) tell(stderr, "warning: {}\n", worth);
+}
+
 ExitCode run_training(const TrainFlags& flags) {
   const TrainingOptions options = options_of(flags);
   const SubjectParts parts = open_parts(flags.data, options.image, options.splitting_seed(),
@@ -333,13 +368,17 @@ ExitCode run_training(const TrainFlags& flags) {
   if (flags.dry_run || !flags.preset.empty()) {
     const bool fits = print_estimate(options, parts);
     if (!fits) return ExitCode::cannot_here;
-    if (flags.dry_run) return ExitCode::done;
+    if (flags.dry_run) {
+      print_defaults(options, parts);
+      return ExitCode::done;
+    }
   }
   const RunFolder folder(flags.out);
   const bool resume = goes_on(flags);
   const Json frame = report_frame(flags, options, parts);
   tell(stderr, "{}: {} cases to train on, {} for validation, {} for the test\n", flags.data,
        parts.training.count, parts.validation.count, parts.test.count);
+  print_defaults(options, parts);
   catch_interrupts();
   TrainingScreen screen(flags, frame);
   if (!is_phantom(flags.data)) {

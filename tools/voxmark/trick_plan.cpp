@@ -3,10 +3,10 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <cmath>
 
 #include "base/error.h"
 #include "training/data.h"
+#include "training/moving_statistics.h"
 #include "workloads/network.h"
 #include "workloads/program.h"
 
@@ -106,18 +106,15 @@ std::vector<std::string> train_arguments(const TrickOptions& options, const Tric
 }
 
 std::string too_few_steps(const std::vector<Trick>& tricks, int epochs) {
-  constexpr double kMostOfTheStart = 0.01;
-  const double momentum = BatchNormSettings{}.momentum;
   for (const Trick& trick : tricks) {
-    const double share = std::pow(momentum, static_cast<double>(trick.steps * epochs));
+    const double share = share_of_the_start(trick.steps * epochs);
     if (share > kMostOfTheStart) {
-      const double steps = std::log(kMostOfTheStart) / std::log(momentum);
       return fmt::format(
           "{}: after {} steps {:.0f}% of the moving statistics, which inference uses, is still "
-          "their start: Dice tells of the number of steps more than of the trick; --epochs {:.0f} "
+          "their start: Dice tells of the number of steps more than of the trick; --epochs {} "
           "leaves 1%",
           trick.name, trick.steps * epochs, 100 * share,
-          std::ceil(steps / static_cast<double>(trick.steps)));
+          (steps_that_leave_the_start() + trick.steps - 1) / trick.steps);
     }
   }
   return "";
