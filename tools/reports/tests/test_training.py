@@ -178,7 +178,18 @@ def test_a_picture_from_elsewhere_is_the_only_runs(tool: Tool, tmp_path: Path) -
     picture.write_bytes(PIXEL)
     done = tool("report", run_folder(tmp_path / "run"), picture, "-o", tmp_path / "t.html")
     assert done.returncode == 0, done.stderr
-    assert "imagesTr/hippocampus_102.nii.gz (test split, hard Dice 0.750" in text_of(tmp_path / "t.html")
+    assert "imagesTr/hippocampus_102.nii.gz (test split, hard Dice 0.750" in text_of(
+        tmp_path / "t.html"
+    )
+
+
+def test_a_long_run_is_told_in_days(tool: Tool, tmp_path: Path) -> None:
+    content = run()
+    content["forecast"]["total_seconds"] = 684 * 3600.0
+    factory.write(tmp_path / "run" / "training.json", content)
+    done = tool("report", tmp_path / "run", "-o", tmp_path / "t.html")
+    assert done.returncode == 0, done.stderr
+    assert "28.5 days" in text_of(tmp_path / "t.html")
 
 
 @pytest.mark.parametrize("member", ["epochs", "best_epoch", "memory"])

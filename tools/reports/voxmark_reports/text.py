@@ -52,6 +52,15 @@ def seconds_text(value: float) -> str:
     return f"{significant(value * scale)}{suffix}"
 
 
+def duration_text(seconds: float) -> str:
+    """How long a run takes, as voxmark says it: 2462400 -> "28.5 days"."""
+    if seconds < 6000:
+        return seconds_text(seconds)
+    if seconds < 2 * 86400:
+        return f"{seconds / 3600:.1f} h"
+    return f"{seconds / 86400:.1f} days"
+
+
 def quantity_text(value: float | None, unit: str) -> str:
     if value is None:
         return "-"

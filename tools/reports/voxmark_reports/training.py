@@ -15,7 +15,7 @@ from voxmark_reports.charts import PALETTE, Chart, colour_of, data, finish, numb
 from voxmark_reports.page import Section, paragraph
 from voxmark_reports.reading import check_schema, check_version
 from voxmark_reports.tables import Table
-from voxmark_reports.text import bytes_text, clean, file_name, percent, seconds_text, significant
+from voxmark_reports.text import bytes_text, clean, duration_text, file_name, percent, significant
 
 SCHEMA = "voxmark.training/1"
 FILE = "training.json"  # of a run's folder
@@ -102,8 +102,8 @@ def _facts(run: Run) -> Table:
         "image and batch": f"{image}, batch {options['batch']}",
         "epochs": f"{len(epochs)} of {options['epochs']}; the run {_ENDS[content['end']]}",
         "best epoch": str(content["best_epoch"] or "none yet"),
-        "time, training and validation": seconds_text(taken),
-        "forecast": seconds_text(forecast["total_seconds"]) if forecast else None,
+        "time, training and validation": duration_text(taken),
+        "forecast": duration_text(forecast["total_seconds"]) if forecast else None,
         "memory planned": bytes_text(memory["planned_bytes"]),
         "memory peak": None if memory["peak_bytes"] is None else bytes_text(memory["peak_bytes"]),
     }
