@@ -218,9 +218,10 @@ std::string dice_text(const Scores& scores) {
 
 void print_result(const Json& result) {
   const Json& scores = result["scores"];
-  fmt::print("{}: {}{}\n", result["case"].get<std::string>(),
+  fmt::print("{}: {}{}{}\n", result["case"].get<std::string>(),
              result["prediction"].get<std::string>(),
-             scores.is_null() ? "" : ": " + dice_text(scores_from_json(scores)));
+             scores.is_null() ? "" : ": " + dice_text(scores_from_json(scores)),
+             result["tiled_for_memory"].get<bool>() ? "; in tiles: the memory is too small" : "");
 }
 
 // Before the first image is predicted.
