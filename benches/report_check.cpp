@@ -147,8 +147,9 @@ std::optional<double> number(const Json& object, const char* name) {
 }
 
 void check_rate(const CaseSpec& spec, const Record& record, const Json& limits, Faults& faults) {
-  // Winograd's and Fourier's algorithms need fewer operations than are counted: a few times.
-  constexpr double kMostOverPeak = 10;
+  // A few times by algorithms that need fewer operations than are counted (Winograd's, Fourier's),
+  // and many times where the limit was measured while others had the CPUs.
+  constexpr double kMostOverPeak = 100;
   const char* name =
       spec.precision == Precision::bf16 ? "bf16_flops_per_second" : "fp32_flops_per_second";
   const Json own = limits_of(spec, limits);
