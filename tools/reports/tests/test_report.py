@@ -562,7 +562,7 @@ def test_several_machines_show_their_differences_first(tool: Tool, tmp_path: Pat
     assert names.index("cpu.flags") < names.index("cpu.microcode")
     assert rows[1]["v1"] == "amx_bf16"
     answer = re.search(
-        r"Another CPU: onednn is (\S+) times as fast as Example CPU: onednn at 64x64x64",
+        r"Other CPU: onednn is (\S+) times as fast as Example CPU: onednn at 64x64x64",
         text_of(tmp_path / "x.html"),
     )
     assert answer and float(answer[1]) == pytest.approx(1 / 0.6, rel=0.02)
