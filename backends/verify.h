@@ -40,7 +40,7 @@ namespace voxmark {
 Weights verification_weights(const Program& program, std::uint64_t seed);
 
 struct TensorCheck {
-  // "loss", "sums/...", "prediction", "gradient/...", "update/...", "loss/step3"
+  // "loss", "sums/...", "prediction", "gradient/...", "updated/...", "loss/step3"
   std::string tensor;
   double error = 0;
   double tolerance = 0;
@@ -49,6 +49,7 @@ struct TensorCheck {
 
 struct Verification {
   std::vector<TensorCheck> checks;
+  std::string hint;  // what a mismatch comes of, where that can be told; "" else
   bool passed() const;
   const TensorCheck& worst() const;  // the largest error over its tolerance
 };

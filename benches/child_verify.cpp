@@ -85,8 +85,16 @@ void check_case(const Request& request, const Say& say) {
   const Batch batch = case_batch(shape);
   const StepReference reference = reference_for(request, program, weights, batch);
   const std::vector<double> losses = losses_for(request, program, weights, batch);
-  say(message_of(shape,
-                 verify_results(results, program, weights, reference, losses, shape.precision)));
+  const Verification verification =
+      verify_results(results, program, weights, reference, losses, shape.precision);
+  VerifiedMessage message = message_of(shape, verification);
+  for (const TensorCheck& check : verification.checks) {
+    message.tensors.push_back({{"tensor", check.tensor},
+                               {"error", number_to_json(check.error)},
+                               {"tolerance", check.tolerance}});
+  }
+  message.hint = verification.hint;
+  say(message);
 }
 
 void verify_case(const Backend& backend, const Request& request, const Say& say) {

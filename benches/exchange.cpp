@@ -163,10 +163,12 @@ class Listener {
     return false;
   }
   bool operator()(const StepMessage& message) {
+    expect(result_.ready && result_.steps.size() < all_steps(), "step");
     const std::size_t warmup = static_cast<std::size_t>(request_.spec.warmup);
-    expect(result_.ready && result_.steps.size() < all_steps() &&
-               message.warmup == (result_.steps.size() < warmup),
-           "step");
+    if (message.warmup != (result_.steps.size() < warmup)) {
+      throw_bad_input("child protocol: step {}: \"warmup\" is {}, expected {}: the first {} are",
+                      result_.steps.size(), message.warmup, !message.warmup, warmup);
+    }
     clocks_.step(message);
     result_.steps.push_back(message);
     if (!std::isfinite(message.loss)) {
@@ -187,14 +189,32 @@ class Listener {
     return true;
   }
 
+  // The message that comes next, if the child does what it is asked to.
+  std::string due() const {
+    switch (request_.mode) {
+      case ChildMode::plan:
+        return "\"planned\"";
+      case ChildMode::verify:
+        return request_.results_path.empty() ? "\"verified\"" : "\"computed\"";
+      case ChildMode::check:
+        return "\"verified\"";
+      case ChildMode::time:
+        break;
+    }
+    return !result_.ready ? "\"ready\""
+           : result_.steps.size() < all_steps()
+               ? fmt::format("\"step\" {} of {}", result_.steps.size() + 1, all_steps())
+               : "\"done\"";
+  }
+
  private:
   std::size_t all_steps() const {
     return static_cast<std::size_t>(request_.spec.warmup) +
            static_cast<std::size_t>(request_.spec.steps);
   }
-  static void expect(bool condition, std::string_view type) {
+  void expect(bool condition, std::string_view type) const {
     if (!condition) {
-      throw_bad_input("child protocol: a \"{}\" that was not due", type);
+      throw_bad_input("child protocol: a \"{}\" that was not due, expected {}", type, due());
     }
   }
 
@@ -245,14 +265,14 @@ bool listen(ChildProcess& child, const ChildProgram& program, Listener& listener
 }
 
 // The child ended, or closed its output, and not as it should; `when` says at which point.
-void explain_end(ChildProcess& child, const ChildProgram& program, const char* when,
+void explain_end(ChildProcess& child, const ChildProgram& program, const std::string& when,
                  std::optional<std::int64_t> oom_kills_before, Exchange& result) {
   const std::optional<ProcessEnd> end = child.wait(program.exit_patience_seconds);
   const std::string last_words = child.last_error_line();
   const std::string said = last_words.empty() ? "" : ": " + last_words;
   if (!end) {
     child.kill();
-    set_fault(result, Outcome::failed, "closed its output before it was done" + said);
+    set_fault(result, Outcome::failed, fmt::format("closed its output {}{}", when, said));
   } else if (end->signal == SIGKILL && oom_kills_before && oom_kills() > oom_kills_before) {
     set_fault(result, Outcome::oom, "killed by the kernel for want of memory");
   } else if (end->signal) {
@@ -347,7 +367,7 @@ Exchange exchange(const ChildProgram& program, const Request& request,
   child.write_line(to_line(request));
   Listener listener(request, result);
   if (!listen(child, program, listener, on_step, result)) {
-    explain_end(child, program, "before it was done", oom_kills_before, result);
+    explain_end(child, program, "before it said " + listener.due(), oom_kills_before, result);
   } else if (!result.interrupted) {
     part(child, program, oom_kills_before, result);
   }

@@ -51,19 +51,20 @@ Json nullable(const std::optional<std::int64_t>& bytes) { return bytes ? Json(*b
 
 class Fields {
  public:
-  explicit Fields(const Json& json) : json_(json) {}
+  // `what` the line is, for messages: "planned".
+  Fields(const Json& json, std::string what) : json_(json), what_(std::move(what)) {}
 
-  const Json& at(const char* key) const {
+  const Json& at(const char* key, std::string_view expected) const {
     if (!json_.contains(key)) {
-      throw_bad_input("child protocol: key \"{}\" is missing", key);
+      throw_bad_input("child protocol: {}: \"{}\" is missing, expected {}", what_, key, expected);
     }
     return json_.at(key);
   }
 
   std::string text(const char* key) const {
-    const Json& value = at(key);
+    const Json& value = at(key, kText);
     if (!value.is_string()) {
-      wrong(key, "a text", value);
+      wrong(key, kText, value);
     }
     return value.get<std::string>();
   }
@@ -71,17 +72,17 @@ class Fields {
   std::string text_or_empty(const char* key) const { return json_.contains(key) ? text(key) : ""; }
 
   bool flag(const char* key) const {
-    const Json& value = at(key);
+    const Json& value = at(key, kFlag);
     if (!value.is_boolean()) {
-      wrong(key, "true or false", value);
+      wrong(key, kFlag, value);
     }
     return value.get<bool>();
   }
 
   std::int64_t count(const char* key) const {
-    const Json& value = at(key);
+    const Json& value = at(key, kCount);
     if (!is_count(value)) {
-      wrong(key, "an integer of 0 or more", value);
+      wrong(key, kCount, value);
     }
     return value.get<std::int64_t>();
   }
@@ -93,9 +94,9 @@ class Fields {
     return count(key);
   }
 
-  double number(const char* key) const { return number_from_json(at(key), key); }
+  double number(const char* key) const { return number(key, "a number"); }
 
-  double seconds(const char* key) const { return seconds(key, at(key)); }
+  double seconds(const char* key) const { return seconds(key, at(key, kSeconds)); }
 
   // An array of seconds and nulls; none where the key is missing.
   std::vector<std::optional<double>> seconds_or_nulls(const char* key) const {
@@ -198,22 +199,26 @@ class Fields {
   }
 
   Dims dims(const char* key) const {
-    const Json& value = at(key);
+    const Json& value = at(key, kDims);
     if (!value.is_array() || value.size() != 3 || !is_count(value[0]) || !is_count(value[1]) ||
         !is_count(value[2])) {
-      wrong(key, "three extents", value);
+      wrong(key, kDims, value);
     }
     return {value[0].get<std::int64_t>(), value[1].get<std::int64_t>(),
             value[2].get<std::int64_t>()};
   }
 
  private:
+  static constexpr std::string_view kText = "a text", kFlag = "true or false",
+                                    kCount = "an integer of 0 or more", kSeconds = "seconds",
+                                    kDims = "three extents";
+
   struct Place {
     std::string_view where;
     const char* name;
   };
-  static void expect_shape(bool is_there, const Json& object, const Place& place,
-                           Json::value_t shape) {
+  void expect_shape(bool is_there, const Json& object, const Place& place,
+                    Json::value_t shape) const {
     if (is_there && object.at(place.name).type() != shape) {
       const char* expected = shape == Json::value_t::object    ? "an object"
                              : shape == Json::value_t::array   ? "an array"
@@ -223,11 +228,15 @@ class Fields {
     }
   }
 
-  static double seconds(const char* key, const Json& json) {
+  double number(const char* key, std::string_view expected) const {
+    return number_from_json(at(key, expected), fmt::format("child protocol: {}: {}", what_, key));
+  }
+
+  double seconds(const char* key, const Json& json) const {
     constexpr double kMost = 1e12;  // as a report's schema
-    const double value = number_from_json(json, key);
+    const double value = number_from_json(json, fmt::format("child protocol: {}: {}", what_, key));
     if (!(value >= 0 && value <= kMost)) {
-      wrong(key, "seconds", json);
+      wrong(key, kSeconds, json);
     }
     return value;
   }
@@ -237,11 +246,13 @@ class Fields {
     return value.is_number_unsigned() && value.get<std::uint64_t>() <= kMost;
   }
 
-  [[noreturn]] static void wrong(const char* key, std::string_view expected, const Json& value) {
-    throw_bad_input("child protocol: {}: expected {}, found {}", key, expected, dump_json(value));
+  [[noreturn]] void wrong(const char* key, std::string_view expected, const Json& value) const {
+    throw_bad_input("child protocol: {}: {}: expected {}, found {}", what_, key, expected,
+                    dump_json(value));
   }
 
   const Json& json_;
+  std::string what_;
 };
 
 // ---- One pair of functions per message ----
@@ -271,7 +282,9 @@ Json to_json(const VerifiedMessage& message) {
           {"error", number_to_json(message.error)},
           {"tolerance", message.tolerance},
           {"step_seconds", message.step_seconds},
-          {"stages", message.stages}};
+          {"stages", message.stages},
+          {"tensors", message.tensors},
+          {"hint", message.hint}};
 }
 
 VerifiedMessage verified_message(const Fields& fields) {
@@ -284,6 +297,8 @@ VerifiedMessage verified_message(const Fields& fields) {
   message.tolerance = fields.number("tolerance");
   message.step_seconds = fields.seconds("step_seconds");
   message.stages = fields.stages("stages");
+  message.tensors = fields.array_or_empty("tensors");
+  message.hint = fields.text_or_empty("hint");
   return message;
 }
 
@@ -414,7 +429,7 @@ std::string to_line(const Message& message) {
 
 Request parse_request(const std::string& line) {
   const Json json = parse_json(line, "child protocol");
-  const Fields fields(json);
+  const Fields fields(json, "request");
   const std::string protocol = fields.text("protocol");
   if (protocol != kProtocol) {
     throw_bad_input("child protocol: expected {}, found {}", kProtocol, protocol);
@@ -427,7 +442,7 @@ Request parse_request(const std::string& line) {
   }
   Request request;
   request.mode = value_of(kModes, fields.text("mode"), "mode");
-  request.spec = case_from_json(fields.at("case"), "case");
+  request.spec = case_from_json(fields.at("case", "a case"), "case");
   for (const PathKey& path : kPathKeys) {
     request.*path.path = fields.text_or_empty(path.key);
   }
@@ -439,8 +454,8 @@ Message parse_message(const std::string& line) {
   if (!json.is_object()) {
     throw_bad_input("child protocol: expected an object, found {}", json.type_name());
   }
-  const Fields fields(json);
-  const std::string type = fields.text("type");
+  const std::string type = Fields(json, "a message").text("type");
+  const Fields fields(json, type);
   if (type == "planned") {
     return planned_message(fields);
   }
@@ -465,7 +480,10 @@ Message parse_message(const std::string& line) {
   if (type == "error") {
     return ErrorMessage{value_of(kErrorKinds, fields.text("kind"), "kind"), fields.text("message")};
   }
-  throw_bad_input("child protocol: type: \"{}\" is unknown", type);
+  throw_bad_input(
+      "child protocol: type: \"{}\" is unknown, expected planned, computed, ready, step, done, "
+      "unsupported or error",
+      type);
 }
 
 }  // namespace voxmark

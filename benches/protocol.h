@@ -56,8 +56,11 @@ struct VerifiedMessage {
   std::string tensor;  // the worst
   double error = 0;    // of it
   double tolerance = 0;
-  double step_seconds = 0;                            // of one step at that shape
-  Json stages = Json::array();                        // what was verified, as in ReadyMessage
+  double step_seconds = 0;      // of one step at that shape
+  Json stages = Json::array();  // what was verified, as in ReadyMessage
+  // check: of every tensor {"tensor", "error", "tolerance"}, and what the worst one may come of.
+  Json tensors = Json::array();
+  std::string hint;
   bool passed() const { return error <= tolerance; }  // false for NaN
 };
 

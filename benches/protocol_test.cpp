@@ -122,12 +122,16 @@ TEST(Protocol, NamesWhatIsWrongInAMessage) {
     return message_of([&] { parse_message(line); });
   };
   EXPECT_EQ(fault("[]"), "child protocol: expected an object, found array");
-  EXPECT_EQ(fault("{}"), "child protocol: key \"type\" is missing");
-  EXPECT_EQ(fault(R"({"type":"hello"})"), "child protocol: type: \"hello\" is unknown");
+  EXPECT_EQ(fault("{}"), "child protocol: a message: \"type\" is missing, expected a text");
+  EXPECT_EQ(fault(R"({"type":"hello"})"),
+            "child protocol: type: \"hello\" is unknown, expected planned, computed, ready, step, "
+            "done, unsupported or error");
+  EXPECT_EQ(fault(R"({"type":"planned","planned_bytes":null})"),
+            "child protocol: planned: \"exact\" is missing, expected true or false");
   EXPECT_EQ(fault(R"({"type":"planned","planned_bytes":-1,"exact":true})"),
-            "child protocol: planned_bytes: expected an integer of 0 or more, found -1");
+            "child protocol: planned: planned_bytes: expected an integer of 0 or more, found -1");
   EXPECT_EQ(fault(R"({"type":"ready","compile_seconds":-1})"),
-            "child protocol: compile_seconds: expected seconds, found -1");
+            "child protocol: ready: compile_seconds: expected seconds, found -1");
   const auto reading = [&](const std::string& value) {
     return fault(R"({"type":"step","warmup":false,"load_seconds":0,"forward_backward_seconds":1,)"
                  R"("update_seconds":0,"step_seconds":1,"loss":1,"readings":{"user_seconds":)" +
@@ -135,12 +139,14 @@ TEST(Protocol, NamesWhatIsWrongInAMessage) {
   };
   EXPECT_EQ(reading("0.5"), "accepted");
   for (const char* value : {"-0.5", "\"0.5\"", "\"NaN\"", "null", "[1]"}) {
-    EXPECT_EQ(reading(value),
-              std::string("child protocol: readings.user_seconds: expected a number of 0 or more, "
-                          "found ") +
-                  value);
+    EXPECT_EQ(
+        reading(value),
+        std::string("child protocol: step: readings.user_seconds: expected a number of 0 or more, "
+                    "found ") +
+            value);
   }
-  EXPECT_EQ(fault(R"({"type":"unsupported"})"), "child protocol: key \"reason\" is missing");
+  EXPECT_EQ(fault(R"({"type":"unsupported"})"),
+            "child protocol: unsupported: \"reason\" is missing, expected a text");
 }
 
 TEST(Protocol, AVerificationWithNaNDoesNotPass) {

@@ -3,27 +3,38 @@
 #include <fmt/ranges.h>
 
 #include <filesystem>
+#include <map>
 #include <set>
 
 #include "base/error.h"
 #include "base/sha256.h"
+#include "benches/outside_program.h"
 
 namespace voxmark {
 namespace {
 
-// Of every file that is named where a case's own program is started: the program, a script.
+// Of every file that is named where a case's own program is started: the program, a script. Two of
+// one name are told apart by their number.
 void add_programs(Json& identity, const ChildProgram& child, const std::vector<CaseSpec>& cases) {
+  OutsideProgram programs;
+  std::map<std::string, std::string> keys;  // by path
   for (const CaseSpec& spec : cases) {
     if (!is_external(spec) && spec.isa.empty()) {
       continue;  // this program's own, by its own digest
     }
-    for (const std::string& word : child_command(child, spec)) {
-      const std::filesystem::path path(word);
-      std::error_code failure;
-      const std::string name = "program " + path.filename().string();
-      if (!identity.contains(name) && std::filesystem::is_regular_file(path, failure)) {
-        identity[name] = sha256_file(word);
+    const Json facts = programs.facts(child_command(child, spec));
+    for (const Json& file : facts.at("files")) {
+      const auto path = file.at("path").get<std::string>();
+      if (keys.contains(path)) {
+        continue;
       }
+      const std::string name = "program " + std::filesystem::path(path).filename().string();
+      std::string key = name;
+      for (int number = 2; identity.contains(key); ++number) {
+        key = fmt::format("{} ({})", name, number);
+      }
+      keys[path] = key;
+      identity[key] = file.at("sha256");
     }
   }
 }

@@ -90,7 +90,13 @@ ExitCode exit_code(const Report& report) {
     return ExitCode::answer_is_no;
   }
   if (any({Outcome::crashed, Outcome::failed, Outcome::timeout})) {
-    return ExitCode::internal;
+    // What a program of somebody else's does wrong is no fault of ours: its answer is no.
+    const bool is_ours = std::ranges::any_of(report.records, [](const Record& record) {
+      const bool broke = record.outcome == Outcome::crashed || record.outcome == Outcome::failed ||
+                         record.outcome == Outcome::timeout;
+      return broke && !is_external(record.spec.value("backend", std::string()));
+    });
+    return is_ours ? ExitCode::internal : ExitCode::answer_is_no;
   }
   return any({Outcome::ok, Outcome::overhead}) ? ExitCode::done : ExitCode::cannot_here;
 }
@@ -128,6 +134,9 @@ Record Runner::measure(const CaseSpec& spec) {
   const auto start = std::chrono::steady_clock::now();
   Record record = start_record(spec);
   record.reproduce += options_.reproduce_flags;
+  if (is_external(spec)) {
+    record.details["program"] = programs_.facts(child_command(options_.child, spec));
+  }
   measure(spec, record);
   explain_gaps(record);
   record.details[kWallSeconds] =

@@ -14,6 +14,7 @@
 #include "benches/cross_check.h"
 #include "benches/exchange.h"
 #include "benches/memory_room.h"
+#include "benches/outside_program.h"
 #include "benches/prediction.h"
 #include "benches/verifier.h"
 #include "results/journal.h"
@@ -59,8 +60,9 @@ class Runner {
   // Runs the cases that the journal does not have yet, in this order, until they are done or an
   // interrupt is pending; `later` are those that will follow, for the time that is left. What a
   // case can do wrong is in its record. Returns 0 (done), 64 (a case's input was bad), 1 (wrong
-  // numbers), 70 (a case failed in another way), 5 (nothing could be measured), 130 or 143. Throws
-  // Error (internal) when the journal cannot be written.
+  // numbers, or a program of somebody else's that fails), 70 (a case of ours failed in another
+  // way), 5 (nothing could be measured), 130 or 143. Throws Error (internal) when the journal
+  // cannot be written.
   ExitCode run(const std::vector<CaseSpec>& cases, Journal& journal,
                std::span<const CaseSpec> later = {});
 
@@ -89,6 +91,7 @@ class Runner {
   CrossCheck cross_check_;
   Json verified_stages_ = Json::array();  // of the case under way
   CaseFiles files_;
+  OutsideProgram programs_;
   double spent_seconds_ = 0;               // of the run budget
   std::map<std::string, Exchange> plans_;  // by case: repeats need no second plan
   std::optional<double> best_canary_seconds_;

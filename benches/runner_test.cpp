@@ -294,7 +294,7 @@ TEST_F(RunnerTest, SeesWhatAnExternalProgramComputesWrongly) {
                                       {"nan-gradient", "gradient/encodeC_conv1/kernel"},
                                       {"lies-about-loss", "loss"},
                                       {"nan-loss", "loss"},
-                                      {"never-updates", "update/encodeC_conv1/kernel"}}) {
+                                      {"never-updates", "updated/encodeC_conv1/kernel"}}) {
     const Record record = run_one(faulty(fault));
     EXPECT_EQ(record.outcome, Outcome::invalid) << fault;
     EXPECT_NE(record.verification->worst->tensor.find(tensor), std::string::npos)
@@ -338,7 +338,8 @@ TEST_F(RunnerTest, ADroppedBiasGradientLeavesNoSpeedUpInTheTable) {
 TEST_F(RunnerTest, AnExternalProgramIsNotAskedWhetherItIsRight) {
   const Record record = run_one(faulty("verifies-itself"));
   EXPECT_EQ(record.outcome, Outcome::failed);
-  EXPECT_EQ(*record.reason, "verification: child protocol: a \"verified\" that was not due");
+  EXPECT_EQ(*record.reason,
+            "verification: child protocol: a \"verified\" that was not due, expected \"computed\"");
 }
 
 TEST_F(RunnerTest, SecondsOfStagesThatThereAreNotFailTheCase) {
@@ -589,8 +590,18 @@ TEST_F(RunnerTest, ACrashNamesTheSignal) {
     const Record record = run_one(faulty(fault));
     EXPECT_EQ(record.outcome, Outcome::crashed) << fault;
     EXPECT_EQ(record.reason->rfind(signal, 0), 0U) << *record.reason;
-    EXPECT_EQ(code_, ExitCode::internal);
+    EXPECT_EQ(code_, ExitCode::answer_is_no) << "it is no fault of ours";
   }
+}
+
+TEST_F(RunnerTest, ACrashOfOurOwnChildIsAFaultOfOurs) {
+  SweepOptions options;
+  options.cases = {small_case("naive")};
+  options.out = folder_.path() + "/report.json";
+  options.runner.child.command = {"/bin/sh", "-c", "kill -SEGV $$"};
+  const SweepResult result = run_sweep(options, observer_);
+  EXPECT_EQ(result.report.records.at(0).outcome, Outcome::crashed);
+  EXPECT_EQ(result.code, ExitCode::internal);
 }
 
 TEST_F(RunnerTest, AChildThatHangsTimesOut) {
@@ -606,11 +617,13 @@ TEST_F(RunnerTest, BreachesOfTheProtocolAreFailuresWithTheirReason) {
   };
   EXPECT_NE(reason("garbage").find("child protocol"), std::string::npos);
   EXPECT_EQ(reason("endless-line"), "child protocol: a line without end");
-  EXPECT_EQ(reason("step-before-ready"), "child protocol: a \"step\" that was not due");
+  EXPECT_EQ(reason("step-before-ready"),
+            "child protocol: a \"step\" that was not due, expected \"ready\"");
   EXPECT_EQ(reason("silent-exit"),
-            "exit status 3 before it was done: could not load libmystery.so");
-  EXPECT_EQ(reason("reads-less-than-nothing"),
-            "child protocol: readings.user_seconds: expected a number of 0 or more, found -1");
+            "exit status 3 before it said \"step\" 1 of 3: could not load libmystery.so");
+  EXPECT_EQ(
+      reason("reads-less-than-nothing"),
+      "child protocol: step: readings.user_seconds: expected a number of 0 or more, found -1");
   EXPECT_EQ(reason("exit-status"), "exit status 7 after it was done");
 }
 

@@ -19,6 +19,7 @@
 #include "benches/environment.h"
 #include "benches/interleave.h"
 #include "benches/other_build.h"
+#include "benches/outside_program.h"
 #include "benches/redact.h"
 #include "benches/run_identity.h"
 #include "benches/thread_places.h"
@@ -135,13 +136,15 @@ Report redacted_report(const Report& report, const std::string& reproduce_flags)
   return report_from_json(json, "redacted report");
 }
 
-// One program's processes, proofs, journal and report.
+// One contender's processes, proofs, journal and report: this build, another one, or this build
+// with another backend.
 class Build {
  public:
   Build(const SweepOptions& options, std::unique_ptr<Journal> journal, const Json& identity,
         RunObserver& observer)
       : out_(options.out),
         redact_(options.redact),
+        backend_(options.against_backend),
         reproduce_flags_(options.runner.reproduce_flags),
         journal_(std::move(journal)),
         verifier_(options.runner.child, identity, options.cache_folder),
@@ -152,9 +155,15 @@ class Build {
   }
 
   ExitCode run(const std::vector<CaseSpec>& cases, std::span<const CaseSpec> later) {
-    return runner_.run(cases, *journal_, later);
+    return runner_.run(own(cases), *journal_, own({later.begin(), later.end()}));
   }
   const Report& report() const { return journal_->report(); }
+
+  // Of `cases`, one more process each of those that the rule wants to know better here.
+  std::vector<CaseSpec> due(const StoppingRule& rule, const std::vector<CaseSpec>& cases) const {
+    const std::vector<CaseSpec> found = next_processes(rule, own(cases), report().records);
+    return backend_.empty() || found.empty() ? found : with_backend(found, cases.front().backend);
+  }
 
   // `changes` of the environment since the run began; `partial`: why there is more to do, "" where
   // there is not.
@@ -177,6 +186,9 @@ class Build {
   }
 
  private:
+  std::vector<CaseSpec> own(std::vector<CaseSpec> cases) const {
+    return backend_.empty() ? cases : with_backend(std::move(cases), backend_);
+  }
   static RunnerOptions with_limits(RunnerOptions options, const Report& report) {
     options.machine_limits = report.header.limits.value("machine", Json());
     return options;
@@ -184,6 +196,7 @@ class Build {
 
   std::string out_;
   bool redact_;
+  std::string backend_;  // in place of the cases' own; "": theirs
   std::string reproduce_flags_;
   std::unique_ptr<Journal> journal_;
   Verifier verifier_;
@@ -223,8 +236,7 @@ std::vector<CaseSpec> due_processes(const SweepOptions& options, const Builds& b
   std::vector<CaseSpec> due;
   std::set<std::string> keys;
   for (const auto& build : builds) {
-    for (CaseSpec& spec :
-         next_processes(options.stopping, options.cases, build->report().records)) {
+    for (CaseSpec& spec : build->due(options.stopping, options.cases)) {
       if (keys.insert(case_key(to_json(spec))).second) {
         due.push_back(std::move(spec));
       }
@@ -314,28 +326,110 @@ std::string against_path(const std::string& out) {
   return path.replace_extension(".against" + extension);
 }
 
+namespace {
+
+// What both sides of a comparison have in common says so before hours are spent.
+void warn_of_same_build(const std::string& other, const ReportHeader& ours,
+                        const ReportHeader& theirs, RunObserver& observer) {
+  const Json& hash = ours.voxmark.at("binary_sha256");
+  if (theirs.voxmark.at("binary_sha256") != hash) {
+    return;
+  }
+  const bool same_libraries =
+      theirs.environment.value("libraries", Json()) == ours.environment.value("libraries", Json());
+  observer.warn(fmt::format("--against {}: the same binary as this one (sha256 {}), {}", other,
+                            hash.get<std::string>().substr(0, 12),
+                            same_libraries
+                                ? "with the same libraries: what differs between the sides is noise"
+                                : "with other libraries, whose hashes are in the reports"));
+}
+
+void warn_of_same_program(const SweepOptions& options, RunObserver& observer) {
+  const CaseSpec& ours = options.cases.front();
+  const CaseSpec theirs = with_backend({ours}, options.against_backend).front();
+  std::string warning;
+  if (is_external(ours) && is_external(theirs)) {
+    OutsideProgram programs;
+    warning = same_program_warning(programs.facts(child_command(options.runner.child, ours)),
+                                   programs.facts(child_command(options.runner.child, theirs)));
+  } else if (ours.backend == theirs.backend) {
+    warning = fmt::format("both sides are {}: what differs between them is noise", ours.backend);
+  }
+  if (!warning.empty()) {
+    observer.warn(warning);
+  }
+}
+
+// `header`: of this program's report. `identity`: of its kernels.
+std::unique_ptr<Build> other_contender(const SweepOptions& options, ReportHeader header,
+                                       Json identity, RunObserver& observer) {
+  SweepOptions other = options;
+  other.out = against_path(options.out);
+  check_writable(other.out);
+  if (!options.against_backend.empty()) {
+    warn_of_same_program(options, observer);
+    other.cases = with_backend(options.cases, options.against_backend);
+    if (header.details.contains("baseline")) {
+      header.details["baseline"] = options.against_backend;
+    }
+  } else {
+    other.runner.child.command = other_child_command(options.against, options.runner.child.command);
+    const ReportHeader ours = header;
+    describe_other_build(options.against, header);
+    warn_of_same_build(options.against, ours, header, observer);
+    // A script may start the same binary with other libraries, under other variables.
+    identity["binary_sha256"] = header.voxmark["binary_sha256"];
+    identity["libraries"] = header.environment.value("libraries", Json());
+    identity["variables"] = header.environment.value("variables", Json());
+  }
+  header.details[kIdentity] = run_identity(identity, other.runner.child, other.cases);
+  return std::make_unique<Build>(other, open_against(other, header), identity, observer);
+}
+
+}  // namespace
+
+std::vector<CaseSpec> with_backend(std::vector<CaseSpec> cases, const std::string& backend) {
+  for (CaseSpec& spec : cases) {
+    spec.backend = backend;
+  }
+  return cases;
+}
+
+void check_contenders(const std::vector<CaseSpec>& cases, const std::string& against,
+                      const std::string& against_backend) {
+  for (const CaseSpec& spec : cases) {
+    if (!against.empty() && is_external(spec)) {
+      throw_bad_input(
+          "--against {}: compares builds of voxmark, and {} is a program of its own: both sides "
+          "would run the same one; for two programs: --backend NEW --against-backend BASE",
+          against, spec.backend);
+    }
+    if (!against_backend.empty() && spec.backend != cases.front().backend) {
+      throw_bad_input(
+          "--against-backend {}: stands beside one backend, found {} and {}; expected one "
+          "--backend",
+          against_backend, cases.front().backend, spec.backend);
+    }
+  }
+}
+
 SweepResult run_sweep(const SweepOptions& options, RunObserver& observer) {
   check_out(options.out, options.resume);
   Json identity = kernel_identity();
   ReportHeader header = header_of(options);
   header.details[kIdentity] = run_identity(identity, options.runner.child, options.cases);
+  const bool is_comparison = !options.against.empty() || !options.against_backend.empty();
+  header.details[kIdentity]["--against or --against-backend"] = is_comparison;
   if (!options.resume) {
     add_machine_limits(options, header, observer);
   }
   Builds builds;
-  builds.push_back(
-      std::make_unique<Build>(options, open_journal(options, header), identity, observer));
+  SweepOptions own = options;
+  own.against_backend.clear();
+  builds.push_back(std::make_unique<Build>(own, open_journal(options, header), identity, observer));
   const Report& first = builds.front()->report();
-  if (!options.against.empty()) {
-    SweepOptions other = options;
-    other.out = against_path(options.out);
-    check_writable(other.out);
-    other.runner.child.command = other_child_command(options.against, options.runner.child.command);
-    describe_other_build(options.against, header);
-    identity["binary_sha256"] = header.voxmark["binary_sha256"];
-    header.details[kIdentity] = run_identity(identity, other.runner.child, options.cases);
-    builds.push_back(
-        std::make_unique<Build>(other, open_against(other, header), identity, observer));
+  if (is_comparison) {
+    builds.push_back(other_contender(options, std::move(header), std::move(identity), observer));
   }
 
   tell_resumed(options, builds, observer);

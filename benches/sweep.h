@@ -25,6 +25,8 @@ struct SweepOptions {
   // Another voxmark that runs the same cases, process by process beside this one; "": none. Its
   // report is against_path(out).
   std::string against;
+  // Another backend that runs every case beside the one of `cases`, in the same way; "": none.
+  std::string against_backend;
   std::string cache_folder = default_cache_folder();  // of proofs; "": none
   RunnerOptions runner;
   bool redact = false;            // no host name and no folders in the report (benches/redact.h)
@@ -34,7 +36,7 @@ struct SweepOptions {
 struct SweepResult {
   ExitCode code = ExitCode::done;
   Report report;
-  Report against;  // of the other build, where there is one
+  Report against;  // of the other build or backend, where there is one
 };
 
 // The children's threads as `settings` say, which stand in the report's details.
@@ -44,6 +46,15 @@ void place_threads(const ThreadSettings& settings, SweepOptions& sweep);
 // read or is smaller than the image, more threads than CPUs to run them. Throws Error (bad_input).
 // Returns what a person should know of the data, in lines.
 std::vector<std::string> check_before_start(const std::vector<CaseSpec>& cases, int cpus);
+
+// The same cases by another backend.
+std::vector<CaseSpec> with_backend(std::vector<CaseSpec> cases, const std::string& backend);
+
+// Throws Error (bad_input) when the two sides of a comparison would run the same program
+// (`against`, a build, and a case of a program of its own), or when `against_backend` stands
+// against several backends.
+void check_contenders(const std::vector<CaseSpec>& cases, const std::string& against,
+                      const std::string& against_backend);
 
 // Throws Error (bad_input) when no report can be written to `out`, or when `resume` finds no run
 // there to go on with.

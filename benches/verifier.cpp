@@ -26,11 +26,16 @@ VerifierResult accept(const VerifiedMessage& message) {
   record.details = {{"batch", message.batch}, {"checks", message.checks}};
   result.step_seconds = message.step_seconds;
   result.stages = message.stages;
+  result.tensors = message.tensors;
+  result.hint = message.hint;
   if (!record.verified) {
     result.fault = Outcome::invalid;
     result.reason =
         fmt::format("wrong numbers at {}: {} is off by {:.3g}, tolerance {:.3g}",
                     to_string(message.image), message.tensor, message.error, message.tolerance);
+    if (!message.hint.empty()) {
+      result.reason += ": " + message.hint;
+    }
     record.reason = result.reason;
   }
   return result;

@@ -20,6 +20,8 @@ struct VerifierResult {
   bool interrupted = false;
   std::optional<double> step_seconds;  // of one step at record.image, for predictions
   Json stages = Json::array();         // that were verified
+  Json tensors = Json::array();        // of an external program: as VerifiedMessage has them
+  std::string hint;                    // likewise
 };
 
 class Verifier {

@@ -524,9 +524,9 @@ std::string whole_lines(const std::string& journal) {
   return text.substr(0, text.rfind('\n') + 1);
 }
 
-// Sweeps with all that there is to lose: a backend to be verified, a program of somebody else's
-// with a process of its own, another build beside this one.
-class KillTest : public FaultTest {
+// Sweeps with all that there is to lose: a backend to be verified with another build beside this
+// one, or two programs of somebody else's with processes of their own.
+class KillTest : public FaultTest, public testing::WithParamInterface<bool> {
  protected:
   void SetUp() override {
     FaultTest::SetUp();
@@ -534,15 +534,18 @@ class KillTest : public FaultTest {
     setenv("TMPDIR", temporary_.c_str(), 1);
     std::filesystem::copy_file(VOXMARK_BINARY, other_);
     std::ofstream(other_, std::ios::app) << "another build";
-    std::ofstream(script_) << "#!/bin/sh\n" << FAULTY_CHILD << " none\nexit $?\n";
-    std::filesystem::permissions(script_, std::filesystem::perms::owner_all);
-    // At two shapes: the losses that the script tells of its timed steps are made up.
-    const auto grid = [](const std::string& backend, const Json& image) {
-      return Json{{"backend", {backend}}, {"image", {image}}, {"filters", {2}},
-                  {"threads", {1}},       {"steps", 2},       {"warmup", 1}};
-    };
+    for (const std::string& script : {script_, script_ + "2"}) {
+      std::ofstream(script) << "#!/bin/sh\n" << FAULTY_CHILD << " none\nexit $?\n";
+      std::filesystem::permissions(script, std::filesystem::perms::owner_all);
+    }
     const Json suite = {{"schema", "voxmark.suite/1"},
-                        {"grids", {grid("naive", {16, 16, 32}), grid("exec:" + script_, 16)}},
+                        {"grids",
+                         {{{"backend", {GetParam() ? "exec:" + script_ : std::string("naive")}},
+                           {"image", {16, {16, 16, 32}}},
+                           {"filters", {2}},
+                           {"threads", {1}},
+                           {"steps", 2},
+                           {"warmup", 1}}}},
                         {"repeats", 3},
                         {"taint_repeats", 0}};
     std::ofstream(suite_) << dump_json(suite);
@@ -550,7 +553,9 @@ class KillTest : public FaultTest {
   void TearDown() override { unsetenv("TMPDIR"); }
 
   Arguments sweep() const {
-    Arguments arguments = {"run", suite_, "--against", other_, "--no-limits", "--out", report_};
+    Arguments arguments = {"run", suite_, "--no-limits", "--out", report_};
+    arguments.insert(arguments.end(), {GetParam() ? "--against-backend" : "--against",
+                                       GetParam() ? "exec:" + script_ + "2" : other_});
     if (std::filesystem::exists(journals_[0])) {
       arguments.emplace_back("--resume");
     }
@@ -570,7 +575,7 @@ class KillTest : public FaultTest {
     for (const Json& record : report.at("records")) {
       EXPECT_EQ(record.at("outcome"), "ok") << record.at("reason");
       const Json& spec = record.at("case");
-      ++rows[spec.at("backend").get<std::string>() + dump_json(spec.at("process"))];
+      ++rows[dump_json(spec.at("image")) + dump_json(spec.at("process"))];
     }
     EXPECT_EQ(rows.size(), 6U) << path;
     EXPECT_EQ(report.at("records").size(), 6U) << path;
@@ -606,8 +611,8 @@ class KillTest : public FaultTest {
 
 // Killed at random points and resumed, over and over: each run goes on from what the one before
 // had finished, no row is lost or measured twice, and nothing that it started is left.
-TEST_F(KillTest, AHundredTimesItLosesNothingDoublesNothingAndLeavesNothing) {
-  constexpr int kKills = 100;
+TEST_P(KillTest, FiftyTimesItLosesNothingDoublesNothingAndLeavesNothing) {
+  constexpr int kKills = 50;
   const std::uint64_t seed = 20240531;
   std::mt19937_64 random(seed);
   const auto begin = std::chrono::steady_clock::now();
@@ -648,6 +653,9 @@ TEST_F(KillTest, AHundredTimesItLosesNothingDoublesNothingAndLeavesNothing) {
   EXPECT_TRUE(std::filesystem::is_empty(temporary_));
   RecordProperty("sweeps", sweeps);
 }
+
+INSTANTIATE_TEST_SUITE_P(Contenders, KillTest, testing::Bool(),
+                         [](const auto& info) { return info.param ? "Programs" : "Builds"; });
 
 }  // namespace
 }  // namespace voxmark

@@ -13,6 +13,7 @@
 #include "benches/environment.h"
 #include "benches/interleave.h"
 #include "benches/interrupt.h"
+#include "benches/isa.h"
 #include "benches/loaded_libraries.h"
 #include "benches/other_build.h"
 #include "benches/peers.h"
@@ -40,6 +41,7 @@ struct Options {
   bool no_limits = false;
   std::string counters = "default";
   std::string against;
+  std::string against_backend;
   ThreadSettings threads;
   std::vector<std::string> profiles;  // "stages" or "": where the step goes; "paper": settings
   bool redact = false;
@@ -148,6 +150,12 @@ std::string baseline_of(const Suite& suite, const std::vector<CaseSpec>& cases) 
 
 // Why a case will not run, as far as that can be told beforehand; "" where it will.
 std::string obstacle_of(const CaseSpec& spec) {
+  if (const Isa* isa = find_isa(spec.isa)) {
+    const std::string needed = is_external(spec) ? "" : isa_program(*isa, "/proc/self/exe");
+    if (const auto missing = isa_missing(*isa, needed)) {
+      return *missing;
+    }
+  }
   if (is_external(spec)) {
     const Peer* peer = find_peer(spec.backend);
     return peer != nullptr && !peer_command(*peer) ? kPeerNotInstalled : "";
@@ -156,23 +164,24 @@ std::string obstacle_of(const CaseSpec& spec) {
 }
 
 void print_cases(std::FILE* stream, const std::vector<CaseSpec>& cases, const Suite& suite,
-                 bool against) {
+                 const char* sides) {
+  std::int64_t distinct = 0, skipped = 0;
   for (const CaseSpec& spec : cases) {
     if (spec.process == 0) {
       const std::string reason = obstacle_of(spec);
+      ++(reason.empty() ? distinct : skipped);
       tell(stream, "  {} filters {} channels {} classes {} threads {} data {}{}\n", describe(spec),
            spec.network.filters, spec.network.input_channels, spec.network.classes, spec.threads,
            spec.data, reason.empty() ? "" : ": will be skipped, " + reason);
     }
   }
-  const auto distinct = std::count_if(cases.begin(), cases.end(),
-                                      [](const CaseSpec& spec) { return spec.process == 0; });
   const bool may_grow = suite.stopping.precision_target || suite.stopping.time_budget_seconds;
-  tell(stream, "{} cases x {} processes = {} runs{}{}\n", distinct, suite.repeats, cases.size(),
+  tell(stream, "{} cases x {} processes = {} runs{}{}{}\n", distinct, suite.repeats,
+       distinct * suite.repeats,
        may_grow ? fmt::format(", then up to {} processes of each",
                               std::max(suite.stopping.max_processes, suite.repeats))
                 : "",
-       against ? ", all of them by two builds" : "");
+       sides, skipped == 0 ? "" : fmt::format("; {} more will be skipped", skipped));
 }
 
 Json request_json(const Options& options, const Suite& suite, const std::string& baseline) {
@@ -187,7 +196,29 @@ Json request_json(const Options& options, const Suite& suite, const std::string&
           {"repeats", suite.repeats},
           {"order_seed", suite.order_seed},
           {"taint_repeats", suite.taint_repeats},
-          {"baseline", baseline}};
+          {"baseline", baseline},
+          {"against_backend",
+           options.against_backend.empty() ? Json() : Json(options.against_backend)}};
+}
+
+// What stands beside this build and its backend: another build, or another backend; "" for none.
+std::string other_side(const Options& options, const std::vector<CaseSpec>& cases, int cpus) {
+  check_contenders(cases, options.against, options.against_backend);
+  if (!options.against_backend.empty()) {
+    check_before_start(with_backend(cases, options.against_backend), cpus);
+  }
+  return options.against.empty() ? options.against_backend : options.against;
+}
+
+void print_other_side(const Options& options, const SweepResult& result,
+                      const std::vector<CaseSpec>& cases, const std::string& baseline) {
+  const bool is_build = !options.against.empty();
+  const std::vector<CaseSpec> own = is_build ? cases : with_backend(cases, options.against_backend);
+  fmt::print("\n{}:\n{}", is_build ? options.against : options.against_backend,
+             render_text(case_table(summarise(in_listed_order(result.against.records, own)),
+                                    is_build ? baseline : options.against_backend)));
+  tell(stderr, "The verdict: voxmark compare {} {}{}\n", against_path(options.out), options.out,
+       is_build ? "" : " --ignore backend");
 }
 
 ExitCode run(const Options& options) {
@@ -201,17 +232,20 @@ ExitCode run(const Options& options) {
   }
   counter_groups(options.counters);
   ThreadSettings threads = thread_settings(options);
-  const bool against = !options.against.empty();
+  const std::string other = other_side(options, cases, cpus);
+  const char* sides = !options.against.empty() ? ", all of them by two builds"
+                      : !other.empty()         ? ", all of them by two backends"
+                                               : "";
   if (options.dry_run) {  // what a run finds wrong before its first case
     check_out(options.out, options.resume);
-    if (against) {
-      ReportHeader other;
-      describe_other_build(options.against, other);
+    if (!options.against.empty()) {
+      ReportHeader described;
+      describe_other_build(options.against, described);
     }
-    print_cases(stdout, cases, suite, against);
+    print_cases(stdout, cases, suite, sides);
     return ExitCode::done;
   }
-  print_cases(stderr, cases, suite, against);
+  print_cases(stderr, cases, suite, sides);
   threads.runtime = openmp_runtime();
   const Json machine = {{"cpu", {{"numa_nodes", topology().value("numa_nodes", Json()).size()}}},
                         {"variables", performance_variables()}};
@@ -233,6 +267,7 @@ ExitCode run(const Options& options) {
   sweep.resume = options.resume;
   sweep.measure_limits = !options.no_limits;
   sweep.against = options.against;
+  sweep.against_backend = options.against_backend;
   sweep.redact = options.redact;
   if (options.no_cache) {
     sweep.cache_folder.clear();
@@ -250,7 +285,7 @@ ExitCode run(const Options& options) {
     sweep.details["thread_settings"]["warning"] = *warning;
   }
   catch_interrupts();
-  Progress progress(stderr, cases.size() * (options.against.empty() ? 1 : 2));
+  Progress progress(stderr, cases.size() * (other.empty() ? 1 : 2));
   const SweepResult result = run_sweep(sweep, progress);
 
   const std::vector<Record> records = in_listed_order(result.report.records, cases);
@@ -258,11 +293,8 @@ ExitCode run(const Options& options) {
   if (wants_stages(options)) {
     fmt::print("\n{}", render_profiles(step_profiles(records)));
   }
-  if (!options.against.empty()) {
-    fmt::print("\n{}:\n{}", options.against,
-               render_text(case_table(summarise(in_listed_order(result.against.records, cases)),
-                                      baseline)));
-    tell(stderr, "Compare {} with {}\n", against_path(options.out), options.out);
+  if (!other.empty()) {
+    print_other_side(options, result, cases, baseline);
   }
   tell(stderr, "{} records of {} in {}\n", result.report.records.size(), cases.size(), options.out);
   return result.code;
@@ -300,8 +332,14 @@ void add_run(CLI::App& app, Action& action) {
       ->expected(0, 1)
       ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll);
   command->add_flag("--redact", options->redact, "no host name and no folders in the report");
-  command->add_option("--against", options->against,
-                      "another build of voxmark, measured process by process beside this one");
+  CLI::Option* against =
+      command->add_option("--against", options->against,
+                          "another build of voxmark (or a script that sets LD_LIBRARY_PATH and "
+                          "execs one), measured process by process beside this one");
+  command
+      ->add_option("--against-backend", options->against_backend,
+                   "another backend (exec:./base), measured process by process beside --backend")
+      ->excludes(against);
   command->add_flag("--no-limits", options->no_limits,
                     "do not measure the machine's limits first (1.5 s per number of threads)");
   command->callback([&action, options] { action = [options] { return run(*options); }; });

@@ -12,6 +12,7 @@
 #include "backends/registry.h"
 #include "base/error.h"
 #include "base/json.h"
+#include "benches/exchange.h"
 #include "benches/verifier.h"
 #include "tools/voxmark/model_options.h"
 #include "tools/voxmark/run_on.h"
@@ -40,6 +41,7 @@ struct Result {
   std::optional<std::string> skipped;  // why
   std::optional<std::string> failed;   // why an external program computed nothing
   Verification verification;
+  std::string hint = {};  // what a mismatch comes of
 
   bool compared() const { return !skipped && !failed; }
   bool verified() const { return compared() && verification.passed(); }
@@ -93,8 +95,7 @@ Result verify_external(const std::string& name, Precision precision, const Verif
   spec.threads = options.threads;
   spec.seed = options.seed;
   check(spec);
-  Verifier verifier({{"/proc/self/exe", "child"}, {}}, Json::object(), "");
-  const VerifierResult answer = verifier.verify(spec);
+  const ChildProgram program{{"/proc/self/exe", "child"}, {}};
   const CaseSpec shape = external_verification_shape(spec);
   Result result{name,
                 precision,
@@ -102,9 +103,21 @@ Result verify_external(const std::string& name, Precision precision, const Verif
                 std::nullopt,
                 std::nullopt,
                 {}};
+  // `run` asks for a plan first: what is wrong with it is found here already.
+  const Exchange plan = exchange(program, request_of(ChildMode::plan, spec), [](const auto&) {});
+  if (plan.fault && *plan.fault != Outcome::skipped) {
+    result.failed = "plan: " + plan.reason;
+    return result;
+  }
+  Verifier verifier(program, Json::object(), "");
+  const VerifierResult answer = verifier.verify(spec);
   if (answer.record.worst) {
-    const TensorError& worst = *answer.record.worst;
-    result.verification.checks = {{worst.tensor, worst.error, worst.tolerance}};
+    for (const Json& tensor : answer.tensors) {
+      result.verification.checks.push_back({tensor.at("tensor").get<std::string>(),
+                                            number_from_json(tensor.at("error"), "error"),
+                                            tensor.at("tolerance").get<double>()});
+    }
+    result.hint = answer.hint;
   } else if (answer.fault) {
     if (answer.bad_input) {
       throw_bad_input("{}: {}", name, answer.reason);
@@ -132,6 +145,9 @@ void print_row(const Result& result) {
     fmt::print("{:<17} {:<9} {:<9} {:<32} {:>9.2e} {:>9.2e}  {}\n", result.backend, precision,
                result.verified() ? "verified" : "MISMATCH", worst.tensor, worst.error,
                worst.tolerance, result.reference);
+    if (!result.hint.empty()) {
+      fmt::print("{:<17} {}\n", "", result.hint);
+    }
   }
   std::fflush(stdout);  // a row takes seconds to come
 }
@@ -157,9 +173,10 @@ Json result_json(const Result& result) {
                            : result.failed     ? "failed"
                            : result.verified() ? "verified"
                                                : "mismatch"},
-               {"reason", result.skipped  ? Json(*result.skipped)
-                          : result.failed ? Json(*result.failed)
-                                          : Json(nullptr)},
+               {"reason", result.skipped         ? Json(*result.skipped)
+                          : result.failed        ? Json(*result.failed)
+                          : !result.hint.empty() ? Json(result.hint)
+                                                 : Json(nullptr)},
                {"worst", nullptr},
                {"checks", Json::array()}};
   if (result.compared()) {

@@ -1,0 +1,41 @@
+// What a program of somebody else's is: by the digests of the files that its command names.
+#pragma once
+
+#include <filesystem>
+#include <map>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "base/json.h"
+
+namespace voxmark {
+
+// A program that the shell would find: a word with a slash is a path, another is looked for in the
+// folders of `path` ($PATH). "" where there is none.
+std::string program_path(const std::string& word, const std::string& path);
+
+class OutsideProgram {
+ public:
+  // {"command": "python3 new/step.py --fast",
+  //  "files": [{"path": "/usr/bin/python3", "sha256": "..."}, {"path": "new/step.py", ...}]}
+  // The program, and every argument that is a file (also behind "--weights="). A module that the
+  // program loads by another name (python3 -m) is none of them.
+  Json facts(const std::vector<std::string>& command);
+
+ private:
+  struct Known {
+    std::filesystem::file_time_type written;
+    std::uintmax_t bytes = 0;
+    std::string sha256;
+  };
+  std::string digest(const std::string& file);
+
+  std::map<std::string, Known> known_;  // by path, as long as the file is not written anew
+};
+
+// What a person should know before two contenders are compared whose facts these are: that they are
+// the same program; "" where they differ in a file.
+std::string same_program_warning(const Json& first, const Json& second);
+
+}  // namespace voxmark
