@@ -45,7 +45,8 @@ TEST(Protocol, EveryMessageSurvivesItsLine) {
   expect_survives(PlannedMessage{123, false, {{"parameters", 123}}});
   expect_survives(PlannedMessage{});
   expect_survives(UnsupportedMessage{"no bf16"});
-  expect_survives(VerifiedMessage{{48, 48, 32}, 2, 99, "loss", 1e-6, 1e-5, 0.5, Json::array()});
+  expect_survives(VerifiedMessage{
+      {48, 48, 32}, 2, 99, "loss", 1e-6, 1e-5, 0.5, Json::array(), Json::array(), "a hint"});
   expect_survives(ComputedMessage{0.25});
   expect_survives(ReadyMessage{
       1, 2, 0.5, std::string(64, 'a'), std::string(64, 'b'), Json::array(), {{"mxcsr", 40896}}});
@@ -88,8 +89,10 @@ TEST(Protocol, NamesTheMemberThatHasAnotherShape) {
        "plan_by_purpose.activations: expected an integer of 0 or more, found -1"},
   };
   for (const Wrong& wrong : all) {
-    EXPECT_EQ(message_of([&] { parse_message(wrong.line); }),
-              std::string("child protocol: ") + wrong.told);
+    EXPECT_EQ(
+        message_of([&] { parse_message(wrong.line); }),
+        fmt::format("child protocol: {}: {}",
+                    parse_json(wrong.line, "line").at("type").get<std::string>(), wrong.told));
   }
 }
 

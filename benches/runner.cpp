@@ -111,6 +111,9 @@ ExitCode Runner::run(const std::vector<CaseSpec>& cases, Journal& journal,
   const auto interrupted = [] {
     return pending_interrupt() == SIGTERM ? ExitCode::terminated : ExitCode::interrupted;
   };
+  if (!spent_before_) {
+    spent_before_ = spent_seconds(journal.report());
+  }
   for (std::size_t i = 0; i < cases.size(); ++i) {
     if (pending_interrupt() != 0) {
       return interrupted();
@@ -119,7 +122,7 @@ ExitCode Runner::run(const std::vector<CaseSpec>& cases, Journal& journal,
       continue;
     }
     try {
-      spent_seconds_ = spent_seconds(journal.report());
+      spent_seconds_ = spent_seconds(journal.report()) - *spent_before_;
       const Record record = measure(cases[i]);
       journal.append(record);
       observer_.finished(cases[i], record, seconds_left(std::span(cases).subspan(i + 1), later));

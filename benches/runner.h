@@ -44,8 +44,8 @@ class RunObserver {
 struct RunnerOptions {
   ChildProgram child;
   std::optional<double> case_budget_seconds;
-  // Of all cases together, those of the journal's earlier sessions included: what would end after
-  // it is skipped.
+  // Of all cases that this runner runs, together: what would end after it is skipped. What a
+  // journal has of earlier sessions is not counted.
   std::optional<double> run_budget_seconds;
   std::function<MemoryRoom()> room = [] { return memory_room(); };
   int taint_repeats = 0;        // how often a process that was disturbed is run again, at most
@@ -92,6 +92,7 @@ class Runner {
   Json verified_stages_ = Json::array();  // of the case under way
   CaseFiles files_;
   OutsideProgram programs_;
+  std::optional<double> spent_before_;     // by earlier sessions
   double spent_seconds_ = 0;               // of the run budget
   std::map<std::string, Exchange> plans_;  // by case: repeats need no second plan
   std::optional<double> best_canary_seconds_;

@@ -14,12 +14,12 @@
 
 #include "backends/registry.h"
 #include "base/error.h"
+#include "base/overwrite.h"
 #include "benches/build_info.h"
 #include "benches/child_process.h"
 #include "benches/environment.h"
 #include "benches/interleave.h"
 #include "benches/other_build.h"
-#include "benches/outside_program.h"
 #include "benches/redact.h"
 #include "benches/run_identity.h"
 #include "benches/thread_places.h"
@@ -108,22 +108,57 @@ void check_writable(const std::string& out) {
 constexpr const char* kIdentity = "identity";  // in a header's details
 constexpr const char* kPartial = "partial";
 
+// A finished report, to be gone on from: of this run, and without what its end said of it.
+Report begun_report(const std::string& out, const ReportHeader& now) {
+  Report report = read_report(out);
+  Json& details = report.header.details;
+  if (!details.contains(kIdentity)) {
+    throw_bad_input(
+        "{}: does not say what was run, so nothing can go on from it; --overwrite "
+        "measures anew",
+        out);
+  }
+  check_same_run(details.at(kIdentity), now.details.at(kIdentity), out);
+  const Json system = report.header.environment.value("system", Json::object());
+  if (system.value("host", Json()) == "redacted") {
+    const bool names_files = std::ranges::any_of(report.records, [](const Record& record) {
+      const std::string data = record.spec.value("data", std::string());
+      return (data != "synthetic" && data != "phantom") ||
+             record.spec.value("backend", std::string()).starts_with(kExternalPrefix);
+    });
+    if (names_files) {
+      throw_bad_input("{}: is redacted, so nothing can go on from it; --overwrite measures anew",
+                      out);
+    }
+    report.header.environment = now.environment;
+  }
+  for (const char* said_at_the_end :
+       {"environment_changes", "findings", "wall_seconds", kPartial}) {
+    details.erase(said_at_the_end);
+  }
+  return report;
+}
+
 std::unique_ptr<Journal> open_journal(const SweepOptions& options, const ReportHeader& header) {
   const std::string path = journal_path(options.out);
   if (!options.resume) {
     return std::make_unique<Journal>(path, header);
   }
-  auto journal = std::make_unique<Journal>(path);
+  const bool is_finished = !std::filesystem::exists(path) && holds_something(options.out);
+  auto journal = is_finished ? std::make_unique<Journal>(path, begun_report(options.out, header))
+                             : std::make_unique<Journal>(path);
   check_same_run(journal->report().header.details.value(kIdentity, Json::object()),
                  header.details.at(kIdentity), path);
+  journal->drop([](const Record& record) { return record.outcome == Outcome::skipped; });
   return journal;
 }
 
 // Of the other build. Its journal begins and ends after the first one's.
 std::unique_ptr<Journal> open_against(const SweepOptions& options, const ReportHeader& header) {
   const std::string path = journal_path(options.out);
-  return !options.resume || std::filesystem::exists(path) ? open_journal(options, header)
-                                                          : std::make_unique<Journal>(path, header);
+  return !options.resume || std::filesystem::exists(path) || holds_something(options.out)
+             ? open_journal(options, header)
+             : std::make_unique<Journal>(path, header);
 }
 
 Report redacted_report(const Report& report, const std::string& reproduce_flags) {
@@ -203,6 +238,23 @@ class Build {
   Runner runner_;
 };
 
+// Whether nothing is lost with a report: no step of it was timed, or the journal of its run, which
+// was interrupted, is there.
+bool can_be_spared(const std::string& out) {
+  if (!holds_something(out)) {
+    return true;
+  }
+  try {
+    const Report report = read_report(out);
+    const bool is_partial = report.header.details.contains(kPartial);
+    return (is_partial && std::filesystem::exists(journal_path(out))) ||
+           std::ranges::all_of(report.records,
+                               [](const Record& record) { return record.samples.empty(); });
+  } catch (const Error&) {
+    return false;  // somebody's file, whatever it is
+  }
+}
+
 bool is_interrupt(ExitCode code) {
   return code == ExitCode::interrupted || code == ExitCode::terminated;
 }
@@ -254,7 +306,9 @@ void tell_resumed(const SweepOptions& options, const Builds& builds, RunObserver
   for (const auto& build : builds) {
     for (const Record& record : build->report().records) {
       ++recorded;
-      if (!announced.contains(case_key(record.spec))) ++more;
+      Json spec = record.spec;
+      if (!options.against_backend.empty()) spec["backend"] = options.cases.front().backend;
+      if (!announced.contains(case_key(spec))) ++more;
     }
   }
   if (recorded > 0) observer.resumed(recorded, more);
@@ -286,8 +340,19 @@ void check_out(const std::string& out, bool resume) {
   if (!folder.empty() && access(folder.c_str(), W_OK) != 0) {
     throw_bad_input("--out {}: {}: {}", out, folder, describe_errno(errno));
   }
-  if (resume && !std::filesystem::exists(journal_path(out))) {
+  if (resume && !std::filesystem::exists(journal_path(out)) && !holds_something(out)) {
     throw_bad_input("{}: not there, so there is nothing to resume", journal_path(out));
+  }
+}
+
+void check_new(const std::string& out, bool is_comparison, bool overwrite) {
+  std::vector<std::string> paths = {out};
+  if (is_comparison) {
+    paths.push_back(against_path(out));
+  }
+  for (const std::string& path : paths) {
+    check_overwrite("--out", path, overwrite || can_be_spared(path),
+                    "; --resume goes on from it where the same programs run the same cases");
   }
 }
 
@@ -328,38 +393,6 @@ std::string against_path(const std::string& out) {
 
 namespace {
 
-// What both sides of a comparison have in common says so before hours are spent.
-void warn_of_same_build(const std::string& other, const ReportHeader& ours,
-                        const ReportHeader& theirs, RunObserver& observer) {
-  const Json& hash = ours.voxmark.at("binary_sha256");
-  if (theirs.voxmark.at("binary_sha256") != hash) {
-    return;
-  }
-  const bool same_libraries =
-      theirs.environment.value("libraries", Json()) == ours.environment.value("libraries", Json());
-  observer.warn(fmt::format("--against {}: the same binary as this one (sha256 {}), {}", other,
-                            hash.get<std::string>().substr(0, 12),
-                            same_libraries
-                                ? "with the same libraries: what differs between the sides is noise"
-                                : "with other libraries, whose hashes are in the reports"));
-}
-
-void warn_of_same_program(const SweepOptions& options, RunObserver& observer) {
-  const CaseSpec& ours = options.cases.front();
-  const CaseSpec theirs = with_backend({ours}, options.against_backend).front();
-  std::string warning;
-  if (is_external(ours) && is_external(theirs)) {
-    OutsideProgram programs;
-    warning = same_program_warning(programs.facts(child_command(options.runner.child, ours)),
-                                   programs.facts(child_command(options.runner.child, theirs)));
-  } else if (ours.backend == theirs.backend) {
-    warning = fmt::format("both sides are {}: what differs between them is noise", ours.backend);
-  }
-  if (!warning.empty()) {
-    observer.warn(warning);
-  }
-}
-
 // `header`: of this program's report. `identity`: of its kernels.
 std::unique_ptr<Build> other_contender(const SweepOptions& options, ReportHeader header,
                                        Json identity, RunObserver& observer) {
@@ -367,7 +400,11 @@ std::unique_ptr<Build> other_contender(const SweepOptions& options, ReportHeader
   other.out = against_path(options.out);
   check_writable(other.out);
   if (!options.against_backend.empty()) {
-    warn_of_same_program(options, observer);
+    if (const std::string warning = same_contenders_warning(
+            options.runner.child, options.cases.front(), options.against_backend);
+        !warning.empty()) {
+      observer.warn(warning);
+    }
     other.cases = with_backend(options.cases, options.against_backend);
     if (header.details.contains("baseline")) {
       header.details["baseline"] = options.against_backend;
@@ -376,7 +413,10 @@ std::unique_ptr<Build> other_contender(const SweepOptions& options, ReportHeader
     other.runner.child.command = other_child_command(options.against, options.runner.child.command);
     const ReportHeader ours = header;
     describe_other_build(options.against, header);
-    warn_of_same_build(options.against, ours, header, observer);
+    if (const std::string warning = same_build_warning(options.against, ours, header);
+        !warning.empty()) {
+      observer.warn(warning);
+    }
     // A script may start the same binary with other libraries, under other variables.
     identity["binary_sha256"] = header.voxmark["binary_sha256"];
     identity["libraries"] = header.environment.value("libraries", Json());
@@ -387,31 +427,6 @@ std::unique_ptr<Build> other_contender(const SweepOptions& options, ReportHeader
 }
 
 }  // namespace
-
-std::vector<CaseSpec> with_backend(std::vector<CaseSpec> cases, const std::string& backend) {
-  for (CaseSpec& spec : cases) {
-    spec.backend = backend;
-  }
-  return cases;
-}
-
-void check_contenders(const std::vector<CaseSpec>& cases, const std::string& against,
-                      const std::string& against_backend) {
-  for (const CaseSpec& spec : cases) {
-    if (!against.empty() && is_external(spec)) {
-      throw_bad_input(
-          "--against {}: compares builds of voxmark, and {} is a program of its own: both sides "
-          "would run the same one; for two programs: --backend NEW --against-backend BASE",
-          against, spec.backend);
-    }
-    if (!against_backend.empty() && spec.backend != cases.front().backend) {
-      throw_bad_input(
-          "--against-backend {}: stands beside one backend, found {} and {}; expected one "
-          "--backend",
-          against_backend, cases.front().backend, spec.backend);
-    }
-  }
-}
 
 SweepResult run_sweep(const SweepOptions& options, RunObserver& observer) {
   check_out(options.out, options.resume);

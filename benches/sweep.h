@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "benches/contenders.h"
 #include "benches/runner.h"
 #include "benches/suite.h"
 #include "benches/thread_settings.h"
@@ -18,7 +19,9 @@ struct SweepOptions {
   std::function<std::vector<CaseSpec>(const Report& report)> follow_up;
   std::uint64_t order_seed = 1;  // of their order
   std::string out;               // of the report; the journal lies beside it while cases run
-  bool resume = false;           // a run that stopped before it was done
+  // Goes on: from the journal of a run that stopped, or from the report of one that finished. What
+  // was skipped there is tried again.
+  bool resume = false;
   // Whether the machine's limits are measured first (benches/machine_limits.h), by a process of
   // this program, for every number of threads that a case has.
   bool measure_limits = false;
@@ -47,14 +50,9 @@ void place_threads(const ThreadSettings& settings, SweepOptions& sweep);
 // Returns what a person should know of the data, in lines.
 std::vector<std::string> check_before_start(const std::vector<CaseSpec>& cases, int cpus);
 
-// The same cases by another backend.
-std::vector<CaseSpec> with_backend(std::vector<CaseSpec> cases, const std::string& backend);
-
-// Throws Error (bad_input) when the two sides of a comparison would run the same program
-// (`against`, a build, and a case of a program of its own), or when `against_backend` stands
-// against several backends.
-void check_contenders(const std::vector<CaseSpec>& cases, const std::string& against,
-                      const std::string& against_backend);
+// Throws Error (bad_input) when a new run would overwrite a finished report (base/overwrite.h), or
+// the other side's of a comparison.
+void check_new(const std::string& out, bool is_comparison, bool overwrite);
 
 // Throws Error (bad_input) when no report can be written to `out`, or when `resume` finds no run
 // there to go on with.

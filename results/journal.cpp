@@ -5,6 +5,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <chrono>
 #include <cstdio>
@@ -17,6 +18,7 @@
 
 #include "base/atomic_file.h"
 #include "base/error.h"
+#include "base/overwrite.h"
 #include "base/sha256.h"
 
 namespace voxmark {
@@ -99,14 +101,6 @@ bool holds_records(const std::string& path) {
   }
 }
 
-// "run.json.journal.1", or the next number that is free.
-std::string name_for_keeping(const std::string& path) {
-  for (int number = 1;; ++number) {
-    std::string name = fmt::format("{}.{}", path, number);
-    if (::access(name.c_str(), F_OK) != 0) return name;
-  }
-}
-
 // Not another run's, and nothing measured is lost. Returns what to tell the user.
 std::optional<std::string> make_room(const std::string& path) {
   if (::access(path.c_str(), F_OK) != 0) return std::nullopt;
@@ -168,19 +162,54 @@ JournalContents read_journal(const std::string& path) {
   return contents;
 }
 
+namespace {
+
+// A whole journal.
+std::string text_of(const Report& report, const std::string& path) {
+  Json document = to_json(report);
+  validate_report(document, path);
+  const Json records = std::move(document["records"]);
+  document.erase("records");
+  std::string text = to_line(document);
+  for (const Json& record : records) text += to_line(record);
+  return text;
+}
+
+void write_whole(const std::string& path, const std::string& text) {
+  AtomicFile file(path);
+  file.write(text);
+  file.commit();
+}
+
+}  // namespace
+
 Journal::Journal(const std::string& path, const ReportHeader& header)
-    : path_(path), report_{header, {}} {
-  Json entry = to_json(report_);
-  validate_report(entry, path);
-  entry.erase("records");
-  const std::string line = to_line(entry);
+    : Journal(path, Report{header, {}}) {}
+
+Journal::Journal(const std::string& path, Report begun) : path_(path), report_(std::move(begun)) {
+  const std::string text = text_of(report_, path);
   const FolderLock lock(path);
   warning_ = make_room(path);
-  AtomicFile file(path);
-  file.write(line);
-  file.commit();
-  bytes_ = line.size();
+  write_whole(path, text);
+  bytes_ = text.size();
   descriptor_ = open_and_lock(path);
+  for (const Record& record : report_.records) keys_.insert(case_key(record.spec));
+}
+
+void Journal::drop(const std::function<bool(const Record&)>& unwanted) {
+  Report kept{report_.header, {}};
+  std::ranges::remove_copy_if(report_.records, std::back_inserter(kept.records), unwanted);
+  if (kept.records.size() == report_.records.size()) return;
+  const std::string text = text_of(kept, path_);
+  const FolderLock lock(path_);
+  write_whole(path_, text);
+  const int descriptor = open_and_lock(path_);
+  ::close(descriptor_);
+  descriptor_ = descriptor;
+  bytes_ = text.size();
+  report_ = std::move(kept);
+  keys_.clear();
+  for (const Record& record : report_.records) keys_.insert(case_key(record.spec));
 }
 
 Journal::Journal(const std::string& path) : path_(path), descriptor_(open_and_lock(path)) {

@@ -6,6 +6,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <optional>
 #include <set>
 #include <string>
@@ -34,6 +35,8 @@ class Journal {
   // Error: bad_input when it cannot be created or another run writes to it, internal when writing
   // fails.
   Journal(const std::string& path, const ReportHeader& header);
+  // The same, with the records of a report that is to go on: all of them are there or none.
+  Journal(const std::string& path, Report begun);
 
   // Goes on where a stopped run ended; a torn last line is cut off. Throws as read_journal(), and
   // when another run writes to it.
@@ -46,6 +49,10 @@ class Journal {
   // Returns when the record is on the disk. Throws Error (internal) when it is not; the journal
   // then ends where it ended before.
   void append(const Record& record);
+
+  // Forgets the records that are `unwanted`: their cases are to be run again. Throws Error
+  // (internal) when that cannot be written; the journal is then as it was.
+  void drop(const std::function<bool(const Record&)>& unwanted);
 
   // Whether a record of that case (results/record.h: case_key) is there.
   bool contains(const std::string& case_key) const;

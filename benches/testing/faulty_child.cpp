@@ -256,7 +256,8 @@ void verify_case(const Request& request, const std::string& fault) {
     return say(UnsupportedMessage{"does not verify"});
   }
   if (fault == "verifies-itself") {
-    return say(VerifiedMessage{request.spec.image, 1, 86, "loss", 0, 1, 0.001});
+    return say(VerifiedMessage{request.spec.image, 1, 86, "loss", 0, 1, 0.001, Json::array(),
+                               Json::array(), ""});
   }
   break_when(fault, "verified");
   if (fault == "writes-garbage") {

@@ -24,7 +24,7 @@ SCHEMA = json.loads((SOURCES / "benches" / "protocol.schema.json").read_text())
 def run(backends: str, folder: Path, **flags: str) -> list[dict[str, Any]]:
     """The records of a small run."""
     out = folder / "report.json"
-    command = [VOXMARK, "run", "--backend", backends, "--out", str(out)]
+    command = [VOXMARK, "run", "--backend", backends, "--out", str(out), "--overwrite"]
     command += ["--no-limits", "--taint-repeats", "0"]  # other tests run beside
     for flag, value in (
         {"steps": "2", "warmup": "1", "image": "16", "filters": "2"} | flags
@@ -194,6 +194,72 @@ def test_a_wrong_example_is_invalid(tmp_path: Path) -> None:
     assert not any("step_seconds" in sample for sample in record["samples"])
 
 
+def changed_example(folder: Path, *changes: tuple[str, str]) -> str:
+    """The example as a backend, with texts of it replaced."""
+    for name in ("example_child.py", "numpy_unet.py"):
+        text = (EXAMPLE.parent / name).read_text()
+        for old, new in changes:
+            text = text.replace(old, new)
+        (folder / name).write_text(text)
+    return f"exec:{sys.executable} {folder}/example_child.py"
+
+
+def verify(backend: str, *flags: str) -> subprocess.CompletedProcess[str]:
+    command = [VOXMARK, "verify", "--backend", backend, "--image", "16", "--filters", "2", *flags]
+    return subprocess.run(command, capture_output=True, text=True, check=False)
+
+
+def test_verify_lists_every_tensor_of_a_program(tmp_path: Path) -> None:
+    done = verify(changed_example(tmp_path), "--json")
+    assert done.returncode == 0, done.stderr
+    (result,) = json.loads(done.stdout)["results"]
+    assert len(result["checks"]) == 2 + 82 + 82 + 36
+    names = {check["tensor"] for check in result["checks"]}
+    assert {"loss", "gradient/PredictionMask/bias", "updated/encodeA_bn0/moving_mean"} <= names
+    assert all(check["passed"] for check in result["checks"])
+
+
+def test_a_textbooks_adam_is_told_what_is_expected(tmp_path: Path) -> None:
+    betas = ("np.float64(np.float32(0.9)), np.float64(np.float32(0.999))", "0.9, 0.999")
+    # In fp64 its difference is beyond the tolerance in every tensor.
+    done = verify(changed_example(tmp_path, betas), "--precision", "fp64")
+    assert done.returncode == 1
+    assert "updated/" in done.stdout
+    assert "float32(0.999)" in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("change", "told"),
+    [
+        ((", exact=False", ""), ["planned", '"exact" is missing']),
+        (
+            ('say("computed", step_seconds=end - start)', 'say("computed")'),
+            ["computed", '"step_seconds" is missing'],
+        ),
+        (("updated/{n}", "update/{n}"), ["updated/"]),
+        (('say("computed"', 'say("calculated"'), ["calculated", "expected planned, computed"]),
+    ],
+)
+def test_verify_names_what_a_program_leaves_out(
+    change: tuple[str, str], told: list[str], tmp_path: Path
+) -> None:
+    done = verify(changed_example(tmp_path, change))
+    assert done.returncode == 1, done.stdout + done.stderr
+    for word in told:
+        assert word in done.stdout
+
+
+def test_a_programs_own_fault_is_none_of_voxmarks(tmp_path: Path) -> None:
+    backend = changed_example(tmp_path, ('say("done")', 'raise SystemExit("no")'))
+    command = [VOXMARK, "run", "--backend", backend, "--image", "16", "--filters", "2"]
+    command += ["--steps", "1", "--warmup", "0", "--no-limits", "--out", str(tmp_path / "out.json")]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 1, done.stderr
+    (record,) = json.loads((tmp_path / "out.json").read_text())["records"]
+    assert record["outcome"] == "failed"
+    assert 'before it said "done"' in record["reason"]
+
+
 PEERS = ["tensorflow-stock", "tensorflow-onednn", "pytorch"]
 
 
@@ -281,7 +347,8 @@ def test_another_instruction_set_is_another_program(tmp_path: Path) -> None:
         "--image",
         "16",
     ]
-    command += ["--filters", "2", "--steps", "1", "--warmup", "0", "--no-limits", "--out"]
+    command += ["--filters", "2", "--steps", "1", "--warmup", "0", "--no-limits", "--overwrite"]
+    command += ["--out"]
     out = tmp_path / "report.json"
     done = subprocess.run([*command, str(out)], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr

@@ -3,6 +3,7 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cstdlib>
 #include <string>
 #include <vector>
@@ -21,6 +22,9 @@ inline Arguments tiny_run(const std::string& out, const Arguments& more) {
                          "1",       "--out",   out,        "--no-limits", "--taint-repeats",
                          "0"};
   arguments.insert(arguments.end(), more.begin(), more.end());
+  if (std::ranges::find(more, "--resume") == more.end()) {
+    arguments.emplace_back("--overwrite");  // a test runs several times
+  }
   return arguments;
 }
 

@@ -43,13 +43,76 @@ TEST_F(RunTest, EndsInATableAndAReportThatIsValid) {
   EXPECT_EQ(valid.status, 0) << valid.out << valid.err;
 }
 
-TEST_F(RunTest, RerunComparesAgainWithThen) {
-  ASSERT_EQ(run({"--backend", "naive"}).status, 0);
-  const CommandResult result = run_voxmark({"rerun", report_});
+TEST_F(RunTest, ADryRunCountsOnlyWhatWillRun) {
+  const CommandResult result =
+      run({"--backend", "naive", "--isa", "avx2", "--repeats", "2", "--dry-run"});
   EXPECT_EQ(result.status, 0) << result.err;
-  EXPECT_THAT(result.out,
-              AllOf(HasSubstr("then: "), HasSubstr("now: "), HasSubstr("now / then: ")));
-  EXPECT_EQ(run_voxmark({"rerun", report_, "--case", "1"}).status, 64);
+  if (std::filesystem::exists(std::filesystem::path(VOXMARK_BINARY).parent_path() /
+                              "voxmark-avx2")) {
+    GTEST_SKIP() << "ci/isa has built it";
+  }
+  EXPECT_THAT(result.out, AllOf(HasSubstr("will be skipped, "), HasSubstr("avx2"),
+                                HasSubstr("0 cases x 2 processes = 0 runs"),
+                                HasSubstr("; 1 more will be skipped")));
+}
+
+TEST_F(RunTest, RerunIsJudgedAsCompareJudges) {
+  ASSERT_EQ(run({"--backend", "naive,null"}).status, 0);
+  const CommandResult result = run_voxmark({"rerun", report_, "--repeats", "2"});
+  // One process against two tells nothing; 5: the tools that judge are not installed.
+  EXPECT_THAT(result.status, testing::AnyOf(4, 5)) << result.err;
+  EXPECT_THAT(result.err, HasSubstr("voxmark compare"));
+  const Json then = read_json_file(report_ + ".rerun.then.json");
+  const Json now = read_json_file(report_ + ".rerun.json");
+  EXPECT_EQ(then.at("records").size(), 1U);
+  EXPECT_EQ(now.at("records").size(), 2U);
+  EXPECT_EQ(now.at("records").at(1).at("case").at("backend"), "naive");
+  EXPECT_EQ(run_voxmark({"rerun", report_, "--case", "2"}).status, 64);
+  const CommandResult again = run_voxmark({"rerun", report_});
+  EXPECT_EQ(again.status, 64);
+  EXPECT_THAT(again.err, HasSubstr("--overwrite"));
+}
+
+TEST_F(RunTest, AFinishedReportIsNotOverwrittenWithoutAWord) {
+  Arguments command = tiny_run(report_, {"--backend", "null"});
+  command.pop_back();  // --overwrite
+  ASSERT_EQ(run_voxmark(command).status, 0);
+  const Json before = read_json_file(report_);
+  for (const char* flag : {"--no-cache", "--dry-run"}) {
+    command.emplace_back(flag);
+    const CommandResult again = run_voxmark(command);
+    EXPECT_EQ(again.status, 64);
+    EXPECT_THAT(again.err, AllOf(HasSubstr(report_), HasSubstr("--overwrite")));
+    command.pop_back();
+  }
+  EXPECT_EQ(read_json_file(report_), before);
+  command.emplace_back("--overwrite");
+  EXPECT_EQ(run_voxmark(command).status, 0);
+  EXPECT_NE(read_json_file(report_), before);
+  const std::string set = folder_.path() + "/set";
+  ASSERT_EQ(run_voxmark({"phantom", set, "--cases", "1", "--image", "16"}).status, 0);
+  EXPECT_EQ(run_voxmark({"phantom", set, "--cases", "1", "--image", "16"}).status, 64);
+  EXPECT_EQ(run_voxmark({"phantom", set, "--cases", "1", "--image", "16", "--overwrite"}).status,
+            0);
+}
+
+TEST_F(RunTest, AFinishedReportIsGoneOnFrom) {
+  ASSERT_EQ(run({"--backend", "null,naive", "--case-budget", "0.000001"}).status, 0);
+  const Json before = read_json_file(report_);
+  ASSERT_EQ(before.at("records").size(), 2U);
+  const CommandResult more = run({"--backend", "null,naive", "--repeats", "2", "--resume"});
+  ASSERT_EQ(more.status, 0) << more.err;
+  const Json after = read_json_file(report_);
+  EXPECT_EQ(after.at("records").size(), 4U);
+  for (const Json& record : before.at("records")) {
+    const bool was_measured = record.at("outcome") != "skipped";
+    const auto& rows = after.at("records");
+    EXPECT_EQ(std::ranges::find(rows, record) != rows.end(), was_measured)
+        << "what was skipped is tried again, the rest is kept: " << record.at("case");
+  }
+  EXPECT_FALSE(std::filesystem::exists(report_ + ".journal"));
+  EXPECT_EQ(run({"--backend", "example", "--resume"}).status, 64) << "another run";
+  EXPECT_EQ(read_json_file(report_), after);
 }
 
 TEST_F(RunTest, ValidateFindsFiguresThatDoNotAgreeAndFilesThatAreNoReports) {

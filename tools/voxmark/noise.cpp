@@ -31,6 +31,7 @@ struct Options {
   std::string warmup = "2";
   int processes = 20;
   std::string out = "voxmark-noise.json";
+  bool overwrite = false;
   bool json = false;
   bool redact = false;
   ThreadSettings placement;
@@ -139,6 +140,7 @@ ExitCode noise(const Options& options) {
   SweepOptions sweep;
   sweep.cases = interleave(cases, sweep.order_seed);
   sweep.out = options.out;
+  check_new(sweep.out, false, options.overwrite);
   sweep.runner.child.command = {"/proc/self/exe", "child", "--counters", "none"};
   sweep.measure_limits = true;
   sweep.runner.taint_repeats = Suite{}.taint_repeats;  // as run measures
@@ -198,6 +200,7 @@ void add_noise(CLI::App& app, Action& action) {
   command->add_option("--processes", options->processes, "and half as many with another seed")
       ->capture_default_str();
   command->add_option("--out", options->out, "report")->capture_default_str();
+  command->add_flag("--overwrite", options->overwrite, "replace the report that is there");
   command->add_option("--bind", options->placement.bind,
                       "as voxmark run holds threads: cores, threads, numa, none");
   command->add_flag("--redact", options->redact, "no host name and no folders in the report");

@@ -8,6 +8,7 @@
 #include <string>
 
 #include "backends/registry.h"
+#include "base/overwrite.h"
 #include "base/tell.h"
 #include "benches/environment.h"
 #include "benches/interleave.h"
@@ -132,6 +133,20 @@ void print_conclusions(const std::vector<CaseSummary>& cases, const std::string&
                                    fits(larger, compile, room_bytes) ? larger : measured));
 }
 
+// A quickstart is called again and again: what an earlier one measured gets another name.
+void keep_earlier(const std::string& report) {
+  if (!holds_something(report)) {
+    return;
+  }
+  const std::string kept = name_for_keeping(report);
+  std::error_code failure;
+  std::filesystem::rename(report, kept, failure);
+  if (failure) {
+    throw_bad_input("--out: {} cannot be kept as {}: {}", report, kept, failure.message());
+  }
+  tell(stderr, "{}: of an earlier quickstart, kept as {}\n", report, kept);
+}
+
 ExitCode quickstart(const QuickstartOptions& options) {
   std::error_code failure;
   std::filesystem::create_directories(options.out, failure);
@@ -150,6 +165,7 @@ ExitCode quickstart(const QuickstartOptions& options) {
   SweepOptions sweep;
   sweep.cases = cases;
   sweep.out = options.out + "/report.json";
+  keep_earlier(sweep.out);
   sweep.measure_limits = true;
   sweep.runner.child.command = {"/proc/self/exe", "child"};
   sweep.details = {{"quickstart", true}, {"baseline", kPaperBaseline}};

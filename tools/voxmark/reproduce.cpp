@@ -7,6 +7,7 @@
 #include <string>
 
 #include "base/atomic_file.h"
+#include "base/overwrite.h"
 #include "base/sha256.h"
 #include "base/tell.h"
 #include "benches/environment.h"
@@ -35,6 +36,7 @@ struct Options {
   bool quick = false;
   bool json = false;
   bool redact = false;
+  bool overwrite = false;
   double budget_seconds = 0;  // 0: quick's or the full run's
   std::string suite;          // "": the claims' own
   std::string report;         // judge this one, and run nothing
@@ -94,26 +96,23 @@ std::vector<CaseSpec> largest_of(const Claims& claims, const std::vector<CaseSpe
   return largest_images(backends, like, report, memory_room().bytes);
 }
 
-// A journal of a stopped run goes on; one of another run must not, nor one of another budget: what
-// that one left out would stay left out.
-bool goes_on(const std::string& out, const std::string& cases_sha256, double budget_seconds) {
-  const std::string path = journal_path(out);
-  if (!std::filesystem::exists(path)) {
+// A stopped run goes on from its journal, a finished one from its report, whatever their budgets
+// were: what they left out is run. A run of other cases is another one.
+bool goes_on(const Options& options, const std::string& cases_sha256) {
+  const std::string out = out_of(options);
+  const bool is_stopped = std::filesystem::exists(journal_path(out));
+  if (options.overwrite || (!is_stopped && !holds_something(out))) {
     return false;
   }
-  const Json details = read_journal(path).report.header.details;
-  const Json found = details.value("cases_sha256", Json());
+  const std::string path = is_stopped ? journal_path(out) : out;
+  const Report report = is_stopped ? read_journal(path).report : read_report(path);
+  const Json found = report.header.details.value("cases_sha256", Json());
   if (found != cases_sha256) {
-    throw_bad_input("--out {}: {} is of a run of other cases; expected {}, found {}", out, path,
-                    cases_sha256.substr(0, 12),
-                    found.is_string() ? found.get<std::string>().substr(0, 12) : "none");
-  }
-  const Json begun_with = details.value("budget_seconds", Json());
-  if (begun_with != budget_seconds) {
     throw_bad_input(
-        "--budget {}: {} is of a run with --budget {}; give that to go on, or another --out",
-        budget_seconds, path,
-        begun_with.is_number() ? fmt::format("{}", begun_with.get<double>()) : "unknown");
+        "--out {}: {} is of a run of other cases; expected {}, found {}; another --out, or "
+        "--overwrite replaces it",
+        out, path, cases_sha256.substr(0, 12),
+        found.is_string() ? found.get<std::string>().substr(0, 12) : "none");
   }
   return true;
 }
@@ -132,7 +131,7 @@ SweepResult measure(const Options& options, const Claims& claims) {
   }
   const std::string cases_sha256 = sha256_hex(dump_json(cases));
   sweep.out = out_of(options);
-  sweep.resume = goes_on(sweep.out, cases_sha256, budget);
+  sweep.resume = goes_on(options, cases_sha256);
   sweep.measure_limits = true;
   sweep.redact = options.redact;
   sweep.follow_up = [&](const Report& report) { return largest_of(claims, sweep.cases, report); };
@@ -223,7 +222,7 @@ void add_reproduce(CLI::App& app, Action& action) {
   CLI::Option* budget =
       command
           ->add_option("--budget", options->budget_seconds,
-                       "seconds after which no run starts (600 with --quick, else 5400)")
+                       "seconds from now after which no run starts (600 with --quick, else 5400)")
           ->check([](const std::string& text) {
             const double seconds = std::strtod(text.c_str(), nullptr);
             return std::isfinite(seconds) && seconds > 0 ? "" : text + ", expected seconds above 0";
@@ -236,12 +235,15 @@ void add_reproduce(CLI::App& app, Action& action) {
   CLI::Option* out = command->add_option(
       "--out", options->out,
       "report (voxmark-reproduce.json, with --quick voxmark-reproduce-quick.json)");
+  CLI::Option* overwrite =
+      command->add_flag("--overwrite", options->overwrite,
+                        "measure anew; without it the report or journal that is there goes on");
   command->add_option("--markdown", options->markdown, "write the tables to this file too");
   command->add_flag("--json", options->json, "print the findings as JSON");
   CLI::Option* redact =
       command->add_flag("--redact", options->redact, "no host name and no folders in the report");
   command->add_option("--report", options->report, "judge this report, and run nothing")
-      ->excludes(quick, budget, suite, out, redact);
+      ->excludes(quick, budget, suite, out, redact, overwrite);
   command->footer(
       "Exit code 0: the speed-up was compared; 1: a claim is refuted; 3: it could not be "
       "compared;\n"

@@ -37,6 +37,7 @@ struct Options {
   std::string out = "voxmark-report.json";
   bool dry_run = false;
   bool resume = false;
+  bool overwrite = false;
   bool no_cache = false;
   bool no_limits = false;
   std::string counters = "default";
@@ -236,6 +237,9 @@ ExitCode run(const Options& options) {
   const char* sides = !options.against.empty() ? ", all of them by two builds"
                       : !other.empty()         ? ", all of them by two backends"
                                                : "";
+  if (!options.resume) {
+    check_new(options.out, !other.empty(), options.overwrite);
+  }
   if (options.dry_run) {  // what a run finds wrong before its first case
     check_out(options.out, options.resume);
     if (!options.against.empty()) {
@@ -314,7 +318,11 @@ void add_run(CLI::App& app, Action& action) {
   }
   command->add_option("--out", options->out, "report")->capture_default_str();
   command->add_flag("--dry-run", options->dry_run, "list and count the cases, and stop");
-  command->add_flag("--resume", options->resume, "go on where a stopped run with this --out ended");
+  CLI::Option* resume =
+      command->add_flag("--resume", options->resume,
+                        "go on where the run with this --out ended, and try again what it skipped");
+  command->add_flag("--overwrite", options->overwrite, "replace the report that is there")
+      ->excludes(resume);
   command->add_flag("--no-cache", options->no_cache, "verify anew what was verified before");
   command
       ->add_option("--counters", options->counters,

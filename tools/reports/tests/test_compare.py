@@ -90,6 +90,16 @@ def test_no_command_overwrites_what_another_wrote(compare: Any) -> None:
     assert (code, [found and found[1] for found in files]) == (4, ["more-1.json", "more-2.json"])
 
 
+def test_no_command_overwrites_an_earlier_rounds_file(
+    compare: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "more-2-new.json").touch()
+    few = factory.report(factory.processes(BASE[:3]))
+    _, result = compare(few, few)
+    assert any("--out more-3.json" in line for line in result["to_settle"])
+
+
 def test_many_steps_of_one_process_are_no_evidence(compare: Any) -> None:
     one = factory.report([factory.record(step_seconds=BASE * 5)])
     other = factory.report([factory.record(step_seconds=SLOWER * 5)])

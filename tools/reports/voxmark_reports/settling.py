@@ -3,7 +3,9 @@ them."""
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
+from pathlib import Path
 
 from voxmark_reports.cases import Case
 from voxmark_reports.comparison import Comparison, Row
@@ -86,9 +88,15 @@ def settling_lines(result: Comparison) -> list[str]:
             if key not in remedies or own.total > remedies[key].total:
                 remedies[key] = own
     lines = ["voxmark doctor  # what disturbs this machine, and what mends it"] if noisy else []
-    for number, own in enumerate(remedies.values(), 1):
+    for number, own in enumerate(remedies.values(), _first_free_number()):
         lines += _lines(own, number, result.base.op_level)
     return lines + [f"# {what}: more than 100 processes would be needed" for what in hopeless]
+
+
+def _first_free_number() -> int:
+    """No file of an earlier round is overwritten: voxmark run would refuse to."""
+    names = [re.match(r"more-(\d+)", path.name) for path in Path().glob("more-*")]
+    return 1 + max((int(name[1]) for name in names if name), default=0)
 
 
 def _lines(own: Remedy, number: int, op_level: bool) -> list[str]:
