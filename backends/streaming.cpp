@@ -8,7 +8,8 @@ std::int64_t last_cache_bytes() {
   static const std::int64_t bytes = [] {
     std::int64_t kibibytes = 0;  // the file reads "32768K"
     std::ifstream("/sys/devices/system/cpu/cpu0/cache/index3/size") >> kibibytes;
-    return kibibytes > 0 ? kibibytes << 10 : std::int64_t{32} << 20;
+    const bool is_size = kibibytes > 0 && kibibytes < std::int64_t{1} << 32;
+    return is_size ? kibibytes << 10 : std::int64_t{32} << 20;
   }();
   return bytes;
 }

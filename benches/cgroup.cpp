@@ -2,6 +2,7 @@
 
 #include <unistd.h>
 
+#include <algorithm>
 #include <fstream>
 #include <sstream>
 #include <vector>
@@ -51,6 +52,29 @@ std::vector<std::string> cgroup_files(const std::string& controller, const std::
     add_up_to(mount, *path == "/" ? "" : *path);
   }
   return files;
+}
+
+std::optional<double> cpu_quota(const std::string& root) {
+  std::optional<double> least;
+  const auto add = [&least](double quota, double period) {
+    if (quota > 0 && period > 0) {  // version 1 has -1 for none
+      least = std::min(least.value_or(quota / period), quota / period);
+    }
+  };
+  double quota = 0, period = 0;
+  for (const std::string& file : cgroup_files("cpu", "cpu.max", root)) {
+    if (std::ifstream(file) >> quota >> period) {  // "max 100000" is no number
+      add(quota, period);
+    }
+  }
+  constexpr std::string_view kQuota = "cpu.cfs_quota_us";
+  for (const std::string& file : cgroup_files("cpu", std::string(kQuota), root)) {
+    const std::string folder = file.substr(0, file.size() - kQuota.size());
+    if (std::ifstream(file) >> quota && std::ifstream(folder + "cpu.cfs_period_us") >> period) {
+      add(quota, period);
+    }
+  }
+  return least;
 }
 
 std::string cgroup_file(const std::string& controller, const std::string& file,

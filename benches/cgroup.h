@@ -21,4 +21,7 @@ std::vector<std::string> cgroup_files(const std::string& controller, const std::
 std::string cgroup_file(const std::string& controller, const std::string& file,
                         const std::string& root = "");
 
+// CPUs that the group and those around it grant at most: 1.5, say. Nothing where none sets a limit.
+std::optional<double> cpu_quota(const std::string& root = "");
+
 }  // namespace voxmark

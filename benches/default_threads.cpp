@@ -4,11 +4,13 @@
 
 #include <algorithm>
 #include <cctype>
+#include <cmath>
 #include <cstdlib>
 #include <limits>
 #include <optional>
 #include <string_view>
 
+#include "benches/cgroup.h"
 #include "benches/environment.h"
 
 namespace voxmark {
@@ -69,6 +71,15 @@ DefaultThreads default_threads(const ThreadBounds& bounds) {
                                          name, text, bounds.cpus));
     }
   };
+  if (bounds.cpu_quota && *bounds.cpu_quota < result.threads) {
+    result.threads = std::max(1, static_cast<int>(std::ceil(*bounds.cpu_quota)));
+    bound_by = fmt::format("a CPU quota of {:.3g}", *bounds.cpu_quota);
+    if (result.threads > *bounds.cpu_quota) {
+      result.notes.push_back(
+          fmt::format("a CPU quota of {:.3g} stops {} threads in the middle of a step at times",
+                      *bounds.cpu_quota, result.threads));
+    }
+  }
   bound("OMP_NUM_THREADS", bounds.omp_num_threads, true);
   bound("OMP_THREAD_LIMIT", bounds.omp_thread_limit, false);
   if (!bound_by.empty()) {
@@ -86,7 +97,7 @@ DefaultThreads default_threads(const ThreadBounds& bounds) {
 
 DefaultThreads default_threads() {
   return default_threads({allowed_cpus(), variable("OMP_NUM_THREADS"), variable("OMP_THREAD_LIMIT"),
-                          variable("OMP_DYNAMIC")});
+                          variable("OMP_DYNAMIC"), cpu_quota()});
 }
 
 }  // namespace voxmark

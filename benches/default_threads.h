@@ -1,6 +1,7 @@
 // How many threads a command takes where --threads does not say, and why so many.
 #pragma once
 
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -19,9 +20,11 @@ struct ThreadBounds {
   std::string omp_num_threads;   // "4", or "4,2": the outermost level counts
   std::string omp_thread_limit;  // of the whole program
   std::string omp_dynamic;
+  std::optional<double> cpu_quota = std::nullopt;  // CPUs that a control group grants: 1.5, say
 };
 
-// The least of all bounds. A variable that is no number bounds nothing, which a note says.
+// The least of all bounds, a quota rounded up. A variable that is no number bounds nothing, which a
+// note says.
 DefaultThreads default_threads(const ThreadBounds& bounds);
 
 // Of this process.

@@ -41,6 +41,23 @@ TEST(DefaultThreads, NameWhatIsNotFollowed) {
   EXPECT_THAT(default_threads({4, "", "", "false"}).notes, IsEmpty());
 }
 
+TEST(DefaultThreads, FollowACpuQuotaRoundedUp) {
+  const auto with_quota = [](double quota) { return default_threads({4, "", "", "", quota}); };
+  EXPECT_EQ(with_quota(1).threads, 1);
+  EXPECT_THAT(with_quota(1).notes, ElementsAre(HasSubstr("threads: 1, by a CPU quota of 1, of 4")));
+  for (const double little : {1e-3, 0.5}) {
+    EXPECT_EQ(with_quota(little).threads, 1) << little;
+  }
+  EXPECT_EQ(with_quota(1.5).threads, 2);
+  EXPECT_THAT(with_quota(1.5).notes,
+              ElementsAre(HasSubstr("threads: 2, by a CPU quota of 1.5"), HasSubstr("at times")));
+  for (const double enough : {4.0, 64.0, 1e300}) {
+    EXPECT_EQ(with_quota(enough).threads, 4) << enough;
+    EXPECT_THAT(with_quota(enough).notes, IsEmpty()) << enough;
+  }
+  EXPECT_EQ(default_threads({4, "1", "", "", 2.0}).threads, 1);
+}
+
 // A larger limit asks for nothing.
 TEST(DefaultThreads, StayBelowOmpThreadLimit) {
   const DefaultThreads limited = default_threads({4, "3", "2", ""});

@@ -4,13 +4,16 @@
 #include <sys/statvfs.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <charconv>
 #include <chrono>
+#include <cmath>
 #include <cstdint>
 
 #include "base/number_text.h"
 #include "benches/counters.h"
 #include "benches/interference.h"
+#include "benches/others.h"
 #include "benches/readings.h"
 
 namespace voxmark {
@@ -40,6 +43,12 @@ Diagnosis untold(const std::string& subject, const std::string& why) {
   return {subject, Health::unknown, why, "", ""};
 }
 
+// What spoils measurements, but only from outside of this container or virtual machine can be
+// mended, is no fault that a check in here can wait for.
+Health judged(const Situation& situation) {
+  return situation.is_kernel_read_only ? Health::outside : Health::spoils;
+}
+
 // Writes the kernel's files, which may be a pattern, as whoever runs the doctor can.
 std::string command_to_write(const char* value, const char* files, const Situation& situation) {
   const bool as_root = situation.is_root && !situation.is_kernel_read_only;
@@ -56,8 +65,10 @@ Diagnosis counters(const Json& environment, const Situation& situation) {
     return good("hardware counters", "there");
   }
   std::string remedy = "take a machine with a PMU, or let the kernel's configuration have one";
+  Health health = Health::outside;
   if (situation.missing_counters.find("perf_event_paranoid") != std::string::npos) {
     remedy = command_to_write("1", kParanoidFile, situation);
+    health = judged(situation);
   } else if (situation.missing_counters.find("seccomp") != std::string::npos) {
     remedy = "docker run --cap-add PERFMON, or --security-opt seccomp=unconfined";
   } else if (environment.at("system").value("virtual_machine", Json()) == true) {
@@ -65,7 +76,7 @@ Diagnosis counters(const Json& environment, const Situation& situation) {
         "on this virtual machine's host: pass a PMU on (libvirt: <pmu state='on'/>, and CPU "
         "mode host-passthrough); nothing in here can";
   }
-  return {"hardware counters", Health::spoils, situation.missing_counters,
+  return {"hardware counters", health, situation.missing_counters,
           "no cycles, instructions or cache misses beside the times", remedy};
 }
 
@@ -82,7 +93,7 @@ Diagnosis paranoid(const Json& environment, const Situation& situation) {
   if (situation.is_root) {
     return good("perf_event_paranoid", *level + ", which does not bind root");
   }
-  return {"perf_event_paranoid", Health::spoils, *level,
+  return {"perf_event_paranoid", judged(situation), *level,
           "users count no kernel code, and with 3 nothing at all",
           command_to_write("1", kParanoidFile, situation)};
 }
@@ -95,7 +106,7 @@ Diagnosis governor(const Json& environment, const Situation& situation) {
   if (*found == "performance") {
     return good("governor", *found);
   }
-  return {"governor", Health::spoils, *found, "the clock frequency follows the load",
+  return {"governor", judged(situation), *found, "the clock frequency follows the load",
           command_to_write("performance", "/sys/devices/system/cpu/cpu*/cpufreq/scaling_governor",
                            situation)};
 }
@@ -105,7 +116,7 @@ Diagnosis turbo(const Json& environment, const Situation& situation) {
     if (*no_turbo == "1") {
       return good("turbo", "off");
     }
-    return {"turbo", Health::spoils, "on",
+    return {"turbo", judged(situation), "on",
             "the clock frequency depends on heat and on how many cores work",
             command_to_write("1", "/sys/devices/system/cpu/intel_pstate/no_turbo", situation)};
   }
@@ -113,7 +124,7 @@ Diagnosis turbo(const Json& environment, const Situation& situation) {
     if (*boost == "0") {
       return good("turbo", "off");
     }
-    return {"turbo", Health::spoils, "on",
+    return {"turbo", judged(situation), "on",
             "the clock frequency depends on heat and on how many cores work",
             command_to_write("0", "/sys/devices/system/cpu/cpufreq/boost", situation)};
   }
@@ -137,7 +148,7 @@ Diagnosis huge_pages(const Json& environment, const Situation& situation) {
   if (chosen(*setting) != "never") {
     return good("transparent huge pages", chosen(*setting));
   }
-  return {"transparent huge pages", Health::spoils, "never",
+  return {"transparent huge pages", judged(situation), "never",
           "a large arena costs a page fault per 4 KiB, and more TLB misses",
           command_to_write("madvise", "/sys/kernel/mm/transparent_hugepage/enabled", situation)};
 }
@@ -172,9 +183,14 @@ Diagnosis quota(const Json& environment, const Situation& situation) {
   if (*found >= cpus && situation.throttled_fraction.value_or(0) == 0) {
     return good("CPU quota", fmt::format("{:g} CPUs, {:g} allowed", *found, cpus));
   }
-  return {"CPU quota", Health::spoils, fmt::format("{:g} CPUs for {:g} allowed ones", *found, cpus),
-          "threads stop in the middle of a step, all at once",
-          "raise cpu.max of the cgroup (docker: --cpus), or use fewer --threads"};
+  const double throttled = situation.throttled_fraction.value_or(0);
+  const bool is_whole = *found >= 1 && *found == std::floor(*found);  // threads follow it
+  return {
+      "CPU quota", is_whole && throttled == 0 ? Health::outside : Health::spoils,
+      fmt::format("{:g} CPUs for {:g} allowed ones", *found, cpus),
+      "threads stop in the middle of a step, all at once",
+      "raise cpu.max of the cgroup (docker: --cpus), or use fewer --threads; by default there are "
+      "as many as the quota has CPUs"};
 }
 
 Diagnosis free_memory(const Json& environment) {
@@ -193,21 +209,20 @@ Diagnosis free_memory(const Json& environment) {
           "end what holds it (ps aux --sort=-rss | head), or raise the cgroup's limit"};
 }
 
-Diagnosis load(const Json& environment) {
-  constexpr double kMostLoad = 0.5;
-  const auto averages = text_of(environment, "system", "load_average");
-  double last_minute = 0;
-  if (!averages ||
-      std::from_chars(averages->data(), averages->data() + averages->size(), last_minute).ec !=
-          std::errc()) {
-    return untold("load", "the kernel does not tell");
+// What others use now. The load average of a minute would hold the run that has just ended against
+// the machine.
+Diagnosis load(const Situation& situation) {
+  constexpr double kMostCpus = 0.2;
+  if (!situation.others_cpus) {
+    return untold("load", "/proc/stat does not tell of these CPUs");
   }
-  if (last_minute <= kMostLoad) {
-    return good("load", fmt::format("{:g} in the last minute", last_minute));
+  const std::string found =
+      fmt::format("other programs use {:.2g} CPUs", std::max(0.0, *situation.others_cpus));
+  if (*situation.others_cpus <= kMostCpus) {
+    return good("load", found);
   }
-  return {"load", Health::spoils, fmt::format("{:g} in the last minute", last_minute),
-          "other programs take CPU time, caches and memory bandwidth",
-          "end what runs (top), and wait a minute"};
+  return {"load", Health::spoils, found,
+          "other programs take CPU time, caches and memory bandwidth", "end what runs (top)"};
 }
 
 Diagnosis steal(const Situation& situation) {
@@ -251,10 +266,35 @@ std::string to_string(Health health) {
       return "good";
     case Health::spoils:
       return "spoils";
+    case Health::outside:
+      return "outside";
     case Health::unknown:
       return "unknown";
   }
   return "";
+}
+
+std::optional<std::string> busy_machine(const Situation& situation) {
+  std::string busy;
+  for (const Diagnosis& finding : {load(situation), waiting(situation), steal(situation)}) {
+    if (finding.health == Health::spoils) {
+      busy += fmt::format("{}{}{}", busy.empty() ? "" : "; ",
+                          finding.subject == "load" ? "" : finding.subject + " ", finding.found);
+    }
+  }
+  return busy.empty() ? std::nullopt : std::optional(busy);
+}
+
+std::optional<std::string> busy_machine() {
+  constexpr double kWatchedSeconds = 0.5;
+  return busy_machine(observe_situation(kWatchedSeconds));
+}
+
+std::string busy_warning(const std::string& busy) {
+  return fmt::format(
+      "this machine is busy ({}): times measured now are longer than on a quiet one, and vary; "
+      "voxmark doctor tells more",
+      busy);
 }
 
 std::vector<Diagnosis> diagnose(const Json& environment, const Situation& situation) {
@@ -267,7 +307,7 @@ std::vector<Diagnosis> diagnose(const Json& environment, const Situation& situat
           numa(environment),
           quota(environment, situation),
           free_memory(environment),
-          load(environment),
+          load(situation),
           steal(situation),
           waiting(situation)};
 }
@@ -275,12 +315,14 @@ std::vector<Diagnosis> diagnose(const Json& environment, const Situation& situat
 Situation observe_situation(double seconds) {
   ReadingsProbe probe;
   probe.start();
+  const std::optional<double> others_before = others_seconds();
   const auto start = std::chrono::steady_clock::now();
   double passed = 0;
   while (passed < seconds) {
     passed = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
   }
   const Json readings = probe.stop();
+  const std::optional<double> others_after = others_seconds();
   const auto fraction = [&](const char* name) {
     return readings.contains(name) ? std::optional(readings.at(name).get<double>() / passed)
                                    : std::nullopt;
@@ -292,6 +334,8 @@ Situation observe_situation(double seconds) {
           fraction("steal_seconds"),
           fraction("throttled_seconds"),
           fraction("run_delay_seconds"),
+          others_before && others_after ? std::optional((*others_after - *others_before) / passed)
+                                        : std::nullopt,
           geteuid() == 0,
           is_read_only};
 }

@@ -33,7 +33,7 @@ Json quiet_server() {
             {"cpu_quota", nullptr}}}};
 }
 
-Situation undisturbed() { return {"", 0.0, 0.0, 0.001}; }
+Situation undisturbed() { return {"", 0.0, 0.0, 0.001, 0.01}; }
 
 std::vector<std::string> spoilt(const Json& environment, const Situation& situation) {
   std::vector<std::string> subjects;
@@ -60,7 +60,6 @@ TEST(Doctor, NamesEachThingThatSpoilsAMeasurement) {
       {"transparent huge pages", Json::json_pointer("/memory/transparent_hugepages")},
       {"free memory", Json::json_pointer("/memory/available_bytes")},
       {"perf_event_paranoid", Json::json_pointer("/system/perf_event_paranoid")},
-      {"load", Json::json_pointer("/system/load_average")},
       {"CPU quota", Json::json_pointer("/system/cpu_quota")}};
   const std::map<std::string, Json> values = {{"governor", "powersave"},
                                               {"turbo", "0"},
@@ -69,7 +68,6 @@ TEST(Doctor, NamesEachThingThatSpoilsAMeasurement) {
                                               {"transparent huge pages", "always madvise [never]"},
                                               {"free memory", 100},
                                               {"perf_event_paranoid", "2"},
-                                              {"load", "7.5 0.1 0.2 1/300 4242"},
                                               {"CPU quota", 1.5}};
   for (const auto& [subject, place] : wrong) {
     Json environment = quiet_server();
@@ -77,8 +75,11 @@ TEST(Doctor, NamesEachThingThatSpoilsAMeasurement) {
     EXPECT_EQ(spoilt(environment, undisturbed()), std::vector<std::string>{subject});
   }
   Situation situation = undisturbed();
-  situation.missing_counters = "no PMU";
+  situation.missing_counters = "perf_event_paranoid is 3";
   EXPECT_EQ(spoilt(quiet_server(), situation), std::vector<std::string>{"hardware counters"});
+  situation = undisturbed();
+  situation.others_cpus = 1.5;
+  EXPECT_EQ(spoilt(quiet_server(), situation), std::vector<std::string>{"load"});
   situation = undisturbed();
   situation.steal_fraction = 0.2;
   EXPECT_EQ(spoilt(quiet_server(), situation), std::vector<std::string>{"steal"});
@@ -167,7 +168,55 @@ TEST(Doctor, WhatTheMachineDoesNotTellIsNoFault) {
   Json environment = quiet_server();
   environment["cpu"]["governor"] = nullptr;
   environment["cpu"].erase("no_turbo");
-  EXPECT_TRUE(spoilt(environment, {"", std::nullopt, std::nullopt, std::nullopt}).empty());
+  EXPECT_TRUE(spoilt(environment, Situation{}).empty());
+}
+
+TEST(Doctor, TheLoadOfARunThatHasEndedIsNoNews) {
+  Json environment = quiet_server();
+  environment["system"]["load_average"] = "13.49 9.1 4.2 1/300 4242";
+  EXPECT_TRUE(spoilt(environment, undisturbed()).empty());
+}
+
+// Exit code 1 for ever would tell a script nothing.
+TEST(Doctor, WhatNothingInHereCanMendIsToldAndNotJudged) {
+  const auto outside = [](const Json& environment, const Situation& situation) {
+    std::vector<std::string> subjects;
+    EXPECT_TRUE(spoilt(environment, situation).empty());
+    for (const Diagnosis& finding : diagnose(environment, situation)) {
+      if (finding.health == Health::outside) {
+        EXPECT_FALSE(finding.effect.empty() || finding.remedy.empty()) << finding.subject;
+        subjects.push_back(finding.subject);
+      }
+    }
+    return subjects;
+  };
+  Situation guest = undisturbed();
+  guest.missing_counters = "this machine has no PMU";
+  EXPECT_EQ(outside(quiet_server(), guest), std::vector<std::string>{"hardware counters"});
+  Json environment = quiet_server();
+  environment["cpu"]["governor"] = "powersave";
+  environment["memory"]["transparent_hugepages"] = "always madvise [never]";
+  Situation container = undisturbed();
+  container.is_kernel_read_only = true;
+  EXPECT_EQ(outside(environment, container),
+            (std::vector<std::string>{"governor", "transparent huge pages"}));
+  environment = quiet_server();
+  environment["system"]["cpu_quota"] = 2;
+  EXPECT_EQ(outside(environment, undisturbed()), std::vector<std::string>{"CPU quota"})
+      << "threads follow a whole number of CPUs";
+  Situation throttled = undisturbed();
+  throttled.throttled_fraction = 0.1;
+  EXPECT_EQ(spoilt(environment, throttled), std::vector<std::string>{"CPU quota"});
+}
+
+TEST(Doctor, SaysWhetherAMachineIsBusy) {
+  EXPECT_FALSE(busy_machine(undisturbed()));
+  EXPECT_FALSE(busy_machine(Situation{})) << "what is not known is no load";
+  Situation situation = undisturbed();
+  situation.others_cpus = 1.5;
+  situation.run_delay_fraction = 0.72;
+  EXPECT_EQ(*busy_machine(situation),
+            "other programs use 1.5 CPUs; waiting for a CPU 72.0% of the time");
 }
 
 TEST(Doctor, AnswersHereWhateverThisMachineIs) {

@@ -27,6 +27,8 @@
 namespace voxmark {
 namespace {
 
+constexpr const char* kUntoldByCgroup = "this control group does not tell";
+
 // A group of facts; what could not be had is null, and the reason stands beside.
 class Section {
  public:
@@ -61,7 +63,7 @@ class Section {
   void add_cgroup_file(const std::string& name, const std::string& path,
                        const std::string& other_path) {
     if (path.empty() && other_path.empty()) {
-      add_missing(name, "this control group does not tell");
+      add_missing(name, kUntoldByCgroup);
     } else {
       add_file(name, path.empty() ? other_path : path);
     }
@@ -78,6 +80,13 @@ class Section {
   Json facts_ = Json::object();
   Json reasons_ = Json::object();
 };
+
+std::optional<std::string> first_line(const std::string& path) {
+  std::ifstream file(path);
+  std::string line;
+  std::getline(file, line);
+  return file.is_open() ? std::optional(line) : std::nullopt;
+}
 
 std::string trimmed(const std::string& text) {
   const std::size_t begin = text.find_first_not_of(" \t");
@@ -214,21 +223,30 @@ std::optional<std::string> malloc_mmap_threshold() {
   return all.substr(begin + kTunable.size(), all.find(':', begin) - begin - kTunable.size());
 }
 
+// As the kernel writes it; null where it is no limit: "max" in version 2, 2^63 less a page in
+// version 1.
+void add_cgroup_limit(Section& section, const std::string& root) {
+  constexpr const char* kName = "cgroup_limit";
+  const std::string newer = cgroup_file("memory", "memory.max", root);
+  const std::string path =
+      newer.empty() ? cgroup_file("memory", "memory.limit_in_bytes", root) : newer;
+  const std::optional<std::string> text = path.empty() ? std::nullopt : first_line(path);
+  if (!text || text->empty()) {
+    section.add_missing(kName, kUntoldByCgroup);
+  } else if (!memory_limit_bytes(*text)) {
+    section.add_missing(kName, "no limit");
+  } else {
+    section.add(kName, *text);
+  }
+}
+
 Json memory_section(const std::string& root) {
   Section section;
-  std::ifstream file(root + "/proc/meminfo");
-  std::optional<std::int64_t> total;
-  std::string name;
-  std::int64_t kibibytes = 0;
-  if (file >> name >> kibibytes && name == "MemTotal:") {
-    total = kibibytes * 1024;
-  }
-  section.add("total_bytes", total, "cannot read /proc/meminfo");
+  section.add("total_bytes", total_memory_bytes(root), "no MemTotal in /proc/meminfo");
   const MemoryRoom room = memory_room(root);
   section.add("available_bytes", room.bytes);
   section.add("available_source", room.source);
-  section.add_cgroup_file("cgroup_limit", cgroup_file("memory", "memory.max", root),
-                          cgroup_file("memory", "memory.limit_in_bytes", root));
+  add_cgroup_limit(section, root);
   section.add("malloc_mmap_threshold", malloc_mmap_threshold(),
               "glibc's own: 128 KiB at first, then as large as the largest block freed");
   section.add("page_bytes", static_cast<std::int64_t>(sysconf(_SC_PAGESIZE)));
@@ -247,6 +265,13 @@ Json memory_section(const std::string& root) {
   return std::move(section).json();
 }
 
+// The CPU's own word, which every hypervisor sets: /proc/cpuinfo need not list flags.
+bool is_virtual_machine() {
+  constexpr unsigned kHypervisorBit = 1U << 31U;
+  unsigned eax = 0, ebx = 0, ecx = 0, edx = 0;
+  return __get_cpuid(1, &eax, &ebx, &ecx, &edx) != 0 && (ecx & kHypervisorBit) != 0;
+}
+
 // CPUID leaf 0x40000000: twelve letters, "KVMKVMKVM" or "Microsoft Hv".
 std::optional<std::string> hypervisor_name() {
   constexpr unsigned kHypervisorLeaf = 0x40000000;
@@ -262,37 +287,6 @@ std::optional<std::string> hypervisor_name() {
   return name.empty() ? std::nullopt : std::optional(trimmed(name));
 }
 
-std::optional<std::string> first_line(const std::string& path) {
-  std::ifstream file(path);
-  std::string line;
-  std::getline(file, line);
-  return file.is_open() ? std::optional(line) : std::nullopt;
-}
-
-// CPUs that the cgroup and those around it grant, as "1.5"; nothing where none sets a limit.
-std::optional<double> cpu_quota(const std::string& root) {
-  std::optional<double> least;
-  const auto add = [&least](double quota, double period) {
-    if (quota > 0 && period > 0) {  // version 1 has -1 for none
-      least = std::min(least.value_or(quota / period), quota / period);
-    }
-  };
-  double quota = 0, period = 0;
-  for (const std::string& file : cgroup_files("cpu", "cpu.max", root)) {
-    if (std::ifstream(file) >> quota >> period) {  // "max 100000" is no number
-      add(quota, period);
-    }
-  }
-  constexpr std::string_view kQuota = "cpu.cfs_quota_us";
-  for (const std::string& file : cgroup_files("cpu", std::string(kQuota), root)) {
-    const std::string folder = file.substr(0, file.size() - kQuota.size());
-    if (std::ifstream(file) >> quota && std::ifstream(folder + "cpu.cfs_period_us") >> period) {
-      add(quota, period);
-    }
-  }
-  return least;
-}
-
 Json system_section(const std::string& root) {
   Section section;
   utsname names = {};
@@ -301,8 +295,7 @@ Json system_section(const std::string& root) {
   section.add("kernel", std::string(names.sysname) + " " + names.release);
   section.add("kernel_version", names.version);
   section.add("machine", names.machine);
-  const bool virtual_machine =
-      (" " + cpuinfo(root, "flags").value_or("") + " ").find(" hypervisor ") != std::string::npos;
+  const bool virtual_machine = is_virtual_machine();
   section.add("virtual_machine", virtual_machine);
   section.add("hypervisor", virtual_machine ? hypervisor_name() : std::nullopt,
               virtual_machine ? "it does not tell its name" : "not a virtual machine");
@@ -364,40 +357,6 @@ Json kernel_identity() {
           {"cpu", cpuinfo("", "model name").value_or("")},
           {"cpu_flags", cpuinfo("", "flags").value_or("")},
           {"variables", performance_variables()}};
-}
-
-Json environment_changes(const Json& before, const Json& after) {
-  const std::set<std::string> moving = {"cpu.mhz", "memory.available_bytes",
-                                        "memory.available_source", "system.load_average"};
-  Json changes = Json::array();
-  std::set<std::string> sections;
-  for (const Json* environment : {&before, &after}) {
-    for (const auto& section : environment->items()) {
-      sections.insert(section.key());
-    }
-  }
-  const auto compare = [&](const std::string& fact, const Json& old_value, const Json& new_value) {
-    if (old_value != new_value && !moving.contains(fact)) {
-      changes.push_back({{"fact", fact}, {"before", old_value}, {"after", new_value}});
-    }
-  };
-  for (const std::string& section : sections) {
-    const Json old_section = before.value(section, Json());
-    const Json new_section = after.value(section, Json());
-    if (!old_section.is_object() || !new_section.is_object()) {
-      compare(section, old_section, new_section);
-      continue;
-    }
-    for (const auto& fact : old_section.items()) {
-      compare(section + "." + fact.key(), fact.value(), new_section.value(fact.key(), Json()));
-    }
-    for (const auto& fact : new_section.items()) {
-      if (!old_section.contains(fact.key())) {
-        compare(section + "." + fact.key(), Json(), fact.value());
-      }
-    }
-  }
-  return changes;
 }
 
 Json probe_environment(const std::string& root) {

@@ -11,10 +11,6 @@ namespace voxmark {
 // Sections cpu, memory, system, variables, build, libraries. `root` stands before /proc and /sys.
 Json probe_environment(const std::string& root = "");
 
-// What differs between two of them and is no figure that moves by itself (free memory, load):
-// [{"fact": "cpu.governor", "before": ..., "after": ...}]. A measurement in between is in doubt.
-Json environment_changes(const Json& before, const Json& after);
-
 // The variables that change how OpenMP, oneDNN or malloc behave, and no others: no secrets.
 Json performance_variables();
 

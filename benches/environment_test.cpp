@@ -6,6 +6,7 @@
 #include <filesystem>
 #include <fstream>
 
+#include "benches/doctor.h"
 #include "benches/readings.h"
 #include "benches/testing/temporary_folder.h"
 
@@ -30,6 +31,64 @@ TEST(Environment, EveryNullHasItsReason) {
   EXPECT_GE(environment.at("cpu").at("allowed").get<int>(), 1);
   EXPECT_GT(environment.at("memory").at("total_bytes").get<std::int64_t>(), 0);
   EXPECT_FALSE(environment.at("build").at("compiler").get<std::string>().empty());
+}
+
+// Of a machine of paper: every file that is read, with every text that has been seen in its place.
+TEST(Environment, IsToldWhateverTheKernelsFilesHold) {
+  const std::vector<std::string> files = {
+      "/proc/cpuinfo",
+      "/proc/meminfo",
+      "/proc/self/cgroup",
+      "/proc/loadavg",
+      "/proc/sys/vm/overcommit_memory",
+      "/proc/sys/vm/swappiness",
+      "/proc/sys/kernel/numa_balancing",
+      "/proc/sys/kernel/perf_event_paranoid",
+      "/sys/devices/system/cpu/cpu0/topology/physical_package_id",
+      "/sys/devices/system/cpu/cpu0/topology/core_id",
+      "/sys/devices/system/cpu/cpu0/cache/index0/size",
+      "/sys/devices/system/cpu/cpu0/cpufreq/scaling_governor",
+      "/sys/devices/system/cpu/smt/control",
+      "/sys/devices/system/cpu/isolated",
+      "/sys/devices/system/cpu/vulnerabilities/meltdown",
+      "/sys/devices/system/cpu/cpufreq/boost",
+      "/sys/devices/system/node/node0/meminfo",
+      "/sys/kernel/mm/transparent_hugepage/enabled",
+      "/sys/class/dmi/id/product_name",
+      "/sys/firmware/dmi/entries/17-0/raw",
+      "/sys/fs/cgroup/memory.max",
+      "/sys/fs/cgroup/cpu.max",
+      "/sys/fs/cgroup/cpuset.cpus.effective"};
+  const std::string binary("\xff\xfe\0\x01", 4);
+  for (const std::string& text :
+       {std::string(), std::string("\n"), std::string("-1\n"), std::string("9223372036854775808\n"),
+        std::string("0::/\n"), binary, std::string(1 << 16, 'x')}) {
+    const TemporaryFolder root;
+    for (const std::string& file : files) {
+      std::filesystem::create_directories(std::filesystem::path(root.path() + file).parent_path());
+      std::ofstream(root.path() + file, std::ios::binary) << text;
+    }
+    const Json environment = parse_json(dump_json(probe_environment(root.path())), "environment");
+    for (const char* section : {"cpu", "memory", "system"}) {
+      for (const auto& fact : environment.at(section).items()) {
+        EXPECT_TRUE(!fact.value().is_null() ||
+                    environment.at(section).at("reasons").contains(fact.key()))
+            << section << "." << fact.key();
+      }
+    }
+    EXPECT_TRUE(environment.at("memory").at("cgroup_limit").is_null());
+    EXPECT_FALSE(diagnose(environment, Situation{}).empty());
+  }
+}
+
+TEST(Environment, OfNoFilesAtAllHasItsReasons) {
+  const TemporaryFolder root;
+  const Json environment = probe_environment(root.path());
+  EXPECT_EQ(environment.at("cpu").at("reasons").at("flags"), "not in /proc/cpuinfo");
+  EXPECT_EQ(environment.at("memory").at("reasons").at("total_bytes"),
+            "no MemTotal in /proc/meminfo");
+  EXPECT_GT(environment.at("memory").at("available_bytes").get<std::int64_t>(), 0);
+  EXPECT_FALSE(diagnose(environment, Situation{}).empty());
 }
 
 TEST(Environment, ListsLibrariesByTheirContent) {
@@ -100,26 +159,6 @@ TEST(Environment, IsNotThatOfTheMachineThatHwlocIsTold) {
   unsetenv("HWLOC_SYNTHETIC");
   EXPECT_TRUE(environment.at("cpu").at("topology").is_null());
   EXPECT_EQ(environment.at("variables").at("HWLOC_SYNTHETIC"), "pack:2 core:4 pu:2");
-}
-
-TEST(Environment, ChangesAreFlaggedUnlessTheyMoveByThemselves) {
-  const Json before = {{"cpu", {{"governor", "performance"}, {"online", 2}}},
-                       {"memory", {{"available_bytes", 5}}},
-                       {"libraries", {1}}};
-  Json after = before;
-  EXPECT_TRUE(environment_changes(before, after).empty());
-  after["memory"]["available_bytes"] = 6;
-  EXPECT_TRUE(environment_changes(before, after).empty());
-  after["cpu"]["governor"] = "powersave";
-  after["cpu"].erase("online");
-  after["cpu"]["boost"] = "0";
-  const Json changes = environment_changes(before, after);
-  ASSERT_EQ(changes.size(), 3U);
-  EXPECT_EQ(changes[0],
-            Json({{"fact", "cpu.governor"}, {"before", "performance"}, {"after", "powersave"}}));
-  EXPECT_EQ(changes[1].at("fact"), "cpu.online");
-  EXPECT_TRUE(changes[1].at("after").is_null());
-  EXPECT_EQ(changes[2].at("fact"), "cpu.boost");
 }
 
 TEST(Readings, AreDifferences) {

@@ -58,6 +58,12 @@ std::optional<std::string> canary_taint(double before, double after, double fast
              : std::nullopt;
 }
 
+double lost_seconds(const Json& readings, int threads) {
+  // The quota stops all threads at once.
+  return readings.value("run_delay_seconds", 0.0) + readings.value("steal_seconds", 0.0) +
+         threads * readings.value("throttled_seconds", 0.0);
+}
+
 std::vector<std::string> taints(const Json& readings, double step_seconds, int threads) {
   std::vector<std::string> found;
   const double all_seconds = step_seconds * threads;

@@ -23,6 +23,9 @@ constexpr double kOthersResolutionSeconds = 0.05;  // it charges whole ticks to 
 // benches/readings.h tells them.
 std::vector<std::string> taints(const Json& readings, double step_seconds, int threads);
 
+// CPU seconds that others took from a step's threads, as far as its readings tell.
+double lost_seconds(const Json& readings, int threads);
+
 // Of one step, or of several together: ticks that none of short steps shows add up.
 std::optional<std::string> steal_taint(double steal_seconds, double step_seconds, int threads);
 

@@ -17,6 +17,34 @@
 namespace voxmark {
 namespace {
 
+TEST(Taints, WhatOthersTookAddsUp) {
+  EXPECT_DOUBLE_EQ(lost_seconds(Json::object(), 2), 0);
+  EXPECT_DOUBLE_EQ(lost_seconds({{"run_delay_seconds", 0.5}, {"steal_seconds", 0.25}}, 2), 0.75);
+  EXPECT_DOUBLE_EQ(lost_seconds({{"throttled_seconds", 0.5}}, 2), 1.0) << "of both threads";
+}
+
+TEST(CpuQuota, IsTheLeastOfAllGroups) {
+  const TemporaryFolder root;
+  const auto write = [&root](const std::string& path, const std::string& text) {
+    std::filesystem::create_directories(std::filesystem::path(root.path() + path).parent_path());
+    std::ofstream(root.path() + path) << text;
+  };
+  write("/proc/self/cgroup", "0::/outer/job\n");
+  EXPECT_FALSE(cpu_quota(root.path()));
+  write("/sys/fs/cgroup/outer/job/cpu.max", "max 100000\n");
+  EXPECT_FALSE(cpu_quota(root.path()));
+  write("/sys/fs/cgroup/outer/job/cpu.max", "400000 100000\n");
+  write("/sys/fs/cgroup/outer/cpu.max", "150000 100000\n");
+  EXPECT_DOUBLE_EQ(cpu_quota(root.path()).value(), 1.5);
+  write("/proc/self/cgroup", "3:cpu,cpuacct:/job\n");
+  EXPECT_FALSE(cpu_quota(root.path()));
+  write("/sys/fs/cgroup/cpu/job/cpu.cfs_quota_us", "-1\n");
+  write("/sys/fs/cgroup/cpu/job/cpu.cfs_period_us", "100000\n");
+  EXPECT_FALSE(cpu_quota(root.path()));
+  write("/sys/fs/cgroup/cpu/job/cpu.cfs_quota_us", "50000\n");
+  EXPECT_DOUBLE_EQ(cpu_quota(root.path()).value(), 0.5);
+}
+
 TEST(Readings, UnderstandTheKernelsFiles) {
   EXPECT_DOUBLE_EQ(
       *steal_seconds("cpu  65527 6817 12363 55725 1721 0 180 118 0 0\ncpu0 1 2\n", 100), 1.18);

@@ -159,7 +159,8 @@ void add_triad(Json& limits, int threads) {
 }  // namespace
 
 std::int64_t last_level_cache_bytes(int threads, const std::string& cpus) {
-  std::int64_t bytes = 0;  // of the largest
+  constexpr std::int64_t kMostKibibytes = std::int64_t{1} << 32;  // 4 TiB is no cache
+  std::int64_t bytes = 0;                                         // of the largest
   std::set<std::string> caches;
   for (int cpu = 0; std::filesystem::exists(fmt::format("{}/cpu{}", cpus, cpu)); ++cpu) {
     std::string sharing;  // the CPUs that share this one's last cache; "" where there is none
@@ -169,7 +170,9 @@ std::int64_t last_level_cache_bytes(int threads, const std::string& cpus) {
       if (!(std::ifstream(cache + "/size") >> kibibytes)) {
         break;
       }
-      bytes = std::max(bytes, kibibytes << 10);
+      if (kibibytes > 0 && kibibytes < kMostKibibytes) {
+        bytes = std::max(bytes, kibibytes << 10);
+      }
       std::getline(std::ifstream(cache + "/shared_cpu_list"), sharing);
     }
     caches.insert(sharing);

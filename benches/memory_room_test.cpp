@@ -67,7 +67,52 @@ TEST_F(MemoryRoomTest, AVersion1LimitBindsAndItsUnlimitedDoesNot) {
   EXPECT_EQ(room().bytes, 8 * kGibibyte);
 }
 
-TEST_F(MemoryRoomTest, IsAnErrorWhereNothingIsKnown) { EXPECT_THROW(room(), Error); }
+// As WSL 1, OpenVZ and kernels before 3.14 tell.
+TEST_F(MemoryRoomTest, IsEstimatedFromWhatIsFreeAndCachedWithoutMemAvailable) {
+  write("/proc/meminfo",
+        "MemTotal: 1000 kB\nMemFree: 200 kB\nBuffers: 10 kB\nCached: 100 kB\nShmem: 30 kB\n"
+        "SReclaimable: 20 kB\n");
+  EXPECT_EQ(room().bytes, 300 * 1024);
+  EXPECT_EQ(room().source, "estimated: MemFree and caches, no MemAvailable");
+  write("/proc/meminfo", "MemTotal: 1000 kB\nMemFree: 200 kB\n");
+  EXPECT_EQ(room().bytes, 200 * 1024);
+}
+
+TEST_F(MemoryRoomTest, IsAskedOfTheSystemWhereTheFileTellsNothing) {
+  const auto check = [this](const std::string& what) {
+    EXPECT_GT(room().bytes, 0) << what;
+    EXPECT_EQ(room().source, "estimated: sysinfo(2), no /proc/meminfo") << what;
+  };
+  check("no file");
+  for (const char* text : {"", "\n", "MemAvailable\n", "MemAvailable: kB\n",
+                           "MemAvailable: -5 kB\n", "MemAvailable: 9223372036854775808 kB\n",
+                           "MemAvailable: 9223372036854775807 kB\n", "MemFree: \xff\xfe kB\n"}) {
+    write("/proc/meminfo", text);
+    check(text);
+    EXPECT_FALSE(total_memory_bytes(root_.path())) << text;
+  }
+}
+
+TEST_F(MemoryRoomTest, IsNeverMoreThanThereIsInAll) {
+  write("/proc/meminfo", "MemTotal: 1000 kB\nMemAvailable: 5000 kB\n");
+  EXPECT_EQ(room().bytes, 1000 * 1024);
+}
+
+TEST_F(MemoryRoomTest, TakesALimitOfTwoToThePowerOf63ForNone) {
+  for (const char* none : {"9223372036854771712", "9223372036854775807", "18446744073709551615",
+                           "max", "", "-1", "much"}) {
+    EXPECT_FALSE(memory_limit_bytes(none)) << none;
+  }
+  EXPECT_EQ(memory_limit_bytes("1073741824\n"), kGibibyte);
+}
+
+TEST_F(MemoryRoomTest, BelowALimitWhoseUseIsNotKnownIsTheLimit) {
+  write_available(8 * kGibibyte);
+  write("/proc/self/cgroup", "0::/job\n");
+  write("/sys/fs/cgroup/job/memory.max", std::to_string(kGibibyte));
+  EXPECT_EQ(room().bytes, kGibibyte);
+  EXPECT_EQ(room().source, "cgroup limit");
+}
 
 }  // namespace
 }  // namespace voxmark

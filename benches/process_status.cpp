@@ -13,11 +13,13 @@ std::optional<std::int64_t> status_bytes(const std::string& status, const std::s
     if (line.rfind(name + ":", 0) != 0 || !line.ends_with(" kB")) {
       continue;
     }
-    const std::size_t digits = line.find_first_of("0123456789");
+    constexpr std::int64_t kMost = std::int64_t{1} << 52;  // 4 EiB: more is no memory
+    const std::size_t digits = line.find_first_not_of(" \t", name.size() + 1);
     std::int64_t kibibytes = 0;
     if (digits == std::string::npos ||
         std::from_chars(line.data() + digits, line.data() + line.size(), kibibytes).ec !=
-            std::errc()) {
+            std::errc() ||
+        kibibytes < 0 || kibibytes > kMost) {
       return std::nullopt;
     }
     return kibibytes * 1024;

@@ -1,14 +1,9 @@
 #include "benches/runner.h"
 
-#include <sys/resource.h>
-#include <unistd.h>
-
 #include <algorithm>
 #include <chrono>
 #include <csignal>
-#include <fstream>
 #include <set>
-#include <sstream>
 #include <utility>
 
 #include "backends/registry.h"
@@ -17,7 +12,7 @@
 #include "benches/case_record.h"
 #include "benches/interference.h"
 #include "benches/interrupt.h"
-#include "benches/process_cpus.h"
+#include "benches/others.h"
 #include "benches/roofline.h"
 #include "benches/stages_json.h"
 #include "benches/suite.h"
@@ -44,6 +39,9 @@ double spent_seconds(const Report& report) {
   return seconds;
 }
 
+// After so many processes that stayed disturbed, none is run again until one is not disturbed.
+constexpr int kConstantLoad = 2;
+
 // A step this many times slower than predicted may be one still; silence beyond it is a hang.
 constexpr double kHangFactor = 10;
 
@@ -57,23 +55,6 @@ double median_step_seconds(const Exchange& timed) {
   const auto middle = seconds.begin() + static_cast<std::ptrdiff_t>(seconds.size() / 2);
   std::nth_element(seconds.begin(), middle, seconds.end());
   return *middle;
-}
-
-double usage_seconds(int whose) {
-  rusage usage = {};
-  getrusage(whose, &usage);
-  return static_cast<double>(usage.ru_utime.tv_sec + usage.ru_stime.tv_sec) +
-         1e-6 * static_cast<double>(usage.ru_utime.tv_usec + usage.ru_stime.tv_usec);
-}
-
-// So far, CPU seconds on our CPUs that neither we nor children that have ended used.
-std::optional<double> others_seconds() {
-  std::ostringstream stat;
-  stat << std::ifstream("/proc/stat").rdbuf();
-  const auto cpus = process_cpus();
-  const auto all = cpus ? busy_seconds(stat.str(), sysconf(_SC_CLK_TCK), *cpus) : std::nullopt;
-  return all ? std::optional(*all - usage_seconds(RUSAGE_SELF) - usage_seconds(RUSAGE_CHILDREN))
-             : std::nullopt;
 }
 
 // From the records alone, so that a resumed run ends as one that never stopped.
@@ -139,6 +120,9 @@ Record Runner::measure(const CaseSpec& spec) {
   record.reproduce += options_.reproduce_flags;
   if (is_external(spec)) {
     record.details["program"] = programs_.facts(child_command(options_.child, spec));
+  }
+  if (const auto& quota = options_.cpu_quota; quota && spec.threads > *quota) {
+    record.details["beyond_cpu_quota"] = {{"threads", spec.threads}, {"cpus", *quota}};
   }
   measure(spec, record);
   explain_gaps(record);
@@ -276,8 +260,10 @@ struct Runner::Attempt {
   std::set<std::string> reasons;
 
   bool is_tainted() const { return voxmark::is_tainted(tainted_steps, steps) || whole_process; }
-  std::pair<bool, std::size_t> disturbance() const { return {is_tainted(), tainted_steps}; }
+  // Less is better: a process that is not tainted, then the one of which less was taken away.
+  std::pair<bool, double> disturbance() const { return {is_tainted(), lost_fraction}; }
   bool whole_process = false;  // a reason that is no single step's
+  double lost_fraction = 0;    // of its time, by all that is seen
 
   void taint_whole(std::optional<std::string> reason) {
     if (reason) {
@@ -289,6 +275,7 @@ struct Runner::Attempt {
   Json json(Json discarded) const {
     Json json = {{"tainted", is_tainted()},
                  {"tainted_steps", tainted_steps},
+                 {"lost_fraction", lost_fraction},
                  {"reasons", reasons},
                  {"canary_seconds", canary_seconds}};
     if (!discarded.empty()) {
@@ -324,9 +311,11 @@ Runner::Attempt Runner::attempt(const CaseSpec& spec) {
   result.taint_whole(canary_taint(canary_before, canary_after, *best_canary_seconds_));
   // Our own children read at each step what their threads waited; a program of others does not.
   if (is_external(spec) && others_before && others_after) {
-    result.taint_whole(others_taint(*others_after - *others_before, elapsed, spec.threads));
+    const double others = *others_after - *others_before;
+    result.taint_whole(others_taint(others, elapsed, spec.threads));
+    result.lost_fraction += std::max(0.0, others) / (elapsed * spec.threads);
   }
-  double steal = 0, seconds = 0;
+  double steal = 0, seconds = 0, lost = 0;
   for (const StepMessage& step : result.timed.steps) {
     if (step.warmup) {
       continue;
@@ -336,9 +325,12 @@ Runner::Attempt Runner::attempt(const CaseSpec& spec) {
     result.tainted_steps += found.empty() ? 0U : 1U;
     result.reasons.insert(found.begin(), found.end());
     steal += step.readings.value("steal_seconds", 0.0);
+    lost += lost_seconds(step.readings, spec.threads);
     seconds += step.step_seconds;
   }
   result.taint_whole(steal_taint(steal, seconds, spec.threads));
+  result.lost_fraction += result.canary_seconds / *best_canary_seconds_ - 1;
+  result.lost_fraction += seconds > 0 ? lost / (seconds * spec.threads) : 0;
   return result;
 }
 
@@ -346,13 +338,16 @@ void Runner::time(const CaseSpec& spec, Record& record) {
   observer_.timing(spec, prediction_.steps_seconds(spec));
   Attempt best = attempt(spec);
   Json discarded = Json::array();
-  for (int i = 0; i < options_.taint_repeats && best.is_tainted() && !best.timed.fault; ++i) {
+  const bool is_constant = stayed_disturbed_ >= kConstantLoad;  // what ran on will go on
+  const int repeats = is_constant ? 0 : options_.taint_repeats;
+  for (int i = 0; i < repeats && best.is_tainted() && !best.timed.fault; ++i) {
     Attempt next = attempt(spec);
     if (next.timed.fault || next.disturbance() < best.disturbance()) {
       std::swap(next, best);
     }
     discarded.push_back(next.summary());
   }
+  stayed_disturbed_ = best.is_tainted() ? stayed_disturbed_ + 1 : 0;
   const Exchange& timed = best.timed;
   keep_measurement(spec, timed, record);
   if (options_.child.binding) {  // what was asked for; probes tell what came of it
@@ -360,6 +355,10 @@ void Runner::time(const CaseSpec& spec, Record& record) {
         openmp_places(cpus_of_threads(*options_.child.binding, spec.threads));
   }
   record.details["interference"] = best.json(std::move(discarded));
+  if (is_constant && best.is_tainted() && options_.taint_repeats > 0) {
+    record.details["interference"]["not_repeated"] = fmt::format(
+        "the {} processes before it stayed disturbed, however often they were run", kConstantLoad);
+  }
   if (timed.fault) {
     end_record(record, *timed.fault, timed.reason, timed.bad_input);
     return;

@@ -11,6 +11,7 @@
 
 #include "base/error.h"
 #include "benches/case_files.h"
+#include "benches/cgroup.h"
 #include "benches/cross_check.h"
 #include "benches/exchange.h"
 #include "benches/memory_room.h"
@@ -48,7 +49,10 @@ struct RunnerOptions {
   // journal has of earlier sessions is not counted.
   std::optional<double> run_budget_seconds;
   std::function<MemoryRoom()> room = [] { return memory_room(); };
-  int taint_repeats = 0;        // how often a process that was disturbed is run again, at most
+  std::optional<double> cpu_quota = voxmark::cpu_quota();  // a case with more threads is marked
+  // How often a process that was disturbed is run again, at most: the least disturbed try counts.
+  // Under constant load, where processes before it stayed disturbed, not at all.
+  int taint_repeats = 0;
   std::string reproduce_flags;  // behind each record's command: " --bind cores", or ""
   Json machine_limits;  // by number of threads, as `voxmark limits` tells them; null: not measured
 };
@@ -96,6 +100,7 @@ class Runner {
   double spent_seconds_ = 0;               // of the run budget
   std::map<std::string, Exchange> plans_;  // by case: repeats need no second plan
   std::optional<double> best_canary_seconds_;
+  int stayed_disturbed_ = 0;  // processes, the last ones, that every try found disturbed
 };
 
 }  // namespace voxmark

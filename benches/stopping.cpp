@@ -4,6 +4,7 @@
 #include <cmath>
 #include <map>
 
+#include "results/deciding.h"
 #include "results/summary.h"
 
 namespace voxmark {
@@ -66,7 +67,7 @@ std::vector<CaseSpec> next_processes(const StoppingRule& rule, const std::vector
     return {};
   }
   struct Measured {
-    std::vector<double> seconds;
+    std::vector<const Record*> records;
     bool all_ok = true;
     int next_process = 0;
   };
@@ -75,11 +76,8 @@ std::vector<CaseSpec> next_processes(const StoppingRule& rule, const std::vector
     const CaseSpec spec = case_from_json(record.spec, "case");
     Measured& own = measured[key_of_any_process(spec)];
     own.next_process = std::max(own.next_process, spec.process + 1);
-    const auto seconds = median_seconds(record);
-    own.all_ok = own.all_ok && seconds.has_value();
-    if (seconds) {
-      own.seconds.push_back(*seconds);
-    }
+    own.all_ok = own.all_ok && median_seconds(record).has_value();
+    own.records.push_back(&record);
   }
   std::vector<CaseSpec> next;
   for (const CaseSpec& spec : cases) {
@@ -88,7 +86,11 @@ std::vector<CaseSpec> next_processes(const StoppingRule& rule, const std::vector
         found->second.next_process >= rule.max_processes) {
       continue;  // what fails once is not tried fifty times
     }
-    const auto precision = relative_precision(found->second.seconds);
+    std::vector<double> seconds;
+    for (const Record* record : deciding(found->second.records).records) {
+      seconds.push_back(median_seconds(*record).value());
+    }
+    const auto precision = relative_precision(seconds);
     if (!rule.precision_target || !precision || *precision > *rule.precision_target) {
       next.push_back(spec);
       next.back().process = found->second.next_process;

@@ -32,8 +32,9 @@ std::optional<MedianInterval> median_interval(std::vector<double> values);
 std::optional<double> relative_precision(const std::vector<double>& values);
 
 // The cases, one more process each, that the rule wants after `records`, whatever the time:
-// measured ones whose forward and backward seconds are not yet known to the target, or where there
-// is none, all of them. `cases` tells which there are.
+// measured ones whose forward and backward seconds, of the processes that decide
+// (results/deciding.h), are not yet known to the target, or where there is none, all of them.
+// `cases` tells which there are.
 std::vector<CaseSpec> next_processes(const StoppingRule& rule, const std::vector<CaseSpec>& cases,
                                      std::span<const Record> records);
 

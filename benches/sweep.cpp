@@ -17,7 +17,9 @@
 #include "base/overwrite.h"
 #include "benches/build_info.h"
 #include "benches/child_process.h"
+#include "benches/doctor.h"
 #include "benches/environment.h"
+#include "benches/environment_changes.h"
 #include "benches/interleave.h"
 #include "benches/other_build.h"
 #include "benches/redact.h"
@@ -324,9 +326,7 @@ Clock::time_point budget_end(const StoppingRule& rule) {
 // What `run` says of them; the report has them in full.
 void warn_of_changes(const Json& changes, RunObserver& observer) {
   for (const Json& change : changes) {
-    observer.warn(fmt::format("{} changed while cases ran: {} before, {} after",
-                              change.at("fact").get<std::string>(), dump_json(change.at("before")),
-                              dump_json(change.at("after"))));
+    observer.warn("changed while cases ran: " + change_text(change));
   }
 }
 
@@ -432,6 +432,10 @@ SweepResult run_sweep(const SweepOptions& options, RunObserver& observer) {
   check_out(options.out, options.resume);
   Json identity = kernel_identity();
   ReportHeader header = header_of(options);
+  if (const auto busy = busy_machine()) {
+    observer.warn(busy_warning(*busy));
+    header.details["busy_at_start"] = *busy;
+  }
   header.details[kIdentity] = run_identity(identity, options.runner.child, options.cases);
   const bool is_comparison = !options.against.empty() || !options.against_backend.empty();
   header.details[kIdentity]["--against or --against-backend"] = is_comparison;

@@ -1,5 +1,6 @@
 #include "benches/thread_placement.h"
 
+#include <charconv>
 #include <filesystem>
 #include <fstream>
 #include <optional>
@@ -59,7 +60,11 @@ Json thread_placement(const std::string& task_folder) {
   std::set<int> threads;
   std::error_code failure;
   for (const auto& entry : std::filesystem::directory_iterator(task_folder, failure)) {
-    threads.insert(std::stoi(entry.path().filename()));
+    const std::string name = entry.path().filename();
+    int thread = 0;
+    if (std::from_chars(name.data(), name.data() + name.size(), thread).ec == std::errc()) {
+      threads.insert(thread);
+    }
   }
   Json placement = Json::array();
   for (const int thread : threads) {

@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "results/case_table.h"
+#include "results/deciding.h"
 
 namespace voxmark {
 namespace {
@@ -31,13 +32,6 @@ std::optional<double> sample_seconds(const SampleRecord& sample, const std::stri
   }
   return (clock == "system" ? 0.0 : user.get<double>()) +
          (clock == "user" ? 0.0 : system.get<double>());
-}
-
-int disturbed(const MeasuredCase& own) {
-  return static_cast<int>(std::ranges::count_if(own.measured(), [](const Record* record) {
-    const Json& seen = record->details.value("interference", Json::object());
-    return seen.is_object() && seen.value("tainted", false);
-  }));
 }
 
 // oneDNN's plain loops and its detour over a matrix multiplication: where an instruction set has no
@@ -141,12 +135,14 @@ std::string why_not(const std::vector<MeasuredCase>& cases, const std::string& b
 
 std::optional<Spread> seconds_of(std::span<const Record* const> processes, const std::string& clock,
                                  const std::string& span) {
+  std::vector<const Record*> measured(processes.begin(), processes.end());
+  std::erase_if(measured, [](const Record* own) { return own->outcome != Outcome::ok; });
   std::vector<double> medians;
-  for (const Record* record : processes) {
+  for (const Record* record : deciding(measured).records) {
     std::vector<double> seconds;
     for (const SampleRecord& sample : record->samples) {
       const auto value = sample_seconds(sample, clock, span);
-      if (!sample.warmup && value && record->outcome == Outcome::ok) {
+      if (!sample.warmup && value) {
         seconds.push_back(*value);
       }
     }
@@ -167,16 +163,17 @@ std::optional<Ratio> ratio_of(const MeasuredCase& baseline, const MeasuredCase& 
   Ratio ratio;
   ratio.times = {slow->median / fast->median, slow->minimum / fast->maximum,
                  slow->maximum / fast->minimum};
-  ratio.processes =
-      static_cast<int>(std::min(baseline.measured().size(), contender.measured().size()));
-  const int slow_disturbed = disturbed(baseline), fast_disturbed = disturbed(contender);
-  ratio.undisturbed = std::min(static_cast<int>(baseline.measured().size()) - slow_disturbed,
-                               static_cast<int>(contender.measured().size()) - fast_disturbed);
-  ratio.disturbed = slow_disturbed + fast_disturbed;
+  const Deciding before = deciding(baseline.measured()), after = deciding(contender.measured());
+  ratio.processes = static_cast<int>(std::min(before.records.size(), after.records.size()));
+  ratio.undisturbed =
+      std::min(before.measured - before.disturbed, after.measured - after.disturbed);
+  ratio.disturbed = before.disturbed + after.disturbed;
   if (ratio.disturbed > 0) {
+    const int left_out = before.left_out + after.left_out;
     add_remark(ratio.remarks,
-               fmt::format("something else ran beside {} of {} processes", ratio.disturbed,
-                           baseline.measured().size() + contender.measured().size()));
+               fmt::format("something else ran beside {} of {} processes{}", ratio.disturbed,
+                           before.measured + after.measured,
+                           left_out == 0 ? "" : fmt::format(", and {} are left out", left_out)));
   }
   add_remark(ratio.remarks, slow_kernels(baseline));
   add_remark(ratio.remarks, slow_kernels(contender));

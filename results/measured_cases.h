@@ -57,16 +57,16 @@ std::vector<MeasuredCase> of_backend(std::vector<MeasuredCase> cases, const std:
 std::string why_not(const std::vector<MeasuredCase>& cases, const std::string& backend,
                     const std::string& isa = "");
 
-// CPU or wall seconds of a case over its processes' medians. clock "wall", "cpu" (user and system),
-// "user" or "system"; span "forward_backward" (wall alone) or "step". Nothing where no process
-// published such times.
+// CPU or wall seconds of a case over the medians of its processes that decide (results/deciding.h).
+// clock "wall", "cpu" (user and system), "user" or "system"; span "forward_backward" (wall alone)
+// or "step". Nothing where no process published such times.
 std::optional<Spread> seconds_of(std::span<const Record* const> processes, const std::string& clock,
                                  const std::string& span);
 
 // How many times as fast the second of two cases is.
 struct Ratio {
   Interval times;       // of the medians, and the range that the processes of both allow
-  int processes = 0;    // the fewer of the two cases'
+  int processes = 0;    // the fewer of the two cases' that decide (results/deciding.h)
   int undisturbed = 0;  // the same of those in which nothing else ran
   int disturbed = 0;    // processes of both in which something else ran
   std::string remarks;  // what a reader has to know of either: disturbed, slow kernels; or ""

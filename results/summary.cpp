@@ -8,6 +8,7 @@
 #include <string_view>
 
 #include "base/number_text.h"
+#include "results/deciding.h"
 
 namespace voxmark {
 namespace {
@@ -123,6 +124,20 @@ std::string memory_limit_note(std::span<const Record* const> records) {
              : fmt::format("took {}, the memory limit is {}", bytes_text(taken), bytes_text(limit));
 }
 
+// "beyond_cpu_quota" of the details: more threads than the CPUs that a control group grants.
+std::string cpu_quota_note(std::span<const Record* const> records) {
+  for (const Record* record : records) {
+    const Json beyond = record->details.value("beyond_cpu_quota", Json::object());
+    const Json cpus = beyond.is_object() ? beyond.value("cpus", Json()) : Json();
+    const Json threads = beyond.is_object() ? beyond.value("threads", Json()) : Json();
+    if (cpus.is_number() && threads.is_number_integer()) {
+      return fmt::format("{} threads under a CPU quota of {:.3g}: all of them stop at times",
+                         threads.get<std::int64_t>(), cpus.get<double>());
+    }
+  }
+  return "";
+}
+
 CaseSummary summarise_case(std::span<const Record* const> records) {
   CaseSummary summary;
   summary.spec = without_process(records.front()->spec);
@@ -138,10 +153,7 @@ CaseSummary summarise_case(std::span<const Record* const> records) {
       summary.peak_bytes = std::max(summary.peak_bytes.value_or(0), *record->memory.peak_bytes);
     }
     if (!publishes_times(summary.outcome) || !publishes_times(record->outcome)) continue;
-    const auto steps = measured(*record, &StepTimes::step_seconds).size();
-    if (steps == 0) continue;
-    summary.steps += static_cast<int>(steps);
-    timed.push_back(record);
+    if (!measured(*record, &StepTimes::step_seconds).empty()) timed.push_back(record);
   }
   if (!publishes_times(summary.outcome)) return summary;
 
@@ -149,6 +161,8 @@ CaseSummary summarise_case(std::span<const Record* const> records) {
     append_note(summary.note, "no step was measured after the warm-up");
     return summary;
   }
+  const Deciding processes = deciding(timed);
+  timed = processes.records;
   const Record& first = *timed.front();
   if (first.outcome == Outcome::overhead) append_note(summary.note, harness_note(timed));
   if (first.verification && !first.verification->verified) {
@@ -168,7 +182,18 @@ CaseSummary summarise_case(std::span<const Record* const> records) {
   if (const std::string note = memory_limit_note(timed); !note.empty()) {
     append_note(summary.note, note);
   }
+  if (const std::string note = disturbed_note(processes); !note.empty()) {
+    append_note(summary.note, note);
+  }
+  if (const std::string note = cpu_quota_note(timed); !note.empty()) {
+    append_note(summary.note, note);
+  }
+  for (const Record* record : timed) {
+    summary.steps += static_cast<int>(measured(*record, &StepTimes::step_seconds).size());
+  }
   summary.processes = static_cast<int>(timed.size());
+  summary.disturbed = processes.disturbed;
+  summary.left_out = processes.left_out;
   summary.step_seconds = spread_over(timed, &StepTimes::step_seconds);
   summary.forward_backward_seconds = spread_over(timed, &StepTimes::forward_backward_seconds);
   summary.forward_backward_seconds_per_image =

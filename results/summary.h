@@ -29,8 +29,10 @@ struct CaseSummary {
   Json spec = Json::object();         // without "process"
   Outcome outcome = Outcome::failed;  // ok when a process is and none got wrong numbers
   std::string note;                   // reasons: why there is no figure, or what did not go well
-  int processes = 0;                  // measured
+  int processes = 0;                  // measured, and not left out
   int steps = 0;                      // measured in all of them, without warm-up
+  int disturbed = 0;                  // processes measured beside something else that ran
+  int left_out = 0;                   // of them, those that do not count: results/deciding.h
 
   // Of the processes' medians, or of the steps when processes == 1.
   std::optional<Spread> forward_backward_seconds;
@@ -47,6 +49,7 @@ struct CaseSummary {
 
 // In the order in which the cases first appear. A case with a process whose numbers were wrong
 // (invalid, diverged) has no times; one with a process that ended otherwise keeps the others'.
+// Times are those of the processes that decide (results/deciding.h); memory is that of all.
 std::vector<CaseSummary> summarise(std::span<const Record> records);
 
 // How many times faster than the baseline forward and backward are: the ratio of the medians as

@@ -94,6 +94,13 @@ TEST(Summary, PublishesNoTimeOfACaseWithWrongNumbers) {
   }
 }
 
+TEST(Summary, MarksMoreThreadsThanAQuotaHasCpus) {
+  Record record = example_record("naive", 0);
+  record.details["beyond_cpu_quota"] = {{"threads", 2}, {"cpus", 1.5}};
+  EXPECT_EQ(only_case({record}).note,
+            "2 threads under a CPU quota of 1.5: all of them stop at times");
+}
+
 TEST(Summary, SaysWhyThereIsNoFigure) {
   EXPECT_EQ(only_case({example_failure("eigen", 0, Outcome::skipped, "not built")}).note,
             "skipped: not built");

@@ -35,6 +35,23 @@ std::string why_not(const CaseSummary* own, const std::string& backend) {
   return backend + " is " + (own->note.empty() ? std::string(to_string(own->outcome)) : own->note);
 }
 
+// What comes before a conclusion from cases whose times disturbed processes decide; else "".
+std::string busy_words(const std::vector<const CaseSummary*>& cases) {
+  int disturbed = 0, processes = 0;
+  for (const CaseSummary* own : cases) {
+    if (own != nullptr && own->left_out == 0) {
+      disturbed += own->disturbed;
+      processes += own->processes;
+    }
+  }
+  return disturbed == 0
+             ? ""
+             : fmt::format(
+                   "Not to be relied on, since this machine was busy ({} of {} processes "
+                   "were disturbed; voxmark doctor tells by what): ",
+                   disturbed, processes);
+}
+
 // A word for the shell, quoted where it must be.
 std::string shell_word(const std::string& text) {
   const std::string_view plain =
@@ -64,7 +81,8 @@ std::string speed_up_sentence(std::span<const CaseSummary> cases) {
     const CaseSummary* fastest = find_case(cases, kFastest);
     const auto most = fastest != nullptr ? speed_up(*baseline, *fastest) : std::nullopt;
     return fmt::format(
-        "Forward and backward, {} is {} as fast as {} at {} and batch {}{}; {}.", kPaperContender,
+        "{}Forward and backward, {} is {} as fast as {} at {} and batch {}{}; {}.",
+        busy_words({baseline, contender, fastest}), kPaperContender,
         speed_up_text(*baseline, *contender, *ratio), kPaperBaseline, image_text(contender->spec),
         contender->spec.at("batch").get<std::int64_t>(),
         most ? fmt::format(" ({}: {})", kFastest, speed_up_text(*baseline, *fastest, *most)) : "",

@@ -41,9 +41,13 @@ ExitCode doctor(bool json) {
     }
     fmt::print("{}", render_text(table));
     for (const Diagnosis& finding : findings) {
-      if (finding.health == Health::spoils) {
+      if (finding.health == Health::spoils || finding.health == Health::outside) {
         fmt::print("\n{}: {}\n  {}\n", finding.subject, finding.effect, finding.remedy);
       }
+    }
+    if (std::ranges::any_of(
+            findings, [](const Diagnosis& finding) { return finding.health == Health::outside; })) {
+      fmt::print("\noutside: nothing in here can mend it, so that it does not count\n");
     }
   }
   return spoilt ? ExitCode::answer_is_no : ExitCode::done;
@@ -56,7 +60,7 @@ void add_doctor(CLI::App& app, Action& action) {
   CLI::App* command = app.add_subcommand(
       "doctor",
       "Lists what on this machine spoils a measurement, with the command that mends each.\n"
-      "Exit code 1 when something does. Example: voxmark doctor");
+      "Exit code 1 when something does that can be mended from here. Example: voxmark doctor");
   command->add_flag("--json", *json, "as JSON");
   command->callback([&action, json] { action = [json] { return doctor(*json); }; });
 }

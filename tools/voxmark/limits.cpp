@@ -5,6 +5,7 @@
 #include <memory>
 
 #include "base/tell.h"
+#include "benches/doctor.h"
 #include "benches/machine_limits.h"
 #include "benches/suite.h"
 #include "results/table.h"
@@ -45,6 +46,9 @@ ExitCode limits(const Options& options) {
   Json all = Json::array();
   const std::vector<int> counts = thread_counts(options.threads);
   std::ranges::for_each(counts, check_threads);
+  if (const auto busy = busy_machine()) {
+    tell(stderr, "Warning: {}\n", busy_warning(*busy));
+  }
   for (const int threads : counts) {
     all.push_back(machine_limits(threads));
   }

@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <memory>
+#include <span>
 
 #include "base/error.h"
 #include "benches/environment.h"
@@ -14,6 +15,7 @@
 #include "benches/progress.h"
 #include "benches/suite.h"
 #include "benches/sweep.h"
+#include "results/deciding.h"
 #include "results/summary.h"
 #include "tools/voxmark/run_on.h"
 #include "tools/voxmark/subcommand.h"
@@ -61,14 +63,24 @@ std::vector<CaseSpec> noise_cases(const Options& options) {
   return cases;
 }
 
-// Step seconds of every process of that seed that was measured.
-std::vector<std::vector<double>> seconds_of(const Report& report, std::uint64_t seed) {
-  std::vector<std::vector<double>> processes;
+// Those of that seed that were measured.
+std::vector<const Record*> measured(const Report& report, std::uint64_t seed) {
+  std::vector<const Record*> records;
   for (const Record& record : report.records) {
+    if (publishes_times(record.outcome) && record.spec.at("seed") == seed) {
+      records.push_back(&record);
+    }
+  }
+  return records;
+}
+
+// Step seconds of each process.
+std::vector<std::vector<double>> seconds_of(std::span<const Record* const> records) {
+  std::vector<std::vector<double>> processes;
+  for (const Record* record : records) {
     std::vector<double> seconds;
-    for (const SampleRecord& sample : record.samples) {
-      if (!sample.warmup && sample.times && publishes_times(record.outcome) &&
-          record.spec.at("seed") == seed) {
+    for (const SampleRecord& sample : record->samples) {
+      if (!sample.warmup && sample.times) {
         seconds.push_back(sample.times->forward_backward_seconds);
       }
     }
@@ -86,13 +98,6 @@ double median_of_medians(const std::vector<std::vector<double>>& processes) {
     medians.push_back(spread_of(steps).median);
   }
   return spread_of(std::move(medians)).median;
-}
-
-std::int64_t tainted(const Report& report) {
-  return std::ranges::count_if(report.records, [](const Record& record) {
-    return record.details.contains("interference") &&
-           record.details.at("interference").at("tainted") == true;
-  });
 }
 
 Json effects(double between_processes) {
@@ -117,8 +122,9 @@ void print_text(const Json& answer) {
              percent(answer.at("noise_floor")));
   fmt::print("another seed changes the time by {}{}\n", percent(answer.at("seed_effect")),
              answer.at("seed_effect_within_noise") == true ? ", which is within the noise" : "");
-  fmt::print("{} of {} processes were disturbed\n", answer.at("tainted_processes").get<int>(),
-             answer.at("all_processes").get<int>());
+  fmt::print("{} of {} processes were disturbed, {} of them left out\n",
+             answer.at("tainted_processes").get<int>(), answer.at("all_processes").get<int>(),
+             answer.at("left_out_processes").get<int>());
   fmt::print("least slowdown found with 95% power, by processes per side:\n");
   for (const auto& item : answer.at("minimum_detectable_effect").items()) {
     fmt::print(
@@ -151,8 +157,10 @@ ExitCode noise(const Options& options) {
   Progress progress(stderr, cases.size());
   const SweepResult result = run_sweep(sweep, progress);
 
-  const auto own = seconds_of(result.report, 1);
-  const auto other = seconds_of(result.report, 2);
+  const Deciding first = deciding(measured(result.report, 1));
+  const Deciding second = deciding(measured(result.report, 2));
+  const auto own = seconds_of(first.records);
+  const auto other = seconds_of(second.records);
   if (own.size() < kLeastProcesses || other.empty()) {
     if (result.code == ExitCode::done) {
       throw_internal("noise: {} processes were measured, too few", own.size());
@@ -169,7 +177,8 @@ ExitCode noise(const Options& options) {
                        {"noise_floor", figures.noise_floor},
                        {"seed_effect", seed_effect},
                        {"seed_effect_within_noise", seed_effect <= figures.noise_floor},
-                       {"tainted_processes", tainted(result.report)},
+                       {"tainted_processes", first.disturbed + second.disturbed},
+                       {"left_out_processes", first.left_out + second.left_out},
                        {"all_processes", result.report.records.size()},
                        {"minimum_detectable_effect", effects(figures.between_processes)}};
   if (options.json) {

@@ -4,6 +4,7 @@
 #include <memory>
 #include <optional>
 #include <set>
+#include <span>
 #include <string>
 
 #include "backends/registry.h"
@@ -222,6 +223,18 @@ void print_other_side(const Options& options, const SweepResult& result,
        is_build ? "" : " --ignore backend");
 }
 
+// "; 3 processes were disturbed, 2 of them left out", or "".
+std::string disturbed_text(std::span<const CaseSummary> cases) {
+  int disturbed = 0, left_out = 0;
+  for (const CaseSummary& own : cases) {
+    disturbed += own.disturbed;
+    left_out += own.left_out;
+  }
+  return disturbed == 0 ? ""
+                        : fmt::format("; {} {} disturbed, {} of them left out", disturbed,
+                                      disturbed == 1 ? "process was" : "processes were", left_out);
+}
+
 ExitCode run(const Options& options) {
   const Suite suite = suite_of(options);
   check_max_repeats(options, suite);
@@ -293,14 +306,16 @@ ExitCode run(const Options& options) {
   const SweepResult result = run_sweep(sweep, progress);
 
   const std::vector<Record> records = in_listed_order(result.report.records, cases);
-  fmt::print("{}", render_text(case_table(summarise(records), baseline)));
+  const std::vector<CaseSummary> summaries = summarise(records);
+  fmt::print("{}", render_text(case_table(summaries, baseline)));
   if (wants_stages(options)) {
     fmt::print("\n{}", render_profiles(step_profiles(records)));
   }
   if (!other.empty()) {
     print_other_side(options, result, cases, baseline);
   }
-  tell(stderr, "{} records of {} in {}\n", result.report.records.size(), cases.size(), options.out);
+  tell(stderr, "{} records of {} in {}{}\n", result.report.records.size(), cases.size(),
+       options.out, disturbed_text(summaries));
   return result.code;
 }
 

@@ -53,9 +53,13 @@ class Appendix {
   Table table_{{{"", Align::left}, {"", Align::left}}, {}};
 };
 
-// The ISA's letters that decide which kernels run, out of a hundred flags.
-std::string vector_isa(const Json& environment) {
-  const std::string flags = " " + environment.at("cpu").value("flags", std::string()) + " ";
+// The ISA's letters that decide which kernels run, out of a hundred flags. `told`: the flags, or
+// why they are not known.
+std::string vector_isa(const Json& environment, const std::string& told) {
+  if (!environment.at("cpu").at("flags").is_string()) {
+    return told;
+  }
+  const std::string flags = " " + told + " ";
   std::string found;
   for (const char* name : {"avx2", "fma", "avx_vnni", "avx512f", "avx512_vnni", "avx512_bf16",
                            "avx512_fp16", "amx_tile", "amx_bf16"}) {
@@ -113,7 +117,7 @@ std::string appendix(const Json& environment, const Json& program) {
                                            table.text("cpu", "model") + ", " +
                                            table.text("cpu", "stepping"));
   table.fact("microcode", "cpu", "microcode");
-  table.row("vector instructions", vector_isa(environment));
+  table.row("vector instructions", vector_isa(environment, table.text("cpu", "flags")));
   add_topology(environment, table);
   table.fact("SMT (hyper-threading)", "cpu", "smt");
   table.fact("no_turbo", "cpu", "no_turbo");

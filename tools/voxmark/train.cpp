@@ -17,6 +17,7 @@
 #include "base/number_text.h"
 #include "base/tell.h"
 #include "benches/build_info.h"
+#include "benches/doctor.h"
 #include "benches/environment.h"
 #include "benches/interrupt.h"
 #include "benches/process_status.h"
@@ -158,11 +159,13 @@ std::string room_text(bool fits, std::int64_t needed, std::int64_t there) {
 
 // Before anything of the run's size is allocated. False: it does not fit.
 bool print_estimate(const TrainingOptions& options, const SubjectParts& parts) {
+  const auto busy = busy_machine();
+  if (busy) tell(stderr, "warning: {}\n", busy_warning(*busy));
   const Estimate guess = estimate(options, parts);
   const std::int64_t needed = guess.memory.total();
-  tell(stderr, "estimated from a small step: {:.3g} s per step of {} image(s) of {}, {} in all\n",
-       guess.step_seconds, options.batch, to_string(options.image),
-       human_seconds(guess.total_seconds));
+  tell(stderr, "estimated from a small step{}: {:.3g} s per step of {} image(s) of {}, {} in all\n",
+       busy ? " on a busy machine" : "", guess.step_seconds, options.batch,
+       to_string(options.image), human_seconds(guess.total_seconds));
   tell(stderr, "memory: {} of {}: {}{}: {}\n", bytes_text(needed), bytes_text(options.memory_bytes),
        room_text(guess.fits, needed, options.memory_bytes),
        guess.tiled ? ", with predictions in tiles" : "", to_string(guess.memory));

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import statistics
 import xml.etree.ElementTree as ElementTree
 from pathlib import Path
 from typing import Any
@@ -203,7 +204,7 @@ def disturb(records: list[dict[str, Any]]) -> None:
 
 def test_a_noisy_run_is_inconclusive_whatever_its_figures(compare: Any) -> None:
     disturbed = factory.processes(SLOWER)
-    disturb(disturbed[:4])
+    disturb(disturbed[:6])
     code, result = compare(factory.report(factory.processes(BASE)), factory.report(disturbed))
     assert code == 4
     assert verdict(result, "step_seconds")["reason"] == "noisy: another program ran"
@@ -212,10 +213,25 @@ def test_a_noisy_run_is_inconclusive_whatever_its_figures(compare: Any) -> None:
     assert "without the files of the disturbed" in result["to_settle"][1]
 
 
-def test_a_few_disturbed_processes_leave_the_median_alone(compare: Any) -> None:
-    disturbed = factory.processes(SLOWER)
-    disturb(disturbed[:3])
-    assert compare(factory.report(factory.processes(BASE)), factory.report(disturbed))[0] == 1
+def test_disturbed_processes_are_left_out_and_counted(compare: Any) -> None:
+    """Five of 0.3 s beside three of 2.26 s are five of 0.3 s."""
+    disturbed = factory.processes([*SLOWER[:-3], 2.26, 2.26, 2.26])
+    disturb(disturbed[-3:])
+    code, result = compare(factory.report(factory.processes(BASE)), factory.report(disturbed))
+    assert code == 1
+    found = verdict(result, "step_seconds")
+    assert found["new_processes"] == len(SLOWER) - 3
+    assert found["new"] == pytest.approx(statistics.median(SLOWER[:-3]))
+    assert result["disturbed"][0].endswith("3 of 10 processes were disturbed and left out")
+    assert verdict(result, "peak_bytes")["new_processes"] == len(SLOWER), "memory is all's"
+
+
+def test_few_disturbed_processes_count_and_are_told(compare: Any) -> None:
+    disturbed = factory.processes(SLOWER[:4])
+    disturb(disturbed[:1])
+    _, result = compare(factory.report(factory.processes(BASE)), factory.report(disturbed))
+    assert verdict(result, "step_seconds")["new_processes"] == 4
+    assert result["disturbed"][0].endswith("1 of 4 processes were disturbed: another program ran")
 
 
 def test_counters_are_compared(compare: Any) -> None:

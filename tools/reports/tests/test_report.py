@@ -234,6 +234,17 @@ def test_disturbed_times_are_never_sure(tool: Tool, tmp_path: Path) -> None:
     assert "disturbed while it was timed: threads waited 40 to 49% of the time for a CPU" in text
 
 
+def test_processes_that_are_left_out_are_told(tool: Tool, tmp_path: Path) -> None:
+    records = sweep(count=10)
+    for record in [r for r in records if r["case"]["backend"] == "onednn"][:3]:
+        record["details"] = {"interference": {"tainted": True, "reasons": ["another program"]}}
+    path = factory.write(tmp_path / "a.json", factory.report(records))
+    assert tool("report", path, "-o", tmp_path / "a.html").returncode == 0
+    text = text_of(tmp_path / "a.html")
+    assert "3 of 10 processes were disturbed and left out" in text
+    assert "That is not settled" not in text
+
+
 def test_texts_that_differ_in_numbers_become_one() -> None:
     texts = ["took 0.5 s of 2", "other", "took 10 s of 2", "took 9 s of 2", "took 3"]
     assert merged(texts) == ["took 0.5 to 10 s of 2", "other", "took 3"]

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import orjson
 
+from voxmark_reports.deciding import Deciding, deciding, reasons, was_disturbed
 from voxmark_reports.text import clean, image_text, merged
 
 if TYPE_CHECKING:
@@ -153,10 +154,12 @@ class Case:
         return next((r[name] for r in self.records if r.get(name) is not None), None)
 
     def values(self, metric: str) -> list[float]:
-        """One value per measured process, in the order of the report; none where none was had."""
+        """One value per measured process, in the order of the report; none where none was had.
+        Of seconds those of the processes that decide: what else runs takes time, not memory."""
         if not self.has_figures:
             return []
-        found = (process_value(record, metric) for record in self.measured)
+        records = self.deciding.records if unit_of(metric) == "seconds" else self.measured
+        found = (process_value(record, metric) for record in records)
         return [value for value in found if value is not None]
 
     def median(self, metric: str) -> float | None:
@@ -176,24 +179,18 @@ class Case:
         counted = [counters(record) for record in self.measured]
         return list(dict.fromkeys(name for events in counted for name in events))
 
+    @property
+    def deciding(self) -> Deciding:
+        return deciding(self.measured)
+
     def tainted(self) -> list[str]:
         """What disturbed the processes whose times the run itself flagged."""
-        found: dict[str, None] = {}
-        for record in self.measured:
-            interference = record.get("details", {}).get("interference", {})
-            if interference.get("tainted"):
-                found.update(dict.fromkeys(map(clean, interference.get("reasons", []))))
-        return merged(found)
+        disturbed = (record for record in self.measured if was_disturbed(record))
+        return merged(dict.fromkeys(reason for own in disturbed for reason in reasons(own)))
 
     def noisy(self) -> str | None:
-        """Why the times of this case cannot be trusted. The median of its processes stands as long
-        as no more than a third of them were disturbed, the runner's own rule for steps.
-        """
-        flags = [
-            bool(record.get("details", {}).get("interference", {}).get("tainted"))
-            for record in self.measured
-        ]
-        if 3 * sum(flags) <= len(flags):
+        """Why the times of this case cannot be trusted."""
+        if not self.deciding.is_doubtful:
             return None
         return "; ".join(self.tainted()) or "the run was disturbed"
 

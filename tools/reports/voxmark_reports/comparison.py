@@ -69,6 +69,17 @@ class Comparison:
     ignored: list[str]  # what differs between paired cases, as it may
     options: Options
 
+    @property
+    def disturbed(self) -> list[str]:
+        """Per report and case how many processes were disturbed, and whether these count."""
+        labels = {row.case.key(): row.label for row in self.rows}
+        return [
+            f"{report.name}: {labels.get(case.key()) or case.label()}: {case.deciding.note}"
+            for report in (self.base, *self.news)
+            for case in cases_of(report)
+            if case.has_figures and case.deciding.note
+        ]
+
     def judgements(self) -> list[Judgement]:
         return [found for row in self.rows if row.decides for found in row.judgements]
 

@@ -264,6 +264,7 @@ def _sections(result: Comparison) -> list[tuple[str, list[str]]]:
         sections.append((f"Only in {report.name}", _shortened(labels)))
     sections.append((f"Left out, only in {result.base.name}", _shortened(result.dropped)))
     sections.append(("Without figures in the base", _shortened(result.unmeasured)))
+    sections.append(("Disturbed while they were timed", _shortened(result.disturbed)))
     return [(title, lines) for title, lines in sections if lines]
 
 
@@ -389,6 +390,7 @@ def as_json(result: Comparison) -> str:
         "left_out": result.dropped,
         "ignored": result.ignored,
         "without_figures": result.unmeasured,
+        "disturbed": result.disturbed,
         "rows": [
             {
                 "case": row.case.spec,

@@ -295,6 +295,8 @@ def warnings(reports: Sequence[Report]) -> list[str]:
                     found[f"{label}: {count} stages run as {kernel}, which is slow"] = None
             if noise := case.noisy():
                 found[f"{label}: disturbed while it was timed: {noise}"] = None
+            elif note := case.deciding.note:
+                found[f"{label}: {note}"] = None
     return list(found)
 
 

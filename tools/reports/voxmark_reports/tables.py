@@ -107,11 +107,11 @@ def results_table(
                 "report": report.name,
                 "case": case.label(shared),
                 "outcome": case.outcome,
-                "note": case.reason,
+                "note": "; ".join(filter(None, (case.reason, case.deciding.note))),
                 "planned_bytes": case.median("planned_bytes"),
                 "allocated_bytes": case.median("allocated_bytes"),
                 "peak_bytes": case.median("peak_bytes"),
-                "processes": len(case.measured),
+                "processes": len(case.deciding.records),
             }
             figure = by_case.get((report.name, case.key()))
             if figure:
