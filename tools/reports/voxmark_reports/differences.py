@@ -10,20 +10,15 @@ from typing import TYPE_CHECKING, Any
 
 import orjson
 
+from voxmark_reports import environment
 from voxmark_reports.cases import Case, number
 from voxmark_reports.text import clean, significant
 
 if TYPE_CHECKING:
     from voxmark_reports.reading import Report
 
-# What changes from minute to minute, or is measured anew each time, is no difference.
-_VOLATILE = (
-    "cpu.mhz",
-    "memory.available_bytes",
-    "system.load_average",
-    "limits.memory_bytes",
-    "limits.machine",
-)
+# What is measured anew each time is no difference, nor what moves by itself (environment.py).
+_VOLATILE = ("limits.memory_bytes", "limits.memory_source", "limits.machine")
 # Ranked by how much they usually decide about a training step's time. The rest follows by name.
 _RANKED = (
     "cpu.model_name",
@@ -87,7 +82,9 @@ def facts(report: Report) -> dict[str, Any]:
     flat: dict[str, Any] = {}
 
     def add(prefix: str, value: Any) -> None:
-        if isinstance(value, dict) and prefix != "cpu.vulnerabilities":
+        if prefix == "cpu.topology":
+            flat.update(environment.leaves(value, prefix))
+        elif isinstance(value, dict) and prefix != "cpu.vulnerabilities":
             for name, member in value.items():
                 if name not in ("reasons", "reason"):
                     add(f"{prefix}.{name}" if prefix else name, member)
@@ -171,15 +168,28 @@ def _blocking(name: str, reports: list[Report]) -> str | None:
     return "another precision of the kernels" if name in _FPMATH else None
 
 
+def _is_guest(known: dict[str, Any]) -> bool:
+    return known.get("system.virtual_machine") is True
+
+
+def _cannot_matter(name: str, known: list[dict[str, Any]]) -> bool:
+    """A guest's memory is as large as its host likes at the time."""
+    if name in _VOLATILE or environment.is_moving(name):
+        return True
+    hosts = {own.get("system.host") for own in known}
+    return environment.is_memory(name) and len(hosts) == 1 and all(map(_is_guest, known))
+
+
 def environment_differences(reports: list[Report], machines: bool = False) -> list[Difference]:
     """Of all reports at once, the most important first. Of `machines` also their measured peaks and
     bandwidth, which differ from run to run of one."""
     known = [facts(report) for report in reports]
     if machines:
         known = [own | measured_limits(report) for own, report in zip(known, reports, strict=True)]
-    names = sorted({name for own in known for name in own} - set(_VOLATILE), key=_rank)
     found = []
-    for name in names:
+    for name in sorted({name for own in known for name in own}, key=_rank):
+        if _cannot_matter(name, known):
+            continue
         values = [own.get(name) for own in known]
         if all(value == values[0] for value in values):
             continue
@@ -200,9 +210,10 @@ def machine_fingerprint(report: Report) -> str:
     identity = {name: known.get(name) for name in names}
     identity["isa"] = isa_flags(report) or known.get("cpu.isa")
     identity["caps"] = [known.get(name) for name in (*ISA_CAPS, *_FPMATH)]
-    total = known.get("memory.total_bytes")
-    is_count = number(total) and 0 <= total < 2**63
-    identity["memory_gib"] = round(total / 2**30) if is_count else 0
+    if not _is_guest(known):  # whose memory is as large as its host likes
+        total = known.get("memory.total_bytes")
+        is_count = number(total) and 0 <= total < 2**63
+        identity["memory_gib"] = round(total / 2**30) if is_count else 0
     text = orjson.dumps(identity, option=orjson.OPT_SORT_KEYS)
     return hashlib.sha256(text).hexdigest()[:16]
 

@@ -17,6 +17,7 @@ from voxmark_reports.cases import (
     shared_members,
     timed_samples,
 )
+from voxmark_reports.environment import recorded_change_texts
 from voxmark_reports.reading import Report
 from voxmark_reports.text import clean, image_text
 from voxmark_reports.verdicts import Judgement
@@ -280,7 +281,10 @@ def warnings(reports: Sequence[Report]) -> list[str]:
         for fault in report.contradictions:
             found[f"contradicts itself: {fault}"] = None
         for change in report.details.get("environment_changes") or []:
-            found[f"{name}changed while it ran: {differences.fact_text(change)}"] = None
+            for text in recorded_change_texts(change):
+                found[f"{name}changed while it ran: {text}"] = None
+        if busy := report.details.get("busy_at_start"):
+            found[f"{name}the machine was busy when the run began: {clean(busy)}"] = None
         cases = [] if report.op_level else cases_of(report)
         shared = shared_members(cases)
         for case in cases:
