@@ -68,6 +68,8 @@ class RunnerTest : public testing::Test {
     options.runner.child.binding = binding_;
     options.runner.child.patience_seconds = patience_seconds_;
     options.runner.case_budget_seconds = case_budget_seconds_;
+    options.runner.taint_repeats = taint_repeats_;
+    options.runner.cpu_quota = cpu_quota_;
     if (room_) {
       options.runner.room = room_;
     }
@@ -88,8 +90,44 @@ class RunnerTest : public testing::Test {
   double patience_seconds_ = 120;
   std::function<MemoryRoom()> room_;  // the machine's own where empty
   std::optional<double> case_budget_seconds_;
+  std::optional<double> cpu_quota_;
+  int taint_repeats_ = 0;
   ExitCode code_ = ExitCode::done;
 };
+
+TEST_F(RunnerTest, MarksMoreThreadsThanTheCpuQuotaHas) {
+  cpu_quota_ = 0.5;
+  const SweepResult result = run({small_case("null")});
+  EXPECT_EQ(result.report.records.at(0).details.at("beyond_cpu_quota"),
+            Json({{"threads", 1}, {"cpus", 0.5}}));
+  cpu_quota_ = 1;
+  EXPECT_FALSE(run({small_case("null")}).report.records.at(0).details.contains("beyond_cpu_quota"));
+}
+
+// Of two disturbed tries the one that waited less, though more of its steps did.
+TEST_F(RunnerTest, TheLeastDisturbedTryCountsAndConstantLoadStopsTheTries) {
+  environment_ = {"VOXMARK_TEST_TRIES=" + folder_.path() + "/tries"};
+  taint_repeats_ = 1;
+  std::vector<CaseSpec> cases;
+  for (int process = 0; process < 4; ++process) {
+    cases.push_back(faulty("waits-longer-each-time"));
+    cases.back().process = process;
+  }
+  const std::vector<Record> records = run(cases).report.records;
+  ASSERT_EQ(records.size(), 4U);
+  const Json first = records[0].details.at("interference");
+  EXPECT_EQ(first.at("tainted"), true);
+  EXPECT_EQ(first.at("tainted_steps"), 2) << "the first try, of which less was taken away";
+  ASSERT_EQ(first.at("discarded").size(), 1U);
+  EXPECT_GT(first.at("discarded").at(0).at("lost_fraction").get<double>(),
+            first.at("lost_fraction").get<double>());
+  EXPECT_TRUE(records[1].details.at("interference").contains("discarded"));
+  for (const std::size_t later : {2U, 3U}) {
+    const Json interference = records[later].details.at("interference");
+    EXPECT_FALSE(interference.contains("discarded")) << later;
+    EXPECT_TRUE(interference.contains("not_repeated")) << later;
+  }
+}
 
 TEST_F(RunnerTest, MeasuresAVerifiedCase) {
   const Record record = run_one(small_case("naive"));
