@@ -63,8 +63,9 @@ StepMessage step(bool warmup, double loss) {
   return message;
 }
 
-// Of a step of 10 ms in the first process half of it, on every step; in later ones ten times more,
-// but not in the first timed step. The file that VOXMARK_TEST_TRIES names counts the processes.
+// Of a step of 10 ms in the first process half of it, on every step; in later ones a hundred times
+// more, but not in the first timed step. The file that VOXMARK_TEST_TRIES names counts the
+// processes.
 double waited_seconds(bool is_first_timed) {
   static const bool is_first_process = [] {
     const std::string path = std::getenv("VOXMARK_TEST_TRIES");
@@ -72,7 +73,7 @@ double waited_seconds(bool is_first_timed) {
     std::ofstream(path) << "tried\n";
     return is_new;
   }();
-  return is_first_process ? 0.005 : is_first_timed ? 0.0 : 0.05;
+  return is_first_process ? 0.005 : is_first_timed ? 0.0 : 0.5;
 }
 
 void all_steps(const CaseSpec& spec, const std::string& fault, double loss) {
