@@ -51,6 +51,10 @@ std::vector<std::string> cgroup_files(const std::string& controller, const std::
   if (const auto path = cgroup_path(text.str(), "")) {
     add_up_to(mount, *path == "/" ? "" : *path);
   }
+  if (files.empty()) {  // of a container, whose /proc/self/cgroup tells nothing
+    add_up_to(mount + "/" + controller, "");
+    add_up_to(mount, "");
+  }
   return files;
 }
 

@@ -91,9 +91,10 @@ std::optional<std::int64_t> left_up_to_mount(const CgroupFiles& files, const std
 std::optional<std::int64_t> cgroup_left(const std::string& root) {
   const std::optional<std::string> text = read_text(root + "/proc/self/cgroup");
   for (const bool version1 : {true, false}) {
-    const auto path = text ? cgroup_path(*text, version1 ? "memory" : "") : std::nullopt;
-    if (path && path->starts_with('/')) {
-      const auto left = left_up_to_mount(version1 ? kVersion1 : kVersion2, root, *path);
+    // Where it is not told, of a container: the mount's own.
+    const std::string path = cgroup_path(text.value_or(""), version1 ? "memory" : "").value_or("/");
+    if (path.starts_with('/')) {
+      const auto left = left_up_to_mount(version1 ? kVersion1 : kVersion2, root, path);
       if (left) {
         return left;
       }

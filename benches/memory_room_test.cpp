@@ -93,6 +93,15 @@ TEST_F(MemoryRoomTest, IsAskedOfTheSystemWhereTheFileTellsNothing) {
   }
 }
 
+TEST_F(MemoryRoomTest, OfAContainerThatDoesNotTellItsGroupIsItsMounts) {
+  write_available(8 * kGibibyte);
+  write("/sys/fs/cgroup/memory.max", std::to_string(kGibibyte));
+  for (const char* text : {"", "garbage\n"}) {
+    write("/proc/self/cgroup", text);
+    EXPECT_EQ(room().bytes, kGibibyte) << text;
+  }
+}
+
 TEST_F(MemoryRoomTest, IsNeverMoreThanThereIsInAll) {
   write("/proc/meminfo", "MemTotal: 1000 kB\nMemAvailable: 5000 kB\n");
   EXPECT_EQ(room().bytes, 1000 * 1024);
