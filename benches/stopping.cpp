@@ -88,7 +88,9 @@ std::vector<CaseSpec> next_processes(const StoppingRule& rule, const std::vector
     }
     std::vector<double> seconds;
     for (const Record* record : deciding(found->second.records).records) {
-      seconds.push_back(median_seconds(*record).value());
+      if (const auto median = median_seconds(*record)) {
+        seconds.push_back(*median);
+      }
     }
     const auto precision = relative_precision(seconds);
     if (!rule.precision_target || !precision || *precision > *rule.precision_target) {
