@@ -80,6 +80,10 @@ constexpr std::array<std::string_view, 13> kRequiredKeys = {
     "threads", "data",  "seed",  "steps",          "warmup",  "process"};
 constexpr std::string_view kMemoryLimitKey = "memory_limit_bytes";
 constexpr std::string_view kIsaKey = "isa";
+constexpr std::string_view kFollowLinksKey = "follow_links";
+constexpr std::string_view kAffineToleranceKey = "affine_tolerance";
+constexpr std::array<std::string_view, 4> kOptionalKeys = {kMemoryLimitKey, kIsaKey,
+                                                           kFollowLinksKey, kAffineToleranceKey};
 
 void check_keys(const Json& json, const std::string& name) {
   if (!json.is_object()) {
@@ -92,10 +96,40 @@ void check_keys(const Json& json, const std::string& name) {
   }
   for (const auto& item : json.items()) {
     const std::string& key = item.key();
-    if (key != kMemoryLimitKey && key != kIsaKey &&
+    if (std::find(kOptionalKeys.begin(), kOptionalKeys.end(), key) == kOptionalKeys.end() &&
         std::find(kRequiredKeys.begin(), kRequiredKeys.end(), key) == kRequiredKeys.end()) {
       throw_bad_input("{}: key \"{}\" is unknown", name, key);
     }
+  }
+}
+
+ReadOptions reading_of(const Json& json, const std::string& name) {
+  ReadOptions reading;
+  if (json.contains(kFollowLinksKey)) {
+    const Json& value = json.at(kFollowLinksKey);
+    if (!value.is_boolean()) {
+      throw_bad_input("{}: {}: expected true or false, found {}", name, kFollowLinksKey,
+                      dump_json(value));
+    }
+    reading.follow_links = value.get<bool>();
+  }
+  if (json.contains(kAffineToleranceKey)) {
+    const Json& value = json.at(kAffineToleranceKey);
+    if (!value.is_number()) {
+      throw_bad_input("{}: {}: expected a number, found {}", name, kAffineToleranceKey,
+                      dump_json(value));
+    }
+    reading.affine_tolerance = value.get<double>();
+  }
+  return reading;
+}
+
+void reading_to_json(const ReadOptions& reading, Json& json) {
+  if (reading.follow_links) {
+    json[kFollowLinksKey] = true;
+  }
+  if (reading.affine_tolerance != ReadOptions{}.affine_tolerance) {
+    json[kAffineToleranceKey] = reading.affine_tolerance;
   }
 }
 
@@ -117,7 +151,7 @@ std::string shell_word(const std::string& word) {
 
 SubjectSource subjects(const CaseSpec& spec) {
   return spec.data == "phantom" ? phantom_subjects(spec.image, spec.seed)
-                                : data_set_subjects(spec.data, spec.seed);
+                                : data_set_subjects(spec.data, spec.seed, spec.reading);
 }
 
 SampleShape sample_shape(const CaseSpec& spec) {
@@ -156,6 +190,7 @@ void check(const CaseSpec& spec) {
   if (spec.memory_limit_bytes) {
     check_range(kMemoryLimitKey, *spec.memory_limit_bytes, 1, kMaxJsonInteger);
   }
+  check(spec.reading);
   if (!spec.isa.empty() && find_isa(spec.isa) == nullptr) {
     throw_bad_input("isa: {}, expected avx, avx2 or avx512", spec.isa);
   }
@@ -180,6 +215,7 @@ Json to_json(const CaseSpec& spec) {
     json[kIsaKey] = spec.isa;
   }
   json["data"] = spec.data;
+  reading_to_json(spec.reading, json);
   json["seed"] = spec.seed;
   json["steps"] = spec.steps;
   json["warmup"] = spec.warmup;
@@ -205,6 +241,7 @@ CaseSpec case_from_json(const Json& json, const std::string& name) {
     spec.isa = text(json, name, "isa");
   }
   spec.data = text(json, name, "data");
+  spec.reading = reading_of(json, name);
   const std::int64_t seed = integer(json, name, "seed");
   check_range("seed", seed, 0, kMaxJsonInteger);
   spec.seed = static_cast<std::uint64_t>(seed);
@@ -227,6 +264,9 @@ std::string reproduce_command(const CaseSpec& spec) {
   }
   if (!spec.isa.empty()) {
     command += " --isa " + spec.isa;
+  }
+  for (const std::string& flag : flags_of(spec.reading)) {
+    command += " " + flag;
   }
   return command;
 }
@@ -286,6 +326,7 @@ CaseSpec verification_shape(const CaseSpec& spec) {
                  std::min(spec.image.w, kVerifiedExtent) + beyond % kRowPeriod};
   shape.batch = std::min(spec.batch, kVerifiedBatch);
   shape.data = "synthetic";
+  shape.reading = {};
   shape.memory_limit_bytes.reset();
   shape.steps = 1;
   shape.warmup = 0;

@@ -9,6 +9,7 @@
 #include "backends/backend.h"
 #include "base/json.h"
 #include "workloads/network.h"
+#include "workloads/read_options.h"
 
 namespace voxmark {
 
@@ -22,6 +23,7 @@ struct CaseSpec {
   std::optional<std::int64_t> memory_limit_bytes;
   std::string isa;  // instructions that kernels may use: avx, avx2 or avx512; "": what this CPU has
   std::string data = "synthetic";  // "synthetic", "phantom", or a data set
+  ReadOptions reading;             // of a data set
   std::uint64_t seed = 1;          // of initial weights and of the batch
   int steps = 5;                   // timed ones
   int warmup = 2;                  // steps before them: reported, and no samples
@@ -39,8 +41,8 @@ bool is_external(const CaseSpec& spec);
 void check(const CaseSpec& spec);
 
 Json to_json(const CaseSpec& spec);
-// Every key must be there, memory_limit_bytes and isa excepted, and no other. `name` stands in
-// messages. Throws Error (bad_input).
+// Every key must be there, and no other; memory_limit_bytes, isa, follow_links and affine_tolerance
+// may be left out. `name` stands in messages. Throws Error (bad_input).
 CaseSpec case_from_json(const Json& json, const std::string& name);
 
 // The command that measures this case again, alone.

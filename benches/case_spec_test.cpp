@@ -17,6 +17,7 @@ CaseSpec example() {
   spec.threads = 7;
   spec.memory_limit_bytes = 8'000'000'000;
   spec.data = "/data/it's here";
+  spec.reading = {true, 0.01};
   spec.seed = 42;
   spec.steps = 9;
   spec.warmup = 0;
@@ -44,7 +45,8 @@ TEST(CaseSpec, ReadsNoKeyThatItDoesNotKnowAndMissesNone) {
   for (const auto& item : complete.items()) {
     Json json = complete;
     json.erase(item.key());
-    const bool optional = item.key() == "memory_limit_bytes";
+    const bool optional = item.key() == "memory_limit_bytes" || item.key() == "follow_links" ||
+                          item.key() == "affine_tolerance";
     EXPECT_EQ(message_of(json),
               optional ? "accepted" : "case: key \"" + item.key() + "\" is missing");
   }
@@ -73,13 +75,29 @@ TEST(CaseSpec, NamesTheKeyTheExpectedAndTheFound) {
   EXPECT_EQ(with("seed", -1), "seed: -1, expected 0 to 9007199254740991");
   EXPECT_EQ(with("data", ""), "data: expected synthetic, phantom or a folder, found nothing");
   EXPECT_EQ(with("backend", 3), "case: backend: expected a text, found 3");
+  EXPECT_EQ(with("follow_links", 1), "case: follow_links: expected true or false, found 1");
+  EXPECT_EQ(with("affine_tolerance", "1"),
+            "case: affine_tolerance: expected a number, found \"1\"");
+  EXPECT_EQ(with("affine_tolerance", -1), "affine tolerance -1: expected millimetres above 0");
 }
 
 TEST(CaseSpec, ReproducesByACommandThatAShellReads) {
   EXPECT_EQ(reproduce_command(example()),
             "voxmark run --backend onednn --image 96x64x48 --batch 3 --channels 4 --classes 3 "
             "--filters 8 --precision bf16 --threads 7 --data '/data/it'\\''s here' --seed 42 "
-            "--steps 9 --warmup 0 --memory-limit 8000000000");
+            "--steps 9 --warmup 0 --memory-limit 8000000000 --follow-links --affine-tolerance "
+            "0.01");
+}
+
+TEST(CaseSpec, SaysHowDataIsReadOnlyWhereThatWasAskedFor) {
+  CaseSpec plain = example();
+  plain.reading = {};
+  const Json json = to_json(plain);
+  EXPECT_FALSE(json.contains("follow_links"));
+  EXPECT_FALSE(json.contains("affine_tolerance"));
+  EXPECT_EQ(case_from_json(json, "case").reading, ReadOptions{});
+  EXPECT_EQ(case_from_json(to_json(example()), "case").reading, (ReadOptions{true, 0.01}));
+  EXPECT_EQ(reproduce_command(plain).find("--follow-links"), std::string::npos);
 }
 
 TEST(CaseSpec, IsDescribedByWhatTellsItFromOthers) {

@@ -61,6 +61,13 @@ Precision parse_precision_key(const std::string& text, const std::string& name) 
   }
 }
 
+bool parse_flag(const std::string& text, const std::string& name) {
+  if (text != "true" && text != "false") {
+    throw_bad_input("{}: {}, expected true or false", name, text);
+  }
+  return text == "true";
+}
+
 using Values = std::vector<std::string>;
 
 const std::string& single(const Values& values, const std::string& name) {
@@ -111,6 +118,14 @@ const std::map<std::string, SetGrid>& grid_setters() {
        }},
       {"data", [](Grid& grid, const Values& v, const std::string&) { grid.data = v; }},
       {"isa", [](Grid& grid, const Values& v, const std::string&) { grid.isa = v; }},
+      {"follow_links",
+       [](Grid& grid, const Values& v, const std::string& name) {
+         grid.reading.follow_links = parse_flag(single(v, name), name);
+       }},
+      {"affine_tolerance",
+       [](Grid& grid, const Values& v, const std::string& name) {
+         grid.reading.affine_tolerance = parse_positive(single(v, name), name);
+       }},
       {"seed",
        [](Grid& grid, const Values& v, const std::string& name) {
          grid.seed = static_cast<std::uint64_t>(parse_count(single(v, name), name, 0));
@@ -208,6 +223,7 @@ std::vector<CaseSpec> workloads_of(const Grid& grid, int default_threads) {
   cases.front().seed = grid.seed;
   cases.front().steps = grid.steps;
   cases.front().warmup = grid.warmup;
+  cases.front().reading = grid.reading;
   const auto multiply = [&cases](const auto& values, auto assign) {
     std::vector<CaseSpec> product;
     for (const CaseSpec& spec : cases) {

@@ -25,6 +25,7 @@ struct Grid {
   std::vector<Precision> precision = {Precision::fp32};
   std::vector<std::string> data = {"synthetic"};
   std::vector<std::string> isa = {""};  // "": what this CPU has
+  ReadOptions reading;                  // of data folders
   std::uint64_t seed = 1;
   int steps = 5;
   int warmup = 2;

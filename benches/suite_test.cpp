@@ -108,7 +108,7 @@ TEST(Suite, AFileAndFlagsMeanTheSame) {
     "case_budget": 60, "baseline": "naive", "grids": [
       {"backend": ["naive"], "image": [32, [96, 96, 64]], "batch": [2], "channels": [4],
        "classes": [3], "filters": [8], "threads": [1], "precision": ["fp64"], "data": ["phantom"],
-       "seed": 7, "steps": 3, "warmup": 0, "memory_limit": "1GiB"}]})");
+       "follow_links": true, "affine_tolerance": 0.005, "seed": 7, "steps": 3, "warmup": 0, "memory_limit": "1GiB"}]})");
   const Suite from_file = read_suite(path);
   Suite from_flags;
   for (const auto& [key, values] :
@@ -121,6 +121,8 @@ TEST(Suite, AFileAndFlagsMeanTheSame) {
                                                        {"threads", {"1"}},
                                                        {"precision", {"fp64"}},
                                                        {"data", {"phantom"}},
+                                                       {"follow_links", {"true"}},
+                                                       {"affine_tolerance", {"0.005"}},
                                                        {"seed", {"7"}},
                                                        {"steps", {"3"}},
                                                        {"warmup", {"0"}},
@@ -137,6 +139,7 @@ TEST(Suite, AFileAndFlagsMeanTheSame) {
   for (std::size_t i = 0; i < 4; ++i) {
     EXPECT_EQ(to_json(file_cases[i]), to_json(flag_cases[i]));
   }
+  EXPECT_EQ(file_cases[0].reading, (ReadOptions{true, 0.005}));
   EXPECT_EQ(from_file.case_budget_seconds, 60);
   EXPECT_EQ(from_file.baseline, from_flags.baseline);
 }

@@ -6,6 +6,7 @@
 
 #include "base/error.h"
 #include "training/read_ahead.h"
+#include "workloads/data_files.h"
 
 namespace voxmark {
 namespace {
@@ -18,8 +19,8 @@ constexpr std::size_t kMaxPhantoms = 1000000;  // an order of subjects is shuffl
 bool is_phantom(const std::string& data) { return data.starts_with(kPhantom); }
 
 SubjectParts open_parts(const std::string& data, const Dims& image, std::uint64_t seed,
-                        bool whole_images) {
-  if (!is_phantom(data)) return data_set_parts(data, seed);
+                        bool whole_images, const ReadOptions& reading) {
+  if (!is_phantom(data)) return data_set_parts(data, seed, reading);
   const std::string_view text = std::string_view(data).substr(kPhantom.size());
   const std::size_t colon = std::min(text.find(':'), text.size());
   std::size_t count = 0;
@@ -40,15 +41,22 @@ SubjectParts open_parts(const std::string& data, const Dims& image, std::uint64_
 void read_every_case(const SubjectParts& parts, std::int64_t channels, int readers,
                      const std::function<bool()>& stop,
                      const std::function<void(const std::string&)>& warn) {
+  std::vector<std::string> faults;
   for (const SubjectSource* part : {&parts.training, &parts.validation, &parts.test}) {
     ReadAhead<Subject> subjects(
         [&](std::uint64_t index) { return part->load(static_cast<std::size_t>(index), channels); },
         0, part->count, readers, readers);
     for (std::size_t i = 0; i < part->count && !stop(); ++i) {
-      const Subject subject = subjects.next();
-      std::ranges::for_each(subject.warnings, warn);
+      try {
+        const Subject subject = subjects.next();
+        std::ranges::for_each(subject.warnings, warn);
+      } catch (const Error& error) {
+        if (error.code() != ExitCode::bad_input) throw;
+        faults.emplace_back(error.what());
+      }
     }
   }
+  throw_case_faults(faults, parts.training.count + parts.validation.count + parts.test.count);
 }
 
 }  // namespace voxmark

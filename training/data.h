@@ -14,11 +14,11 @@ namespace voxmark {
 // `whole_images`: that `image` is as large as the images are; false for tiles and down-sampled
 // images, of which phantoms must have dims of their own. Throws Error (bad_input).
 SubjectParts open_parts(const std::string& data, const Dims& image, std::uint64_t seed,
-                        bool whole_images = true);
+                        bool whole_images = true, const ReadOptions& reading = {});
 
 // Reads every case once, in `readers` threads, until `stop` says so: a broken file is found now
-// instead of when it is needed, which may be at the end. Throws Error (bad_input) naming the first.
-// `warn`: is told what was read otherwise than files say.
+// instead of when it is needed, which may be at the end. Throws Error (bad_input) naming all of
+// them. `warn`: is told what was read otherwise than files say.
 void read_every_case(const SubjectParts& parts, std::int64_t channels, int readers,
                      const std::function<bool()>& stop,
                      const std::function<void(const std::string&)>& warn);

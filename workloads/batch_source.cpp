@@ -85,8 +85,9 @@ std::string identity_of(const DataSet& dataset) {
 
 }  // namespace
 
-SubjectParts data_set_parts(const std::string& path, std::uint64_t seed) {
-  auto dataset = std::make_shared<const DataSet>(read_data_set(path));
+SubjectParts data_set_parts(const std::string& path, std::uint64_t seed,
+                            const ReadOptions& reading) {
+  auto dataset = std::make_shared<const DataSet>(read_data_set(path, reading));
   const CaseSplit parts = split_of(*dataset, seed);
   SubjectSource whole;
   whole.count = dataset->cases.size();
@@ -123,8 +124,9 @@ SubjectSource phantom_subjects(const Dims& dims, std::uint64_t seed) {
   return drawn_subjects(PhantomOptions{}.subjects, dims, seed);
 }
 
-SubjectSource data_set_subjects(const std::string& path, std::uint64_t seed) {
-  return data_set_parts(path, seed).training;
+SubjectSource data_set_subjects(const std::string& path, std::uint64_t seed,
+                                const ReadOptions& reading) {
+  return data_set_parts(path, seed, reading).training;
 }
 
 std::size_t subject_at(std::size_t count, std::uint64_t seed, std::uint64_t epoch,

@@ -12,6 +12,7 @@
 #include "workloads/batch.h"
 #include "workloads/nifti_header.h"
 #include "workloads/preprocess.h"
+#include "workloads/read_options.h"
 
 namespace voxmark {
 
@@ -50,7 +51,8 @@ struct SubjectParts {
   SubjectSource test;
 };
 // Throws Error (bad_input) as read_data_set() does.
-SubjectParts data_set_parts(const std::string& path, std::uint64_t seed);
+SubjectParts data_set_parts(const std::string& path, std::uint64_t seed,
+                            const ReadOptions& reading = {});
 // `count` subjects of phantom.h, drawn at `dims`: those that write_phantom_dataset() would write.
 // The seed draws them, and splits them.
 SubjectParts phantom_parts(std::size_t count, const Dims& dims, std::uint64_t seed);
@@ -59,7 +61,8 @@ SubjectParts phantom_parts(std::size_t count, const Dims& dims, std::uint64_t se
 SubjectSource phantom_subjects(const Dims& dims, std::uint64_t seed);
 
 // The training part of a data set, split by `seed`. Throws Error (bad_input).
-SubjectSource data_set_subjects(const std::string& path, std::uint64_t seed);
+SubjectSource data_set_subjects(const std::string& path, std::uint64_t seed,
+                                const ReadOptions& reading = {});
 
 // The subject at `position` of an epoch's endless sequence, which passes over all `count` subjects
 // again and again, each time in another order.

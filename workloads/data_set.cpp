@@ -9,6 +9,7 @@
 
 #include "base/error.h"
 #include "workloads/description.h"
+#include "workloads/file_kind.h"
 #include "workloads/nifti.h"
 #include "workloads/shuffle.h"
 
@@ -20,10 +21,6 @@ namespace fs = std::filesystem;
 constexpr std::size_t kMaxLabels = 256;              // labels are held as bytes
 constexpr std::uint64_t kSplitStream = 1ULL << 56U;  // apart from every tensor's stream
 
-// Affines of an image and its label come from different programs, through float32: what is below a
-// thousandth of a millimetre is rounding, and no scanner resolves it.
-constexpr double kSameAffineMillimetres = 1e-3;
-
 std::string file_of(const DataSet& dataset, const std::string& relative) {
   return (fs::path(dataset.folder) / relative).lexically_normal().string();
 }
@@ -32,24 +29,81 @@ Dims spatial_dims(const NiftiHeader& header) {
   return {header.shape[0], header.shape[1], header.shape[2]};
 }
 
-void check_same_affine(const NiftiHeader& image, const NiftiHeader& label,
-                       const std::string& label_file) {
+// Returns a warning where they differ by more than rounding, and that is accepted; "" otherwise.
+std::string check_same_affine(const NiftiHeader& image, const NiftiHeader& label,
+                              const ReadOptions& reading, const std::string& label_file) {
+  double largest = 0;
+  std::string first;
   for (std::size_t row = 0; row < 3; ++row) {
     for (std::size_t column = 0; column < 4; ++column) {
       const double expected = image.affine[row][column];
       const double found = label.affine[row][column];
-      if (!(std::abs(expected - found) <= kSameAffineMillimetres)) {
-        throw_bad_input("{}: affine[{}][{}] = {}, expected {} as in the image", label_file, row,
-                        column, found, expected);
+      const double difference = std::abs(expected - found);
+      largest = std::max(largest, difference);
+      if (first.empty() && !(difference <= reading.affine_tolerance)) {
+        first = fmt::format("affine[{}][{}] = {}, expected {} as in the image", row, column, found,
+                            expected);
       }
     }
   }
+  if (!first.empty()) {
+    throw_bad_input(
+        "{}: {}; its affine differs by up to {:.3g} mm, and {} are accepted; to accept "
+        "more: --affine-tolerance MM",
+        label_file, first, largest, reading.affine_tolerance);
+  }
+  if (largest <= ReadOptions{}.affine_tolerance) return "";
+  return fmt::format("its affine differs from the image's by up to {:.3g} mm: accepted", largest);
 }
 
 // Of 0, 1, 2, ..., how many a label's voxel may have.
-std::size_t label_values(const DataSet& dataset) {
+std::size_t label_count(const DataSet& dataset) {
   if (dataset.labels.empty()) return kMaxLabels;
   return dataset.labels.size() + (dataset.ignored_label ? 1 : 0);
+}
+
+struct LabelValues {
+  std::vector<std::uint8_t> labels;
+  std::size_t unknown = 0;  // voxels that hold no label
+  float first_unknown = 0;
+  std::size_t rounded = 0;  // voxels whose value is a label but for rounding
+  double largest_rounding = 0;
+};
+
+// How far a label may be off a whole number. A writer that scales what it stores puts each value
+// into steps of scl_slope, and so half of one away; steps of 1 and more cannot tell labels apart.
+double label_rounding(const NiftiHeader& header, double value) {
+  // Of float32, in which slope and intercept are stored: two steps, and of no less than 1.
+  const double stored = 0x1p-22 * std::max(1.0, std::abs(value));
+  const double step = std::abs(header.scl_slope);
+  if (!header.scaled || step >= 1) return stored;
+  // The slope itself is rounded, and 1 in steps of 2/255 lies half a step away.
+  return std::max(stored, step / 2 * (1 + 1e-3));
+}
+
+LabelValues label_values(const NiftiImage& image, std::size_t count) {
+  LabelValues result;
+  result.labels.resize(image.values.size());
+  for (std::size_t i = 0; i < image.values.size(); ++i) {
+    const auto value = static_cast<double>(image.values[i]);
+    const double whole = std::round(value);
+    const double off = std::abs(value - whole);
+    if (whole >= 0 && whole < static_cast<double>(count) && off < 0.5 &&
+        off <= label_rounding(image.header, value)) {
+      result.labels[i] = static_cast<std::uint8_t>(whole);
+      result.rounded += off > 0 ? 1U : 0U;
+      result.largest_rounding = std::max(result.largest_rounding, off);
+    } else if (result.unknown++ == 0) {
+      result.first_unknown = image.values[i];
+    }
+  }
+  return result;
+}
+
+std::string scaling_text(const NiftiHeader& header) {
+  if (!header.scaled) return "";
+  return fmt::format(" (stored in steps of scl_slope = {:.3g}, from scl_inter = {:.3g})",
+                     header.scl_slope, header.scl_inter);
 }
 
 void add_warnings(const std::string& file, const NiftiHeader& header,
@@ -89,7 +143,16 @@ std::string description_in(const std::string& folder, const fs::path& root) {
   return lists.front();
 }
 
-Description read_description(const std::string& path, std::optional<std::size_t> fold) {
+// A pointer or a page in place of a description, which would be JSON with a fault.
+void refuse_foreign(const std::string& file) {
+  std::vector<std::byte> first(kNiftiHeaderBytes);
+  first.resize(ByteReader(file).read(first));
+  const std::string kind = file_kind(first, false);
+  if (!kind.empty()) throw_bad_input("{}: not JSON but {}", file, kind);
+}
+
+Description read_description(const std::string& path, std::optional<std::size_t> fold,
+                             const ReadOptions& reading) {
   std::error_code error;
   const fs::path real = fs::canonical(path, error);
   if (error) {
@@ -98,11 +161,14 @@ Description read_description(const std::string& path, std::optional<std::size_t>
   }
   Description description;
   description.fold = fold;
+  description.reading = reading;
   if (fs::is_directory(real)) {
     description.folder = path;
     description.root = real;
     const std::string file = description_in(path, real);
-    check_on_disk(file, real);
+    FileFaults faults(real, reading);
+    faults.check(file);
+    faults.throw_if_any();
     description.file = (fs::path(path) / file).string();
   } else {
     if (!fs::is_regular_file(real)) {
@@ -113,6 +179,7 @@ Description read_description(const std::string& path, std::optional<std::size_t>
     description.root = fs::canonical(description.folder);
     description.file = path;
   }
+  refuse_foreign(description.file);
   description.document = read_json_file(description.file);
   return description;
 }
@@ -120,10 +187,7 @@ Description read_description(const std::string& path, std::optional<std::size_t>
 NiftiHeader read_channels_header(const DataSet& dataset, const std::string& image) {
   const std::string file = file_of(dataset, image);
   NiftiHeader header = NiftiReader(file).header();
-  if (header.shape.size() != 3 && header.shape.size() != 4) {
-    throw_bad_input("{}: shape {}, expected 3 dimensions, or 4 with the channels last", file,
-                    fmt::join(header.shape, "x"));
-  }
+  header.shape = require_volume(header, file);
   return header;
 }
 
@@ -141,8 +205,9 @@ void join_channel_headers(const DataSet& dataset, const std::vector<std::string>
       throw_bad_input("{}: shape {}, expected {} as in {}", file, fmt::join(other.shape, "x"),
                       to_string(spatial_dims(header)), images.front());
     }
-    check_same_affine(header, other, file);
+    const std::string moved = check_same_affine(header, other, dataset.reading, file);
     if (image == images.front()) continue;
+    if (!moved.empty()) header.warnings.push_back(fmt::format("{}: {}", image, moved));
     for (const std::string& warning : other.warnings) {
       header.warnings.push_back(fmt::format("{}: {}", image, warning));
     }
@@ -173,10 +238,13 @@ NiftiImage read_channels(const DataSet& dataset, const std::vector<std::string>&
 
 }  // namespace
 
-DataSet read_data_set(const std::string& path) {
+DataSet read_data_set(const std::string& path, const ReadOptions& reading) {
   const auto [place, fold] = without_fold(path);
-  const Description description = read_description(place, fold);
-  return is_nnunet(description.document) ? read_nnunet(description) : read_datalist(description);
+  const Description description = read_description(place, fold, reading);
+  DataSet dataset =
+      is_nnunet(description.document) ? read_nnunet(description) : read_datalist(description);
+  dataset.reading = reading;
+  return dataset;
 }
 
 NiftiHeader read_image_header(const DataSet& dataset, std::size_t index) {
@@ -199,37 +267,34 @@ std::vector<std::uint8_t> read_labels(const DataSet& dataset, std::size_t index,
                                       const NiftiHeader& image,
                                       std::vector<std::string>* warnings) {
   const std::string file = file_of(dataset, dataset.cases.at(index).label);
-  const NiftiHeader header = NiftiReader(file).header();
+  NiftiHeader header = NiftiReader(file).header();
+  header.shape = header.volume_shape().value_or(header.shape);
   const bool one_volume =
       header.shape.size() == 3 || (header.shape.size() == 4 && header.shape[3] == 1);
   if (!one_volume || spatial_dims(header) != spatial_dims(image)) {
     throw_bad_input("{}: shape {}, expected {} as in the image", file, fmt::join(header.shape, "x"),
                     to_string(spatial_dims(image)));
   }
-  check_same_affine(image, header, file);
+  const std::string moved = check_same_affine(image, header, dataset.reading, file);
 
   const NiftiImage read = read_nifti(file);
+  const LabelValues found = label_values(read, label_count(dataset));
+  if (found.unknown > 0) {
+    throw_bad_input(
+        "{}: label value {} ({} voxels hold values outside the map), expected 0 to {}{}", file,
+        found.first_unknown, found.unknown, label_count(dataset) - 1, scaling_text(read.header));
+  }
   if (warnings != nullptr) {
     add_warnings(file, read.header, *warnings);
-  }
-  const std::vector<float>& values = read.values;
-  std::vector<std::uint8_t> labels(values.size());
-  const auto values_end = static_cast<float>(label_values(dataset));
-  std::size_t unknown = 0;
-  float first_unknown = 0;
-  for (std::size_t i = 0; i < values.size(); ++i) {
-    const float value = values[i];
-    if (value >= 0 && value < values_end && value == std::floor(value)) {
-      labels[i] = static_cast<std::uint8_t>(value);
-    } else if (unknown++ == 0) {
-      first_unknown = value;
+    if (!moved.empty()) warnings->push_back(fmt::format("{}: {}", file, moved));
+    if (found.rounded > 0) {
+      warnings->push_back(
+          fmt::format("{}: {} voxels hold labels up to {:.3g} off whole numbers{}: "
+                      "rounded",
+                      file, found.rounded, found.largest_rounding, scaling_text(read.header)));
     }
   }
-  if (unknown > 0) {
-    throw_bad_input("{}: label value {} ({} voxels hold values outside the map), expected 0 to {}",
-                    file, first_unknown, unknown, label_values(dataset) - 1);
-  }
-  return labels;
+  return found.labels;
 }
 
 Subject outline_subject(const DataSet& dataset, std::size_t index) {

@@ -4,6 +4,7 @@
 #include <sys/stat.h>
 
 #include <algorithm>
+#include <cmath>
 #include <filesystem>
 #include <fstream>
 #include <limits>
@@ -11,6 +12,7 @@
 
 #include "base/json.h"
 #include "workloads/batch_source.h"
+#include "workloads/data_files.h"
 #include "workloads/inspect.h"
 #include "workloads/nifti_writer.h"
 #include "workloads/test_files.h"
@@ -58,9 +60,9 @@ class DecathlonFolder {
   std::string path(const std::string& name) const { return folder_.path(name); }
 
   // What is said of the folder with the document as it is now; empty when case 0 is read.
-  std::string refusal() const {
+  std::string refusal(const ReadOptions& reading = {}) const {
     write_bytes(path("dataset.json"), dump_json(document));
-    return refusal_of([&] { read_subject(read_data_set(path("")), 0); });
+    return refusal_of([&] { read_subject(read_data_set(path(""), reading), 0); });
   }
 
   Json document;
@@ -131,6 +133,14 @@ TEST(Decathlon, RefusesImageAndLabelThatDiffer) {
   moved[1][3] += 0.01;
   folder.write_label({4, 3, 2}, moved);
   EXPECT_NE(folder.refusal().find("affine[1][3] = -0.99"), std::string::npos);
+  EXPECT_NE(folder.refusal().find("up to 0.01 mm, and 0.001 are accepted; to accept more: "
+                                  "--affine-tolerance"),
+            std::string::npos);
+  EXPECT_NE(folder.refusal({false, 0.005}), "");
+  EXPECT_EQ(folder.refusal({false, 0.02}), "");
+  const Subject read = read_subject(read_data_set(folder.path(""), {false, 0.02}), 0);
+  ASSERT_EQ(read.warnings.size(), 1U);
+  EXPECT_NE(read.warnings[0].find("differs from the image's by up to 0.01 mm"), std::string::npos);
   moved[1][3] = kAffine[1][3] + 1e-6;  // rounding of another program
   folder.write_label({4, 3, 2}, moved);
   EXPECT_EQ(folder.refusal(), "");
@@ -144,6 +154,52 @@ TEST(Decathlon, RefusesLabelValuesThatAreNotInTheMapWithTheirCount) {
     EXPECT_NE(said.find(fmt::format("label value {} (2 voxels", value)), std::string::npos) << said;
     EXPECT_NE(said.find("labelsTr/a.nii.gz"), std::string::npos) << said;
   }
+}
+
+// Labels as a writer stores them that puts floats into an integer type, with slope and intercept.
+template <class Stored>
+void write_scaled_label(const std::string& path, double largest_label, float slope, float inter) {
+  std::vector<float> stored(24);
+  for (std::size_t i = 0; i < stored.size(); ++i) {
+    const double label = static_cast<double>(i % 3) * largest_label / 2;
+    stored[i] = static_cast<float>(static_cast<Stored>(
+        std::round((label - static_cast<double>(inter)) / static_cast<double>(slope))));
+  }
+  const std::vector<Stored> values(stored.begin(), stored.end());
+  write_nifti(path, {{4, 3, 2}, kAffine}, std::span<const Stored>(values));
+  std::fstream file(path, std::ios::in | std::ios::out | std::ios::binary);
+  file.seekp(112).write(reinterpret_cast<const char*>(&slope), sizeof slope);
+  file.write(reinterpret_cast<const char*>(&inter), sizeof inter);
+}
+
+TEST(Decathlon, RoundsLabelsThatAScalingMovedOffWholeNumbersWithAWarning) {
+  DecathlonFolder folder;
+  folder.document["training"][0]["label"] = "labelsTr/a.nii";
+  const std::string label = folder.path("labelsTr/a.nii");
+  const auto expect_rounded = [&] {
+    ASSERT_EQ(folder.refusal(), "");
+    const Subject subject = read_subject(read_data_set(folder.path("")), 0);
+    for (std::size_t i = 0; i < 24; ++i) EXPECT_EQ(subject.labels[i], i % 3) << i;
+    ASSERT_EQ(subject.warnings.size(), 1U);
+    EXPECT_NE(subject.warnings[0].find("off whole numbers (stored in steps of scl_slope = "),
+              std::string::npos);
+  };
+  // As nibabel scales 0..2: int16 in 65535 steps around 1, uint8 in 255 steps from 0.
+  write_scaled_label<std::int16_t>(label, 2, 2.0F / 65535, 1 + 1.0F / 65535);
+  expect_rounded();
+  write_scaled_label<std::uint8_t>(label, 2, 2.0F / 255, 0);
+  expect_rounded();
+  write_scaled_label<std::int16_t>(label, 2, -2.0F / 65535, 1 - 1.0F / 65535);
+  expect_rounded();
+  // Steps that cannot tell labels apart, and a value that no rounding explains.
+  write_scaled_label<std::int16_t>(label, 2, 1, 0.5F);
+  EXPECT_NE(folder.refusal().find("stored in steps of scl_slope = 1, from scl_inter = 0.5"),
+            std::string::npos)
+      << folder.refusal();
+  write_scaled_label<std::int16_t>(label, 1, 2.0F / 65535, 1);
+  EXPECT_NE(folder.refusal().find("label value 0.4999"), std::string::npos) << folder.refusal();
+  write_scaled_label<std::int16_t>(label, -2, 2.0F / 65535, -1 + 1.0F / 65535);
+  EXPECT_NE(folder.refusal().find("label value -0.9999"), std::string::npos) << folder.refusal();
 }
 
 TEST(Decathlon, RefusesANumberOfChannelsThatIsNotTheModalities) {
@@ -207,6 +263,129 @@ TEST(Decathlon, RefusesPathsOutOfTheFolder) {
   EXPECT_NE(said_of("imagesTr/none.nii.gz").find("No such file"), std::string::npos);
 }
 
+TEST(Decathlon, FollowsLinksOutOfTheFolderWhereThatIsAllowed) {
+  DecathlonFolder folder;
+  const TemporaryFolder store;
+  fs::create_directory(store.path("blobs"));
+  fs::rename(folder.path("imagesTr/a.nii.gz"), store.path("blobs/0f3a"));  // gzip by its bytes
+  fs::create_symlink(store.path("blobs/0f3a"), folder.path("imagesTr/a.nii.gz"));
+  fs::rename(folder.path("labelsTr"), store.path("labels"));
+  fs::create_directory_symlink(store.path("labels"), folder.path("labelsTr"));
+
+  const std::string said = folder.refusal();
+  EXPECT_NE(
+      said.find("link out of the folder, to " + fs::canonical(store.path("blobs/0f3a")).string()),
+      std::string::npos)
+      << said;
+  EXPECT_NE(said.find("--follow-links"), std::string::npos) << said;
+  EXPECT_NE(said.find("1 more"), std::string::npos) << said;
+
+  const ReadOptions follow{true, 1e-3};
+  EXPECT_EQ(folder.refusal(follow), "");
+  const DataSet dataset = read_data_set(folder.path(""), follow);
+  EXPECT_EQ(link_target(dataset.folder, dataset.cases[0].images[0]),
+            fs::canonical(store.path("blobs/0f3a")));
+  EXPECT_EQ(link_target(dataset.folder, dataset.cases[0].label),
+            fs::canonical(store.path("labels/a.nii.gz")));
+  EXPECT_EQ(link_target(dataset.folder, "dataset.json"), "");
+  EXPECT_NE(inspect_text(inspect_dataset(folder.path(""), 1, follow)).find("blobs/0f3a"),
+            std::string::npos);
+  fs::rename(folder.path("dataset.json"), store.path("blobs/77"));
+  fs::create_symlink(store.path("blobs/77"), folder.path("dataset.json"));
+  EXPECT_NE(refusal_of([&] { read_data_set(folder.path("")); }).find("dataset.json"),
+            std::string::npos);
+  EXPECT_EQ(read_data_set(folder.path(""), follow).cases.size(), 1U);
+}
+
+TEST(Decathlon, FollowsNoPathOutOfTheFolderAndNoLinkToWhatIsNoFile) {
+  DecathlonFolder folder;
+  const ReadOptions follow{true, 1e-3};
+  const auto said_of = [&](const std::string& image) {
+    folder.document["training"][0]["image"] = image;
+    return folder.refusal(follow);
+  };
+  EXPECT_NE(said_of("../a.nii.gz").find("without \"..\""), std::string::npos);
+  EXPECT_NE(said_of("/etc/passwd").find("inside the folder"), std::string::npos);
+  const auto link_to = [&](const std::string& target) {
+    fs::remove(folder.path("imagesTr/link"));
+    fs::create_symlink(target, folder.path("imagesTr/link"));
+    return said_of("imagesTr/link");
+  };
+  EXPECT_NE(link_to("/dev/zero").find("regular file"), std::string::npos);
+  EXPECT_NE(link_to("..").find("regular file"), std::string::npos);
+  EXPECT_NE(link_to("link").find("Too many levels of symbolic links"), std::string::npos);
+  EXPECT_NE(link_to("gone").find("a link to gone: No such file"), std::string::npos);
+  EXPECT_NE(link_to("../.git/annex/objects/x/y").find("git annex get"), std::string::npos);
+}
+
+TEST(Decathlon, TakesLabelsOfTheSameContentsForSeveralCases) {
+  DecathlonFolder folder;
+  fs::copy(folder.path("imagesTr/a.nii.gz"), folder.path("imagesTr/b.nii.gz"));
+  fs::create_symlink("a.nii.gz", folder.path("labelsTr/b.nii.gz"));
+  folder.document["training"].push_back(
+      {{"image", "imagesTr/b.nii.gz"}, {"label", "labelsTr/b.nii.gz"}});
+  EXPECT_EQ(folder.refusal(), "");
+  fs::remove(folder.path("imagesTr/b.nii.gz"));
+  fs::create_symlink("a.nii.gz", folder.path("imagesTr/b.nii.gz"));
+  EXPECT_NE(folder.refusal().find("listed twice"), std::string::npos);
+}
+
+TEST(Decathlon, ListsAllFilesThatAreNotThere) {
+  DecathlonFolder folder;
+  for (const char* name : {"b", "c"}) {
+    folder.document["training"].push_back({{"image", fmt::format("imagesTr/{}.nii.gz", name)},
+                                           {"label", fmt::format("labelsTr/{}.nii.gz", name)}});
+  }
+  const std::string said = folder.refusal();
+  for (const char* file : {"imagesTr/b", "labelsTr/b", "imagesTr/c", "labelsTr/c"}) {
+    EXPECT_NE(said.find(file), std::string::npos) << said;
+  }
+  EXPECT_EQ(std::count(said.begin(), said.end(), '\n'), 3) << said;
+}
+
+TEST(Decathlon, InspectsEveryVoxelOnlyWhereThatIsAskedForAndSaysWhich) {
+  DecathlonFolder folder;
+  ASSERT_EQ(folder.refusal(), "");
+  EXPECT_NE(inspect_text(inspect_dataset(folder.path(""), 1)).find("not the voxels: --deep"),
+            std::string::npos);
+  EXPECT_NE(inspect_text(inspect_dataset(folder.path(""), 1, {}, true)).find("Every voxel"),
+            std::string::npos);
+
+  // Three more cases: one of NaN, one cut short, one that is whole.
+  for (const char* name : {"b", "c", "d"}) {
+    const std::string file = fmt::format("{}.nii.gz", name);
+    for (const char* part : {"imagesTr/", "labelsTr/"}) {
+      fs::copy(folder.path(part + std::string("a.nii.gz")), folder.path(part + file));
+    }
+    folder.document["training"].push_back(
+        {{"image", "imagesTr/" + file}, {"label", "labelsTr/" + file}});
+  }
+  const std::vector<float> nan(24, std::numeric_limits<float>::quiet_NaN());
+  write_nifti(folder.path("imagesTr/b.nii.gz"), {{4, 3, 2}, kAffine}, std::span<const float>(nan));
+  fs::resize_file(folder.path("imagesTr/c.nii.gz"),
+                  fs::file_size(folder.path("imagesTr/c.nii.gz")) - 4);
+  ASSERT_EQ(folder.refusal(), "");
+  EXPECT_EQ(inspect_dataset(folder.path(""), 1)["cases"].size(), 4U);
+  const std::string said =
+      refusal_of([&] { inspect_dataset(folder.path(""), 1, ReadOptions{}, true); });
+  EXPECT_NE(said.find("2 of 4 cases cannot be read:\n"), std::string::npos) << said;
+  EXPECT_NE(said.find("b.nii.gz: 24 of 24 voxels are NaN"), std::string::npos) << said;
+  EXPECT_NE(said.find("c.nii.gz: the stream is cut short"), std::string::npos) << said;
+  EXPECT_EQ(std::count(said.begin(), said.end(), '\n'), 2) << said;
+}
+
+TEST(Decathlon, ReadsImagesWithTheirChannelsBehindAnAxisOfOne) {
+  DecathlonFolder folder;
+  folder.document["modality"] = {{"0", "FLAIR"}, {"1", "T1w"}};
+  folder.write_image({4, 3, 2, 1, 2});
+  folder.write_label({4, 3, 2, 1, 1});
+  ASSERT_EQ(folder.refusal(), "");
+  const Subject subject = read_subject(read_data_set(folder.path("")), 0);
+  EXPECT_EQ(subject.dims, (Dims{4, 3, 2}));
+  EXPECT_EQ(subject.channels, 2);
+  EXPECT_EQ(subject.image.size(), 48U);
+}
+
 TEST(Decathlon, FollowsLinksThatStayInTheFolder) {
   DecathlonFolder folder;
   fs::create_symlink("a.nii.gz", folder.path("imagesTr/link.nii.gz"));
@@ -226,6 +405,18 @@ TEST(Decathlon, RefusesFifosDevicesAndFoldersWithoutWaiting) {
   ASSERT_EQ(mkfifo(folder.path("dataset.json").c_str(), 0600), 0);
   EXPECT_NE(refusal_of([&] { read_data_set(folder.path("")); }).find("regular file"),
             std::string::npos);
+}
+
+TEST(Decathlon, NamesWhatLiesInPlaceOfADescription) {
+  DecathlonFolder folder;
+  const auto said_of = [&](const std::string& bytes) {
+    write_bytes(folder.path("dataset.json"), bytes);
+    return refusal_of([&] { read_data_set(folder.path("")); });
+  };
+  EXPECT_NE(said_of("version https://git-lfs.github.com/spec/v1\n").find("git lfs pull"),
+            std::string::npos);
+  EXPECT_NE(said_of("<!doctype html><html></html>").find("web page"), std::string::npos);
+  EXPECT_NE(said_of("").find("an empty file"), std::string::npos);
 }
 
 TEST(Decathlon, RefusesAFolderThatIsNone) {

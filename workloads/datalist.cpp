@@ -101,6 +101,7 @@ class Reader {
     }
     sections_.validation = add_labelled("validation");
     sections_.test = add_labelled("test") + add_labelled("testing");
+    cases_.check_files();
     if (split_channels_) {
       dataset_.layout = "nnunet";
     } else if (sections_.validation + sections_.test > 0 || has_folds() ||

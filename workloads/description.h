@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "base/json.h"
+#include "workloads/data_files.h"
 #include "workloads/data_set.h"
 
 namespace voxmark {
@@ -20,6 +21,7 @@ struct Description {
   std::string file;            // for messages
   Json document;
   std::optional<std::size_t> fold;  // that was asked for
+  ReadOptions reading;
 };
 
 // The member `key` of an object. Throws Error (bad_input) when it is missing or of another type.
@@ -39,20 +41,22 @@ void read_label_names(const Json& labels, const std::string& where, DataSet& dat
 std::string inside_path(const std::string& written, const Description& description,
                         const std::string& where);
 
-// Throws Error (bad_input) unless it is, behind every link, a regular file below the root.
-void check_on_disk(const std::string& path, const std::filesystem::path& root);
-
 // Collects cases, with every check of their files.
 class CaseList {
  public:
   CaseList(const Description& description, DataSet& dataset)
-      : description_(description), dataset_(dataset) {}
+      : description_(description),
+        dataset_(dataset),
+        faults_(description.root, description.reading) {}
   // `where` stands in messages. The paths are those of inside_path().
   void add(DataCase one, const std::string& where);
+  // Throws Error (bad_input) with every fault of a file, once all are added.
+  void check_files() const { faults_.throw_if_any(); }
 
  private:
   const Description& description_;
   DataSet& dataset_;
+  FileFaults faults_;
   std::set<std::filesystem::path> seen_;
 };
 

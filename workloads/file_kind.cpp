@@ -18,7 +18,7 @@ struct Signature {
 };
 
 // Behind `offset` bytes that may be anything.
-constexpr std::array<Signature, 28> kSignatures = {{
+constexpr std::array<Signature, 29> kSignatures = {{
     {257, "ustar"sv, "a tar archive: tar xf unpacks it"},
     {128, "DICM"sv, "DICOM: dcm2niix converts a series to NIfTI"},
     {0, "version https://git-lfs"sv,
@@ -40,6 +40,8 @@ constexpr std::array<Signature, 28> kSignatures = {{
     {0, "\x89HDF\r\n\x1A\n"sv, "HDF5, perhaps MINC 2: mnc2nii or nibabel converts it to NIfTI"},
     {0, "CDF\x01"sv, "NetCDF, perhaps MINC 1: mnc2nii or nibabel converts it to NIfTI"},
     {0, "CDF\x02"sv, "NetCDF, perhaps MINC 1: mnc2nii or nibabel converts it to NIfTI"},
+    {0, "\x00\x00\x00\x01"sv,
+     "perhaps FreeSurfer's MGH (.mgh, .mgz): mri_convert converts it to NIfTI"},
     {0, "\x93NUMPY"sv, "a NumPy array: it has no affine; nibabel writes it as NIfTI with one"},
     {0, "MATLAB 5.0"sv, "a MATLAB file: convert it to NIfTI"},
     {0, "\x80\x02"sv, "a Python pickle: convert it to NIfTI where it comes from"},
@@ -73,7 +75,7 @@ bool is_text(const std::string& text) {
   });
 }
 
-std::string text_kind(const std::string& text) {
+std::string text_kind(const std::string& text, bool plain_text) {
   std::string small = text;
   std::transform(small.begin(), small.end(), small.begin(), [](char c) {
     return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
@@ -90,7 +92,7 @@ std::string text_kind(const std::string& text) {
   if (text.find("ObjectType =") != std::string::npos || text.find("NDims =") != std::string::npos) {
     return "MetaImage (.mha, .mhd): convert it to NIfTI, for instance by SimpleITK";
   }
-  if (!is_text(text)) return "";
+  if (!plain_text || !is_text(text)) return "";
   constexpr std::size_t kShown = 60;
   const std::string line = text.substr(0, std::min(text.find_first_of("\r\n"), kShown));
   return fmt::format("text (\"{}\"{}), perhaps what a server says in place of the download", line,
@@ -99,7 +101,7 @@ std::string text_kind(const std::string& text) {
 
 }  // namespace
 
-std::string file_kind(std::span<const std::byte> first) {
+std::string file_kind(std::span<const std::byte> first, bool plain_text) {
   const std::string_view bytes(reinterpret_cast<const char*>(first.data()), first.size());
   if (bytes.empty()) return "an empty file";
   for (const Signature& signature : kSignatures) {
@@ -111,7 +113,7 @@ std::string file_kind(std::span<const std::byte> first) {
   if (std::all_of(bytes.begin(), bytes.end(), [](char c) { return c == '\0'; })) {
     return "nothing but zeros where the header should be, perhaps a download that was cut short";
   }
-  return text_kind(text_of(bytes));
+  return text_kind(text_of(bytes), plain_text);
 }
 
 }  // namespace voxmark

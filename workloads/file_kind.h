@@ -9,6 +9,7 @@ namespace voxmark {
 
 // "a Git LFS pointer, not the file itself: git lfs pull fetches it"; "" where the bytes say
 // nothing. `first`: the first bytes of the file, unpacked where it is gzip; 512 are enough.
-std::string file_kind(std::span<const std::byte> first);
+// `plain_text`: whether text that is nothing known is named, too.
+std::string file_kind(std::span<const std::byte> first, bool plain_text = true);
 
 }  // namespace voxmark

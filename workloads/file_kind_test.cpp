@@ -45,6 +45,7 @@ std::vector<Foreign> foreign_files() {
       {"\x89HDF\r\n\x1A\n" + std::string(400, '\0'), "HDF5"},
       {"CDF\x01" + std::string(400, '\0'), "MINC 1"},
       {"\x93NUMPY\x01" + std::string(400, '\0'), "NumPy"},
+      {"\0\0\0\1\0\0\1\0"s, "MGH"},
       {"BZh91AY", "bzip2"},
       {"\xFD"
        "7zXZ\0\0"s,

@@ -4,15 +4,19 @@
 
 #include <algorithm>
 #include <array>
+#include <atomic>
 #include <bit>
 #include <cmath>
+#include <exception>
 #include <filesystem>
 #include <limits>
 #include <span>
+#include <thread>
 #include <vector>
 
 #include "base/error.h"
 #include "base/sha256.h"
+#include "workloads/data_files.h"
 #include "workloads/data_set.h"
 #include "workloads/nifti.h"
 
@@ -97,12 +101,76 @@ Json label_facts(const DataSet& dataset, std::span<const std::int64_t> voxels) {
   return labels;
 }
 
+// {"imagesTr/a.nii.gz": "/store/4f/a.nii.gz"}: the files that are reached by links.
+Json links_of(const DataSet& dataset, const DataCase& listed) {
+  Json links = Json::object();
+  std::vector<std::string> files = listed.images;
+  files.push_back(listed.label);
+  for (const std::string& file : files) {
+    const std::string target = link_target(dataset.folder, file);
+    if (!target.empty()) links[file] = target;
+  }
+  return links;
+}
+
+struct CaseFacts {
+  NiftiHeader header;
+  std::array<std::int64_t, 256> label_voxels{};
+  std::vector<std::string> warnings;
+  std::string fault;           // why the case cannot be read
+  std::exception_ptr failure;  // ours
+};
+
+CaseFacts read_case(const DataSet& dataset, std::size_t index, bool deep) {
+  CaseFacts facts;
+  try {
+    facts.header = read_image_header(dataset, index);
+    const auto labels = read_labels(dataset, index, facts.header, &facts.warnings);
+    for (const std::uint8_t label : labels) ++facts.label_voxels[label];
+    const Subject subject = deep ? read_subject(dataset, index) : outline_subject(dataset, index);
+    if (deep) facts.warnings.clear();  // the subject has those of its labels, too
+    facts.warnings.insert(facts.warnings.end(), subject.warnings.begin(), subject.warnings.end());
+  } catch (const Error& error) {
+    facts.fault = error.what();
+    if (error.code() != ExitCode::bad_input) facts.failure = std::current_exception();
+  } catch (...) {
+    facts.failure = std::current_exception();
+  }
+  return facts;
+}
+
+// Throws Error (bad_input) naming every case that cannot be read.
+std::vector<CaseFacts> read_cases(const DataSet& dataset, bool deep) {
+  constexpr unsigned kMostThreads = 4;  // each holds a case, of 150 MB and more
+  std::vector<CaseFacts> cases(dataset.cases.size());
+  std::atomic<std::size_t> next = 0;
+  {
+    std::vector<std::jthread> threads;
+    const unsigned count = std::clamp(std::thread::hardware_concurrency(), 1U, kMostThreads);
+    for (unsigned i = 0; i < count; ++i) {
+      threads.emplace_back([&] {
+        for (std::size_t index = next++; index < cases.size(); index = next++) {
+          cases[index] = read_case(dataset, index, deep);
+        }
+      });
+    }
+  }
+  std::vector<std::string> faults;
+  for (const CaseFacts& one : cases) {
+    if (one.failure) std::rethrow_exception(one.failure);
+    if (!one.fault.empty()) faults.push_back(one.fault);
+  }
+  throw_case_faults(faults, cases.size());
+  return cases;
+}
+
 std::string image_text(const Json& facts) {
   std::string text;
   const auto line = [&](const char* name, const std::string& value) {
     text += fmt::format("{:<12}{}\n", name, value);
   };
   line("file", facts["file"]);
+  if (facts.contains("link")) line("link to", facts["link"]);
   line("format", fmt::format("{}, {}-endian", facts["format"].get<std::string>(),
                              facts["byte_order"].get<std::string>()) +
                      (facts["compressed"].get<bool>() ? ", gzip" : ""));
@@ -165,7 +233,18 @@ std::string dataset_text(const Json& facts) {
     text += fmt::format("{:<12}{:<16}{:<9}{}\n", subject["split"].get<std::string>(),
                         shape_text(subject["shape"]), subject["type"].get<std::string>(),
                         images_text(subject["images"]));
+    for (const auto& [file, target] : subject["links"].items()) {
+      text += fmt::format("{:<12}{} -> {}\n", "link", file, target.get<std::string>());
+    }
+    for (const Json& warning : subject["warnings"]) {
+      text += fmt::format("{:<12}{}\n", "warning", warning.get<std::string>());
+    }
   }
+  text +=
+      facts["image_voxels_read"].get<bool>()
+          ? "Every voxel of every image was read: all are finite.\n"
+          : "Of images the headers were read, not the voxels: --deep reads them, and finds files "
+            "that are cut short or hold NaN.\n";
   return text;
 }
 
@@ -190,6 +269,10 @@ Json inspect_image(const std::string& path) {
                 {"affine_source", header.affine_source},
                 {"affine", header.affine},
                 {"voxels", header.voxels()}};
+  std::error_code unused;
+  if (std::filesystem::is_symlink(path, unused)) {
+    facts["link"] = std::filesystem::canonical(path, unused).string();
+  }
   Summary summary;
   std::vector<double> block(std::size_t{1} << 15U);
   for (std::int64_t left = header.voxels(); left > 0;) {
@@ -205,8 +288,9 @@ Json inspect_image(const std::string& path) {
   return facts;
 }
 
-Json inspect_dataset(const std::string& path, std::uint64_t seed) {
-  const DataSet dataset = read_data_set(path);
+Json inspect_dataset(const std::string& path, std::uint64_t seed, const ReadOptions& reading,
+                     bool deep) {
+  const DataSet dataset = read_data_set(path, reading);
   const CaseSplit split = split_of(dataset, seed);
   std::vector<std::string> part(dataset.cases.size());
   for (const std::size_t index : split.training) part[index] = "training";
@@ -215,15 +299,21 @@ Json inspect_dataset(const std::string& path, std::uint64_t seed) {
 
   Json cases = Json::array();
   std::array<std::int64_t, 256> voxels{};
-  for (std::size_t index = 0; index < dataset.cases.size(); ++index) {
-    const NiftiHeader header = read_image_header(dataset, index);
-    for (const std::uint8_t label : read_labels(dataset, index, header)) ++voxels[label];
-    cases.push_back({{"image", dataset.cases[index].images.front()},
-                     {"images", dataset.cases[index].images},
-                     {"label", dataset.cases[index].label},
-                     {"shape", header.shape},
-                     {"type", to_string(header.type)},
-                     {"split", part[index]}});
+  const std::vector<CaseFacts> all = read_cases(dataset, deep);
+  for (std::size_t index = 0; index < all.size(); ++index) {
+    const CaseFacts& facts = all[index];
+    for (std::size_t label = 0; label < voxels.size(); ++label) {
+      voxels[label] += facts.label_voxels[label];
+    }
+    const DataCase& listed = dataset.cases[index];
+    cases.push_back({{"image", listed.images.front()},
+                     {"images", listed.images},
+                     {"label", listed.label},
+                     {"shape", facts.header.shape},
+                     {"type", to_string(facts.header.type)},
+                     {"split", part[index]},
+                     {"links", links_of(dataset, listed)},
+                     {"warnings", facts.warnings}});
   }
   return {{"folder", path},
           {"layout", dataset.layout},
@@ -236,13 +326,14 @@ Json inspect_dataset(const std::string& path, std::uint64_t seed) {
            {{"training", split.training.size()},
             {"validation", split.validation.size()},
             {"test", split.test.size()}}},
+          {"image_voxels_read", deep},
           {"cases", cases}};
 }
 
-Json inspect(const std::string& path, std::uint64_t seed) {
+Json inspect(const std::string& path, std::uint64_t seed, const ReadOptions& reading, bool deep) {
   const bool names_a_data_set =
       std::filesystem::is_directory(path) || path.ends_with(".json") || path.starts_with("fold:");
-  return names_a_data_set ? inspect_dataset(path, seed) : inspect_image(path);
+  return names_a_data_set ? inspect_dataset(path, seed, reading, deep) : inspect_image(path);
 }
 
 std::string inspect_text(const Json& facts) {

@@ -5,6 +5,7 @@
 #include <string>
 
 #include "base/json.h"
+#include "workloads/read_options.h"
 
 namespace voxmark {
 
@@ -15,11 +16,15 @@ namespace voxmark {
 Json inspect_image(const std::string& path);
 
 // A data set: its cases with shape and split (under `seed`), its labels with the number of
-// voxels of each. Reads every label and the header of every image. Throws Error (bad_input).
-Json inspect_dataset(const std::string& path, std::uint64_t seed);
+// voxels of each, links with what they lead to, warnings. Reads every label and the header of every
+// image; `deep`: every voxel, as train does. Throws Error (bad_input) naming every case that cannot
+// be read.
+Json inspect_dataset(const std::string& path, std::uint64_t seed, const ReadOptions& reading = {},
+                     bool deep = false);
 
 // inspect_dataset() for a folder, a datalist or "fold:N:...", inspect_image() for anything else.
-Json inspect(const std::string& path, std::uint64_t seed);
+Json inspect(const std::string& path, std::uint64_t seed, const ReadOptions& reading = {},
+             bool deep = false);
 
 // The same facts for people, one line each, ending in a newline.
 std::string inspect_text(const Json& facts);

@@ -152,6 +152,7 @@ DataSet read_nnunet(const Description& description) {
   } else {
     add_found(identifiers, ending, description, cases);
   }
+  cases.check_files();
   if (dataset.cases.empty()) throw_bad_input("{}: \"dataset\" is empty", description.file);
   check_channels(dataset, description);
   check_count(dataset, description);

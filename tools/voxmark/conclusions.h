@@ -9,6 +9,7 @@
 
 #include "results/summary.h"
 #include "tools/voxmark/largest_fit.h"
+#include "workloads/read_options.h"
 
 namespace voxmark {
 
@@ -32,6 +33,6 @@ std::string largest_fit_sentence(const std::optional<Fit>& fit, const std::strin
 // What to measure next: both backends on the same data, at `image`. Folders are as the shell that
 // the command is pasted into sees them.
 std::string next_command_sentence(const std::string& program, const std::string& data,
-                                  const Dims& image);
+                                  const Dims& image, const ReadOptions& reading = {});
 
 }  // namespace voxmark

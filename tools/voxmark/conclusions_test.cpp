@@ -55,6 +55,8 @@ TEST(NextCommandSentence, CanBePastedIntoAShell) {
       next_command_sentence("build/release/bin/voxmark", "it's here", {96, 96, 80}),
       HasSubstr("build/release/bin/voxmark run --backend eigen-tensor,onednn-direct,onednn --image "
                 "96x96x80 --data 'it'\\''s here' --repeats 5"));
+  EXPECT_THAT(next_command_sentence("voxmark", "set", {96, 96, 80}, {true, 1e-3}),
+              HasSubstr("--data set --follow-links --repeats 5"));
 }
 
 }  // namespace

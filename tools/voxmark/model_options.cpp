@@ -25,6 +25,13 @@ void add_model_options(CLI::App& command, ModelOptions& options) {
       ->capture_default_str();
 }
 
+void add_read_options(CLI::App& command, ReadOptions& reading) {
+  command.add_flag("--follow-links", reading.follow_links, kFollowLinksHelp);
+  command.add_option("--affine-tolerance", reading.affine_tolerance, kAffineToleranceHelp)
+      ->check(CLI::PositiveNumber)
+      ->capture_default_str();
+}
+
 Program lower_model(const ModelOptions& options, Mode mode) {
   const Network network = unet3d(options.unet);
   const Dims dims = parse_dims(options.image);

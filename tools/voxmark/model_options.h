@@ -1,5 +1,6 @@
 // The flags that describe one step of the paper's model, the same in every subcommand that takes
-// them: --image, --batch, --filters, --channels, --classes.
+// them: --image, --batch, --filters, --channels, --classes. And those that say how a data folder is
+// read: --follow-links, --affine-tolerance.
 #pragma once
 
 #include <CLI/CLI.hpp>
@@ -8,6 +9,7 @@
 
 #include "workloads/network.h"
 #include "workloads/program.h"
+#include "workloads/read_options.h"
 
 namespace voxmark {
 
@@ -18,6 +20,11 @@ struct ModelOptions {
 };
 
 void add_model_options(CLI::App& command, ModelOptions& options);
+
+constexpr const char* kFollowLinksHelp = "read images and labels that are links out of the folder";
+constexpr const char* kAffineToleranceHelp =
+    "millimetres by which the affines of an image and its label may differ";
+void add_read_options(CLI::App& command, ReadOptions& reading);
 
 // The step's program. Throws Error (bad_input) naming the flag that does not make sense.
 Program lower_model(const ModelOptions& options, Mode mode);

@@ -13,6 +13,7 @@
 #include "base/tell.h"
 #include "benches/environment.h"
 #include "benches/process_status.h"
+#include "tools/voxmark/model_options.h"
 #include "tools/voxmark/predict_progress.h"
 #include "tools/voxmark/run_on.h"
 #include "tools/voxmark/subcommand.h"
@@ -37,6 +38,7 @@ struct PredictFlags {
   std::string checkpoint;
   std::string image;
   std::string data;
+  ReadOptions reading;
   std::string part = "test";
   std::string out = "voxmark-predictions";
   std::string backend = "onednn";
@@ -112,7 +114,7 @@ ChosenCases chosen_cases(const PredictFlags& flags, const TrainingOptions& model
     throw_bad_input("--part {}: expected training, validation, test or all", flags.part);
   }
   SubjectParts parts = open_parts(flags.data, model.image, model.splitting_seed(),
-                                  !model.tile && model.downsample == 1);
+                                  !model.tile && model.downsample == 1, flags.reading);
   check_source(parts.training, {model.image, model.network.input_channels, model.network.classes},
                1);
   const Json trained_on = state.value("data", Json());
@@ -331,8 +333,10 @@ void add_predict(CLI::App& app, Action& action) {
   command->add_option("checkpoint", flags->checkpoint, "best.safetensors of a training run")
       ->required();
   command->add_option("--image", flags->image, "a scan, .nii or .nii.gz");
-  command->add_option("--data", flags->data,
-                      "or the cases of a data set (its folder or datalist), or phantom:N as in train");
+  command->add_option(
+      "--data", flags->data,
+      "or the cases of a data set (its folder or datalist), or phantom:N as in train");
+  add_read_options(*command, flags->reading);
   command
       ->add_option("--part", flags->part,
                    "of it, as training split it: training, validation, test; or all, for data that "

@@ -19,6 +19,7 @@
 #include "benches/sweep.h"
 #include "results/case_table.h"
 #include "tools/voxmark/conclusions.h"
+#include "tools/voxmark/model_options.h"
 #include "tools/voxmark/run_on.h"
 #include "tools/voxmark/subcommand.h"
 #include "workloads/data_set.h"
@@ -30,6 +31,7 @@ namespace {
 struct QuickstartOptions {
   std::string out = "results/quickstart";
   std::string data;  // "": a phantom data set, written below `out`
+  ReadOptions reading;
 };
 
 // Large enough for oneDNN to pick the kernels of larger images, small enough for naive.
@@ -55,8 +57,8 @@ std::string phantom_folder(const std::string& out) {
 }
 
 // `largest`, or the largest multiple of 16 below it that lies in every image of the data set.
-Dims image_within(const std::string& folder, const Dims& largest) {
-  const DataSet dataset = read_data_set(folder);
+Dims image_within(const std::string& folder, const ReadOptions& reading, const Dims& largest) {
+  const DataSet dataset = read_data_set(folder, reading);
   std::array<std::int64_t, 3> extents = {largest.d, largest.h, largest.w};
   for (std::size_t i = 0; i < dataset.cases.size(); ++i) {
     const NiftiHeader header = read_image_header(dataset, i);
@@ -74,10 +76,12 @@ Dims image_within(const std::string& folder, const Dims& largest) {
 
 // Every backend but `example`, which is naive under another name. naive runs once: it is there to
 // be compared with, and takes longer than all others together.
-std::vector<CaseSpec> quickstart_cases(const std::string& data, const Dims& image, int threads) {
+std::vector<CaseSpec> quickstart_cases(const std::string& data, const ReadOptions& reading,
+                                       const Dims& image, int threads) {
   Grid fast;
   fast.image = {image};
   fast.data = {data};
+  fast.reading = reading;
   fast.steps = kSteps;
   fast.warmup = kWarmup;
   fast.backend = {kPaperBaseline, "eigen", kPaperContender, kFastest, "null"};
@@ -114,7 +118,7 @@ bool fits(const Dims& image, const CompileOptions& compile, std::int64_t room_by
 }
 
 void print_conclusions(const std::vector<CaseSummary>& cases, const std::string& data,
-                       const Dims& measured, int threads) {
+                       const ReadOptions& reading, const Dims& measured, int threads) {
   std::string planner = kFastest;
   if (find_backend(planner).backend == nullptr) {
     planner = "naive";
@@ -122,7 +126,7 @@ void print_conclusions(const std::vector<CaseSummary>& cases, const std::string&
   CompileOptions compile;
   compile.threads = threads;
   const std::int64_t room_bytes = memory_room().bytes;
-  const Dims larger = image_within(data, kNextImage);
+  const Dims larger = image_within(data, reading, kNextImage);
   CompileOptions limited = compile;
   limited.memory_limit_bytes = room_bytes;
   const auto fit = largest_fit(*find_backend(planner).backend, limited, UnetOptions{}, room_bytes);
@@ -130,7 +134,7 @@ void print_conclusions(const std::vector<CaseSummary>& cases, const std::string&
              largest_fit_sentence(fit, planner, room_bytes),
              next_command_sentence(seen_from_here(std::filesystem::read_symlink("/proc/self/exe")),
                                    seen_from_here(data),
-                                   fits(larger, compile, room_bytes) ? larger : measured));
+                                   fits(larger, compile, room_bytes) ? larger : measured, reading));
 }
 
 // A quickstart is called again and again: what an earlier one measured gets another name.
@@ -155,8 +159,8 @@ ExitCode quickstart(const QuickstartOptions& options) {
   }
   const std::string data = options.data.empty() ? phantom_folder(options.out) : options.data;
   const int threads = told_default_threads();
-  const Dims image = image_within(data, kImage);
-  const std::vector<CaseSpec> listed = quickstart_cases(data, image, threads);
+  const Dims image = image_within(data, options.reading, kImage);
+  const std::vector<CaseSpec> listed = quickstart_cases(data, options.reading, image, threads);
   const std::vector<CaseSpec> cases = interleave(listed, kOrderSeed);
   check_before_start(cases, allowed_cpus());
   tell(stderr, "{} runs of a training step at {} on {} threads\n", cases.size(), to_string(image),
@@ -177,7 +181,7 @@ ExitCode quickstart(const QuickstartOptions& options) {
       summarise(in_listed_order(result.report.records, listed));
   fmt::print("\n{}\nReport: {}\n", render_text(case_table(summaries, kPaperBaseline)), sweep.out);
   if (result.code != ExitCode::interrupted && result.code != ExitCode::terminated) {
-    print_conclusions(summaries, data, image, threads);
+    print_conclusions(summaries, data, options.reading, image, threads);
   }
   return result.code;
 }
@@ -190,6 +194,7 @@ void add_quickstart(CLI::App& app, Action& action) {
       "quickstart", "A small data set, verified steps with every backend, and what they say");
   command->add_option("--data", options->data,
                       "a data set's folder; when left out, a phantom data set is written");
+  add_read_options(*command, options->reading);
   command->add_option("--out", options->out, "folder of the report and of the phantom")
       ->capture_default_str();
   command->footer("Example: voxmark quickstart --data Task01_BrainTumour");

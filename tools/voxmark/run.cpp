@@ -26,6 +26,7 @@
 #include "results/case_table.h"
 #include "results/step_profile.h"
 #include "results/summary.h"
+#include "tools/voxmark/model_options.h"
 #include "tools/voxmark/run_on.h"
 #include "tools/voxmark/subcommand.h"
 
@@ -65,6 +66,8 @@ const std::map<std::string, std::string> kHelp = {
     {"threads", "with commas; default: all CPUs of this process, or OMP_NUM_THREADS"},
     {"precision", "fp32, fp64 or bf16, with commas"},
     {"data", "synthetic, phantom or a data set's folder, with commas"},
+    {"follow_links", kFollowLinksHelp},
+    {"affine_tolerance", kAffineToleranceHelp},
     {"isa", "avx, avx2, avx512: what kernels may use, with commas (ci/isa builds ours)"},
     {"seed", "of weights, batches and splits"},
     {"steps", "timed steps per process"},
@@ -329,7 +332,11 @@ void add_run(CLI::App& app, Action& action) {
       "Example: voxmark run --backend eigen,onednn --image 32,64 --repeats 3 --out report.json");
   command->add_option("suite,--suite", options->suite, "suite file (benches/suite.schema.json)");
   for (const std::string& key : suite_keys()) {
-    command->add_option(flag_name(key), options->flags[key], kHelp.at(key));
+    if (key == "follow_links") {
+      command->add_flag(flag_name(key), options->flags[key], kHelp.at(key));
+    } else {
+      command->add_option(flag_name(key), options->flags[key], kHelp.at(key));
+    }
   }
   command->add_option("--out", options->out, "report")->capture_default_str();
   command->add_flag("--dry-run", options->dry_run, "list and count the cases, and stop");

@@ -41,6 +41,7 @@ namespace fs = std::filesystem;
 
 struct TrainFlags {
   std::string data;
+  ReadOptions reading;
   ModelOptions model;
   std::string backend = "onednn";
   std::string precision = "fp32";
@@ -102,6 +103,10 @@ Json report_frame(const TrainFlags& flags, const TrainingOptions& options,
                 {"precision", flags.precision},
                 {"threads", options.threads},
                 {"preset", flags.preset.empty() ? Json() : Json(flags.preset)}};
+  if (flags.reading.follow_links) shown["follow_links"] = true;
+  if (flags.reading != ReadOptions{}) {
+    shown["affine_tolerance"] = flags.reading.affine_tolerance;
+  }
   shown.update(to_json(options));
   shown["epochs"] = options.epochs;
   shown["patience"] = options.patience;
@@ -365,7 +370,7 @@ void print_defaults(const TrainingOptions& options, const SubjectParts& parts) {
 ExitCode run_training(const TrainFlags& flags) {
   const TrainingOptions options = options_of(flags);
   const SubjectParts parts = open_parts(flags.data, options.image, options.splitting_seed(),
-                                        !options.tile && options.downsample == 1);
+                                        !options.tile && options.downsample == 1, flags.reading);
   check_source(parts.training, recipe_of(options).shape, options.batch);
   if (flags.resume) goes_on(flags);  // a folder that is not there is not made
   if (flags.dry_run || !flags.preset.empty()) {
@@ -408,6 +413,7 @@ void add_train(CLI::App& app, Action& action) {
                    "a data set's folder or datalist, or phantom:N for N heads drawn when needed "
                    "(phantom:N:240x240x155 at dims of their own)")
       ->required();
+  add_read_options(*command, flags->reading);
   add_model_options(*command, flags->model);
   command->add_option("--epochs", flags->training.epochs, "at most")->capture_default_str();
   command

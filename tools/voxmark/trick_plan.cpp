@@ -99,6 +99,8 @@ std::vector<std::string> train_arguments(const TrickOptions& options, const Tric
                                         "--split-seed",
                                         std::to_string(kSplitSeed)};
   if (trick.tile) arguments.emplace_back("--tile");
+  const std::vector<std::string> reading = flags_of(options.reading);
+  arguments.insert(arguments.end(), reading.begin(), reading.end());
   if (!options.memory_limit.empty()) {
     arguments.insert(arguments.end(), {"--memory-limit", options.memory_limit});
   }

@@ -9,12 +9,14 @@
 
 #include "base/json.h"
 #include "workloads/batch.h"
+#include "workloads/read_options.h"
 
 namespace voxmark {
 
 // What all runs share.
 struct TrickOptions {
   std::string data;
+  ReadOptions reading;
   Dims image{64, 64, 64};  // of full images
   std::int64_t batch = 4;
   std::int64_t channels = 1;

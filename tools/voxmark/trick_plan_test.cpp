@@ -47,6 +47,7 @@ TEST(Tricks, ChangeOneThingEach) {
 TEST(Tricks, TrainOnTheSameImagesWithTheSameSplitWhateverWindowAndSeed) {
   TrickOptions options;
   options.data = "phantom:40";
+  options.reading = {true, 0.5};
   const auto value_of = [](const std::vector<std::string>& arguments, const std::string& flag) {
     const auto at = std::find(arguments.begin(), arguments.end(), flag);
     return at == arguments.end() ? std::string() : *(at + 1);
@@ -56,6 +57,8 @@ TEST(Tricks, TrainOnTheSameImagesWithTheSameSplitWhateverWindowAndSeed) {
       const std::vector<std::string> arguments = train_arguments(options, trick, seed);
       EXPECT_EQ(value_of(arguments, "--data"), "phantom:40:64x64x64") << trick.name;
       EXPECT_EQ(value_of(arguments, "--split-seed"), "1");
+      EXPECT_EQ(std::ranges::count(arguments, "--follow-links"), 1);
+      EXPECT_EQ(value_of(arguments, "--affine-tolerance"), "0.5");
       EXPECT_EQ(value_of(arguments, "--seed"), std::to_string(seed));
     }
   }

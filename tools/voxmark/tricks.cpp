@@ -210,8 +210,8 @@ void write_text(const fs::path& path, const std::string& text) {
 
 ExitCode run_tricks(const TricksFlags& flags) {
   const TrickOptions options = options_of(flags);
-  const SubjectParts parts =
-      open_parts(data_of_full_images(options.data, options.image), options.image, 1);
+  const SubjectParts parts = open_parts(data_of_full_images(options.data, options.image),
+                                        options.image, 1, true, options.reading);
   if (parts.test.count == 0) {
     throw_bad_input("--data {}: {} cases leave none for the test, expected 11 or more",
                     options.data, parts.training.count + parts.validation.count);
@@ -255,7 +255,9 @@ void add_tricks(CLI::App& app, Action& action) {
   flags->model.batch = 4;
   CLI::App* command = app.add_subcommand(
       "tricks", "What down-sampling, tiles, small batches and fewer filters cost in accuracy");
-  command->add_option("--data", flags->common.data, "a data set's folder or datalist, or phantom:N")->required();
+  command->add_option("--data", flags->common.data, "a data set's folder or datalist, or phantom:N")
+      ->required();
+  add_read_options(*command, flags->common.reading);
   add_model_options(*command, flags->model);
   command->add_option("--epochs", flags->common.epochs, "of each run, in voxels of full images")
       ->capture_default_str();

@@ -336,6 +336,15 @@ def test_another_case_is_a_missing_row_that_names_the_difference(
     assert compare(*reports, flags=("--ignore", name))[0] == 0
 
 
+def test_how_a_data_folder_was_read_does_not_make_another_case(compare: Any) -> None:
+    seconds = factory.noisy_seconds(8, 0.5, 0.01, 1)
+    again = factory.noisy_seconds(8, 0.5, 0.01, 2)
+    accepted = {"follow_links": True, "affine_tolerance": 0.01}
+    base = factory.report(factory.processes(seconds, data="set"))
+    code, _ = compare(base, factory.report(factory.processes(again, data="set", **accepted)))
+    assert code == 0
+
+
 @pytest.mark.parametrize("fact", ["input_sha256", "weights_sha256"])
 def test_another_workload_of_the_same_name_is_not_comparable(compare: Any, fact: str) -> None:
     other = factory.processes(AGAIN)

@@ -19,8 +19,9 @@ if TYPE_CHECKING:
 MEASURED = ("ok", "overhead")
 # Wrong or no numbers where there should be some. The others were never promised.
 BROKEN = ("invalid", "diverged", "oom", "crashed", "timeout", "failed")
-# How often and how long a case is measured does not make it another case.
-_NOT_IDENTITY = frozenset({"process", "steps", "warmup"})
+# How often and how long a case is measured, and what of a data folder's files is accepted, do not
+# make it another case.
+_NOT_IDENTITY = frozenset({"process", "steps", "warmup", "follow_links", "affine_tolerance"})
 
 # How a case's label tells its members; others by their own names.
 WORDING = {
