@@ -144,6 +144,12 @@ Table case_table(std::span<const CaseSummary> cases,
     });
   }
   add_column("note", Align::left, [](const CaseSummary& summary) { return summary.note; });
+  // Which case, its time and its speed-up stay in the table.
+  constexpr std::array<std::string_view, 7> kBelow = {
+      "spread", "fwd+bwd s/image", "GFLOP/s", "of roofline", "planned", "peak memory", "note"};
+  for (Column& column : table.columns) {
+    column.may_go_below = std::ranges::find(kBelow, column.header) != kBelow.end();
+  }
   return table;
 }
 

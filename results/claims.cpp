@@ -151,8 +151,8 @@ Finding judge_seconds(const Json& claim, const std::string& backend,
   const double limit = fp32_limit(report, largest.threads());
   finding.remark +=
       limit > 0
-          ? fmt::format(", {}% of what {} threads do at most{}", significant(100 * rate / limit, 2),
-                        largest.threads(),
+          ? fmt::format(", {}% of what {} {} at most{}", significant(100 * rate / limit, 2),
+                        largest.threads(), largest.threads() == 1 ? "thread does" : "threads do",
                         // Nominal work is the direct algorithm's.
                         rate > limit ? " by the direct algorithm (Winograd's multiplies less)" : "")
           : " (this machine's limit was not measured)";

@@ -9,6 +9,8 @@
 namespace voxmark {
 namespace {
 
+constexpr double kAlpha = 0.01;  // of voxmark compare, too
+
 double standard_deviation(const std::vector<double>& values) {
   if (values.size() < 2) {
     return 0;
@@ -34,7 +36,6 @@ std::vector<double> logarithms(std::vector<double> values) {
 // The largest U of Mann and Whitney, n against n, that chance alone stays at or below in at most 1%
 // of cases; nothing where even U = 0 is more likely. By counting all ways to deal the ranks out.
 std::optional<int> critical_u(int n) {
-  constexpr double kAlpha = 0.01;
   const auto side = static_cast<std::size_t>(n);
   const std::size_t most = side * side;
   // ways[j][u]: j values of the first side, among those placed so far, with that U.
@@ -143,6 +144,17 @@ NoiseFigures noise_figures(const std::vector<std::vector<double>>& processes, st
   std::ranges::sort(differences);
   figures.noise_floor = std::expm1(differences[differences.size() * 95 / 100]);
   return figures;
+}
+
+int least_processes_to_compare(std::int64_t tests) {
+  // n against n can be dealt out in (2n over n) ways, of which one is the most extreme.
+  double ways = 1;
+  int processes = 0;
+  while (static_cast<double>(tests) / ways >= kAlpha) {
+    ++processes;
+    ways *= 2.0 * (2.0 * processes - 1) / processes;
+  }
+  return processes;
 }
 
 std::optional<double> minimum_detectable_effect(double between_processes, int processes_per_side) {

@@ -24,4 +24,8 @@ NoiseFigures noise_figures(const std::vector<std::vector<double>>& processes, st
 // Nothing where the test cannot reach 1% whatever the figures are: below five per side.
 std::optional<double> minimum_detectable_effect(double between_processes, int processes_per_side);
 
+// Per side, the fewest with which such a test can find anything at all where so many are asked at
+// once (Holm's correction), as voxmark compare asks of the cases of a run.
+int least_processes_to_compare(std::int64_t tests);
+
 }  // namespace voxmark

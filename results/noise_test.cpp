@@ -80,5 +80,14 @@ TEST(MinimumDetectableEffect, IsFoundAsOftenAsItSays) {
   EXPECT_NEAR(static_cast<double>(found) / kTrials, 0.95, 0.015);
 }
 
+// As many as voxmark compare needs: 1 / (2n over n) below 0.01 over the number of tests.
+TEST(LeastProcesses, GrowWithTheNumberOfTests) {
+  EXPECT_EQ(least_processes_to_compare(1), 5);   // 1 / 252
+  EXPECT_EQ(least_processes_to_compare(2), 5);   // 2 / 252
+  EXPECT_EQ(least_processes_to_compare(3), 6);   // 3 / 252 is above 0.01
+  EXPECT_EQ(least_processes_to_compare(12), 7);  // 12 / 3432, where 12 / 924 is above 0.01
+  EXPECT_EQ(least_processes_to_compare(1000), 10);
+}
+
 }  // namespace
 }  // namespace voxmark

@@ -70,8 +70,9 @@ std::string workload_text(const Json& spec) {
     image += (image.empty() ? "" : "x") + dump_json(extent);
   }
   std::string text =
-      fmt::format("{} batch {} {} {} threads", image, dump_json(spec.at("batch")),
-                  spec.at("precision").get<std::string>(), dump_json(spec.at("threads")));
+      fmt::format("{} batch {} {} {} {}", image, dump_json(spec.at("batch")),
+                  spec.at("precision").get<std::string>(), dump_json(spec.at("threads")),
+                  spec.at("threads") == 1 ? "thread" : "threads");
   if (spec.contains("isa")) text += " " + spec.at("isa").get<std::string>();
   if (spec.contains("memory_limit_bytes")) {
     text += " within " + bytes_text(spec.at("memory_limit_bytes").get<std::int64_t>());

@@ -2,6 +2,8 @@
 
 #include <algorithm>
 #include <cstddef>
+#include <numeric>
+#include <sstream>
 
 namespace voxmark {
 namespace {
@@ -63,6 +65,49 @@ std::vector<std::string> headers(const Table& table) {
   return result;
 }
 
+constexpr std::size_t kGap = 2;
+
+// Which columns stay in the table; all of them where it fits.
+std::vector<std::size_t> columns_within(const Table& table, std::size_t terminal_columns) {
+  const std::vector<std::size_t> column_widths = widths(table);
+  std::vector<std::size_t> kept(table.columns.size());
+  std::iota(kept.begin(), kept.end(), std::size_t{0});
+  std::size_t total = 0;
+  for (const std::size_t column_width : column_widths) total += column_width + kGap;
+  for (std::size_t i = table.columns.size(); i-- > 0 && total > terminal_columns + kGap;) {
+    if (!table.columns[i].may_go_below) continue;
+    std::erase(kept, i);
+    total -= column_widths[i] + kGap;
+  }
+  return kept;
+}
+
+Table only(const Table& table, const std::vector<std::size_t>& kept) {
+  Table result;
+  for (const std::size_t i : kept) result.columns.push_back(table.columns[i]);
+  for (const auto& row : table.rows) {
+    std::vector<std::string>& texts = result.rows.emplace_back();
+    for (const std::size_t i : kept) texts.push_back(row[i]);
+  }
+  return result;
+}
+
+// Words in lines of so many columns at most, each after the indent; a longer word has its own.
+std::string wrapped(const std::string& text, std::size_t terminal_columns) {
+  const std::string indent(4, ' ');
+  std::string result;
+  std::string line = indent;
+  std::istringstream words(text);
+  for (std::string word; words >> word;) {
+    if (line != indent && width(line) + 1 + width(word) > terminal_columns) {
+      result += line + "\n";
+      line = indent;
+    }
+    line += (line == indent ? "" : " ") + word;
+  }
+  return line == indent ? result : result + line + "\n";
+}
+
 }  // namespace
 
 std::string render_text(const Table& original) {
@@ -72,7 +117,7 @@ std::string render_text(const Table& original) {
   const auto add_row = [&](const std::vector<std::string>& row) {
     std::string line;
     for (std::size_t i = 0; i < row.size(); ++i) {
-      if (i > 0) line += "  ";
+      if (i > 0) line += std::string(kGap, ' ');
       line += padded(row[i], column_widths[i], table.columns[i].align);
     }
     line.erase(line.find_last_not_of(' ') + 1);
@@ -84,6 +129,26 @@ std::string render_text(const Table& original) {
   for (const std::size_t column_width : column_widths) rules.emplace_back(column_width, '-');
   add_row(rules);
   for (const auto& row : table.rows) add_row(row);
+  return text;
+}
+
+std::string render_within(const Table& original, std::size_t terminal_columns) {
+  const Table table = escaped(original, one_line);
+  const std::vector<std::size_t> kept = columns_within(table, terminal_columns);
+  std::istringstream lines(render_text(only(table, kept)));
+  std::string text;
+  std::string line;
+  for (int i = 0; i < 2 && std::getline(lines, line); ++i) text += line + "\n";  // header and rule
+  for (const auto& row : table.rows) {
+    std::getline(lines, line);
+    text += line + "\n";
+    std::string below;
+    for (std::size_t i = 0; i < row.size(); ++i) {
+      if (std::ranges::binary_search(kept, i) || row[i].empty() || row[i] == "-") continue;
+      below += (below.empty() ? "" : "; ") + table.columns[i].header + ": " + row[i];
+    }
+    text += wrapped(below, terminal_columns);
+  }
   return text;
 }
 

@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <sstream>
 
 #include "results/case_table.h"
 #include "results/example_record.h"
@@ -28,6 +29,61 @@ TEST(Table, AlignsMarkdownAndEscapesPipes) {
             "|------|-----:|\n"
             "| a\\|b | 12.5 |\n"
             "| x y  |    3 |\n");
+}
+
+// The longest line, in code points.
+std::size_t longest_line(const std::string& text) {
+  std::size_t longest = 0;
+  std::istringstream lines(text);
+  for (std::string line; std::getline(lines, line);) {
+    const auto points = std::ranges::count_if(
+        line, [](char byte) { return (static_cast<unsigned char>(byte) & 0xC0U) != 0x80U; });
+    longest = std::max(longest, static_cast<std::size_t>(points));
+  }
+  return longest;
+}
+
+TEST(Table, MovesWhatDoesNotDecideBelowItsRow) {
+  const Table table = {
+      {{"name", Align::left},
+       {"s", Align::right},
+       {"spread", Align::left, true},
+       {"note", Align::left, true}},
+      {{"na\u00efve", "12.5", "12..13", "one two three four"}, {"x", "3", "-", ""}}};
+  EXPECT_EQ(render_within(table, 100), render_text(table));
+  EXPECT_EQ(render_within(table, 20),
+            "name      s  spread\n"
+            "-----  ----  ------\n"
+            "na\u00efve  12.5  12..13\n"
+            "    note: one two\n"
+            "    three four\n"
+            "x         3  -\n");
+  EXPECT_EQ(render_within(table, 18),
+            "name      s\n"
+            "-----  ----\n"
+            "na\u00efve  12.5\n"
+            "    spread:\n"
+            "    12..13; note:\n"
+            "    one two three\n"
+            "    four\n"
+            "x         3\n");
+}
+
+TEST(CaseTable, IsUsableInANarrowTerminal) {
+  std::vector<Record> records;
+  for (int process = 0; process < 5; ++process) {
+    records.push_back(example_record("onednn", process, 0.25 + 0.001 * process));
+    records.push_back(example_record("eigen-tensor", process, 1.0 + 0.001 * process));
+  }
+  records.push_back(example_failure("tensorflow-onednn", 0, Outcome::skipped,
+                                    "its package is not installed in this environment"));
+  const Table table = case_table(summarise(records), "eigen-tensor");
+  ASSERT_GT(longest_line(render_text(table)), 100U);
+  for (const std::size_t terminal_columns : {60U, 80U, 100U}) {
+    const std::string text = render_within(table, terminal_columns);
+    EXPECT_LE(longest_line(text), std::max<std::size_t>(terminal_columns, 75)) << text;
+    EXPECT_NE(text.find("note: skipped: its package is not"), std::string::npos) << text;
+  }
 }
 
 TEST(CaseTable, ShowsFiguresSpeedUpsAndReasons) {

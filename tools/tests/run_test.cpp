@@ -24,6 +24,10 @@ TEST_F(RunTest, DryRunListsAndCountsTheCasesAndStops) {
   EXPECT_THAT(result.out, HasSubstr("naive 32x32x32 batch 1 fp32"));
   EXPECT_THAT(result.out, HasSubstr("eigen 96x96x64 batch 4 fp32"));
   EXPECT_THAT(result.out, HasSubstr("12 cases x 3 processes = 36 runs"));
+  // 24 tests at once: 24 / (14 over 7) is below 0.01, 24 / (12 over 6) is not.
+  EXPECT_THAT(result.out,
+              HasSubstr("voxmark compare of 12 cases takes 7 or more processes of each"));
+  EXPECT_THAT(result.out, HasSubstr("with 3 it can find no slower step; --repeats 7"));
   EXPECT_FALSE(std::filesystem::exists(report_));
 }
 
@@ -333,7 +337,7 @@ TEST_F(RunTest, AnotherBuildIsMeasuredBesideThisOne) {
 TEST_F(RunTest, AProfileSaysWhereTheStepGoes) {
   const CommandResult result = run({"--backend", "naive,example", "--profile"});
   ASSERT_EQ(result.status, 0) << result.err;
-  EXPECT_THAT(result.out, HasSubstr("Where the step goes, 32x32x32 batch 1 fp32 1 threads"));
+  EXPECT_THAT(result.out, HasSubstr("Where the step goes, 32x32x32 batch 1 fp32 1 thread,"));
   EXPECT_THAT(result.out, testing::ContainsRegex("convolution +backward_weights +[0-9]"));
   EXPECT_THAT(result.out, testing::ContainsRegex("update +update +[0-9]"));
   const CommandResult without = run({"--backend", "naive"});

@@ -69,8 +69,8 @@ ExitCode limits(const Options& options) {
   fmt::print("{}", render_text(table));
   for (const Json& one : all) {
     for (const Json& reason : one.at("interference")) {
-      tell(stderr, "Warning: {} threads: {}\n", one.at("threads").get<int>(),
-           reason.get<std::string>());
+      tell(stderr, "Warning: {} {}: {}\n", one.at("threads").get<int>(),
+           one.at("threads") == 1 ? "thread" : "threads", reason.get<std::string>());
     }
   }
   return ExitCode::done;

@@ -22,6 +22,7 @@
 #include "tools/voxmark/model_options.h"
 #include "tools/voxmark/run_on.h"
 #include "tools/voxmark/subcommand.h"
+#include "tools/voxmark/terminal.h"
 #include "workloads/data_set.h"
 #include "workloads/phantom.h"
 
@@ -163,8 +164,8 @@ ExitCode quickstart(const QuickstartOptions& options) {
   const std::vector<CaseSpec> listed = quickstart_cases(data, options.reading, image, threads);
   const std::vector<CaseSpec> cases = interleave(listed, kOrderSeed);
   check_before_start(cases, allowed_cpus());
-  tell(stderr, "{} runs of a training step at {} on {} threads\n", cases.size(), to_string(image),
-       threads);
+  tell(stderr, "{} runs of a training step at {} on {} {}\n", cases.size(), to_string(image),
+       threads, threads == 1 ? "thread" : "threads");
 
   SweepOptions sweep;
   sweep.cases = cases;
@@ -179,7 +180,7 @@ ExitCode quickstart(const QuickstartOptions& options) {
 
   const std::vector<CaseSummary> summaries =
       summarise(in_listed_order(result.report.records, listed));
-  fmt::print("\n{}\nReport: {}\n", render_text(case_table(summaries, kPaperBaseline)), sweep.out);
+  fmt::print("\n{}\nReport: {}\n", fitted(case_table(summaries, kPaperBaseline)), sweep.out);
   if (result.code != ExitCode::interrupted && result.code != ExitCode::terminated) {
     print_conclusions(summaries, data, options.reading, image, threads);
   }

@@ -24,11 +24,13 @@
 #include "benches/thread_settings.h"
 #include "benches/topology.h"
 #include "results/case_table.h"
+#include "results/noise.h"
 #include "results/step_profile.h"
 #include "results/summary.h"
 #include "tools/voxmark/model_options.h"
 #include "tools/voxmark/run_on.h"
 #include "tools/voxmark/subcommand.h"
+#include "tools/voxmark/terminal.h"
 
 namespace voxmark {
 namespace {
@@ -181,12 +183,33 @@ void print_cases(std::FILE* stream, const std::vector<CaseSpec>& cases, const Su
     }
   }
   const bool may_grow = suite.stopping.precision_target || suite.stopping.time_budget_seconds;
-  tell(stream, "{} cases x {} processes = {} runs{}{}{}\n", distinct, suite.repeats,
-       distinct * suite.repeats,
+  const auto runs = distinct * suite.repeats;
+  tell(stream, "{} {} x {} {} = {} {}{}{}{}\n", distinct, distinct == 1 ? "case" : "cases",
+       suite.repeats, suite.repeats == 1 ? "process" : "processes", runs,
+       runs == 1 ? "run" : "runs",
        may_grow ? fmt::format(", then up to {} processes of each",
                               std::max(suite.stopping.max_processes, suite.repeats))
                 : "",
        sides, skipped == 0 ? "" : fmt::format("; {} more will be skipped", skipped));
+}
+
+// What a later voxmark compare of so many cases takes: it asks of each whether its step and its
+// peak memory changed, and corrects for asking all at once.
+std::string processes_to_compare(const std::vector<CaseSpec>& cases, const Suite& suite) {
+  const auto distinct = std::ranges::count_if(
+      cases, [](const CaseSpec& spec) { return spec.process == 0 && obstacle_of(spec).empty(); });
+  if (distinct == 0) {
+    return "";
+  }
+  const int least = least_processes_to_compare(2 * distinct);
+  const bool may_grow = suite.stopping.precision_target || suite.stopping.time_budget_seconds;
+  const bool too_few = suite.repeats < least && !may_grow;
+  return fmt::format(
+      "voxmark compare of {} {} takes {} or more processes of each, for before and for after{}\n",
+      distinct, distinct == 1 ? "case" : "cases", least,
+      too_few
+          ? fmt::format(": with {} it can find no slower step; --repeats {}", suite.repeats, least)
+          : "");
 }
 
 Json request_json(const Options& options, const Suite& suite, const std::string& baseline) {
@@ -220,8 +243,8 @@ void print_other_side(const Options& options, const SweepResult& result,
   const bool is_build = !options.against.empty();
   const std::vector<CaseSpec> own = is_build ? cases : with_backend(cases, options.against_backend);
   fmt::print("\n{}:\n{}", is_build ? options.against : options.against_backend,
-             render_text(case_table(summarise(in_listed_order(result.against.records, own)),
-                                    is_build ? baseline : options.against_backend)));
+             fitted(case_table(summarise(in_listed_order(result.against.records, own)),
+                               is_build ? baseline : options.against_backend)));
   tell(stderr, "The verdict: voxmark compare {} {}{}\n", against_path(options.out), options.out,
        is_build ? "" : " --ignore backend");
 }
@@ -263,6 +286,7 @@ ExitCode run(const Options& options) {
       describe_other_build(options.against, described);
     }
     print_cases(stdout, cases, suite, sides);
+    tell(stdout, "{}", processes_to_compare(cases, suite));
     return ExitCode::done;
   }
   print_cases(stderr, cases, suite, sides);
@@ -310,7 +334,7 @@ ExitCode run(const Options& options) {
 
   const std::vector<Record> records = in_listed_order(result.report.records, cases);
   const std::vector<CaseSummary> summaries = summarise(records);
-  fmt::print("{}", render_text(case_table(summaries, baseline)));
+  fmt::print("{}", fitted(case_table(summaries, baseline)));
   if (wants_stages(options)) {
     fmt::print("\n{}", render_profiles(step_profiles(records)));
   }
