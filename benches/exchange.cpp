@@ -9,6 +9,7 @@
 
 #include "base/error.h"
 #include "benches/child_process.h"
+#include "benches/external_command.h"
 #include "benches/isa.h"
 #include "benches/peers.h"
 #include "benches/process_status.h"
@@ -331,15 +332,7 @@ std::vector<std::string> child_command(const ChildProgram& program, const CaseSp
     }
     return command;
   }
-  std::istringstream words(spec.backend.substr(std::string(kExternalPrefix).size()));
-  std::vector<std::string> command;
-  for (std::string word; words >> word;) {
-    command.push_back(word);
-  }
-  if (command.empty()) {
-    throw_bad_input("backend {}: expected a program after the colon", spec.backend);
-  }
-  return command;
+  return external_command(spec.backend);
 }
 
 Exchange exchange(const ChildProgram& program, const Request& request,

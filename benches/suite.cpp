@@ -11,6 +11,7 @@
 #include "backends/registry.h"
 #include "base/error.h"
 #include "base/json_schema.h"
+#include "benches/value_list.h"
 
 namespace voxmark {
 namespace {
@@ -99,6 +100,7 @@ const std::map<std::string, SetGrid>& grid_setters() {
       {"backend", [](Grid& grid, const Values& v, const std::string&) { grid.backend = v; }},
       {"image",
        [](Grid& grid, const Values& v, const std::string& name) {
+         refuse_one_image_as_cubes(v, name);
          grid.image = parse_all<Dims>(v, [&](const auto& t) { return parse_image(t, name); });
        }},
       {"batch",

@@ -1,5 +1,7 @@
 #include "training/data.h"
 
+#include <fmt/ranges.h>
+
 #include <algorithm>
 #include <charconv>
 #include <string_view>
@@ -15,6 +17,15 @@ constexpr std::string_view kPhantom = "phantom:";
 constexpr std::size_t kMaxPhantoms = 1000000;  // an order of subjects is shuffled as a whole
 
 }  // namespace
+
+std::vector<std::string> data_lines(const DataFacts& facts, std::int64_t classes) {
+  std::vector<std::string> lines = facts.notes;
+  if (classes > 1 && facts.labels.size() == static_cast<std::size_t>(classes) + 1) {
+    lines.push_back(fmt::format("labels, in the order of the Dice values: {}",
+                                fmt::join(facts.labels.begin() + 1, facts.labels.end(), ", ")));
+  }
+  return lines;
+}
 
 bool is_phantom(const std::string& data) { return data.starts_with(kPhantom); }
 

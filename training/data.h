@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <functional>
 #include <string>
+#include <vector>
 
 #include "workloads/batch_source.h"
 
@@ -22,6 +23,10 @@ SubjectParts open_parts(const std::string& data, const Dims& image, std::uint64_
 void read_every_case(const SubjectParts& parts, std::int64_t channels, int readers,
                      const std::function<bool()>& stop,
                      const std::function<void(const std::string&)>& warn);
+
+// What is to be said of it before anything is trained or predicted, a line each: how it was read
+// where there was a choice, and the labels' names in the order of the Dice values.
+std::vector<std::string> data_lines(const DataFacts& facts, std::int64_t classes);
 
 bool is_phantom(const std::string& data);
 

@@ -1,5 +1,7 @@
 #include "workloads/batch.h"
 
+#include <fmt/ranges.h>
+
 #include <algorithm>
 #include <bit>
 #include <charconv>
@@ -12,14 +14,32 @@
 namespace voxmark {
 namespace {
 
+// What was meant by "128, 128, 64", "128X128X64" or "128×128×64": "; type 128x128x64".
+std::string meant_by(const std::string& text) {
+  std::vector<std::string> numbers;
+  bool in_number = false;
+  for (const char c : text) {
+    const bool is_digit = c >= '0' && c <= '9';
+    if (is_digit && !in_number) numbers.emplace_back();
+    if (is_digit) numbers.back() += c;
+    const bool separates =
+        std::string_view(" xX*,;:/()[]\"'\t\xc3\x97").find(c) != std::string_view::npos;
+    if (!is_digit && !separates) return "";
+    in_number = is_digit;
+  }
+  const std::string meant = fmt::format("{}", fmt::join(numbers, "x"));
+  if ((numbers.size() != 1 && numbers.size() != 3) || meant == text) return "";
+  return "; type " + meant;
+}
+
 std::int64_t parse_extent(std::string_view text, const std::string& whole) {
   std::int64_t extent = 0;
   const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), extent);
   if (error != std::errc() || end != text.data() + text.size() || extent < 1) {
     throw_bad_input(
         "dims: '{}': extent '{}', expected \"64\" or \"64x64x48\" with whole numbers "
-        "from 1",
-        whole, text);
+        "from 1{}",
+        whole, text, meant_by(whole));
   }
   return extent;
 }
@@ -37,7 +57,10 @@ Dims parse_dims(const std::string& text) {
   }
   if (extents.size() == 1) extents.resize(3, extents.front());
   if (extents.size() != 3) {
-    throw_bad_input("dims: '{}': {} extents, expected 1 (a cube) or 3", text, extents.size());
+    throw_bad_input(
+        "dims: '{}': {} extents, expected 1 (\"64\", a cube) or 3 (\"64x64x48\"): a 3D network has "
+        "three axes",
+        text, extents.size());
   }
   std::int64_t voxels = 1;
   for (const std::int64_t extent : extents) {

@@ -1,5 +1,7 @@
 #include "workloads/batch_source.h"
 
+#include <fmt/ranges.h>
+
 #include <algorithm>
 #include <filesystem>
 #include <memory>

@@ -33,6 +33,29 @@ TEST(ParseDims, RefusesAnythingElseNamingIt) {
   }
 }
 
+TEST(ParseDims, SaysWhatToTypeWhenItCanTell) {
+  const auto said = [](const std::string& text) {
+    try {
+      parse_dims(text);
+    } catch (const Error& error) {
+      return std::string(error.what());
+    }
+    return std::string();
+  };
+  for (const char* text : {"128,128,64", "128, 128, 64", "128X128X64",
+                           "128\xc3\x97"
+                           "128\xc3\x97"
+                           "64",
+                           " 128x128x64", "(128, 128, 64)", "[128,128,64]", "128*128*64"}) {
+    EXPECT_NE(said(text).find("; type 128x128x64"), std::string::npos) << said(text);
+  }
+  EXPECT_NE(said("64 ").find("; type 64"), std::string::npos);
+  EXPECT_NE(said("128x128").find("2 extents, expected 1"), std::string::npos);
+  for (const char* text : {"-16", "6.4", "1e3", "", "x", "64x0x64"}) {
+    EXPECT_EQ(said(text).find("; type"), std::string::npos) << said(text);
+  }
+}
+
 TEST(BatchHash, DependsOnInputAndTarget) {
   Batch batch{1, {1, 1, 2}, 1, 1, {0.5F, 1.5F}, {0.0F, 1.0F}};
   // Little-endian float32 of 0.5, 1.5, 0, 1, hashed by `sha256sum`.

@@ -1,5 +1,7 @@
 #include "workloads/data_set.h"
 
+#include <fmt/ranges.h>
+
 #include <algorithm>
 #include <charconv>
 #include <cmath>

@@ -1,5 +1,7 @@
 // "training": [{"image": ..., "label": ...}]: the Decathlon's form. Version 1 of nnU-Net leaves the
 // "_0000" out of the images' names; MONAI adds a file per modality, folds and more sections.
+#include <fmt/ranges.h>
+
 #include <algorithm>
 #include <array>
 #include <set>

@@ -1,5 +1,7 @@
 #include "workloads/description.h"
 
+#include <fmt/ranges.h>
+
 #include <algorithm>
 #include <array>
 #include <cctype>

@@ -1,5 +1,7 @@
 // Version 2 of nnU-Net: dataset.json names channels and labels; the cases are the files
 // imagesTr/CASE_0000.nii.gz, ... with labelsTr/CASE.nii.gz.
+#include <fmt/ranges.h>
+
 #include <algorithm>
 #include <cctype>
 #include <set>

@@ -1,4 +1,6 @@
 // Folders that are not read: what they are, as far as names tell, and the way to one that is.
+#include <fmt/ranges.h>
+
 #include <algorithm>
 #include <array>
 #include <optional>

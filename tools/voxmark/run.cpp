@@ -23,6 +23,7 @@
 #include "benches/sweep.h"
 #include "benches/thread_settings.h"
 #include "benches/topology.h"
+#include "benches/value_list.h"
 #include "results/case_table.h"
 #include "results/noise.h"
 #include "results/step_profile.h"
@@ -55,6 +56,9 @@ struct Options {
 // Keys that take a list.
 const std::set<std::string> kLists = {"backend", "image",   "batch",     "channels", "classes",
                                       "filters", "threads", "precision", "data",     "isa"};
+
+// Those whose values may be names of files, which may have commas.
+const std::set<std::string> kFiles = {"backend", "data"};
 
 const std::map<std::string, std::string> kHelp = {
     {"backend",
@@ -122,8 +126,13 @@ Suite suite_of(const Options& options) {
       continue;
     }
     const std::string name = flag_name(key);
-    if (kLists.contains(key)) {
-      set_key(suite, key, split_list(*text, name), name);
+    if (kFiles.contains(key)) {
+      set_key(suite, key, split_files(*text, name), name);
+    } else if (kLists.contains(key)) {
+      const std::vector<std::string> values = split_list(*text, name);
+      const std::string warning = key == "image" ? one_image_meant(values) : "";
+      if (!warning.empty()) tell(stderr, "warning: {}\n", warning);
+      set_key(suite, key, values, name);
     } else {
       set_key(suite, key, {*text}, name);
     }

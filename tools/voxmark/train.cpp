@@ -119,7 +119,8 @@ Json report_frame(const TrainFlags& flags, const TrainingOptions& options,
           {"data",
            {{"kind", parts.facts.kind},
             {"name", parts.facts.name},
-            {"identity", parts.facts.identity}}},
+            {"identity", parts.facts.identity},
+            {"labels", parts.facts.labels}}},
           {"cases",
            {{"training", parts.training.count},
             {"validation", parts.validation.count},
@@ -386,6 +387,9 @@ ExitCode run_training(const TrainFlags& flags) {
   const Json frame = report_frame(flags, options, parts);
   tell(stderr, "{}: {} cases to train on, {} for validation, {} for the test\n", flags.data,
        parts.training.count, parts.validation.count, parts.test.count);
+  for (const std::string& line : data_lines(parts.facts, options.network.classes)) {
+    tell(stderr, "{}\n", line);
+  }
   print_defaults(options, parts);
   catch_interrupts();
   TrainingScreen screen(flags, frame);
