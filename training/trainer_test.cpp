@@ -645,6 +645,14 @@ INSTANTIATE_TEST_SUITE_P(Variants, EveryVariant,
                                          Variant{"bf16", "onednn", 1, false, 1, Precision::bf16}),
                          [](const auto& variant) { return variant.param.name; });
 
+TEST(DataLines, NameTheLabelsThatDiceValuesStandFor) {
+  const DataFacts facts{"nnunet", "a", "b", {"background", "edema", "core"}, {"a note"}};
+  EXPECT_EQ(
+      data_lines(facts, 2),
+      (std::vector<std::string>{"a note", "labels, in the order of the Dice values: edema, core"}));
+  EXPECT_EQ(data_lines(facts, 1), std::vector<std::string>{"a note"});  // one, of all labels
+}
+
 TEST(Train, RefusesWhatDoesNotFitIntoTheMemory) {
   TemporaryFolder folder;
   TrainingOptions options = small_options(folder.path("run"), "naive");

@@ -438,6 +438,14 @@ TEST(OtherLayouts, AreNamedWithTheWayThere) {
   expect({"readme.txt"}, "no dataset.json, expected the folder");
 }
 
+TEST(OtherLayouts, OfAPartOfADataSetNameTheFolder) {
+  const Folder folder;
+  write_nnunet_files(folder);
+  folder.json(nnunet_document());
+  EXPECT_NE(folder.refusal("imagesTr").find("a part of a data set, expected its folder: "),
+            std::string::npos);
+}
+
 TEST(OtherLayouts, SayWhatAnNnUNetDescriptionLacks) {
   const Folder folder;
   folder.json(nnunet_document());

@@ -182,6 +182,11 @@ void refuse_folder(const std::string& folder) {
         "\"file_ending\") and no \"training\" list",
         folder);
   }
+  std::error_code error;
+  if (!what && fs::exists(root.parent_path() / "dataset.json", error)) {
+    what = fmt::format("{}: a part of a data set, expected its folder: {}", folder,
+                       root.parent_path().string());
+  }
   if (!what) what = several(folder, root, listing);
   if (!what) what = bids(folder, listing);
   if (!what) what = case_folders(folder, root, listing);

@@ -206,6 +206,7 @@ TEST(Train, ThePresetSaysWhatItTakesAndGoesOnByItself) {
   EXPECT_EQ(report["options"]["preset"], "whitepaper");
   EXPECT_EQ(report["options"]["image"], Json({16, 16, 16}));  // a flag that is given stands
   EXPECT_EQ(report["data"]["kind"], "phantom");
+  EXPECT_EQ(report["data"]["labels"][3], "enhancing tumour");
   EXPECT_EQ(report["epochs"].size(), 2U);
 }
 
