@@ -96,6 +96,7 @@ Scan read_scan(const std::string& path, std::int64_t channels) {
 struct ChosenCases {
   std::vector<SubjectSource> parts;
   std::map<std::string, std::string> files;
+  std::vector<std::string> lines;  // to be said of the data set
 
   std::size_t count() const {
     std::size_t sum = 0;
@@ -127,6 +128,7 @@ ChosenCases chosen_cases(const PredictFlags& flags, const TrainingOptions& model
   }
   ChosenCases found;
   found.files = case_files(parts);
+  found.lines = data_lines(parts.facts, model.network.classes);
   const auto chosen = [&](const char* name, SubjectSource& part) {
     if (flags.part != name && flags.part != "all") part.count = 0;
   };
@@ -275,6 +277,7 @@ Json predict_cases(const PredictFlags& flags, const TrainingOptions& model, cons
       check_no_files(flags, stem_in(flags, chosen.files.at(part.case_name(i))));
     }
   }
+  print_lines(chosen.lines);
   const SubjectSource& source = chosen.parts.front();
   print_lines(prediction_defaults(model, source.channels, source.channel_names, source.classes,
                                   !is_phantom(flags.data)));
