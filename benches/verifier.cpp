@@ -180,7 +180,9 @@ VerifierResult Verifier::verify_external(const CaseSpec& spec) {
   const Exchange checked = exchange(program_, check, [](const auto&) {});
   std::filesystem::remove(request.results_path);
   if (!checked.verified || checked.fault) {
-    return refuse(checked);
+    VerifierResult refused = refuse(checked);
+    refused.bad_input = false;  // it is the program that wrote what cannot be read, and no user
+    return refused;
   }
   VerifierResult result = accept(*checked.verified);
   result.step_seconds = answer.computed->step_seconds;
