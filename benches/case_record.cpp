@@ -14,6 +14,12 @@ namespace {
 
 // In a record's details: the case failed by what the user gave it.
 constexpr const char* kBadInput = "bad_input";
+// By what the machine refused it.
+constexpr const char* kCannotHere = "cannot_here";
+
+bool is_fault(Outcome outcome) {
+  return outcome == Outcome::failed || outcome == Outcome::crashed || outcome == Outcome::timeout;
+}
 
 std::optional<std::uint64_t> unsigned_bytes(const std::optional<std::int64_t>& bytes) {
   return bytes ? std::optional(static_cast<std::uint64_t>(*bytes)) : std::nullopt;
@@ -72,15 +78,25 @@ Record start_record(const CaseSpec& spec) {
   return record;
 }
 
-void end_record(Record& record, Outcome outcome, const std::string& reason, bool bad_input) {
+void end_record(Record& record, Outcome outcome, const std::string& reason, ExitCode code) {
   record.outcome = outcome;
-  if (bad_input) {
+  if (code == ExitCode::bad_input && is_fault(outcome)) {
     record.details[kBadInput] = true;
+  }
+  if (code == ExitCode::cannot_here && is_fault(outcome)) {
+    record.details[kCannotHere] = true;
   }
   record.reason = reason.empty() ? std::string(to_string(outcome)) : reason;
 }
 
-bool is_bad_input(const Record& record) { return record.details.contains(kBadInput); }
+ExitCode code_of_fault(const Record& record) {
+  return record.details.contains(kBadInput)     ? ExitCode::bad_input
+         : record.details.contains(kCannotHere) ? ExitCode::cannot_here
+         : is_external(record.spec.value("backend", std::string()))
+             ? ExitCode::answer_is_no  // what somebody else's program does wrong is no fault of
+                                       // ours
+             : ExitCode::internal;
+}
 
 void keep_plan(const PlannedMessage& planned, Record& record) {
   record.memory.planned_bytes = unsigned_bytes(planned.planned_bytes);

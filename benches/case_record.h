@@ -12,9 +12,11 @@ namespace voxmark {
 // What is known of a case before anything runs.
 Record start_record(const CaseSpec& spec);
 
-// `bad_input`: it failed by what the user gave it.
-void end_record(Record& record, Outcome outcome, const std::string& reason, bool bad_input = false);
-bool is_bad_input(const Record& record);
+// `code`: whose a fault is, as Exchange tells it.
+void end_record(Record& record, Outcome outcome, const std::string& reason,
+                ExitCode code = ExitCode::internal);
+// Of a case that failed (failed, crashed, timeout).
+ExitCode code_of_fault(const Record& record);
 
 // What the child plans to take.
 void keep_plan(const PlannedMessage& planned, Record& record);

@@ -11,6 +11,7 @@
 #include "base/error.h"
 #include "benches/child_modes.h"
 #include "benches/protocol.h"
+#include "benches/thread_team.h"
 
 namespace voxmark {
 namespace {
@@ -38,6 +39,9 @@ class LineWriter {
 };
 
 void answer(const Request& request, const Extras& extras, const Say& say) {
+  if (request.mode == ChildMode::verify || request.mode == ChildMode::check) {
+    check_team(request.spec.threads);  // where it is timed, counters come before the team
+  }
   if (request.mode == ChildMode::check) {  // needs no backend
     return check_case(request, say);
   }
@@ -76,6 +80,8 @@ void run_child(const Extras& extras) {
   std::getline(std::cin, line);
   try {
     answer(parse_request(line), extras, say);
+  } catch (const ThreadsRefused&) {
+    throw;  // what the machine refuses is told by the exit code
   } catch (const Error& error) {
     say(ErrorMessage{kind_of(error), error.what()});
   } catch (const std::bad_alloc&) {

@@ -15,6 +15,7 @@
 #include <string_view>
 
 #include "base/error.h"
+#include "benches/descriptors.h"
 #include "benches/guard.h"
 #include "benches/interrupt.h"
 #include "benches/process_cpus.h"
@@ -33,17 +34,12 @@ double seconds_since(Clock::time_point start) {
   return std::chrono::duration<double>(Clock::now() - start).count();
 }
 
-struct Pipe {
-  int read_end = -1;
-  int write_end = -1;
-};
-
-Pipe make_pipe() {
-  std::array<int, 2> ends{};
-  if (pipe2(ends.data(), O_CLOEXEC) != 0) {
+Pipe pipe_or_throw() {
+  const Pipe pipe = make_pipe();
+  if (pipe.read_end < 0) {
     throw_internal("child process: no pipe: {}", describe_errno(errno));
   }
-  return {ends[0], ends[1]};
+  return pipe;
 }
 
 void close_descriptor(int& descriptor) {
@@ -122,11 +118,11 @@ void ChildProcess::start(const std::vector<std::string>& command,
   }
   const std::vector<char*> argument_pointers = pointers(arguments);
   const std::vector<char*> variable_pointers = pointers(variables);
-  Pipe in = make_pipe();
-  Pipe out = make_pipe();
-  Pipe error = make_pipe();
-  Pipe failure = make_pipe();
-  Pipe go = make_pipe();
+  Pipe in = pipe_or_throw();
+  Pipe out = pipe_or_throw();
+  Pipe error = pipe_or_throw();
+  Pipe failure = pipe_or_throw();
+  Pipe go = pipe_or_throw();
   const pid_t parent = getpid();
   const std::optional<cpu_set_t> cpus = process_cpus();
   process_ = fork();
@@ -161,6 +157,12 @@ void ChildProcess::start(const std::vector<std::string>& command,
     close_descriptor(input_);
     close_descriptor(output_);
     close_descriptor(error_);
+    if (process_ < 0) {
+      throw Error(ExitCode::cannot_here,
+                  fmt::format("child program {}: the system starts no process (ulimit -u, a "
+                              "container's pids limit): {}",
+                              command.front(), describe_errno(reason)));
+    }
     throw_bad_input("child program {}: cannot be started: {}", command.front(),
                     describe_errno(reason));
   }

@@ -22,7 +22,7 @@ class ChildProcess {
  public:
   // `environment`: "NAME=VALUE", beside and before our own. The child leads a process group of its
   // own, so that a terminal's Ctrl-C reaches us alone. Throws Error: bad_input when the program
-  // cannot be started, internal when the system has no pipe or process left.
+  // cannot be started, cannot_here when the system has no process left, internal no pipe.
   ChildProcess(const std::vector<std::string>& command,
                const std::vector<std::string>& environment);
   // Kills what still runs, with its children.

@@ -6,6 +6,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <chrono>
 #include <csignal>
@@ -15,6 +16,7 @@
 #include <thread>
 
 #include "base/error.h"
+#include "benches/descriptors.h"
 #include "benches/guard.h"
 #include "benches/process_status.h"
 #include "benches/scratch_folder.h"
@@ -53,6 +55,54 @@ bool is_gone_soon(const std::string& folder) {
     std::this_thread::sleep_for(std::chrono::milliseconds(50));
   }
   return !std::filesystem::exists(folder);
+}
+
+// In a process of its own, which tells by its exit code.
+template <class Body>
+int status_of(const Body& body) {
+  const pid_t process = fork();
+  if (process == 0) {
+    _exit(body());
+  }
+  int status = 0;
+  waitpid(process, &status, 0);
+  return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
+}
+
+// A pipe that lies on a stream's descriptor is that stream: dup2() then leaves it to close on exec.
+TEST(ChildProcess, TalksWhateverStreamsWeHave) {
+  for (const std::vector<int>& closed :
+       std::vector<std::vector<int>>{{0}, {1}, {2}, {0, 1}, {0, 2}, {1, 2}, {0, 1, 2}}) {
+    const int status = status_of([&closed] {
+      for (const int stream : closed) {
+        close(stream);
+      }
+      ChildProcess child = shell("read line; echo \"got $line\"; echo error >&2");
+      child.write_line("one");
+      std::string line;
+      child.read_line(line, kPatienceSeconds);
+      child.wait(kPatienceSeconds);
+      return line == "got one" && child.last_error_line() == "error" ? 0 : 1;
+    });
+    EXPECT_EQ(status, 0) << testing::PrintToString(closed);
+  }
+}
+
+TEST(Descriptors, StandardStreamsAreTaken) {
+  for (const std::vector<int>& closed :
+       std::vector<std::vector<int>>{{}, {0}, {1}, {2}, {0, 2}, {0, 1, 2}}) {
+    const int status = status_of([&closed] {
+      for (const int stream : closed) {
+        close(stream);
+      }
+      open_standard_streams();
+      const bool lost_output = std::find(closed.begin(), closed.end(), 1) != closed.end();
+      const bool refused = write(1, "", 0) < 0;
+      const int next = dup(0);
+      return next > 2 && refused == lost_output && write(2, "", 0) == 0 ? 0 : 1;
+    });
+    EXPECT_EQ(status, 0) << testing::PrintToString(closed);
+  }
 }
 
 TEST(ChildProcess, TalksInLines) {

@@ -2,10 +2,12 @@
 #include <unistd.h>
 
 #include <chrono>
+#include <optional>
 
 #include "backends/executable_weights.h"
 #include "backends/naive/naive.h"
 #include "backends/verify.h"
+#include "base/error.h"
 #include "benches/child_modes.h"
 #include "benches/stages_json.h"
 #include "workloads/safetensors.h"
@@ -13,16 +15,38 @@
 namespace voxmark {
 namespace {
 
+// What a child leaves for the next is only kept: where there is no room for it (a small or a full
+// TMPDIR), or where it cannot be read, the next computes it again.
+template <class Keep>
+void keep_if_possible(const Keep& keep) {
+  try {
+    keep();
+  } catch (const Error&) {
+  }
+}
+
+template <class Load>
+auto kept(const std::string& path, const Load& load) -> std::optional<decltype(load())> {
+  if (path.empty() || access(path.c_str(), R_OK) != 0) {
+    return std::nullopt;
+  }
+  try {
+    return load();
+  } catch (const Error&) {
+    return std::nullopt;
+  }
+}
+
 // The reference serves all backends of a sweep: the first child leaves it for the others.
 StepReference reference_for(const Request& request, const Program& program, const Weights& weights,
                             const Batch& batch) {
   const std::string& path = request.reference_path;
-  if (!path.empty() && access(path.c_str(), R_OK) == 0) {
-    return load_reference(path);
+  if (auto found = kept(path, [&] { return load_reference(path); })) {
+    return *std::move(found);
   }
   StepReference reference = reference_step(program, weights, batch, request.spec.threads);
   if (!path.empty()) {
-    save_reference(path, reference);
+    keep_if_possible([&] { save_reference(path, reference); });
   }
   return reference;
 }
@@ -50,15 +74,17 @@ std::vector<double> losses_for(const Request& request, const Program& program,
       request.reference_path.empty()
           ? ""
           : fmt::format("{}.losses{}", request.reference_path, request.spec.steps);
-  if (!path.empty() && access(path.c_str(), R_OK) == 0) {
-    return SafetensorsFile(path).read_doubles("losses");
+  if (auto found = kept(path, [&] { return SafetensorsFile(path).read_doubles("losses"); })) {
+    return *std::move(found);
   }
   const auto naive = naive_backend().compile(program, {Precision::fp64, request.spec.threads, {}});
   std::vector<double> losses = training_losses(*naive, program, weights, batch, request.spec.steps);
   if (!path.empty()) {
-    write_safetensors(path, std::vector<TensorView>{{"losses",
-                                                     {static_cast<std::int64_t>(losses.size())},
-                                                     std::span<const double>(losses)}});
+    keep_if_possible([&] {
+      write_safetensors(path, std::vector<TensorView>{{"losses",
+                                                       {static_cast<std::int64_t>(losses.size())},
+                                                       std::span<const double>(losses)}});
+    });
   }
   return losses;
 }

@@ -155,7 +155,7 @@ class Listener {
   bool operator()(const ErrorMessage& message) {
     const bool out_of_memory = message.kind == ErrorKind::out_of_memory;
     set_fault(result_, out_of_memory ? Outcome::oom : Outcome::failed, message.message);
-    result_.bad_input = message.kind == ErrorKind::bad_input;
+    result_.code = message.kind == ErrorKind::bad_input ? ExitCode::bad_input : ExitCode::internal;
     return true;
   }
   bool operator()(const ReadyMessage& message) {
@@ -281,6 +281,9 @@ void explain_end(ChildProcess& child, const ChildProgram& program, const std::st
   } else {
     set_fault(result, Outcome::failed,
               fmt::format("exit status {} {}{}", *end->exit_status, when, said));
+    if (*end->exit_status == static_cast<int>(ExitCode::cannot_here)) {
+      result.code = ExitCode::cannot_here;
+    }
   }
 }
 
@@ -363,6 +366,10 @@ Exchange exchange(const ChildProgram& program, const Request& request,
     explain_end(child, program, "before it said " + listener.due(), oom_kills_before, result);
   } else if (!result.interrupted) {
     part(child, program, oom_kills_before, result);
+  }
+  // What a program of somebody else's does wrong is no fault of ours: its answer is no.
+  if (is_external(request.spec) && result.code == ExitCode::internal) {
+    result.code = ExitCode::answer_is_no;
   }
   return result;
 }

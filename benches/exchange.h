@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "base/error.h"
 #include "benches/protocol.h"
 #include "benches/thread_places.h"
 #include "results/record.h"
@@ -28,8 +29,10 @@ std::vector<std::string> child_command(const ChildProgram& program, const CaseSp
 struct Exchange {
   // Nothing: the child did all that was asked.
   std::optional<Outcome> fault;
-  std::string reason;        // of the fault
-  bool bad_input = false;    // the fault is the user's
+  std::string reason;  // of the fault
+  // Whose the fault is: ours, an outside program's (answer_is_no), the user's (bad_input) or the
+  // machine's (cannot_here).
+  ExitCode code = ExitCode::internal;
   bool interrupted = false;  // we were asked to stop; nothing is known of the case
 
   std::optional<PlannedMessage> planned;

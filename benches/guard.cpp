@@ -12,6 +12,8 @@
 #include <set>
 #include <string_view>
 
+#include "benches/descriptors.h"
+
 namespace voxmark {
 namespace {
 
@@ -93,24 +95,24 @@ int guard_pipe() {
   }
   owner = getpid();
   pipe_end = -1;
-  std::array<int, 2> ends{};
-  if (pipe2(ends.data(), O_CLOEXEC) != 0) {
+  const Pipe pipe = make_pipe();
+  if (pipe.read_end < 0) {
     return -1;
   }
   const pid_t guard = fork();
   if (guard == 0) {
     setpgid(0, 0);
-    close(ends[1]);
-    stand_guard(ends[0]);
+    close(pipe.write_end);
+    stand_guard(pipe.read_end);
   }
-  close(ends[0]);
+  close(pipe.read_end);
   if (guard < 0) {
-    close(ends[1]);
+    close(pipe.write_end);
     return -1;
   }
   // By both, as either may be first: no Ctrl-C and no kill of our group is to reach the guard.
   setpgid(guard, 0);
-  pipe_end = ends[1];
+  pipe_end = pipe.write_end;
   return pipe_end;
 }
 
@@ -125,7 +127,15 @@ void say(const std::string& line) {
 
 void guard_group(pid_t group) { say(fmt::format("+{}{}\n", kGroup, group)); }
 void release_group(pid_t group) { say(fmt::format("-{}{}\n", kGroup, group)); }
-void guard_folder(const std::string& path) { say(fmt::format("+{}{}\n", kFolder, path)); }
-void release_folder(const std::string& path) { say(fmt::format("-{}{}\n", kFolder, path)); }
+void guard_folder(const std::string& path) {
+  if (path.find('\n') == std::string::npos) {  // a part of it would be another folder
+    say(fmt::format("+{}{}\n", kFolder, path));
+  }
+}
+void release_folder(const std::string& path) {
+  if (path.find('\n') == std::string::npos) {
+    say(fmt::format("-{}{}\n", kFolder, path));
+  }
+}
 
 }  // namespace voxmark

@@ -10,9 +10,14 @@
 
 namespace voxmark {
 
-// Those of this thread, and of all places of the OpenMP runtime, which are within what the process
-// was started with. Nothing where the kernel has more CPUs than a mask has bits.
+// Those of this thread, and of all places of the OpenMP runtime that the kernel knows: libgomp
+// takes GOMP_CPU_AFFINITY's numbers unseen. Nothing where the kernel does not tell (more CPUs than
+// a mask has bits, a sandbox).
 std::optional<cpu_set_t> process_cpus();
+
+// Throws Error (bad_input) naming GOMP_CPU_AFFINITY where libgomp would start one of `threads`
+// threads on a CPU that is not there: it then ends the process.
+void check_places(int threads);
 
 // "0-3,8", as the kernel writes it.
 std::string cpu_list_text(const cpu_set_t& cpus);

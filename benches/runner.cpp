@@ -64,20 +64,17 @@ ExitCode exit_code(const Report& report) {
       return std::find(outcomes.begin(), outcomes.end(), record.outcome) != outcomes.end();
     });
   };
-  if (std::any_of(report.records.begin(), report.records.end(), is_bad_input)) {
-    return ExitCode::bad_input;
+  ExitCode code = ExitCode::done;
+  for (const Record& record : report.records) {
+    if (record.outcome == Outcome::crashed || record.outcome == Outcome::failed ||
+        record.outcome == Outcome::timeout) {
+      code = worse(code, code_of_fault(record));
+    } else if (record.outcome == Outcome::invalid || record.outcome == Outcome::diverged) {
+      code = worse(code, ExitCode::answer_is_no);
+    }
   }
-  if (any({Outcome::invalid, Outcome::diverged})) {
-    return ExitCode::answer_is_no;
-  }
-  if (any({Outcome::crashed, Outcome::failed, Outcome::timeout})) {
-    // What a program of somebody else's does wrong is no fault of ours: its answer is no.
-    const bool is_ours = std::ranges::any_of(report.records, [](const Record& record) {
-      const bool broke = record.outcome == Outcome::crashed || record.outcome == Outcome::failed ||
-                         record.outcome == Outcome::timeout;
-      return broke && !is_external(record.spec.value("backend", std::string()));
-    });
-    return is_ours ? ExitCode::internal : ExitCode::answer_is_no;
+  if (code != ExitCode::done) {
+    return code;
   }
   return any({Outcome::ok, Outcome::overhead}) ? ExitCode::done : ExitCode::cannot_here;
 }
@@ -144,7 +141,7 @@ void Runner::measure(const CaseSpec& spec, Record& record) {
     }
   } catch (const Error& error) {
     // A program that cannot be started, or a child whose words do not make sense.
-    end_record(record, Outcome::failed, error.what(), error.code() == ExitCode::bad_input);
+    end_record(record, Outcome::failed, error.what(), error.code());
   } catch (const std::exception& error) {
     end_record(record, Outcome::failed, error.what());
   }
@@ -160,7 +157,7 @@ bool Runner::plan(const CaseSpec& spec, Record& record) {
   }
   const Exchange& answer = plans_.at(key);
   if (answer.fault) {
-    end_record(record, *answer.fault, answer.reason, answer.bad_input);
+    end_record(record, *answer.fault, answer.reason, answer.code);
     return false;
   }
   keep_plan(*answer.planned, record);
@@ -224,7 +221,7 @@ bool Runner::verify(const CaseSpec& spec, Record& record) {
     prediction_.learn(verification_shape(spec), *result.step_seconds);
   }
   if (result.fault) {
-    end_record(record, *result.fault, result.reason, result.bad_input);
+    end_record(record, *result.fault, result.reason, result.code);
     return false;
   }
   return true;
@@ -360,7 +357,7 @@ void Runner::time(const CaseSpec& spec, Record& record) {
         "the {} processes before it stayed disturbed, however often they were run", kConstantLoad);
   }
   if (timed.fault) {
-    end_record(record, *timed.fault, timed.reason, timed.bad_input);
+    end_record(record, *timed.fault, timed.reason, timed.code);
     return;
   }
   prediction_.learn(spec, median_step_seconds(timed));

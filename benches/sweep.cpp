@@ -5,6 +5,7 @@
 
 #include <chrono>
 #include <filesystem>
+#include <fstream>
 #include <memory>
 #include <random>
 #include <set>
@@ -22,6 +23,7 @@
 #include "benches/environment_changes.h"
 #include "benches/interleave.h"
 #include "benches/other_build.h"
+#include "benches/process_cpus.h"
 #include "benches/redact.h"
 #include "benches/run_identity.h"
 #include "benches/thread_places.h"
@@ -141,12 +143,22 @@ Report begun_report(const std::string& out, const ReportHeader& now) {
   return report;
 }
 
+// A journal that was killed before its header was whole has nothing to go on with.
+bool has_journal(const std::string& out) {
+  std::ifstream file(journal_path(out));
+  std::string line;
+  return std::getline(file, line) && !file.eof();
+}
+
+// Whether there is a run to go on with.
+bool has_run(const std::string& out) { return has_journal(out) || holds_something(out); }
+
 std::unique_ptr<Journal> open_journal(const SweepOptions& options, const ReportHeader& header) {
   const std::string path = journal_path(options.out);
   if (!options.resume) {
     return std::make_unique<Journal>(path, header);
   }
-  const bool is_finished = !std::filesystem::exists(path) && holds_something(options.out);
+  const bool is_finished = !has_journal(options.out);
   auto journal = is_finished ? std::make_unique<Journal>(path, begun_report(options.out, header))
                              : std::make_unique<Journal>(path);
   check_same_run(journal->report().header.details.value(kIdentity, Json::object()),
@@ -157,10 +169,9 @@ std::unique_ptr<Journal> open_journal(const SweepOptions& options, const ReportH
 
 // Of the other build. Its journal begins and ends after the first one's.
 std::unique_ptr<Journal> open_against(const SweepOptions& options, const ReportHeader& header) {
-  const std::string path = journal_path(options.out);
-  return !options.resume || std::filesystem::exists(path) || holds_something(options.out)
+  return !options.resume || has_run(options.out)
              ? open_journal(options, header)
-             : std::make_unique<Journal>(path, header);
+             : std::make_unique<Journal>(journal_path(options.out), header);
 }
 
 Report redacted_report(const Report& report, const std::string& reproduce_flags) {
@@ -334,14 +345,11 @@ void warn_of_changes(const Json& changes, RunObserver& observer) {
 
 std::string journal_path(const std::string& out) { return out + ".journal"; }
 
-void check_out(const std::string& out, bool resume) {
+void check_out(const std::string& out) {
   check_writable(out);
   const std::string folder = std::filesystem::path(out).parent_path();
   if (!folder.empty() && access(folder.c_str(), W_OK) != 0) {
     throw_bad_input("--out {}: {}: {}", out, folder, describe_errno(errno));
-  }
-  if (resume && !std::filesystem::exists(journal_path(out)) && !holds_something(out)) {
-    throw_bad_input("{}: not there, so there is nothing to resume", journal_path(out));
   }
 }
 
@@ -371,6 +379,7 @@ std::vector<std::string> check_before_start(const std::vector<CaseSpec>& cases, 
     } else {
       find_backend(spec.backend);
     }
+    check_places(spec.threads);
     if (spec.threads > cpus) {
       throw_bad_input("threads {}: this process may run on {} CPUs", spec.threads, cpus);
     }
@@ -429,7 +438,13 @@ std::unique_ptr<Build> other_contender(const SweepOptions& options, ReportHeader
 }  // namespace
 
 SweepResult run_sweep(const SweepOptions& options, RunObserver& observer) {
-  check_out(options.out, options.resume);
+  check_out(options.out);
+  if (options.resume && !has_run(options.out)) {
+    observer.warn(fmt::format("{}: nothing to resume, so the run begins", options.out));
+    SweepOptions from_the_start = options;
+    from_the_start.resume = false;
+    return run_sweep(from_the_start, observer);
+  }
   Json identity = kernel_identity();
   ReportHeader header = header_of(options);
   if (const auto busy = busy_machine()) {

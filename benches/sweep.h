@@ -20,7 +20,7 @@ struct SweepOptions {
   std::uint64_t order_seed = 1;  // of their order
   std::string out;               // of the report; the journal lies beside it while cases run
   // Goes on: from the journal of a run that stopped, or from the report of one that finished. What
-  // was skipped there is tried again.
+  // was skipped there is tried again. Where there is neither, the run begins.
   bool resume = false;
   // Whether the machine's limits are measured first (benches/machine_limits.h), by a process of
   // this program, for every number of threads that a case has.
@@ -54,9 +54,8 @@ std::vector<std::string> check_before_start(const std::vector<CaseSpec>& cases, 
 // the other side's of a comparison.
 void check_new(const std::string& out, bool is_comparison, bool overwrite);
 
-// Throws Error (bad_input) when no report can be written to `out`, or when `resume` finds no run
-// there to go on with.
-void check_out(const std::string& out, bool resume);
+// Throws Error (bad_input) when no report can be written to `out`.
+void check_out(const std::string& out);
 
 // Runs the cases and writes the report, a partial one when an interrupt comes; the journal of a
 // partial one stays, to be resumed. Throws Error: bad_input when `out` cannot be written (before

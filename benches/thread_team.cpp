@@ -3,11 +3,42 @@
 #include <omp.h>
 #include <sched.h>
 
+#include <future>
+#include <iterator>
+#include <string>
+#include <system_error>
+#include <thread>
+#include <vector>
+
 #include "base/error.h"
+#include "benches/process_cpus.h"
 
 namespace voxmark {
 
+void check_start(int threads) {
+  check_places(threads);
+  std::vector<std::jthread> others;  // all at once, as a team is
+  std::promise<void> all_there;
+  const std::shared_future<void> end = all_there.get_future().share();
+  std::string refusal;
+  try {
+    while (std::ssize(others) < threads - 1) {
+      others.emplace_back([end] { end.wait(); });
+    }
+  } catch (const std::system_error& error) {
+    refusal = error.code().message();
+  }
+  all_there.set_value();
+  if (!refusal.empty()) {
+    throw ThreadsRefused(ExitCode::cannot_here,
+                         fmt::format("threads {}: the system starts {} and no more (ulimit -u, a "
+                                     "container's pids limit): {}",
+                                     threads, others.size() + 1, refusal));
+  }
+}
+
 void check_team(int threads) {
+  check_start(threads);
   int team = 0;
   cpu_set_t all;
   CPU_ZERO(&all);

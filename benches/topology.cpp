@@ -1,9 +1,11 @@
 #include "benches/topology.h"
 
 #include <hwloc.h>
+#include <sched.h>
 
 #include <algorithm>
 #include <array>
+#include <cerrno>
 #include <memory>
 #include <string>
 #include <type_traits>
@@ -79,6 +81,12 @@ Topology new_topology() {
   return Topology(hwloc_topology_init(&created) == 0 ? created : nullptr);
 }
 
+// By a sandbox. hwloc asks with larger and larger masks, until memory runs out.
+bool affinity_is_refused() {
+  cpu_set_t cpus;
+  return sched_getaffinity(0, sizeof cpus, &cpus) != 0 && errno != EINVAL;  // a mask too small
+}
+
 Cpus cpus_of(hwloc_const_cpuset_t set) {
   Cpus cpus;
   for (int cpu = hwloc_bitmap_first(set); cpu >= 0; cpu = hwloc_bitmap_next(set, cpu)) {
@@ -123,7 +131,7 @@ CpuTopology cpus_in(hwloc_topology_t topology) {
 std::optional<CpuTopology> cpu_topology() {
   const Topology topology = new_topology();
   const Bitmap own = own_cpus();
-  if (topology == nullptr || hwloc_topology_load(topology.get()) != 0 ||
+  if (topology == nullptr || affinity_is_refused() || hwloc_topology_load(topology.get()) != 0 ||
       hwloc_topology_is_thissystem(topology.get()) == 0 || own == nullptr ||
       hwloc_topology_restrict(topology.get(), own.get(), 0) != 0) {
     return std::nullopt;
@@ -152,6 +160,9 @@ Json topology() {
   const Topology topology = new_topology();
   if (topology == nullptr) {
     return {{"reason", "hwloc cannot start"}};
+  }
+  if (affinity_is_refused()) {
+    return {{"reason", "the system does not tell this process its CPUs"}};
   }
   // L1i is left out by default, and is part of every table of a server.
   hwloc_topology_set_icache_types_filter(topology.get(), HWLOC_TYPE_FILTER_KEEP_ALL);

@@ -52,7 +52,7 @@ VerifierResult refuse(const Exchange& exchange) {
   if (exchange.fault && *exchange.fault != Outcome::skipped) {
     result.fault = exchange.fault;
     result.reason = "verification: " + exchange.reason;
-    result.bad_input = exchange.bad_input;
+    result.code = exchange.code;
   }
   return result;
 }
@@ -181,7 +181,8 @@ VerifierResult Verifier::verify_external(const CaseSpec& spec) {
   std::filesystem::remove(request.results_path);
   if (!checked.verified || checked.fault) {
     VerifierResult refused = refuse(checked);
-    refused.bad_input = false;  // it is the program that wrote what cannot be read, and no user
+    refused.code =
+        ExitCode::answer_is_no;  // the program wrote what cannot be read, and no user did
     return refused;
   }
   VerifierResult result = accept(*checked.verified);

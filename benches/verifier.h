@@ -16,7 +16,7 @@ struct VerifierResult {
   VerificationRecord record;
   std::optional<Outcome> fault;  // why the case must not be timed
   std::string reason;
-  bool bad_input = false;
+  ExitCode code = ExitCode::internal;  // of the fault, as Exchange tells it
   bool interrupted = false;
   std::optional<double> step_seconds;  // of one step at record.image, for predictions
   Json stages = Json::array();         // that were verified

@@ -148,7 +148,6 @@ TEST_F(RunTest, WrongUseIsOneLineThatNamesTheThing) {
       {{"--max-repeats", "9"}, "--time-budget"},
       {{"--max-repeats", "2", "--repeats", "3", "--time-budget", "9"}, "--max-repeats 2"},
       {{"--against", folder_.path() + "/nobody"}, "nobody"},
-      {{"--resume", "--out", folder_.path() + "/never.json"}, "nothing to resume"},
       {{"--steps", "1", "--steps", "2"}, "--steps"},
       {{"--baseline", "onednn", "--backend", "naive"}, "onednn"},
       {{"--data", folder_.path() + "/missing"}, "missing"},

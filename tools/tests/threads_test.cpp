@@ -2,8 +2,19 @@
 // allow fewer.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <linux/filter.h>
+#include <linux/seccomp.h>
+#include <sys/prctl.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
+#include <array>
+#include <cerrno>
+#include <cstddef>
+#include <cstdio>
 #include <cstdlib>
+#include <filesystem>
 #include <thread>
 
 #include "tools/tests/run_fixture.h"
@@ -54,6 +65,87 @@ TEST_F(ThreadsTest, AreAllWhereOmpNumThreadsIsNoNumber) {
   EXPECT_EQ(listed.status, 0);
   EXPECT_THAT(listed.err, HasSubstr("OMP_NUM_THREADS=abc: not followed"));
   EXPECT_THAT(listed.out, Not(HasSubstr("threads 1 ")));
+}
+
+// libgomp takes the numbers unseen, and ends the process where a thread cannot be held there.
+TEST_F(ThreadsTest, AreThoseOfCpusThatAreThere) {
+  setenv("GOMP_CPU_AFFINITY", "0-1023", 1);
+  const CommandResult all = run_voxmark({"run", "--backend", "null", "--image", "16", "--filters",
+                                         "2", "--threads", "2", "--no-limits", "--out", report_});
+  EXPECT_EQ(all.status, 0) << all.err;
+  EXPECT_EQ(run_voxmark({"sysinfo", "--json"}).json().at("environment").at("cpu").at("allowed"),
+            static_cast<int>(std::thread::hardware_concurrency()));
+  setenv("GOMP_CPU_AFFINITY", "0 1000-1023", 1);
+  const Arguments commands[] = {
+      {"run", "--backend", "null", "--image", "16", "--threads", "2", "--no-limits", "--out",
+       report_},
+      {"limits", "--threads", "2"},
+      {"verify", "--backend", "naive", "--image", "16", "--filters", "1", "--threads", "2"},
+      {"train", "--data", "phantom:4", "--image", "16", "--filters", "1", "--threads", "2",
+       "--dry-run"}};
+  for (const Arguments& command : commands) {
+    const CommandResult found = run_voxmark(command);
+    EXPECT_EQ(found.status, 64) << command.front() << found.out << found.err;
+    EXPECT_THAT(found.err, HasSubstr("may run on"));
+  }
+}
+
+// As a user who may start one process and no thread more. Privileged users have no such limit.
+TEST_F(ThreadsTest, ThatTheSystemRefusesAreNoVerdict) {
+  if (getuid() != 0) {
+    GTEST_SKIP() << "not root: cannot become a user with no process";
+  }
+  // Where another user can read it.
+  const std::string program = "/tmp/voxmark-threads-test-" + std::to_string(getpid());
+  std::filesystem::copy_file(VOXMARK_BINARY, program);
+  std::filesystem::permissions(program, std::filesystem::perms{0755});
+  const std::string limited =
+      "cd /tmp; HOME=/nonexistent exec setpriv --reuid 65533 --regid 65533 --clear-groups prlimit "
+      "--nproc=1 " +
+      program;
+  for (const std::string& command : Arguments{
+           " limits --threads 2", " verify --backend naive --image 16 --filters 1 --threads 2",
+           " train --data phantom:4 --image 16 --filters 1 --epochs 1 --steps 1 --threads 2 "
+           "--dry-run",
+           " run --image 16 --backend null --threads 2 --no-limits --out "
+           "/tmp/voxmark-threads-test-" +
+               std::to_string(getpid()) + ".json"}) {
+    const int status = std::system((limited + command + " >/dev/null 2>&1").c_str());
+    EXPECT_EQ(WEXITSTATUS(status), 5) << command;
+  }
+  std::filesystem::remove(program);
+  std::filesystem::remove(program + ".json");
+}
+
+// hwloc asks for ever where a sandbox refuses the answer.
+TEST_F(ThreadsTest, AreCountedWhereASandboxDoesNotTellTheCpus) {
+  const pid_t process = fork();
+  if (process == 0) {
+    std::array<sock_filter, 4> refuse = {
+        {BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(seccomp_data, nr)),
+         BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_sched_getaffinity, 0, 1),
+         BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | EPERM),
+         BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW)}};
+    const sock_fprog filter = {refuse.size(), refuse.data()};
+    prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
+    if (prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &filter) != 0) {
+      _exit(99);
+    }
+    std::freopen("/dev/null", "w", stderr);
+    std::freopen("/dev/null", "w", stdout);
+    execl(VOXMARK_BINARY, "voxmark", "run", "--backend", "naive", "--image", "16", "--filters", "2",
+          "--no-limits", "--steps", "1", "--out", report_.c_str(), nullptr);
+    _exit(98);
+  }
+  int status = 0;
+  waitpid(process, &status, 0);
+  if (WEXITSTATUS(status) == 99) {
+    GTEST_SKIP() << "no filters of system calls here";
+  }
+  EXPECT_EQ(WEXITSTATUS(status), 0);
+  const Json report = read_json_file(report_);
+  EXPECT_EQ(report.at("records").at(0).at("outcome"), "ok") << report.at("records").at(0);
+  EXPECT_TRUE(report.at("environment").at("cpu").at("topology").is_null());
 }
 
 }  // namespace

@@ -226,7 +226,7 @@ TEST(Train, KeepsToTheMemoryLimit) {
 TEST(Train, ADryRunRefusesWhatARunWould) {
   TemporaryFolder folder;
   for (const std::vector<std::string>& wrong :
-       {std::vector<std::string>{"--classes", "4"}, {"--channels", "9"}, {"--resume"}}) {
+       {std::vector<std::string>{"--classes", "4"}, {"--channels", "9"}}) {
     std::vector<std::string> arguments = small_run("phantom:16", folder.path("run"));
     arguments.emplace_back("--dry-run");
     arguments.insert(arguments.end(), wrong.begin(), wrong.end());

@@ -1,5 +1,7 @@
 // The command line: a table of subcommands, and the only place where errors become exit codes.
 #include <omp.h>
+#include <poll.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <cerrno>
@@ -9,9 +11,13 @@
 #include <exception>
 #include <new>
 #include <string>
+#include <string_view>
+#include <system_error>
 #include <vector>
 
 #include "base/tell.h"
+#include "benches/descriptors.h"
+#include "tools/voxmark/exit_watch.h"
 #include "tools/voxmark/external.h"
 #include "tools/voxmark/subcommand.h"
 #include "tools/voxmark/wider_build.h"
@@ -82,13 +88,27 @@ std::string described(const CLI::ParseError& error) {
   return std::string(error.what()) + (is_number ? ", expected a number" : "");
 }
 
+bool is_shortage(const std::system_error& error) {
+  return error.code() == std::errc::resource_unavailable_try_again;
+}
+
+// A pipe that nobody will ever read from.
+bool reader_has_gone() {
+  pollfd output{STDOUT_FILENO, 0, 0};
+  return poll(&output, 1, 0) == 1 && (output.revents & POLLERR) != 0;
+}
+
 // What a library has buffered is lost without a word when the disk is full: no answer is `code`
 // then.
 int after_output(int code) {
+  errno = 0;
   if (std::fflush(stdout) == 0 && std::ferror(stdout) == 0) {
     return code;
   }
-  print_error(fmt::format("standard output: cannot be written: {}", describe_errno(errno)));
+  const std::string reason = errno == 0 ? "" : ": " + describe_errno(errno);
+  if (!reader_has_gone()) {  // who has gone knows
+    print_error("standard output: cannot be written" + reason);
+  }
   return exit_status(ExitCode::internal);
 }
 
@@ -107,8 +127,10 @@ int main(int argc, char** argv) {
       "report");
   try {
     try_external(app, argc, argv);
-    // A file that reaches its size limit is an error like a full disk, and not our end.
+    // A file that reaches its size limit is an error like a full disk, and not our end. Nor is a
+    // reader of our output that has gone.
     std::signal(SIGXFSZ, SIG_IGN);
+    std::signal(SIGPIPE, SIG_IGN);
     // OMP_DYNAMIC=true would make teams smaller as the machine's load goes up, in mid-run.
     omp_set_dynamic(0);
     app.parse(argc, argv);
@@ -127,6 +149,16 @@ int main(int argc, char** argv) {
   } catch (const std::bad_alloc&) {
     print_error("out of memory");
     return exit_status(ExitCode::cannot_here);
+  } catch (const std::system_error& error) {
+    if (is_shortage(error)) {
+      print_error(fmt::format(
+          "the system gives no thread (ulimit -u, a container's pids limit): {}", error.what()));
+      return exit_status(ExitCode::cannot_here);
+    }
+    if (std::ferror(stdout) == 0) {  // else after_output() says it
+      print_error(error.what());
+    }
+    return exit_status(ExitCode::internal);
   } catch (const std::exception& error) {
     print_error(error.what());
     return exit_status(ExitCode::internal);
@@ -137,6 +169,10 @@ int main(int argc, char** argv) {
 }  // namespace voxmark
 
 int main(int argc, char** argv) {
+  voxmark::open_standard_streams();
   voxmark::become_wider_build(argv);
-  return voxmark::after_output(voxmark::main(argc, argv));
+  voxmark::watch_exit(argc > 1 && std::string_view(argv[1]) == "child");
+  const int code = voxmark::after_output(voxmark::main(argc, argv));
+  voxmark::expect_exit();
+  return code;
 }

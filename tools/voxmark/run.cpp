@@ -289,7 +289,7 @@ ExitCode run(const Options& options) {
     check_new(options.out, !other.empty(), options.overwrite);
   }
   if (options.dry_run) {  // what a run finds wrong before its first case
-    check_out(options.out, options.resume);
+    check_out(options.out);
     if (!options.against.empty()) {
       ReportHeader described;
       describe_other_build(options.against, described);

@@ -9,6 +9,7 @@
 #include "benches/environment.h"
 #include "benches/memory_room.h"
 #include "benches/peers.h"
+#include "benches/process_cpus.h"
 #include "benches/suite.h"
 #include "benches/thread_team.h"
 
@@ -38,6 +39,7 @@ std::int64_t memory_bytes_of(const std::string& limit) {
 }
 
 void check_threads(int threads) {
+  check_places(threads);
   const int cpus = allowed_cpus();
   if (threads < 1 || threads > cpus) {
     throw_bad_input("--threads {}: this process may run on {} CPUs, expected 1 to {}", threads,

@@ -323,10 +323,6 @@ bool goes_on(const TrainFlags& flags) {
   if (has_run && !flags.resume && flags.preset.empty()) {
     throw_bad_input("--out {}: holds a run already; --resume goes on with it", flags.out);
   }
-  if (!has_run && flags.resume) {
-    throw_bad_input("--resume: no {}, expected the checkpoint of a run",
-                    last_checkpoint(flags.out));
-  }
   return has_run;
 }
 
@@ -373,7 +369,6 @@ ExitCode run_training(const TrainFlags& flags) {
   const SubjectParts parts = open_parts(flags.data, options.image, options.splitting_seed(),
                                         !options.tile && options.downsample == 1, flags.reading);
   check_source(parts.training, recipe_of(options).shape, options.batch);
-  if (flags.resume) goes_on(flags);  // a folder that is not there is not made
   if (flags.dry_run || !flags.preset.empty()) {
     const bool fits = print_estimate(options, parts);
     if (!fits) return ExitCode::cannot_here;
@@ -384,6 +379,9 @@ ExitCode run_training(const TrainFlags& flags) {
   }
   const RunFolder folder(flags.out);
   const bool resume = goes_on(flags);
+  if (flags.resume && !resume) {
+    tell(stderr, "{}: nothing to resume, so the run begins\n", flags.out);
+  }
   const Json frame = report_frame(flags, options, parts);
   tell(stderr, "{}: {} cases to train on, {} for validation, {} for the test\n", flags.data,
        parts.training.count, parts.validation.count, parts.test.count);

@@ -13,6 +13,7 @@
 #include "base/error.h"
 #include "base/json.h"
 #include "benches/exchange.h"
+#include "benches/thread_team.h"
 #include "benches/verifier.h"
 #include "tools/voxmark/model_options.h"
 #include "tools/voxmark/run_on.h"
@@ -41,11 +42,12 @@ struct Result {
   std::optional<std::string> skipped;  // why
   std::optional<std::string> failed;   // why an external program computed nothing
   Verification verification;
-  std::string hint = {};  // what a mismatch comes of
+  std::string hint = {};               // what a mismatch comes of
+  ExitCode code = ExitCode::internal;  // where it failed: whose fault that is
 
   bool compared() const { return !skipped && !failed; }
   bool verified() const { return compared() && verification.passed(); }
-  bool refused() const { return failed || (compared() && !verification.passed()); }
+  bool refused() const { return compared() && !verification.passed(); }
 };
 
 // In fp64 a reference file binds more than in fp32, so both run; naive in double against itself
@@ -107,6 +109,7 @@ Result verify_external(const std::string& name, Precision precision, const Verif
   const Exchange plan = exchange(program, request_of(ChildMode::plan, spec), [](const auto&) {});
   if (plan.fault && *plan.fault != Outcome::skipped) {
     result.failed = "plan: " + plan.reason;
+    result.code = plan.code;
     return result;
   }
   Verifier verifier(program, Json::object(), "");
@@ -119,10 +122,8 @@ Result verify_external(const std::string& name, Precision precision, const Verif
     }
     result.hint = answer.hint;
   } else if (answer.fault) {
-    if (answer.bad_input) {
-      throw_bad_input("{}: {}", name, answer.reason);
-    }
     result.failed = answer.reason;
+    result.code = answer.code;
   } else {
     result.skipped = answer.record.reason.value_or("does not verify");
   }
@@ -282,6 +283,7 @@ ExitCode verify(const VerifyOptions& options) {
   if (options.steps < 0) {
     throw_bad_input("--steps {}: expected 0 or more", options.steps);
   }
+  check_start(options.threads);
   Checker checker(options);
   if (options.references.empty()) {
     checker.against_naive();
@@ -298,8 +300,14 @@ ExitCode verify(const VerifyOptions& options) {
     }
     fmt::print("{}\n", dump_json({{"results", rows}}, 2));
   }
-  if (std::any_of(results.begin(), results.end(), [](const Result& r) { return r.refused(); })) {
-    return ExitCode::answer_is_no;
+  ExitCode code = ExitCode::done;
+  for (const Result& result : results) {
+    code = worse(code, result.failed      ? result.code
+                       : result.refused() ? ExitCode::answer_is_no
+                                          : ExitCode::done);
+  }
+  if (code != ExitCode::done) {
+    return code;
   }
   const bool any_verified =
       std::any_of(results.begin(), results.end(), [](const Result& r) { return r.verified(); });

@@ -134,6 +134,32 @@ def test_faults_have_codes_of_their_own(
     assert program.main(["compare", "a", "b"]) == code
 
 
+@pytest.mark.parametrize(
+    ("lost", "found", "missing"),
+    [
+        ("2>&-", 0, 64),
+        ("2>/dev/full", 0, 64),
+        ("<&- 2>&-", 0, 64),
+        (">&-", ExitCode.INTERNAL, None),
+        (">/dev/full", ExitCode.INTERNAL, None),
+        (">&- 2>&- <&-", ExitCode.INTERNAL, None),
+    ],
+)
+def test_a_stream_that_is_lost_changes_no_code_but_that_of_a_lost_answer(
+    reports: dict[str, Path], lost: str, found: int, missing: int | None
+) -> None:
+    program = os.environ["VOXMARK_BINARY"]
+    for start in (f"'{program}' compare", f"'{program}-compare'"):  # and without it
+
+        def code(files: str, start: str = start) -> int:
+            return subprocess.run(["sh", "-c", f"{start} {files} {lost}"]).returncode
+
+        assert code(f"{reports['base']} {reports['same']}") == found
+        assert code("--help") == found
+        if missing:
+            assert code("/no/a.json /no/b.json") == missing
+
+
 def test_a_full_disk_is_no_verdict(reports: dict[str, Path]) -> None:
     shell = shutil.which("sh")
     command = f"'{os.environ['VOXMARK_BINARY']}' compare {reports['base']} {reports['same']}"
