@@ -16,8 +16,8 @@
 #include <string_view>
 #include <vector>
 
-#include "workloads/batch.h"
-#include "workloads/program.h"
+#include "workloads/network/batch.h"
+#include "workloads/network/program.h"
 
 namespace voxmark {
 

@@ -4,7 +4,7 @@
 #include <vector>
 
 #include "base/error.h"
-#include "workloads/safetensors.h"
+#include "workloads/network/safetensors.h"
 
 namespace voxmark {
 namespace {

@@ -7,7 +7,7 @@
 
 #include "backends/backend.h"
 #include "base/json.h"
-#include "workloads/weights.h"
+#include "workloads/network/weights.h"
 
 namespace voxmark {
 

@@ -8,7 +8,7 @@
 
 #include "base/error.h"
 #include "training/read_ahead.h"
-#include "workloads/data_files.h"
+#include "workloads/data_sets/data_files.h"
 
 namespace voxmark {
 namespace {

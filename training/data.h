@@ -6,7 +6,7 @@
 #include <string>
 #include <vector>
 
-#include "workloads/batch_source.h"
+#include "workloads/data_sets/batch_source.h"
 
 namespace voxmark {
 

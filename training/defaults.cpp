@@ -5,7 +5,7 @@
 
 #include <algorithm>
 
-#include "workloads/resample.h"
+#include "workloads/images/resample.h"
 
 namespace voxmark {
 namespace {

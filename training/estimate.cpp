@@ -4,15 +4,15 @@
 #include <chrono>
 #include <limits>
 
-#include "backends/executable_weights.h"
+#include "backends/interpreter/executable_weights.h"
 #include "base/error.h"
 #include "training/host_memory.h"
-#include "training/predictor.h"
-#include "training/tiles.h"
-#include "workloads/cost.h"
-#include "workloads/resample.h"
-#include "workloads/synthetic.h"
-#include "workloads/weights.h"
+#include "training/prediction/predictor.h"
+#include "training/prediction/tiles.h"
+#include "workloads/images/resample.h"
+#include "workloads/network/cost.h"
+#include "workloads/network/synthetic.h"
+#include "workloads/network/weights.h"
 
 namespace voxmark {
 namespace {

@@ -6,7 +6,7 @@
 #include <limits>
 
 #include "base/number_text.h"
-#include "training/predictor.h"
+#include "training/prediction/predictor.h"
 
 namespace voxmark {
 namespace {

@@ -6,8 +6,8 @@
 #include <string>
 
 #include "training/training_options.h"
-#include "workloads/network.h"
-#include "workloads/program.h"
+#include "workloads/network/network.h"
+#include "workloads/network/program.h"
 
 namespace voxmark {
 

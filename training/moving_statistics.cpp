@@ -4,7 +4,7 @@
 
 #include <cmath>
 
-#include "workloads/program.h"
+#include "workloads/network/program.h"
 
 namespace voxmark {
 

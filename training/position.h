@@ -10,7 +10,7 @@
 
 #include "base/json.h"
 #include "training/host_memory.h"
-#include "training/scores.h"
+#include "training/prediction/scores.h"
 
 namespace voxmark {
 

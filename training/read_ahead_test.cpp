@@ -7,7 +7,7 @@
 #include <thread>
 
 #include "base/error.h"
-#include "workloads/batch.h"
+#include "workloads/network/batch.h"
 
 namespace voxmark {
 namespace {

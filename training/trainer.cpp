@@ -9,14 +9,14 @@
 #include <optional>
 #include <span>
 
-#include "backends/executable_weights.h"
+#include "backends/interpreter/executable_weights.h"
 #include "base/error.h"
-#include "training/case_files.h"
 #include "training/checkpoint.h"
 #include "training/host_memory.h"
-#include "training/predictor.h"
+#include "training/prediction/case_files.h"
+#include "training/prediction/predictor.h"
 #include "training/read_ahead.h"
-#include "workloads/safetensors.h"
+#include "workloads/network/safetensors.h"
 
 namespace voxmark {
 namespace {

@@ -8,7 +8,7 @@
 #include <vector>
 
 #include "training/position.h"
-#include "training/scores.h"
+#include "training/prediction/scores.h"
 #include "training/training_options.h"
 
 namespace voxmark {

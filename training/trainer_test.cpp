@@ -16,13 +16,13 @@
 #include <utility>
 
 #include "backends/naive/naive.h"
-#include "backends/registry.h"
-#include "backends/verify.h"
+#include "backends/registry/registry.h"
+#include "backends/verify/verify.h"
 #include "training/checkpoint.h"
 #include "training/data.h"
 #include "training/host_memory.h"
-#include "training/predictor.h"
-#include "workloads/test_files.h"
+#include "training/prediction/predictor.h"
+#include "workloads/images/test_files.h"
 
 namespace voxmark {
 namespace {

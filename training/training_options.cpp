@@ -1,7 +1,7 @@
 #include "training/training_options.h"
 
 #include "base/error.h"
-#include "training/predictor.h"
+#include "training/prediction/predictor.h"
 
 namespace voxmark {
 namespace {

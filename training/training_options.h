@@ -8,8 +8,8 @@
 
 #include "backends/backend.h"
 #include "base/json.h"
-#include "workloads/batch_source.h"
-#include "workloads/network.h"
+#include "workloads/data_sets/batch_source.h"
+#include "workloads/network/network.h"
 
 namespace voxmark {
 

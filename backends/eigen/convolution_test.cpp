@@ -12,10 +12,10 @@
 #include <string>
 #include <vector>
 
-#include "backends/arena.h"
 #include "backends/eigen/pointwise.h"
 #include "backends/eigen/tensor_convolution.h"
 #include "backends/eigen/transposed_convolution.h"
+#include "backends/plan/arena.h"
 
 namespace voxmark::eigen {
 namespace {

@@ -7,8 +7,8 @@
 #include "backends/eigen/pointwise.h"
 #include "backends/eigen/tensor_convolution.h"
 #include "backends/eigen/transposed_convolution.h"
-#include "backends/interpreter.h"
-#include "backends/pass_kernels.h"
+#include "backends/interpreter/interpreter.h"
+#include "backends/passes/pass_kernels.h"
 
 namespace voxmark {
 namespace {

@@ -1,6 +1,6 @@
 #include "backends/example/example.h"
 
-#include "backends/interpreter.h"
+#include "backends/interpreter/interpreter.h"
 #include "backends/naive/kernels.h"
 
 namespace voxmark {

@@ -10,7 +10,7 @@
 #include <string>
 #include <vector>
 
-#include "backends/interpreter.h"
+#include "backends/interpreter/interpreter.h"
 
 namespace voxmark {
 

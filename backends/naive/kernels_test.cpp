@@ -10,10 +10,10 @@
 #include <functional>
 #include <limits>
 
-#include "backends/executable_weights.h"
-#include "backends/interpreter.h"
+#include "backends/interpreter/executable_weights.h"
+#include "backends/interpreter/interpreter.h"
 #include "backends/naive/naive.h"
-#include "workloads/philox.h"
+#include "workloads/network/philox.h"
 
 namespace voxmark {
 namespace {

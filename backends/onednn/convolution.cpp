@@ -3,12 +3,12 @@
 #include <memory>
 #include <optional>
 
-#include "backends/onednn/blocked_weights.h"
-#include "backends/onednn/compat.h"
+#include "backends/onednn/kernels/blocked_weights.h"
+#include "backends/onednn/kernels/compat.h"
+#include "backends/onednn/kernels/pointwise.h"
+#include "backends/onednn/kernels/primitives.h"
+#include "backends/onednn/kernels/winograd.h"
 #include "backends/onednn/one_channel.h"
-#include "backends/onednn/pointwise.h"
-#include "backends/onednn/primitives.h"
-#include "backends/onednn/winograd.h"
 
 namespace voxmark::onednn {
 namespace {

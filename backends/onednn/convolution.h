@@ -7,7 +7,7 @@
 // implementation string.
 #pragma once
 
-#include "backends/onednn/code.h"
+#include "backends/onednn/kernels/code.h"
 
 namespace voxmark::onednn {
 

@@ -8,14 +8,14 @@
 #include <map>
 #include <utility>
 
-#include "backends/arena.h"
 #include "backends/onednn/convolution.h"
+#include "backends/onednn/kernels/pointwise.h"
+#include "backends/onednn/kernels/transposed.h"
 #include "backends/onednn/memory_layout.h"
 #include "backends/onednn/passes_code.h"
-#include "backends/onednn/pointwise.h"
 #include "backends/onednn/recomputation.h"
 #include "backends/onednn/tensor_io.h"
-#include "backends/onednn/transposed.h"
+#include "backends/plan/arena.h"
 #include "backends/step_result.h"
 
 namespace voxmark::onednn {

@@ -6,7 +6,7 @@
 #include <vector>
 
 #include "backends/backend.h"
-#include "backends/onednn/code.h"
+#include "backends/onednn/kernels/code.h"
 
 namespace voxmark::onednn {
 

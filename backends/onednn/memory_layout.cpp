@@ -4,8 +4,8 @@
 #include <set>
 #include <utility>
 
-#include "backends/memory_plan.h"
-#include "backends/schedule.h"
+#include "backends/plan/memory_plan.h"
+#include "backends/plan/schedule.h"
 
 namespace voxmark::onednn {
 namespace {

@@ -7,10 +7,10 @@
 #include <vector>
 
 #include "backends/backend.h"
-#include "backends/first_touch.h"
-#include "backends/memory_plan.h"
-#include "backends/onednn/code.h"
-#include "backends/onednn/stages.h"
+#include "backends/onednn/kernels/code.h"
+#include "backends/onednn/kernels/stages.h"
+#include "backends/plan/first_touch.h"
+#include "backends/plan/memory_plan.h"
 
 namespace voxmark::onednn {
 

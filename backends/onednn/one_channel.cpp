@@ -6,10 +6,10 @@
 #include <memory>
 #include <vector>
 
-#include "backends/lanes.h"
 #include "backends/onednn/convolution.h"
-#include "backends/onednn/primitives.h"
-#include "backends/passes.h"
+#include "backends/onednn/kernels/primitives.h"
+#include "backends/passes/lanes.h"
+#include "backends/passes/passes.h"
 
 namespace voxmark::onednn {
 namespace {

@@ -2,7 +2,7 @@
 // reference loop for it with AVX2.
 #pragma once
 
-#include "backends/onednn/code.h"
+#include "backends/onednn/kernels/code.h"
 
 namespace voxmark::onednn {
 

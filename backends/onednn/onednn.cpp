@@ -1,8 +1,8 @@
 #include "backends/onednn/onednn.h"
 
-#include "backends/onednn/compat.h"
 #include "backends/onednn/executable.h"
-#include "backends/onednn/pointwise.h"
+#include "backends/onednn/kernels/compat.h"
+#include "backends/onednn/kernels/pointwise.h"
 
 namespace voxmark {
 namespace {

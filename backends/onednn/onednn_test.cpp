@@ -10,15 +10,15 @@
 #include <random>
 #include <string>
 
-#include "backends/executable_weights.h"
-#include "backends/lanes.h"
+#include "backends/interpreter/executable_weights.h"
 #include "backends/naive/naive.h"
-#include "backends/onednn/compat.h"
 #include "backends/onednn/executable.h"
-#include "backends/onednn/formats.h"
-#include "backends/verify.h"
-#include "workloads/synthetic.h"
-#include "workloads/weights.h"
+#include "backends/onednn/kernels/compat.h"
+#include "backends/onednn/kernels/formats.h"
+#include "backends/passes/lanes.h"
+#include "backends/verify/verify.h"
+#include "workloads/network/synthetic.h"
+#include "workloads/network/weights.h"
 
 namespace voxmark {
 namespace {
@@ -223,7 +223,7 @@ class OnednnImplementations : public testing::Test {
   }
 
   // In each precision that the CPU has: none by reference loops, nor by gemm for any but the
-  // smallest images. The names are told apart as results/slow_kernels.h does.
+  // smallest images. The names are told apart as results/tables/slow_kernels.h does.
   void expect_no_slow_kernels(const Dims& dims, std::int64_t images) const {
     constexpr std::int64_t kSmallestWithoutGemm = 48;
     const bool may_be_gemm = std::min({dims.d, dims.h, dims.w}) < kSmallestWithoutGemm;

@@ -4,7 +4,7 @@
 #include <type_traits>
 #include <utility>
 
-#include "backends/passes.h"
+#include "backends/passes/passes.h"
 #include "base/error.h"
 
 namespace voxmark::onednn {

@@ -1,8 +1,8 @@
 // Everything between the convolutions: each op, or merged group of ops, as a pass of ../passes.h.
 #pragma once
 
-#include "backends/onednn/code.h"
-#include "backends/onednn/stages.h"
+#include "backends/onednn/kernels/code.h"
+#include "backends/onednn/kernels/stages.h"
 
 namespace voxmark::onednn {
 

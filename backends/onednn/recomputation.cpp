@@ -6,9 +6,9 @@
 #include <optional>
 #include <utility>
 
+#include "backends/onednn/kernels/winograd.h"
 #include "backends/onednn/memory_layout.h"
-#include "backends/onednn/winograd.h"
-#include "workloads/cost.h"
+#include "workloads/network/cost.h"
 
 namespace voxmark::onednn {
 namespace {

@@ -7,8 +7,8 @@
 #include <span>
 #include <vector>
 
-#include "backends/onednn/code.h"
-#include "backends/onednn/stages.h"
+#include "backends/onednn/kernels/code.h"
+#include "backends/onednn/kernels/stages.h"
 
 namespace voxmark::onednn {
 

@@ -4,7 +4,7 @@
 #include <cassert>
 
 #include "backends/onednn/convolution.h"
-#include "backends/onednn/primitives.h"
+#include "backends/onednn/kernels/primitives.h"
 
 namespace voxmark::onednn {
 namespace {

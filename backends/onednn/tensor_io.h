@@ -4,7 +4,7 @@
 #include <span>
 #include <vector>
 
-#include "backends/onednn/code.h"
+#include "backends/onednn/kernels/code.h"
 
 namespace voxmark::onednn {
 

@@ -7,12 +7,12 @@
 
 #include <memory>
 
-#include "backends/executable_weights.h"
+#include "backends/interpreter/executable_weights.h"
 #include "benches/micro/micro_options.h"
 #include "benches/micro/rates.h"
-#include "workloads/cost.h"
-#include "workloads/synthetic.h"
-#include "workloads/weights.h"
+#include "workloads/network/cost.h"
+#include "workloads/network/synthetic.h"
+#include "workloads/network/weights.h"
 
 namespace voxmark {
 namespace {

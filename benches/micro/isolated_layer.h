@@ -9,7 +9,7 @@
 #include <string>
 #include <vector>
 
-#include "workloads/program.h"
+#include "workloads/network/program.h"
 
 namespace voxmark {
 

@@ -13,9 +13,9 @@
 #ifdef VOXMARK_WITH_ONEDNN
 #include <dnnl.hpp>
 
-#include "backends/onednn/compat.h"
+#include "backends/onednn/kernels/compat.h"
 #endif
-#include "backends/registry.h"
+#include "backends/registry/registry.h"
 #include "base/error.h"
 #include "base/tell.h"
 

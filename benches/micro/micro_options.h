@@ -9,7 +9,7 @@
 
 #include "backends/backend.h"
 #include "benches/micro/rates.h"
-#include "workloads/network.h"
+#include "workloads/network/network.h"
 
 namespace voxmark {
 

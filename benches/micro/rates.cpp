@@ -7,7 +7,7 @@
 #include <array>
 
 #include "base/json.h"
-#include "benches/machine_limits.h"
+#include "benches/limits/machine_limits.h"
 
 namespace voxmark {
 namespace {

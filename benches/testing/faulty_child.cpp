@@ -16,11 +16,11 @@
 #include <thread>
 #include <vector>
 
-#include "backends/executable_weights.h"
+#include "backends/interpreter/executable_weights.h"
 #include "backends/naive/naive.h"
-#include "benches/protocol.h"
-#include "workloads/safetensors.h"
-#include "workloads/weights.h"
+#include "benches/protocol/protocol.h"
+#include "workloads/network/safetensors.h"
+#include "workloads/network/weights.h"
 
 namespace voxmark {
 namespace {

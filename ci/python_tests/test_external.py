@@ -1,4 +1,4 @@
-"""Outside backends, written from benches/PROTOCOL.md alone: the example, and installed peers."""
+"""Outside backends, written from PROTOCOL.md alone: the example, and installed peers."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from safetensors.numpy import save_file
 SOURCES = Path(__file__).parents[2]
 EXAMPLE = SOURCES / "tools" / "peers" / "example_child.py"
 VOXMARK = os.environ["VOXMARK_BINARY"]
-SCHEMA = json.loads((SOURCES / "benches" / "protocol.schema.json").read_text())
+SCHEMA = json.loads((SOURCES / "benches" / "protocol" / "protocol.schema.json").read_text())
 
 
 def run(backends: str, folder: Path, **flags: str) -> list[dict[str, Any]]:
@@ -140,7 +140,7 @@ def test_a_member_of_another_shape_fails_the_case_by_its_name(
 
 
 def test_a_request_names_the_files_of_its_mode(tmp_path: Path) -> None:
-    page = (SOURCES / "benches" / "PROTOCOL.md").read_text()
+    page = (SOURCES / "benches" / "protocol" / "PROTOCOL.md").read_text()
     example = json.loads(page.split("```json\n")[1].split("```")[0])
     jsonschema.validate(example, SCHEMA)
     for mode, path in (("time", "weights_path"), ("time", "batch_path"), ("verify", "batch_path")):

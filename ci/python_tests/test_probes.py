@@ -1,4 +1,4 @@
-"""What peers read of the kernel's files, as benches/readings.cpp does."""
+"""What peers read of the kernel's files, as benches/probes/readings.cpp does."""
 
 from __future__ import annotations
 

@@ -9,23 +9,23 @@
 #include <utility>
 #include <vector>
 
-#include "backends/verify.h"
+#include "backends/verify/verify.h"
 #include "base/error.h"
 #include "base/json.h"
-#include "benches/protocol.h"
-#include "benches/suite.h"
+#include "benches/protocol/protocol.h"
+#include "benches/suite/suite.h"
 #include "results/journal.h"
 #include "results/report.h"
 #include "results/training_report.h"
 #include "training/checkpoint.h"
 #include "training/position.h"
 #include "training/training_options.h"
-#include "workloads/data_set.h"
-#include "workloads/gzip.h"
-#include "workloads/network.h"
-#include "workloads/nifti.h"
-#include "workloads/program.h"
-#include "workloads/safetensors.h"
+#include "workloads/data_sets/data_set.h"
+#include "workloads/images/gzip.h"
+#include "workloads/images/nifti.h"
+#include "workloads/network/network.h"
+#include "workloads/network/program.h"
+#include "workloads/network/safetensors.h"
 
 namespace voxmark {
 namespace {

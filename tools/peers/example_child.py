@@ -1,4 +1,4 @@
-"""An outside backend of voxmark's, whole: numpy and the child protocol (benches/PROTOCOL.md).
+"""An outside backend of voxmark's, whole: numpy and the child protocol (PROTOCOL.md).
 
 Example: voxmark run --backend "exec:python3 tools/peers/example_child.py" --image 16 --filters 2
 The protocol is spoken here; the training step itself is in numpy_unet.py.

@@ -1,4 +1,4 @@
-"""What a step cost besides time, by the definitions of benches/readings.h, so that rows compare.
+"""What a step cost besides time, as benches/probes/readings.h defines it, so that rows compare.
 
 A figure that is not there is left out.
 """

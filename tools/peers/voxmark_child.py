@@ -1,4 +1,4 @@
-"""What the peers' programs share: voxmark's child protocol (benches/PROTOCOL.md) around a model.
+"""What the peers' programs share: voxmark's child protocol (PROTOCOL.md) around a model.
 
 Knows no framework. A framework's program hands `serve` a function that builds its model.
 """

@@ -12,11 +12,11 @@
 
 #include "results/training_report.h"
 #include "tools/tests/command.h"
-#include "workloads/data_set.h"
-#include "workloads/nifti.h"
-#include "workloads/nifti_writer.h"
-#include "workloads/phantom.h"
-#include "workloads/test_files.h"
+#include "workloads/data_sets/data_set.h"
+#include "workloads/data_sets/phantom.h"
+#include "workloads/images/nifti.h"
+#include "workloads/images/nifti_writer.h"
+#include "workloads/images/test_files.h"
 
 namespace voxmark {
 namespace {

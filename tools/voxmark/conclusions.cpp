@@ -6,8 +6,8 @@
 #include <algorithm>
 
 #include "base/number_text.h"
-#include "results/case_table.h"
-#include "workloads/batch.h"
+#include "results/tables/case_table.h"
+#include "workloads/network/batch.h"
 
 namespace voxmark {
 namespace {

@@ -7,9 +7,9 @@
 #include <string>
 #include <vector>
 
-#include "results/summary.h"
+#include "results/tables/summary.h"
 #include "tools/voxmark/largest_fit.h"
-#include "workloads/read_options.h"
+#include "workloads/images/read_options.h"
 
 namespace voxmark {
 

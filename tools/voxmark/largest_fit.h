@@ -5,7 +5,7 @@
 #include <optional>
 
 #include "backends/backend.h"
-#include "workloads/network.h"
+#include "workloads/network/network.h"
 
 namespace voxmark {
 

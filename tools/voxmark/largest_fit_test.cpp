@@ -2,7 +2,7 @@
 
 #include <gtest/gtest.h>
 
-#include "backends/registry.h"
+#include "backends/registry/registry.h"
 
 namespace voxmark {
 namespace {

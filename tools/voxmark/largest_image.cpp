@@ -4,8 +4,8 @@
 #include <array>
 #include <optional>
 
-#include "backends/registry.h"
-#include "results/memory_line.h"
+#include "backends/registry/registry.h"
+#include "results/claims/memory_line.h"
 
 namespace voxmark {
 namespace {

@@ -6,7 +6,7 @@
 #include <string>
 #include <vector>
 
-#include "benches/case_spec.h"
+#include "benches/protocol/case_spec.h"
 #include "results/report.h"
 
 namespace voxmark {

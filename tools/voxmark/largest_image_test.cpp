@@ -2,7 +2,7 @@
 
 #include <gtest/gtest.h>
 
-#include "results/example_claims.h"
+#include "results/claims/example_claims.h"
 
 namespace voxmark {
 namespace {

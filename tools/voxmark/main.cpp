@@ -16,7 +16,7 @@
 #include <vector>
 
 #include "base/tell.h"
-#include "benches/descriptors.h"
+#include "benches/process/descriptors.h"
 #include "tools/voxmark/exit_watch.h"
 #include "tools/voxmark/external.h"
 #include "tools/voxmark/subcommand.h"

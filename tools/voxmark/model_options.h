@@ -7,9 +7,9 @@
 #include <cstdint>
 #include <string>
 
-#include "workloads/network.h"
-#include "workloads/program.h"
-#include "workloads/read_options.h"
+#include "workloads/images/read_options.h"
+#include "workloads/network/network.h"
+#include "workloads/network/program.h"
 
 namespace voxmark {
 

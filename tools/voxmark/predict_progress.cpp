@@ -4,7 +4,7 @@
 #include <unistd.h>
 
 #include "base/tell.h"
-#include "benches/progress.h"
+#include "benches/run/progress.h"
 
 namespace voxmark {
 

@@ -2,16 +2,16 @@
 
 #include <algorithm>
 
-#include "backends/registry.h"
+#include "backends/registry/registry.h"
 #include "base/error.h"
 #include "base/tell.h"
-#include "benches/default_threads.h"
-#include "benches/environment.h"
-#include "benches/memory_room.h"
-#include "benches/peers.h"
-#include "benches/process_cpus.h"
-#include "benches/suite.h"
-#include "benches/thread_team.h"
+#include "benches/machine/default_threads.h"
+#include "benches/machine/environment.h"
+#include "benches/process/memory_room.h"
+#include "benches/process/process_cpus.h"
+#include "benches/protocol/peers.h"
+#include "benches/suite/suite.h"
+#include "benches/threads/thread_team.h"
 
 namespace voxmark {
 

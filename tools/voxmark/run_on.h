@@ -5,7 +5,7 @@
 #include <string>
 
 #include "backends/backend.h"
-#include "benches/suite.h"
+#include "benches/suite/suite.h"
 #include "tools/voxmark/subcommand.h"
 
 namespace voxmark {

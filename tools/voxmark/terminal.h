@@ -5,7 +5,7 @@
 #include <optional>
 #include <string>
 
-#include "results/table.h"
+#include "results/tables/table.h"
 
 namespace voxmark {
 

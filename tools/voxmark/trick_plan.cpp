@@ -7,8 +7,8 @@
 #include "base/error.h"
 #include "training/data.h"
 #include "training/moving_statistics.h"
-#include "workloads/network.h"
-#include "workloads/program.h"
+#include "workloads/network/network.h"
+#include "workloads/network/program.h"
 
 namespace voxmark {
 namespace {

@@ -8,8 +8,8 @@
 #include <vector>
 
 #include "base/json.h"
-#include "workloads/batch.h"
-#include "workloads/read_options.h"
+#include "workloads/images/read_options.h"
+#include "workloads/network/batch.h"
 
 namespace voxmark {
 

@@ -5,7 +5,7 @@
 
 #include <cstdlib>
 
-#include "workloads/test_files.h"
+#include "workloads/images/test_files.h"
 
 namespace voxmark {
 namespace {

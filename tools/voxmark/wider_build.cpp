@@ -2,7 +2,7 @@
 
 #include <unistd.h>
 
-#include "benches/isa.h"
+#include "benches/protocol/isa.h"
 
 namespace voxmark {
 

@@ -7,12 +7,12 @@
 #include <string>
 
 #include "base/sha256.h"
-#include "workloads/batch.h"
-#include "workloads/network.h"
-#include "workloads/phantom.h"
-#include "workloads/program.h"
-#include "workloads/synthetic.h"
-#include "workloads/weights.h"
+#include "workloads/data_sets/phantom.h"
+#include "workloads/network/batch.h"
+#include "workloads/network/network.h"
+#include "workloads/network/program.h"
+#include "workloads/network/synthetic.h"
+#include "workloads/network/weights.h"
 
 namespace voxmark {
 namespace {

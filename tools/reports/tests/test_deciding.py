@@ -1,4 +1,4 @@
-"""Which processes decide: as results/deciding.h says, by the same examples."""
+"""Which processes decide: as results/tables/deciding.h says, by the same examples."""
 
 import json
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""What of a machine changed: as benches/environment_changes.h says, by the same examples."""
+"""What of a machine changed: as environment_changes.h says, by the same examples."""
 
 import copy
 import json

@@ -1,4 +1,4 @@
-"""Whether reports contradict themselves: voxmark validate knows (benches/report_check.h). The
+"""Whether reports contradict themselves: voxmark validate knows (report_check.h). The
 launcher says where it lies; where these tools run without it, nothing is asked."""
 
 from __future__ import annotations

@@ -1,5 +1,5 @@
-"""What of a machine changed, told by the leaf that changed. benches/environment_changes.h has the
-same rule, and results/environment_changes_examples.json holds both to it."""
+"""What of a machine changed, told by the leaf that changed. environment_changes.h has the same
+rule, and results/environment_changes_examples.json holds both to it."""
 
 from __future__ import annotations
 

@@ -1,0 +1,57 @@
+#include "backends/registry/registry.h"
+
+#include "backends/example/example.h"
+#include "backends/naive/naive.h"
+#include "backends/null/null.h"
+#include "base/error.h"
+#ifdef VOXMARK_WITH_EIGEN
+#include "backends/eigen/eigen.h"
+#endif
+#ifdef VOXMARK_WITH_ONEDNN
+#include "backends/onednn/onednn.h"
+#endif
+
+namespace voxmark {
+
+const std::vector<RegisteredBackend>& registered_backends() {
+  static const std::vector<RegisteredBackend> backends = {
+      {"naive", &naive_backend(), ""},
+#ifdef VOXMARK_WITH_EIGEN
+      {"eigen", &eigen_backend(), ""},     {"eigen-tensor", &eigen_tensor_backend(), ""},
+#else
+      {"eigen", nullptr, "libeigen3-dev"}, {"eigen-tensor", nullptr, "libeigen3-dev"},
+#endif
+#ifdef VOXMARK_WITH_ONEDNN
+      {"onednn", &onednn_backend(), ""},   {"onednn-direct", &onednn_direct_backend(), ""},
+#else
+      {"onednn", nullptr, "libdnnl-dev"},  {"onednn-direct", nullptr, "libdnnl-dev"},
+#endif
+      {"example", &example_backend(), ""}, {"null", &null_backend(), ""},
+  };
+  return backends;
+}
+
+const RegisteredBackend& find_backend(const std::string& name) {
+  std::string known;
+  for (const RegisteredBackend& entry : registered_backends()) {
+    if (entry.name == name) {
+      return entry;
+    }
+    known += (known.empty() ? "" : ", ") + entry.name;
+  }
+  throw_bad_input(
+      "backend {}: unknown, expected one of {} (run and verify take programs outside of voxmark, "
+      "too: exec:PROGRAM without a comma, and those of voxmark list backends)",
+      name, known);
+}
+
+std::string obstacle(const RegisteredBackend& entry, const Program& program,
+                     const CompileOptions& options) {
+  if (entry.backend == nullptr) {
+    return "not built: needs " + entry.missing;
+  }
+  const auto unsupported = entry.backend->unsupported(program, options);
+  return unsupported ? unsupported->reason : "";
+}
+
+}  // namespace voxmark

@@ -1,0 +1,29 @@
+// What a child does in each mode, as functions of a backend and a case.
+#pragma once
+
+#include <functional>
+#include <string>
+
+#include "backends/backend.h"
+#include "benches/child/child.h"
+#include "benches/protocol/protocol.h"
+
+namespace voxmark {
+
+using Say = std::function<void(const Message&)>;
+
+// The bytes that the case will allocate; allocates none of them.
+void plan_case(const Backend& backend, const CaseSpec& spec, const Say& say);
+
+// One step against naive in double, at verification_shape(request.spec).
+void verify_case(const Backend& backend, const Request& request, const Say& say);
+
+// What an external program left in `request.results_path`, started from the weights and the batch
+// that verification_files() wrote for it, against the same reference.
+void check_case(const Request& request, const Say& say);
+
+// Warm-up and timed steps, then steps that are counted or watched stage by stage. The only function
+// that times anything.
+void time_case(const Backend& backend, const CaseSpec& spec, const Extras& extras, const Say& say);
+
+}  // namespace voxmark

@@ -1,0 +1,278 @@
+#include <malloc.h>
+#include <omp.h>
+#include <xmmintrin.h>
+
+#include <algorithm>
+#include <chrono>
+#include <cmath>
+#include <optional>
+#include <vector>
+
+#include "backends/interpreter/executable_weights.h"
+#include "base/error.h"
+#include "benches/child/child_modes.h"
+#include "benches/probes/counter_passes.h"
+#include "benches/probes/energy.h"
+#include "benches/probes/frequency.h"
+#include "benches/probes/readings.h"
+#include "benches/process/process_status.h"
+#include "benches/protocol/stages_json.h"
+#include "benches/threads/thread_placement.h"
+#include "benches/threads/thread_team.h"
+#include "workloads/network/cost.h"
+#include "workloads/network/weights.h"
+#include "workloads/network/work.h"
+
+namespace voxmark {
+namespace {
+
+using Clock = std::chrono::steady_clock;
+
+double seconds_between(Clock::time_point from, Clock::time_point to) {
+  return std::chrono::duration<double>(to - from).count();
+}
+
+// The high-water mark of what the backend does, without what the harness does beside it.
+class PeakMeter {
+ public:
+  std::optional<std::int64_t> earlier_bytes() const { return earlier_bytes_; }
+
+  // Before the harness allocates for itself: keeps the mark reached so far.
+  void pause() { paused_at_ = process_bytes(0, "VmHWM"); }
+
+  // After the harness has freed it all: the mark starts again from what is resident. Where the
+  // kernel does not let us, the harness's own memory stays in the peak.
+  void resume() {
+    malloc_trim(0);
+    if (reset_peak() && paused_at_) {
+      earlier_bytes_ = std::max(earlier_bytes_.value_or(0), *paused_at_);
+    }
+  }
+
+ private:
+  std::optional<std::int64_t> paused_at_;
+  std::optional<std::int64_t> earlier_bytes_;
+};
+
+// Returns the hash of what it set.
+std::string set_initial_weights(const Program& program, std::uint64_t seed,
+                                Executable& executable) {
+  const Weights weights = initial_weights(program, seed);
+  set_weights(executable, program, weights);
+  return sha256_hex(program, weights);
+}
+
+std::map<std::string, double> gradient_norms(const Program& program, const Executable& executable) {
+  std::map<std::string, double> norms;
+  for (std::size_t id = 0; id < program.tensors.size(); ++id) {
+    const TensorInfo& tensor = program.tensors[id];
+    if (tensor.role == TensorRole::parameter_gradient) {
+      double sum = 0;
+      for (const double value : read_tensor(executable, program, static_cast<TensorId>(id))) {
+        sum += value * value;
+      }
+      norms[tensor.name] = std::sqrt(sum);
+    }
+  }
+  return norms;
+}
+
+// What the arithmetic ran under: set by the backend's compile, so asked after it.
+Json execution_settings() {
+  constexpr unsigned kFlushToZero = 0x8000;
+  constexpr unsigned kDenormalsAreZero = 0x0040;
+  const unsigned mxcsr = _mm_getcsr();
+  return {{"mxcsr", mxcsr},
+          {"flush_to_zero", (mxcsr & kFlushToZero) != 0},
+          {"denormals_are_zero", (mxcsr & kDenormalsAreZero) != 0},
+          {"omp_max_threads", omp_get_max_threads()},
+          {"omp_dynamic", omp_get_dynamic() != 0},
+          {"omp_proc_bind", static_cast<int>(omp_get_proc_bind())},
+          {"omp_num_places", omp_get_num_places()},
+          {"omp_num_procs", omp_get_num_procs()}};
+}
+
+// Where the time of a step goes: stages with a convolution in them (and what is fused with it), and
+// all others with the update.
+class KindsOfWork : public StageObserver {
+ public:
+  KindsOfWork(const Program& program, const Executable& executable) {
+    for (const Stage& stage : executable.stages()) {
+      is_convolution_.push_back(std::any_of(stage.ops.begin(), stage.ops.end(), [&](OpId id) {
+        const Op& op = program.ops.at(static_cast<std::size_t>(id));
+        return op_name(op).find("convolution") != std::string::npos;
+      }));
+    }
+  }
+  void stage(std::size_t index, double seconds) override {
+    convolution_seconds_ += is_convolution_.at(index) ? seconds : 0.0;
+  }
+  double convolution_seconds() const { return convolution_seconds_; }
+
+ private:
+  std::vector<bool> is_convolution_;
+  double convolution_seconds_ = 0;
+};
+
+// One more step, that is watched, and no sample.
+Json observed_step(const Program& program, Executable& executable) {
+  KindsOfWork kinds(program, executable);
+  const Clock::time_point start = Clock::now();
+  executable.run(&kinds);
+  executable.update();
+  const double seconds = seconds_between(start, Clock::now());
+  return {{"convolution_seconds", kinds.convolution_seconds()},
+          {"other_seconds", seconds - kinds.convolution_seconds()}};
+}
+
+double median(std::vector<double> values) {
+  const auto middle = values.begin() + static_cast<std::ptrdiff_t>(values.size() / 2);
+  std::nth_element(values.begin(), middle, values.end());
+  return *middle;
+}
+
+// Seconds of every stage in every step that is watched.
+class StageClock final : public StageObserver {
+ public:
+  explicit StageClock(std::size_t stages) : seconds_(stages) {}
+  void stage(std::size_t index, double seconds) override { seconds_.at(index).push_back(seconds); }
+
+  // Nothing for stages that run() leaves out: those of the update.
+  std::vector<std::optional<double>> medians() const {
+    std::vector<std::optional<double>> found;
+    for (const std::vector<double>& own : seconds_) {
+      found.push_back(own.empty() ? std::nullopt : std::optional(median(own)));
+    }
+    return found;
+  }
+
+ private:
+  std::vector<std::vector<double>> seconds_;
+};
+
+std::vector<std::optional<double>> watch(Executable& executable, int steps) {
+  StageClock clock(executable.stages().size());
+  for (int i = 0; i < steps; ++i) {
+    executable.run(&clock);
+    executable.update();
+  }
+  return clock.medians();
+}
+
+// The part of compile_seconds that was the first touch of memory; the rest made primitives.
+Json first_touch(const Executable& executable) {
+  const std::optional<double> seconds = executable.touch_seconds();
+  return seconds ? Json{{"seconds", *seconds}}
+                 : Json{{"seconds", nullptr}, {"reason", "the backend does not tell"}};
+}
+
+// Of the timed steps, loading their batches included.
+Json energy_per_image(Json energy, const CaseSpec& spec) {
+  if (!energy.at("joules").is_null()) {
+    energy["joules_per_image"] = energy.at("joules").get<double>() /
+                                 static_cast<double>(spec.batch * std::int64_t{spec.steps});
+  }
+  return energy;
+}
+
+}  // namespace
+
+void time_case(const Backend& backend, const CaseSpec& spec, const Extras& extras, const Say& say) {
+  // Both before OpenMP's threads are created.
+  CounterPasses passes(counter_groups(extras.counters));
+  FrequencyMeter frequency(extras.counters != "none");
+  check_team(spec.threads);
+  const Program program = training_program(spec);
+  const Batch batch = case_batch(spec);
+  ReadyMessage ready;
+  ready.batch_sha256 = sha256_hex(batch);
+  malloc_trim(0);
+  ready.base_bytes = process_bytes(0, "VmRSS");
+
+  PeakMeter peak;
+  const Clock::time_point compile_start = Clock::now();
+  const std::unique_ptr<Executable> executable = backend.compile(program, compile_options(spec));
+  ready.compile_seconds = seconds_between(compile_start, Clock::now());
+  ready.allocated_bytes = executable->plan().total_bytes();
+  peak.pause();
+  ready.weights_sha256 = set_initial_weights(program, spec.seed, *executable);
+  peak.resume();
+  ready.stages = stages_to_json(program, *executable);
+  ready.execution = execution_settings();
+  say(ready);
+
+  ReadingsProbe probe(extras.count);
+  std::vector<double> harness_seconds;  // all that stands between two steps but loading
+  const int steps = spec.warmup + spec.steps;
+  harness_seconds.reserve(static_cast<std::size_t>(steps));  // none in a step
+  std::optional<Clock::time_point> before;
+  EnergyMeter energy;
+  for (int i = 0; i < spec.warmup + spec.steps; ++i) {
+    StepMessage step;
+    step.warmup = i < spec.warmup;
+    if (i == spec.warmup) {
+      energy.start();
+    }
+    const Clock::time_point start = Clock::now();
+    executable->load(batch);
+    const Clock::time_point loaded = Clock::now();
+    frequency.start();
+    probe.start();  // last, and stopped first: it counts allocations
+    const Clock::time_point step_start = Clock::now();
+    step.loss = executable->run().loss;
+    const Clock::time_point ran = Clock::now();
+    if (before) {
+      harness_seconds.push_back(seconds_between(*before, start) +
+                                seconds_between(loaded, step_start));
+    }
+    step.load_seconds = seconds_between(start, loaded);
+    step.forward_backward_seconds = seconds_between(step_start, ran);
+    executable->update();
+    const Clock::time_point updated = Clock::now();
+    step.update_seconds = seconds_between(ran, updated);
+    step.step_seconds = step.forward_backward_seconds + step.update_seconds;
+    step.readings = probe.stop();
+    if (const std::optional<double> hertz = frequency.stop()) {
+      step.readings["frequency_hz"] = *hertz;
+    }
+    if (i > 0) {  // after the first there is more to do, once
+      before = updated;
+    }
+    if (i == 0) {
+      peak.pause();
+      step.gradient_norms = gradient_norms(program, *executable);
+      peak.resume();
+    }
+    say(step);
+  }
+  DoneMessage done;
+  done.probes["energy"] = energy_per_image(energy.stop(), spec);
+  done.probes["observed_step"] = observed_step(program, *executable);
+  done.probes["counters"] = passes.run(
+      [&executable] {
+        executable->run();
+        executable->update();
+      },
+      static_cast<double>(flops(program)));
+  done.stage_seconds = watch(*executable, extras.watched_steps);
+  if (!harness_seconds.empty()) {
+    done.probes["harness_seconds_per_step"] = median(harness_seconds);
+  }
+  done.probes["frequency"] = frequency.source();
+  done.probes["first_touch"] = first_touch(*executable);
+  done.probes["threads"] = thread_placement();
+  done.probes["missing_readings"] = probe.missing();
+  done.earlier_peak_bytes = peak.earlier_bytes();
+  say(done);
+}
+
+void plan_case(const Backend& backend, const CaseSpec& spec, const Say& say) {
+  const MemoryPlan plan = backend.plan(training_program(spec), compile_options(spec));
+  Json by_purpose = Json::object();
+  for (const auto& [purpose, bytes] : plan.bytes) {
+    by_purpose[purpose] = bytes;
+  }
+  say(PlannedMessage{plan.total_bytes(), plan.exact, std::move(by_purpose)});
+}
+
+}  // namespace voxmark

@@ -1,0 +1,377 @@
+#include "benches/exchange/exchange.h"
+
+#include <algorithm>
+#include <chrono>
+#include <cmath>
+#include <csignal>
+#include <fstream>
+#include <sstream>
+
+#include "base/error.h"
+#include "benches/exchange/external_command.h"
+#include "benches/exchange/report_check.h"
+#include "benches/process/child_process.h"
+#include "benches/process/process_status.h"
+#include "benches/protocol/isa.h"
+#include "benches/protocol/peers.h"
+
+namespace voxmark {
+namespace {
+
+void set_fault(Exchange& result, Outcome outcome, std::string reason) {
+  result.fault = outcome;
+  result.reason = std::move(reason);
+}
+
+// How often the kernel has killed a process for want of memory since boot.
+std::optional<std::int64_t> oom_kills() {
+  std::ifstream file("/proc/vmstat");
+  std::string name;
+  std::int64_t value = 0;
+  while (file >> name >> value) {
+    if (name == "oom_kill") {
+      return value;
+    }
+  }
+  return std::nullopt;
+}
+
+// Seconds that went by, and those of them that count as a step's.
+struct Told {
+  double passed = 0;
+  double told = 0;
+};
+
+// The step of which more is left out than chance explains; nothing where there is none. Chance
+// delays single steps, so the least of several is held to the tighter limit; but the published
+// figure is their median, so one honest step does not excuse the others.
+std::optional<Told> left_out(std::vector<Told> steps) {
+  constexpr double kMaxShare = 0.25;         // far more than loading or a message takes
+  constexpr double kChanceSeconds = 0.1;     // a loaded machine may take from any step
+  constexpr double kRepeatedSeconds = 0.01;  // and probes, on many CPUs, from each of several
+  constexpr std::size_t kSeveral = 3;
+  const auto excess = [](const Told& step) { return (1 - kMaxShare) * step.passed - step.told; };
+  if (steps.empty()) {
+    return std::nullopt;
+  }
+  std::ranges::sort(steps, {}, excess);
+  const Told& middle = steps[(steps.size() - 1) / 2];
+  if (excess(middle) > kChanceSeconds) {
+    return middle;
+  }
+  if (steps.size() >= kSeveral && excess(steps.front()) > kRepeatedSeconds) {
+    return steps.front();
+  }
+  return std::nullopt;
+}
+
+// The seconds that a child tells of its steps, against each other and the runner's own clock.
+// Whoever reports more than went by lies, however slow the machine is.
+class ClockCheck {
+ public:
+  // Throws Error (bad_input).
+  void step(const StepMessage& step) {
+    const Clock::time_point now = Clock::now();
+    if (!adds_up({step.load_seconds, step.forward_backward_seconds, step.update_seconds,
+                  step.step_seconds})) {
+      throw_bad_input(
+          "child protocol: step_seconds {} is not forward_backward_seconds + update_seconds = {}",
+          step.step_seconds, step.forward_backward_seconds + step.update_seconds);
+    }
+    const double reported = step.load_seconds + step.step_seconds;
+    reported_ += reported;
+    const double elapsed = seconds(start_, now);
+    if (reported_ > kClockError * elapsed + kSlackSeconds) {
+      throw_bad_input("child protocol: its steps took {:.3g} s, and {:.3g} s went by", reported_,
+                      elapsed);
+    }
+    if (!step.warmup && steps_ > 0) {  // what follows the first step is told with it
+      gaps_.push_back({seconds(last_, now), reported});
+    }
+    if (!step.warmup) {
+      with_loading_.push_back({reported, step.step_seconds});
+    }
+    ++steps_;
+    last_ = now;
+  }
+
+  // Throws Error (bad_input).
+  void done() const {
+    if (const auto step = left_out(gaps_)) {
+      throw_bad_input("child protocol: a step of {:.3g} s took {:.3g} s by the runner's clock",
+                      step->told, step->passed);
+    }
+    if (const auto step = left_out(with_loading_)) {
+      throw_bad_input(
+          "child protocol: load_seconds {:.3g} of a step of {:.3g} s: loading is a quarter of both "
+          "at most",
+          step->passed - step->told, step->told);
+    }
+  }
+
+ private:
+  using Clock = std::chrono::steady_clock;
+  static constexpr double kClockError = 1.01;
+  static constexpr double kSlackSeconds = 0.1;
+
+  static double seconds(Clock::time_point from, Clock::time_point to) {
+    return std::chrono::duration<double>(to - from).count();
+  }
+
+  Clock::time_point start_ = Clock::now();
+  Clock::time_point last_ = start_;
+  int steps_ = 0;
+  double reported_ = 0;
+  std::vector<Told> gaps_, with_loading_;  // of the timed steps
+};
+
+// Takes one message; true when it was the last one that the mode has.
+class Listener {
+ public:
+  Listener(const Request& request, Exchange& result) : request_(request), result_(result) {}
+
+  bool operator()(const PlannedMessage& message) {
+    expect(request_.mode == ChildMode::plan, "planned");
+    result_.planned = message;
+    return true;
+  }
+  bool operator()(const VerifiedMessage& message) {
+    // An external program is not asked whether it is right.
+    expect(request_.mode == ChildMode::check ||
+               (request_.mode == ChildMode::verify && request_.results_path.empty()),
+           "verified");
+    result_.verified = message;
+    return true;
+  }
+  bool operator()(const ComputedMessage& message) {
+    expect(request_.mode == ChildMode::verify && !request_.results_path.empty(), "computed");
+    result_.computed = message;
+    return true;
+  }
+  bool operator()(const UnsupportedMessage& message) {
+    set_fault(result_, Outcome::skipped, message.reason);
+    return true;
+  }
+  bool operator()(const ErrorMessage& message) {
+    const bool out_of_memory = message.kind == ErrorKind::out_of_memory;
+    set_fault(result_, out_of_memory ? Outcome::oom : Outcome::failed, message.message);
+    result_.code = message.kind == ErrorKind::bad_input ? ExitCode::bad_input : ExitCode::internal;
+    return true;
+  }
+  bool operator()(const ReadyMessage& message) {
+    expect(request_.mode == ChildMode::time && !result_.ready, "ready");
+    result_.ready = message;
+    return false;
+  }
+  bool operator()(const StepMessage& message) {
+    expect(result_.ready && result_.steps.size() < all_steps(), "step");
+    const std::size_t warmup = static_cast<std::size_t>(request_.spec.warmup);
+    if (message.warmup != (result_.steps.size() < warmup)) {
+      throw_bad_input("child protocol: step {}: \"warmup\" is {}, expected {}: the first {} are",
+                      result_.steps.size(), message.warmup, !message.warmup, warmup);
+    }
+    clocks_.step(message);
+    result_.steps.push_back(message);
+    if (!std::isfinite(message.loss)) {
+      set_fault(result_, Outcome::diverged,
+                fmt::format("the loss of step {} is {}", result_.steps.size() - 1, message.loss));
+      return true;
+    }
+    return false;
+  }
+  bool operator()(const DoneMessage& message) {
+    expect(result_.ready && result_.steps.size() == all_steps(), "done");
+    if (is_external(request_.spec)) {  // ours tells what it does between two steps: its probes
+      clocks_.done();
+    }
+    result_.peak_bytes = message.earlier_peak_bytes;
+    result_.probes = message.probes;
+    result_.stage_seconds = message.stage_seconds;
+    return true;
+  }
+
+  // The message that comes next, if the child does what it is asked to.
+  std::string due() const {
+    switch (request_.mode) {
+      case ChildMode::plan:
+        return "\"planned\"";
+      case ChildMode::verify:
+        return request_.results_path.empty() ? "\"verified\"" : "\"computed\"";
+      case ChildMode::check:
+        return "\"verified\"";
+      case ChildMode::time:
+        break;
+    }
+    return !result_.ready ? "\"ready\""
+           : result_.steps.size() < all_steps()
+               ? fmt::format("\"step\" {} of {}", result_.steps.size() + 1, all_steps())
+               : "\"done\"";
+  }
+
+ private:
+  std::size_t all_steps() const {
+    return static_cast<std::size_t>(request_.spec.warmup) +
+           static_cast<std::size_t>(request_.spec.steps);
+  }
+  void expect(bool condition, std::string_view type) const {
+    if (!condition) {
+      throw_bad_input("child protocol: a \"{}\" that was not due, expected {}", type, due());
+    }
+  }
+
+  const Request& request_;
+  Exchange& result_;
+  ClockCheck clocks_;
+};
+
+// Listens until the last message; false when the child's output ended before it.
+bool listen(ChildProcess& child, const ChildProgram& program, Listener& listener,
+            const std::function<void(const StepMessage&)>& on_step, Exchange& result) {
+  std::string line;
+  while (true) {
+    switch (child.read_line(line, program.patience_seconds)) {
+      case ChildProcess::Read::line:
+        break;
+      case ChildProcess::Read::end:
+        return false;
+      case ChildProcess::Read::silence:
+        child.kill();
+        set_fault(result, Outcome::timeout,
+                  fmt::format("no message for {} s", program.patience_seconds));
+        return true;
+      case ChildProcess::Read::interrupted:
+        child.kill();
+        result.interrupted = true;
+        return true;
+      case ChildProcess::Read::too_long:
+        child.kill();
+        set_fault(result, Outcome::failed, "child protocol: a line without end");
+        return true;
+    }
+    try {
+      const std::size_t steps = result.steps.size();
+      const bool last = std::visit(listener, parse_message(line));
+      if (result.steps.size() > steps) {
+        on_step(result.steps.back());
+      }
+      if (last) {
+        return true;
+      }
+    } catch (const Error& error) {
+      child.kill();
+      set_fault(result, Outcome::failed, error.what());
+      return true;
+    }
+  }
+}
+
+// The child ended, or closed its output, and not as it should; `when` says at which point.
+void explain_end(ChildProcess& child, const ChildProgram& program, const std::string& when,
+                 std::optional<std::int64_t> oom_kills_before, Exchange& result) {
+  const std::optional<ProcessEnd> end = child.wait(program.exit_patience_seconds);
+  const std::string last_words = child.last_error_line();
+  const std::string said = last_words.empty() ? "" : ": " + last_words;
+  if (!end) {
+    child.kill();
+    set_fault(result, Outcome::failed, fmt::format("closed its output {}{}", when, said));
+  } else if (end->signal == SIGKILL && oom_kills_before && oom_kills() > oom_kills_before) {
+    set_fault(result, Outcome::oom, "killed by the kernel for want of memory");
+  } else if (end->signal) {
+    set_fault(result, Outcome::crashed, signal_name(*end->signal) + said);
+  } else {
+    set_fault(result, Outcome::failed,
+              fmt::format("exit status {} {}{}", *end->exit_status, when, said));
+    if (*end->exit_status == static_cast<int>(ExitCode::cannot_here)) {
+      result.code = ExitCode::cannot_here;
+    }
+  }
+}
+
+// All has been said: the memory is read while the child still waits for the end of its input.
+void part(ChildProcess& child, const ChildProgram& program,
+          std::optional<std::int64_t> oom_kills_before, Exchange& result) {
+  if (result.fault) {
+    child.kill();  // it may be in the middle of a step
+    return;
+  }
+  const std::optional<std::int64_t> peak = process_bytes(child.id(), "VmHWM");
+  if (peak) {
+    result.peak_bytes = std::max(result.peak_bytes.value_or(0), *peak);
+  }
+  child.close_input();
+  const std::optional<ProcessEnd> end = child.wait(program.exit_patience_seconds);
+  if (!end) {
+    child.kill();
+    set_fault(result, Outcome::timeout, "did not exit after the end of its input");
+  } else if (end->exit_status != 0) {
+    explain_end(child, program, "after it was done", oom_kills_before, result);
+  }
+}
+
+std::vector<std::string> environment_of(const ChildProgram& program, int threads) {
+  std::vector<std::string> environment = program.environment;
+  if (program.binding) {
+    std::erase_if(environment, [](const std::string& variable) {
+      return variable.starts_with("OMP_PLACES=") || variable.starts_with("OMP_PROC_BIND=");
+    });
+    for (const std::string& variable : openmp_places(cpus_of_threads(*program.binding, threads))) {
+      environment.push_back(variable);
+    }
+  }
+  environment.push_back(fmt::format("OMP_NUM_THREADS={}", threads));
+  return environment;
+}
+
+}  // namespace
+
+std::vector<std::string> child_command(const ChildProgram& program, const CaseSpec& spec) {
+  if (const Peer* peer = find_peer(spec.backend)) {
+    return peer_command(*peer).value_or(std::vector<std::string>{});
+  }
+  if (!is_external(spec)) {
+    std::vector<std::string> command = program.command;
+    if (const Isa* isa = find_isa(spec.isa)) {
+      command.at(0) = isa_program(*isa, command.at(0));
+    }
+    return command;
+  }
+  return external_command(spec.backend);
+}
+
+Exchange exchange(const ChildProgram& program, const Request& request,
+                  const std::function<void(const StepMessage&)>& on_step) {
+  Exchange result;
+  std::vector<std::string> environment = environment_of(program, request.spec.threads);
+  if (const Peer* peer = find_peer(request.spec.backend)) {
+    if (!peer_command(*peer)) {
+      set_fault(result, Outcome::skipped, kPeerNotInstalled);
+      return result;
+    }
+    environment.insert(environment.end(), peer->environment.begin(), peer->environment.end());
+  }
+  if (const Isa* isa = find_isa(request.spec.isa)) {
+    const std::string needed =
+        is_external(request.spec) ? "" : isa_program(*isa, program.command.at(0));
+    if (const auto missing = isa_missing(*isa, needed)) {
+      set_fault(result, Outcome::skipped, *missing);
+      return result;
+    }
+    environment.insert(environment.end(), isa->environment.begin(), isa->environment.end());
+  }
+  const std::optional<std::int64_t> oom_kills_before = oom_kills();
+  ChildProcess child(child_command(program, request.spec), environment);
+  child.write_line(to_line(request));
+  Listener listener(request, result);
+  if (!listen(child, program, listener, on_step, result)) {
+    explain_end(child, program, "before it said " + listener.due(), oom_kills_before, result);
+  } else if (!result.interrupted) {
+    part(child, program, oom_kills_before, result);
+  }
+  // What a program of somebody else's does wrong is no fault of ours: its answer is no.
+  if (is_external(request.spec) && result.code == ExitCode::internal) {
+    result.code = ExitCode::answer_is_no;
+  }
+  return result;
+}
+
+}  // namespace voxmark

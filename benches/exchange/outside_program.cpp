@@ -1,0 +1,109 @@
+#include "benches/exchange/outside_program.h"
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+#include <unistd.h>
+
+#include <cstdlib>
+#include <sstream>
+#include <system_error>
+
+#include "base/error.h"
+#include "base/sha256.h"
+
+namespace voxmark {
+namespace {
+
+namespace fs = std::filesystem;
+
+bool is_file(const std::string& path) {
+  std::error_code failure;
+  return fs::is_regular_file(path, failure);
+}
+
+// The file that an argument names: all of it, or what stands behind its first '='.
+std::string file_of(const std::string& argument) {
+  if (is_file(argument)) {
+    return argument;
+  }
+  const std::string behind = argument.substr(argument.find('=') + 1);
+  return is_file(behind) ? behind : "";
+}
+
+std::vector<std::string> digests(const Json& facts) {
+  std::vector<std::string> all;
+  for (const Json& file : facts.at("files")) {
+    all.push_back(file.at("sha256").get<std::string>());
+  }
+  return all;
+}
+
+// The words that are no files.
+std::vector<std::string> options_of(const Json& facts) {
+  std::istringstream words(facts.at("command").get<std::string>());
+  std::vector<std::string> options;
+  std::string word;
+  words >> word;  // the program
+  while (words >> word) {
+    const std::string file = file_of(word);
+    options.push_back(word.substr(0, word.size() - file.size()));
+  }
+  return options;
+}
+
+}  // namespace
+
+std::string program_path(const std::string& word, const std::string& path) {
+  if (word.find('/') != std::string::npos) {
+    return is_file(word) ? word : "";
+  }
+  std::istringstream folders(path);
+  for (std::string folder; std::getline(folders, folder, ':');) {
+    const std::string candidate = (folder.empty() ? "." : folder) + "/" + word;
+    if (is_file(candidate) && access(candidate.c_str(), X_OK) == 0) {
+      return candidate;
+    }
+  }
+  return "";
+}
+
+std::string OutsideProgram::digest(const std::string& file) {
+  std::error_code failure;
+  const fs::file_time_type written = fs::last_write_time(file, failure);
+  const std::uintmax_t bytes = fs::file_size(file, failure);
+  Known& known = known_[file];
+  if (known.sha256.empty() || known.written != written || known.bytes != bytes) {
+    known = {written, bytes, sha256_file(file)};
+  }
+  return known.sha256;
+}
+
+Json OutsideProgram::facts(const std::vector<std::string>& command) {
+  Json files = Json::array();
+  for (std::size_t i = 0; i < command.size(); ++i) {
+    const char* path = std::getenv("PATH");
+    const std::string file =
+        i == 0 ? program_path(command[i], path == nullptr ? "" : path) : file_of(command[i]);
+    if (!file.empty() && access(file.c_str(), R_OK) == 0) {
+      files.push_back({{"path", file}, {"sha256", digest(file)}});
+    }
+  }
+  return {{"command", fmt::format("{}", fmt::join(command, " "))}, {"files", std::move(files)}};
+}
+
+std::string same_program_warning(const Json& first, const Json& second) {
+  const std::vector<std::string> hashes = digests(first);
+  if (hashes.empty() || hashes != digests(second)) {
+    return "";
+  }
+  const std::string command = second.at("command").get<std::string>();
+  if (options_of(first) == options_of(second)) {
+    return fmt::format(
+        "{} and {} are the same program (sha256 {}): what differs between the sides is noise",
+        first.at("command").get<std::string>(), command, hashes.back().substr(0, 12));
+  }
+  return fmt::format("{} and {} are the same program (sha256 {}) with other arguments",
+                     first.at("command").get<std::string>(), command, hashes.back().substr(0, 12));
+}
+
+}  // namespace voxmark

@@ -1,0 +1,144 @@
+#include "benches/proof/cross_check.h"
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+
+#include "base/error.h"
+
+namespace voxmark {
+namespace {
+
+// What this check is for is a kernel that computes something else at this shape: a product of dims
+// past 2^31, a tile that is left out. Rounding is bounded at the verification shape; here it has to
+// be let pass. The loss is a mean over all voxels and hardly feels it.
+struct Tolerances {
+  double loss;  // relative, where the loss is above 1
+  // Relative. With initial weights many values lie next to ReLU's 0, and a correct fp32 step takes
+  // the other side of some: by that gradients of the coarse levels differ by 4% at 32x32x32.
+  double gradient_norm;
+};
+
+Tolerances tolerances_of(Precision precision) {
+  switch (precision) {
+    case Precision::fp64:
+      return {1e-8, 1e-6};
+    case Precision::fp32:
+      return {1e-3, 0.1};
+    case Precision::bf16:
+      return {2e-2, 0.3};
+  }
+  return {};
+}
+
+// Below this share of the largest gradient norm a norm is rounding noise: most biases stand before
+// a batch norm, and have a gradient of zero.
+constexpr double kNoiseShare = 1e-2;
+
+// A bias before a batch norm has a gradient of zero in exact arithmetic, one of a transposed
+// convolution (with a convolution between) nearly so: what is not rounding comes of the borders. In
+// bf16 that rounding has no scale among the other gradients.
+bool is_rounding(const std::string& tensor, Precision precision) {
+  const bool before_a_norm =
+      tensor.find("_conv") != std::string::npos || tensor.find("transconv") != std::string::npos;
+  return precision == Precision::bf16 && before_a_norm && tensor.ends_with("/bias");
+}
+
+std::string shape_key(const CaseSpec& spec) {
+  CaseSpec shape;
+  shape.backend = "any";
+  shape.image = spec.image;
+  shape.batch = spec.batch;
+  shape.network = spec.network;
+  shape.data = spec.data;
+  shape.seed = spec.seed;
+  return case_key(to_json(shape));
+}
+
+bool differ(const std::string& a, const std::string& b) {
+  return !a.empty() && !b.empty() && a != b;
+}
+
+}  // namespace
+
+CrossCheckResult CrossCheck::compare(const FirstStep& expected, const FirstStep& found) {
+  CrossCheckResult result;
+  result.against = expected.backend;
+  if (differ(expected.batch_sha256, found.batch_sha256) ||
+      differ(expected.weights_sha256, found.weights_sha256)) {
+    result.mismatch = "its batch or initial weights are not those of " + expected.backend;
+    return result;
+  }
+  const Precision coarser = std::max(expected.precision, found.precision);
+  const Tolerances tolerances = tolerances_of(coarser);
+  // The worst is what comes closest to its tolerance, or is furthest beyond it; NaN is infinitely
+  // so.
+  double worst = -1;
+  const auto consider = [&](const std::string& tensor, double difference, double tolerance) {
+    const double error =
+        std::isnan(difference) ? std::numeric_limits<double>::infinity() : difference;
+    if (error / tolerance > worst) {
+      worst = error / tolerance;
+      result.tensor = tensor;
+      result.error = error;
+      result.tolerance = tolerance;
+    }
+  };
+  double largest = 0;
+  for (const auto& [name, norm] : expected.gradient_norms) {
+    largest = std::max(largest, norm);
+  }
+  for (const auto& [name, norm] : expected.gradient_norms) {
+    const auto other = found.gradient_norms.find(name);
+    if (other != found.gradient_norms.end() && !is_rounding(name, coarser)) {
+      const double scale = std::max({norm, kNoiseShare * largest, 1e-30});
+      consider(name, std::abs(other->second - norm) / scale, tolerances.gradient_norm);
+    }
+  }
+  consider("loss", std::abs(found.loss - expected.loss) / std::max(1.0, std::abs(expected.loss)),
+           tolerances.loss);
+  if (!(result.error <= result.tolerance)) {
+    result.mismatch =
+        fmt::format("first step at this shape: {} differs from {}'s by {:.2g}, tolerance {:.2g}",
+                    result.tensor, expected.backend, result.error, result.tolerance);
+  }
+  return result;
+}
+
+bool CrossCheck::has_ours(const CaseSpec& spec) const {
+  const auto known = first_steps_.find(shape_key(spec));
+  return known != first_steps_.end() &&
+         std::any_of(known->second.begin(), known->second.end(),
+                     [](const FirstStep& step) { return !step.external; });
+}
+
+CrossCheckResult CrossCheck::check(const CaseSpec& spec, const Exchange& exchange) {
+  const StepMessage& step = exchange.steps.front();
+  const FirstStep found{spec.backend,
+                        is_external(spec),
+                        spec.precision,
+                        exchange.ready->batch_sha256,
+                        exchange.ready->weights_sha256,
+                        step.loss,
+                        step.gradient_norms};
+  std::vector<FirstStep>& known = first_steps_[shape_key(spec)];
+  const auto first_other = [&](bool external) {
+    return std::find_if(known.begin(), known.end(), [&](const FirstStep& step_of) {
+      return step_of.backend != found.backend && step_of.external == external;
+    });
+  };
+  auto other = first_other(false);
+  if (other == known.end() && found.external) {
+    other = first_other(true);
+  }
+  CrossCheckResult result = other == known.end() ? CrossCheckResult{} : compare(*other, found);
+  const bool is_new = std::none_of(known.begin(), known.end(), [&](const FirstStep& step_of) {
+    return step_of.backend == found.backend;
+  });
+  if (is_new && !result.mismatch) {
+    known.push_back(found);
+  }
+  return result;
+}
+
+}  // namespace voxmark

@@ -1,0 +1,105 @@
+#include "benches/proof/cross_check.h"
+
+#include <gtest/gtest.h>
+
+#include <cmath>
+
+namespace voxmark {
+namespace {
+
+CaseSpec spec_of(const std::string& backend) {
+  CaseSpec spec;
+  spec.backend = backend;
+  return spec;
+}
+
+Exchange first_step(double loss, double norm, const std::string& batch_sha256 = "aa") {
+  Exchange exchange;
+  exchange.ready = ReadyMessage{};
+  exchange.ready->batch_sha256 = batch_sha256;
+  StepMessage step;
+  step.loss = loss;
+  step.gradient_norms = {{"conv/kernel", norm}, {"conv/bias", 1e-9}};
+  exchange.steps = {step};
+  return exchange;
+}
+
+TEST(CrossCheck, TheFirstHasNothingToCompareWith) {
+  CrossCheck check;
+  EXPECT_EQ(check.check(spec_of("naive"), first_step(0.7, 2.0)).against, "");
+}
+
+TEST(CrossCheck, AgreesWithinRounding) {
+  CrossCheck check;
+  check.check(spec_of("naive"), first_step(0.7, 2.0));
+  const CrossCheckResult result = check.check(spec_of("eigen"), first_step(0.7001, 2.01));
+  EXPECT_EQ(result.against, "naive");
+  EXPECT_FALSE(result.mismatch);
+  EXPECT_GT(result.error, 0);
+}
+
+TEST(CrossCheck, FindsAnotherLossAnotherGradientAndNaN) {
+  for (const auto& [loss, norm] :
+       {std::pair{0.72, 2.0}, {0.7, 2.5}, {0.7, 0.0}, {std::nan(""), 2.0}, {0.7, std::nan("")}}) {
+    CrossCheck check;
+    check.check(spec_of("naive"), first_step(0.7, 2.0));
+    EXPECT_TRUE(check.check(spec_of("eigen"), first_step(loss, norm)).mismatch)
+        << loss << " " << norm;
+  }
+}
+
+TEST(CrossCheck, NoiseInAGradientThatIsZeroIsNoMismatch) {
+  CrossCheck check;
+  check.check(spec_of("naive"), first_step(0.7, 2.0));
+  Exchange noisy = first_step(0.7, 2.0);
+  noisy.steps.front().gradient_norms["conv/bias"] = 1e-6;
+  EXPECT_FALSE(check.check(spec_of("eigen"), noisy).mismatch);
+}
+
+TEST(CrossCheck, InBf16ABiasBeforeABatchNormIsRoundingAlone) {
+  const auto differs = [](Precision precision, const std::string& tensor) {
+    CaseSpec ours = spec_of("onednn");
+    CaseSpec theirs = spec_of("eigen");
+    ours.precision = theirs.precision = precision;
+    Exchange exact = first_step(0.7, 2.0);
+    exact.steps.front().gradient_norms[tensor] = 1e-3;
+    Exchange rounded = exact;
+    rounded.steps.front().gradient_norms[tensor] = 0.1;
+    CrossCheck check;
+    check.check(ours, exact);
+    return check.check(theirs, rounded).mismatch.has_value();
+  };
+  EXPECT_FALSE(differs(Precision::bf16, "gradient/convOut_conv1/bias"));
+  EXPECT_TRUE(differs(Precision::bf16, "gradient/PredictionMask/bias"));
+  EXPECT_FALSE(differs(Precision::bf16, "gradient/transconvE/bias"));
+  EXPECT_TRUE(differs(Precision::bf16, "gradient/convOut_conv1/kernel"));
+  EXPECT_TRUE(differs(Precision::fp32, "gradient/convOut_conv1/bias"));
+}
+
+TEST(CrossCheck, ABackendIsNoProofOfItself) {
+  CrossCheck check;
+  check.check(spec_of("naive"), first_step(0.7, 2.0));
+  EXPECT_EQ(check.check(spec_of("naive"), first_step(0.7, 2.0)).against, "");
+  check.check(spec_of("eigen"), first_step(0.7, 2.0));
+  EXPECT_EQ(check.check(spec_of("naive"), first_step(0.7, 2.0)).against, "eigen");
+}
+
+TEST(CrossCheck, OtherInputsAreAMismatch) {
+  CrossCheck check;
+  check.check(spec_of("naive"), first_step(0.7, 2.0, "aa"));
+  EXPECT_TRUE(check.check(spec_of("eigen"), first_step(0.7, 2.0, "bb")).mismatch);
+}
+
+TEST(CrossCheck, ComparesTheSameWorkloadOnly) {
+  CrossCheck check;
+  check.check(spec_of("naive"), first_step(0.7, 2.0));
+  CaseSpec larger = spec_of("eigen");
+  larger.batch = 2;
+  EXPECT_EQ(check.check(larger, first_step(0.9, 9.0)).against, "");
+  CaseSpec other_threads = spec_of("eigen");
+  other_threads.threads = 2;
+  EXPECT_EQ(check.check(other_threads, first_step(0.7, 2.0)).against, "naive");
+}
+
+}  // namespace
+}  // namespace voxmark

@@ -1,0 +1,160 @@
+#include "benches/run/case_record.h"
+
+#include <algorithm>
+#include <cstdint>
+#include <optional>
+
+#include "base/error.h"
+#include "benches/probes/interference.h"
+#include "benches/probes/readings.h"
+#include "workloads/network/cost.h"
+
+namespace voxmark {
+namespace {
+
+// In a record's details: the case failed by what the user gave it.
+constexpr const char* kBadInput = "bad_input";
+// By what the machine refused it.
+constexpr const char* kCannotHere = "cannot_here";
+
+bool is_fault(Outcome outcome) {
+  return outcome == Outcome::failed || outcome == Outcome::crashed || outcome == Outcome::timeout;
+}
+
+std::optional<std::uint64_t> unsigned_bytes(const std::optional<std::int64_t>& bytes) {
+  return bytes ? std::optional(static_cast<std::uint64_t>(*bytes)) : std::nullopt;
+}
+
+std::optional<std::string> text_or_none(const std::string& text) {
+  return text.empty() ? std::nullopt : std::optional(text);
+}
+
+SampleRecord to_sample(const StepMessage& step, int threads) {
+  SampleRecord sample{StepTimes{step.load_seconds, step.forward_backward_seconds,
+                                step.update_seconds, step.step_seconds},
+                      step.loss, step.warmup, step.readings};
+  if (const auto found = taints(step.readings, step.step_seconds, threads); !found.empty()) {
+    sample.readings["tainted"] = found;
+  }
+  return sample;
+}
+
+StageRecord to_stage(const Json& stage) {
+  StageRecord record;
+  record.ops = stage.at("ops").get<std::vector<std::string>>();
+  record.implementation = stage.value("implementation", "");
+  record.layout = stage.value("layout", "");
+  record.isa = stage.value("isa", "");
+  record.recomputed = stage.value("recomputed", false);
+  record.kind = stage.value("kind", "");
+  record.direction = stage.value("direction", "");
+  return record;
+}
+
+// Allocations and thread starts that neither the samples tell nor a reason of the child's.
+void explain_counts(Record& record) {
+  Json& missing = record.details["probes"]["missing_readings"];
+  if (!missing.is_object()) {  // whatever a child of somebody else's said
+    missing = Json::object();
+  }
+  for (const char* name : kCountReadings) {
+    const bool is_told = std::ranges::any_of(
+        record.samples, [&](const SampleRecord& own) { return own.readings.contains(name); });
+    if (!is_told && !missing.contains(name)) {
+      missing[name] = "the child does not count them";
+    }
+  }
+}
+
+}  // namespace
+
+Record start_record(const CaseSpec& spec) {
+  const Program program = training_program(spec);
+  Record record;
+  record.spec = to_json(spec);
+  record.reproduce = reproduce_command(spec);
+  record.flops_per_step = flops(program);
+  record.parameters = count_parameters(program).total();
+  return record;
+}
+
+void end_record(Record& record, Outcome outcome, const std::string& reason, ExitCode code) {
+  record.outcome = outcome;
+  if (code == ExitCode::bad_input && is_fault(outcome)) {
+    record.details[kBadInput] = true;
+  }
+  if (code == ExitCode::cannot_here && is_fault(outcome)) {
+    record.details[kCannotHere] = true;
+  }
+  record.reason = reason.empty() ? std::string(to_string(outcome)) : reason;
+}
+
+ExitCode code_of_fault(const Record& record) {
+  return record.details.contains(kBadInput)     ? ExitCode::bad_input
+         : record.details.contains(kCannotHere) ? ExitCode::cannot_here
+         : is_external(record.spec.value("backend", std::string()))
+             ? ExitCode::answer_is_no  // what somebody else's program does wrong is no fault of
+                                       // ours
+             : ExitCode::internal;
+}
+
+void keep_plan(const PlannedMessage& planned, Record& record) {
+  record.memory.planned_bytes = unsigned_bytes(planned.planned_bytes);
+  record.memory.plan_by_purpose = planned.plan_by_purpose;
+  record.details["plan_exact"] = planned.exact;
+}
+
+void keep_measurement(const CaseSpec& spec, const Exchange& timed, Record& record) {
+  for (const StepMessage& step : timed.steps) {
+    record.samples.push_back(to_sample(step, spec.threads));
+  }
+  record.memory.peak_bytes = unsigned_bytes(timed.peak_bytes);
+  if (!timed.fault && !timed.probes.empty()) {
+    record.details["probes"] = timed.probes;
+  }
+  if (!timed.ready) {
+    return;
+  }
+  record.compile_seconds = timed.ready->compile_seconds;
+  record.memory.base_bytes = unsigned_bytes(timed.ready->base_bytes);
+  record.memory.allocated_bytes = unsigned_bytes(timed.ready->allocated_bytes);
+  constexpr double kBesidePlan = 1.05;  // libraries and threads take a few MiB of their own
+  const std::int64_t taken = timed.peak_bytes.value_or(0) - timed.ready->base_bytes.value_or(0);
+  if (spec.memory_limit_bytes &&
+      static_cast<double>(taken) > kBesidePlan * static_cast<double>(*spec.memory_limit_bytes)) {
+    record.details["beyond_memory_limit"] = {{"taken_bytes", taken},
+                                             {"limit_bytes", *spec.memory_limit_bytes}};
+  }
+  record.input_sha256 = text_or_none(timed.ready->batch_sha256);
+  record.weights_sha256 = text_or_none(timed.ready->weights_sha256);
+  record.details["execution"] = timed.ready->execution;
+  for (const Json& stage : timed.ready->stages) {
+    record.stages.push_back(to_stage(stage));
+  }
+  if (timed.stage_seconds.empty()) {
+    return;
+  }
+  if (timed.stage_seconds.size() != record.stages.size()) {
+    throw_bad_input("child protocol: stage_seconds: expected one per stage ({}), found {}",
+                    record.stages.size(), timed.stage_seconds.size());
+  }
+  for (std::size_t i = 0; i < record.stages.size(); ++i) {
+    record.stages[i].seconds = timed.stage_seconds[i];
+  }
+}
+
+void explain_gaps(Record& record) {
+  MemoryRecord& memory = record.memory;
+  if (!memory.planned_bytes || !memory.allocated_bytes || !memory.base_bytes ||
+      !memory.peak_bytes) {
+    memory.reason = record.reason.value_or("the child does not report it");
+  }
+  if (record.outcome == Outcome::ok && (!record.input_sha256 || !record.weights_sha256)) {
+    record.reason = "the child does not report the hashes of its batch and initial weights";
+  }
+  if (publishes_times(record.outcome)) {
+    explain_counts(record);
+  }
+}
+
+}  // namespace voxmark

@@ -1,0 +1,26 @@
+// How fast a step could be at most on this machine, by its measured limits: every convolution at
+// the peak of arithmetic or of memory bandwidth, whichever takes longer, and everything else for
+// free. The arithmetic is that of direct convolutions: Winograd's may pass it, as may a backend
+// that keeps small tensors in the caches.
+#pragma once
+
+#include "base/json.h"
+#include "benches/protocol/case_spec.h"
+
+namespace voxmark {
+
+struct MachineLimit {
+  double flops_per_second = 0;
+  double bytes_per_second = 0;  // triad's
+};
+
+// Seconds of all convolutions of a training step whose elements have `element_bytes`.
+double roofline_seconds(const Program& program, std::int64_t element_bytes,
+                        const MachineLimit& limit);
+
+// For a record: {"seconds", "flops_per_second", "bytes_per_second"}, or {"seconds": null, "reason"}
+// where the limits of that precision and thread count were not measured. `limits` is an array of
+// what benches/limits/machine_limits.h returns.
+Json roofline(const CaseSpec& spec, const Json& limits);
+
+}  // namespace voxmark

@@ -1,0 +1,68 @@
+#include "benches/run/roofline.h"
+
+#include <gtest/gtest.h>
+
+#include "workloads/network/cost.h"
+
+namespace voxmark {
+namespace {
+
+CaseSpec small_case() {
+  CaseSpec spec;
+  spec.backend = "naive";
+  spec.image = {32, 32, 32};
+  spec.threads = 2;
+  return spec;
+}
+
+Json limits() {
+  return Json::array({{{"threads", 2},
+                       {"fp32_flops_per_second", 1e11},
+                       {"bf16_flops_per_second", nullptr},
+                       {"triad_bytes_per_second", 1e10},
+                       {"reasons", {{"bf16_flops_per_second", "no such instructions"}}}}});
+}
+
+TEST(Roofline, IsAllArithmeticWhereMemoryIsInfinitelyFast) {
+  const Program program = training_program(small_case());
+  EXPECT_NEAR(roofline_seconds(program, 4, {1e9, 1e30}), static_cast<double>(flops(program)) / 1e9,
+              1e-9);
+}
+
+TEST(Roofline, IsAllTrafficWhereArithmeticIsInfinitelyFast) {
+  const Program program = training_program(small_case());
+  const double fp32 = roofline_seconds(program, 4, {1e30, 1e9});
+  EXPECT_NEAR(roofline_seconds(program, 2, {1e30, 1e9}), fp32 / 2, 1e-12);
+  // The first layer alone reads the image and writes its 16 channels, forward, and again for its
+  // weights' gradient.
+  EXPECT_GT(fp32, 2 * 4.0 * 32 * 32 * 32 * 17 / 1e9);
+}
+
+TEST(Roofline, TakesTheSlowerOfBothPerConvolution) {
+  const Program program = training_program(small_case());
+  const double arithmetic = roofline_seconds(program, 4, {1e11, 1e30});
+  const double traffic = roofline_seconds(program, 4, {1e30, 1e10});
+  const double both = roofline_seconds(program, 4, {1e11, 1e10});
+  EXPECT_GT(both, std::max(arithmetic, traffic));
+  EXPECT_LT(both, arithmetic + traffic);
+}
+
+TEST(Roofline, OfACaseUsesTheLimitsOfItsThreadsAndPrecision) {
+  const Json known = roofline(small_case(), limits());
+  EXPECT_NEAR(known.at("seconds").get<double>(),
+              roofline_seconds(training_program(small_case()), 4, {1e11, 1e10}), 1e-12);
+
+  CaseSpec other = small_case();
+  other.precision = Precision::bf16;
+  EXPECT_TRUE(roofline(other, limits()).at("seconds").is_null());
+  EXPECT_EQ(roofline(other, limits()).at("reason"), "bf16_flops_per_second: no such instructions");
+  other.precision = Precision::fp64;
+  EXPECT_TRUE(roofline(other, limits()).at("seconds").is_null());
+  other = small_case();
+  other.threads = 3;
+  EXPECT_EQ(roofline(other, limits()).at("reason"), "the limits of 3 threads were not measured");
+  EXPECT_TRUE(roofline(small_case(), Json::array()).at("seconds").is_null());
+}
+
+}  // namespace
+}  // namespace voxmark

@@ -1,0 +1,484 @@
+#include "benches/run/runner.h"
+
+#include <algorithm>
+#include <chrono>
+#include <csignal>
+#include <set>
+#include <utility>
+
+#include "backends/registry/registry.h"
+#include "base/error.h"
+#include "base/number_text.h"
+#include "benches/probes/interference.h"
+#include "benches/probes/others.h"
+#include "benches/process/interrupt.h"
+#include "benches/protocol/stages_json.h"
+#include "benches/run/case_record.h"
+#include "benches/run/roofline.h"
+#include "benches/run/warm_up.h"
+#include "benches/suite/suite.h"
+
+namespace voxmark {
+namespace {
+
+// Not measured by this backend: it shows what the harness itself costs.
+bool is_overhead(const CaseSpec& spec) {
+  return !is_external(spec) && find_backend(spec.backend).backend != nullptr &&
+         !find_backend(spec.backend).backend->computes();
+}
+
+// In a record's details: how long the case took, with its verification.
+constexpr const char* kWallSeconds = "wall_seconds";
+
+// Of what a journal holds already.
+double spent_seconds(const Report& report) {
+  double seconds = 0;
+  for (const Record& record : report.records) {
+    seconds += record.details.value(kWallSeconds, 0.0);
+  }
+  return seconds;
+}
+
+// After so many processes that stayed disturbed, none is run again until one is not disturbed.
+constexpr int kConstantLoad = 2;
+
+// A step this many times slower than predicted may be one still; silence beyond it is a hang.
+constexpr double kHangFactor = 10;
+
+double median_step_seconds(const Exchange& timed) {
+  std::vector<double> seconds;
+  for (const StepMessage& step : timed.steps) {
+    if (!step.warmup) {
+      seconds.push_back(step.step_seconds);
+    }
+  }
+  const auto middle = seconds.begin() + static_cast<std::ptrdiff_t>(seconds.size() / 2);
+  std::nth_element(seconds.begin(), middle, seconds.end());
+  return *middle;
+}
+
+// From the records alone, so that a resumed run ends as one that never stopped.
+ExitCode exit_code(const Report& report) {
+  const auto any = [&report](std::initializer_list<Outcome> outcomes) {
+    return std::any_of(report.records.begin(), report.records.end(), [&](const Record& record) {
+      return std::find(outcomes.begin(), outcomes.end(), record.outcome) != outcomes.end();
+    });
+  };
+  ExitCode code = ExitCode::done;
+  for (const Record& record : report.records) {
+    if (record.outcome == Outcome::crashed || record.outcome == Outcome::failed ||
+        record.outcome == Outcome::timeout) {
+      code = worse(code, code_of_fault(record));
+    } else if (record.outcome == Outcome::invalid || record.outcome == Outcome::diverged) {
+      code = worse(code, ExitCode::answer_is_no);
+    }
+  }
+  if (code != ExitCode::done) {
+    return code;
+  }
+  return any({Outcome::ok, Outcome::overhead}) ? ExitCode::done : ExitCode::cannot_here;
+}
+
+}  // namespace
+
+Runner::Runner(RunnerOptions options, Verifier& verifier, RunObserver& observer)
+    : options_(std::move(options)), verifier_(verifier), observer_(observer) {}
+
+ExitCode Runner::run(const std::vector<CaseSpec>& cases, Journal& journal,
+                     std::span<const CaseSpec> later) {
+  const auto interrupted = [] {
+    return pending_interrupt() == SIGTERM ? ExitCode::terminated : ExitCode::interrupted;
+  };
+  if (!spent_before_) {
+    spent_before_ = spent_seconds(journal.report());
+  }
+  for (std::size_t i = 0; i < cases.size(); ++i) {
+    if (pending_interrupt() != 0) {
+      return interrupted();
+    }
+    if (journal.contains(case_key(to_json(cases[i])))) {
+      continue;
+    }
+    try {
+      spent_seconds_ = spent_seconds(journal.report()) - *spent_before_;
+      const Record record = measure(cases[i]);
+      journal.append(record);
+      observer_.finished(cases[i], record, seconds_left(std::span(cases).subspan(i + 1), later));
+    } catch (const Interrupted&) {
+      return interrupted();
+    }
+  }
+  return exit_code(journal.report());
+}
+
+Record Runner::measure(const CaseSpec& spec) {
+  const auto start = std::chrono::steady_clock::now();
+  Record record = start_record(spec);
+  record.reproduce += options_.reproduce_flags;
+  if (is_external(spec)) {
+    record.details["program"] = programs_.facts(child_command(options_.child, spec));
+  }
+  if (const auto& quota = options_.cpu_quota; quota && spec.threads > *quota) {
+    record.details["beyond_cpu_quota"] = {{"threads", spec.threads}, {"cpus", *quota}};
+  }
+  measure(spec, record);
+  explain_gaps(record);
+  record.details[kWallSeconds] =
+      std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+  return record;
+}
+
+void Runner::measure(const CaseSpec& spec, Record& record) {
+  if (options_.run_budget_seconds && spent_seconds_ > *options_.run_budget_seconds) {
+    end_record(
+        record, Outcome::skipped,
+        fmt::format("the run's budget of {:.0f} s is used up", *options_.run_budget_seconds));
+    return;
+  }
+  try {
+    if (plan(spec, record) && verify(spec, record) && within_budget(spec, record)) {
+      time(spec, record);
+    }
+  } catch (const Error& error) {
+    // A program that cannot be started, or a child whose words do not make sense.
+    end_record(record, Outcome::failed, error.what(), error.code());
+  } catch (const std::exception& error) {
+    end_record(record, Outcome::failed, error.what());
+  }
+}
+
+// False: the record is complete, the case is not to be run.
+bool Runner::plan(const CaseSpec& spec, Record& record) {
+  CaseSpec any_process = spec;
+  any_process.process = 0;
+  const std::string key = case_key(to_json(any_process));
+  if (!plans_.contains(key)) {
+    plans_[key] = ask(ChildMode::plan, spec);
+  }
+  const Exchange& answer = plans_.at(key);
+  if (answer.fault) {
+    end_record(record, *answer.fault, answer.reason, answer.code);
+    return false;
+  }
+  keep_plan(*answer.planned, record);
+  if (spec.memory_limit_bytes && !answer.planned->planned_bytes) {
+    end_record(record, Outcome::skipped,
+               "cannot be held to a memory limit: it does not tell what it plans to take");
+    return false;
+  }
+  std::int64_t needed = answer.planned->planned_bytes.value_or(0) + harness_bytes(spec);
+  if (!answer.planned->planned_bytes) {  // what it took at other sizes is the next best
+    if (const auto guess = prediction_.peak_bytes(spec)) {
+      needed = *guess;
+      record.details["predicted_peak_bytes"] = *guess;
+    }
+  }
+  if (spec.memory_limit_bytes && needed > *spec.memory_limit_bytes) {
+    end_record(record, Outcome::infeasible,
+               fmt::format("needs {}, the memory limit is {}", bytes_text(needed),
+                           bytes_text(*spec.memory_limit_bytes)));
+    return false;
+  }
+  const MemoryRoom room = options_.room();
+  if (needed > room.bytes) {
+    end_record(record, Outcome::infeasible,
+               fmt::format("needs {}, there are {} ({}){}", bytes_text(needed),
+                           bytes_text(room.bytes), room.source, limit_that_fits(spec, room.bytes)));
+    return false;
+  }
+  return true;
+}
+
+// What computing tensors again would make of a case that does not fit, as words; "" where nothing.
+std::string Runner::limit_that_fits(const CaseSpec& spec, std::int64_t room_bytes) {
+  if (spec.memory_limit_bytes || is_external(spec)) {
+    return "";
+  }
+  CaseSpec limited = spec;
+  const std::string limit = limit_text(room_bytes);
+  limited.memory_limit_bytes = parse_bytes(limit, "limit");
+  const Exchange answer = ask(ChildMode::plan, limited);
+  const bool fits =
+      !answer.fault && answer.planned->planned_bytes &&
+      *answer.planned->planned_bytes + harness_bytes(spec) <= *limited.memory_limit_bytes;
+  return fits ? fmt::format("; it fits with --memory-limit {}", limit) : "";
+}
+
+bool Runner::verify(const CaseSpec& spec, Record& record) {
+  if (is_overhead(spec)) {
+    return true;  // computes nothing that could be right
+  }
+  if (!verifier_.knows(spec)) {
+    observer_.verifying(spec);
+  }
+  const VerifierResult result = verifier_.verify(spec);
+  if (result.interrupted) {
+    throw Interrupted{};
+  }
+  record.verification = result.record;
+  verified_stages_ = result.stages;
+  if (result.step_seconds && !prediction_.steps_seconds(spec)) {
+    prediction_.learn(verification_shape(spec), *result.step_seconds);
+  }
+  if (result.fault) {
+    end_record(record, *result.fault, result.reason, result.code);
+    return false;
+  }
+  return true;
+}
+
+bool Runner::within_budget(const CaseSpec& spec, Record& record) {
+  const std::optional<double> predicted = prediction_.steps_seconds(spec);
+  if (!predicted) {
+    return true;
+  }
+  if (options_.case_budget_seconds && *predicted > *options_.case_budget_seconds) {
+    end_record(record, Outcome::skipped,
+               fmt::format("would take about {:.0f} s, the budget of a case is {:.0f} s",
+                           *predicted, *options_.case_budget_seconds));
+    return false;
+  }
+  if (options_.run_budget_seconds && spent_seconds_ + *predicted > *options_.run_budget_seconds) {
+    end_record(record, Outcome::skipped,
+               fmt::format("would take about {:.0f} s, the run has {:.0f} s left of {:.0f} s",
+                           *predicted, std::max(0.0, *options_.run_budget_seconds - spent_seconds_),
+                           *options_.run_budget_seconds));
+    return false;
+  }
+  return true;
+}
+
+// One process that was timed, and what disturbed it.
+struct Runner::Attempt {
+  Exchange timed;
+  double canary_seconds = 0;
+  std::size_t tainted_steps = 0;
+  std::size_t steps = 0;
+  std::set<std::string> reasons;
+
+  bool is_tainted() const { return voxmark::is_tainted(tainted_steps, steps) || whole_process; }
+  // Less is better: a process that is not tainted, then the one of which less was taken away.
+  std::pair<bool, double> disturbance() const { return {is_tainted(), lost_fraction}; }
+  bool whole_process = false;  // a reason that is no single step's
+  double lost_fraction = 0;    // of its time, by all that is seen
+
+  void taint_whole(std::optional<std::string> reason) {
+    if (reason) {
+      whole_process = true;
+      reasons.insert(*std::move(reason));
+    }
+  }
+
+  Json json(Json discarded) const {
+    Json json = {{"tainted", is_tainted()},
+                 {"tainted_steps", tainted_steps},
+                 {"lost_fraction", lost_fraction},
+                 {"reasons", reasons},
+                 {"canary_seconds", canary_seconds}};
+    if (!discarded.empty()) {
+      json["discarded"] = std::move(discarded);
+    }
+    return json;
+  }
+  // Of an attempt that another one was preferred to.
+  Json summary() const {
+    Json json = this->json(Json::array());
+    for (const StepMessage& step : timed.steps) {
+      if (!step.warmup) {
+        json["step_seconds"].push_back(step.step_seconds);
+      }
+    }
+    return json;
+  }
+};
+
+Runner::Attempt Runner::attempt(const CaseSpec& spec) {
+  Attempt result;
+  const double canary_before = canary_seconds();
+  const auto start = std::chrono::steady_clock::now();
+  const std::optional<double> others_before = others_seconds();
+  result.timed = ask(ChildMode::time, spec);
+  const std::optional<double> others_after = others_seconds();
+  const double elapsed =
+      std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+  const double canary_after = canary_seconds();
+  result.canary_seconds = std::max(canary_before, canary_after);
+  best_canary_seconds_ =
+      std::min({best_canary_seconds_.value_or(canary_before), canary_before, canary_after});
+  result.taint_whole(canary_taint(canary_before, canary_after, *best_canary_seconds_));
+  // Our own children read at each step what their threads waited; a program of others does not.
+  if (is_external(spec) && others_before && others_after) {
+    const double others = *others_after - *others_before;
+    result.taint_whole(others_taint(others, elapsed, spec.threads));
+    result.lost_fraction += std::max(0.0, others) / (elapsed * spec.threads);
+  }
+  double steal = 0, seconds = 0, lost = 0;
+  for (const StepMessage& step : result.timed.steps) {
+    if (step.warmup) {
+      continue;
+    }
+    const auto found = taints(step.readings, step.step_seconds, spec.threads);
+    ++result.steps;
+    result.tainted_steps += found.empty() ? 0U : 1U;
+    result.reasons.insert(found.begin(), found.end());
+    steal += step.readings.value("steal_seconds", 0.0);
+    lost += lost_seconds(step.readings, spec.threads);
+    seconds += step.step_seconds;
+  }
+  result.taint_whole(steal_taint(steal, seconds, spec.threads));
+  result.lost_fraction += result.canary_seconds / *best_canary_seconds_ - 1;
+  result.lost_fraction += seconds > 0 ? lost / (seconds * spec.threads) : 0;
+  return result;
+}
+
+void Runner::time(const CaseSpec& spec, Record& record) {
+  observer_.timing(spec, prediction_.steps_seconds(spec));
+  Attempt best = attempt(spec);
+  Json discarded = Json::array();
+  const bool is_constant = stayed_disturbed_ >= kConstantLoad;  // what ran on will go on
+  const int repeats = is_constant ? 0 : options_.taint_repeats;
+  for (int i = 0; i < repeats && best.is_tainted() && !best.timed.fault; ++i) {
+    Attempt next = attempt(spec);
+    if (next.timed.fault || next.disturbance() < best.disturbance()) {
+      std::swap(next, best);
+    }
+    discarded.push_back(next.summary());
+  }
+  stayed_disturbed_ = best.is_tainted() ? stayed_disturbed_ + 1 : 0;
+  const Exchange& timed = best.timed;
+  keep_measurement(spec, timed, record);
+  if (options_.child.binding) {  // what was asked for; probes tell what came of it
+    record.details["openmp_places"] =
+        openmp_places(cpus_of_threads(*options_.child.binding, spec.threads));
+  }
+  record.details["interference"] = best.json(std::move(discarded));
+  if (is_constant && best.is_tainted() && options_.taint_repeats > 0) {
+    record.details["interference"]["not_repeated"] = fmt::format(
+        "the {} processes before it stayed disturbed, however often they were run", kConstantLoad);
+  }
+  if (timed.fault) {
+    end_record(record, *timed.fault, timed.reason, timed.code);
+    return;
+  }
+  prediction_.learn(spec, median_step_seconds(timed));
+  if (timed.peak_bytes) {
+    prediction_.learn_peak(spec, *timed.peak_bytes);
+  }
+  if (is_overhead(spec)) {
+    end_record(record, Outcome::overhead, "computes nothing: this is the harness's own cost");
+    return;
+  }
+  record.outcome = Outcome::ok;
+  record.details["warmup"] = warm_up(record.samples);
+  record.details["roofline"] =
+      roofline(spec, options_.machine_limits.is_array() ? options_.machine_limits : Json::array());
+  if (const auto others = other_kernels(verified_stages_, timed.ready->stages); !others.empty()) {
+    record.verification->details["other_kernels"] = others;
+  }
+  cross_check(spec, timed, record);
+}
+
+// At the timed shape itself, where another verified backend has done the same step.
+void Runner::cross_check(const CaseSpec& spec, const Exchange& timed, Record& record) {
+  Json& details = record.verification->details;
+  if (!record.verification->verified) {
+    details["timed_shape"] = {{"against", nullptr}, {"reason", "the backend is not verified"}};
+    return;
+  }
+  call_a_witness(spec);
+  const CrossCheckResult result = cross_check_.check(spec, timed);
+  if (result.against.empty()) {
+    details["timed_shape"] = {{"against", nullptr},
+                              {"reason", "no other verified backend has run this shape before"}};
+    return;
+  }
+  details["timed_shape"] = {{"against", result.against},
+                            {"tensor", result.tensor},
+                            {"error", number_to_json(result.error)},
+                            {"tolerance", result.tolerance}};
+  if (result.mismatch) {
+    end_record(record, Outcome::invalid, *result.mismatch);
+  }
+}
+
+// An external program says of itself what the timed step computed. Where none of ours has done the
+// same step yet, one does: once, untimed.
+void Runner::call_a_witness(const CaseSpec& spec) {
+  if (!is_external(spec) || cross_check_.has_ours(spec)) {
+    return;
+  }
+  CaseSpec witness = spec;
+  witness.isa.clear();
+  witness.precision = Precision::fp32;
+  witness.steps = 1;
+  witness.warmup = 0;
+  const auto ask = [&](ChildMode mode) {
+    Exchange answer = exchange(options_.child, request_of(mode, witness), [](const auto&) {});
+    if (answer.interrupted) {
+      throw Interrupted{};
+    }
+    return answer;
+  };
+  for (const char* backend : {"onednn", "eigen", "naive"}) {  // the fastest first
+    witness.backend = backend;
+    if (find_backend(backend).backend == nullptr) {
+      continue;
+    }
+    const Exchange plan = ask(ChildMode::plan);
+    if (plan.fault ||
+        plan.planned->planned_bytes.value_or(0) + harness_bytes(witness) > options_.room().bytes) {
+      continue;
+    }
+    const VerifierResult proof = verifier_.verify(witness);
+    if (proof.interrupted) {
+      throw Interrupted{};
+    }
+    const Exchange timed = ask(ChildMode::time);
+    if (proof.record.verified && !timed.fault) {
+      cross_check_.check(witness, timed);
+      return;
+    }
+  }
+}
+
+Exchange Runner::ask(ChildMode mode, const CaseSpec& spec) {
+  ChildProgram child = options_.child;
+  if (const auto predicted = prediction_.steps_seconds(spec)) {
+    child.patience_seconds =
+        std::max(child.patience_seconds, kHangFactor * *predicted / (spec.warmup + spec.steps));
+  }
+  Request request = request_of(mode, spec);
+  if (mode == ChildMode::time && is_external(spec)) {
+    const CasePaths paths = files_.for_timing(spec);
+    request.weights_path = paths.weights;
+    request.batch_path = paths.batch;
+  }
+  Exchange answer = exchange(
+      child, request, [this, &spec](const StepMessage& step) { observer_.step(spec, step); });
+  if (answer.interrupted) {
+    throw Interrupted{};
+  }
+  return answer;
+}
+
+// Nothing before the first case has run.
+std::optional<double> Runner::seconds_left(std::span<const CaseSpec> cases,
+                                           std::span<const CaseSpec> later) const {
+  double seconds = 0;
+  for (const std::span<const CaseSpec> part : {cases, later}) {
+    for (const CaseSpec& spec : part) {
+      const std::optional<double> guess = prediction_.steps_seconds_at_most(spec);
+      if (!guess) {
+        return std::nullopt;
+      }
+      const bool will_run = *guess <= options_.case_budget_seconds.value_or(*guess);
+      seconds += will_run ? *guess : 0;
+    }
+  }
+  if (options_.run_budget_seconds) {
+    seconds = std::clamp(*options_.run_budget_seconds - spent_seconds_, 0.0, seconds);
+  }
+  return seconds;
+}
+
+}  // namespace voxmark

@@ -1,0 +1,234 @@
+#include "benches/suite/suite.h"
+
+#include <gtest/gtest.h>
+
+#include <clocale>
+#include <fstream>
+#include <locale>
+
+#include "backends/registry/registry.h"
+#include "base/error.h"
+#include "benches/testing/temporary_folder.h"
+
+namespace voxmark {
+namespace {
+
+std::string write(const TemporaryFolder& folder, const std::string& text) {
+  const std::string path = folder.path() + "/suite.json";
+  std::ofstream(path) << text;
+  return path;
+}
+
+template <class Act>
+std::string message_of(Act act) {
+  try {
+    act();
+    return "accepted";
+  } catch (const Error& error) {
+    EXPECT_EQ(error.code(), ExitCode::bad_input);
+    return error.what();
+  }
+}
+
+std::string flag_fault(const std::string& key, const std::string& value) {
+  return message_of([&] {
+    Suite suite;
+    set_key(suite, key, split_list(value, "--" + key), "--" + key);
+    expand(suite, 1);
+  });
+}
+
+TEST(Suite, ExpandsToEveryCombination) {
+  Suite suite;
+  set_key(suite, "backend", {"naive", "eigen", "onednn"}, "--backend");
+  set_key(suite, "image", {"32", "96x96x64"}, "--image");
+  set_key(suite, "batch", {"1", "2"}, "--batch");
+  set_key(suite, "repeats", {"3"}, "--repeats");
+  const std::vector<CaseSpec> cases = expand(suite, 2);
+  EXPECT_EQ(cases.size(), 3U * 2U * 2U * 3U);
+  EXPECT_EQ(cases.front().threads, 2);
+  EXPECT_EQ(cases.back().image, (Dims{96, 96, 64}));
+  EXPECT_EQ(cases.back().batch, 2);
+}
+
+TEST(Suite, ListsProcessByProcess) {
+  Suite suite;
+  set_key(suite, "backend", {"a", "b"}, "--backend");
+  set_key(suite, "image", {"16", "32"}, "--image");
+  set_key(suite, "repeats", {"2"}, "--repeats");
+  std::string order;
+  for (const CaseSpec& spec : expand(suite, 1)) {
+    order += spec.backend + std::to_string(spec.process) + "@" + std::to_string(spec.image.d) + " ";
+  }
+  EXPECT_EQ(order, "a0@16 b0@16 a1@16 b1@16 a0@32 b0@32 a1@32 b1@32 ");
+}
+
+TEST(Suite, MeasuresACaseOfTwoGridsOnce) {
+  Suite suite;
+  suite.grids.resize(2);
+  set_key(suite, "backend", {"naive", "naive"}, "--backend");
+  EXPECT_EQ(expand(suite, 1).size(), 1U);
+}
+
+TEST(Suite, SweepsTheMemoryThatABackendCanTradeForTime) {
+  Suite suite;
+  set_key(suite, "backend", {"naive", "onednn"}, "--backend");
+  set_key(suite, "image", {"48"}, "--image");
+  set_key(suite, "memory_limit", {"2GiB", "1GiB"}, "--memory-limit");
+  EXPECT_EQ(expand(suite, 1).size(), 4U);
+  set_key(suite, "memory_limit", {"sweep"}, "--memory-limit");
+  std::vector<std::int64_t> limits;
+  for (const CaseSpec& spec : expand(suite, 1)) {
+    EXPECT_EQ(spec.memory_limit_bytes.has_value(), spec.backend == "onednn");
+    if (spec.memory_limit_bytes) {
+      limits.push_back(*spec.memory_limit_bytes);
+    }
+  }
+  if (find_backend("onednn").backend == nullptr) {
+    GTEST_SKIP() << "onednn is not built";
+  }
+  ASSERT_GE(limits.size(), 3U);
+  EXPECT_TRUE(std::ranges::is_sorted(limits, std::ranges::greater()));
+  // Every limit is one that its plan keeps.
+  for (const std::int64_t bytes : limits) {
+    CaseSpec spec;
+    spec.backend = "onednn";
+    spec.image = {48, 48, 48};
+    spec.threads = 1;
+    spec.memory_limit_bytes = bytes;
+    const MemoryPlan plan =
+        find_backend("onednn").backend->plan(training_program(spec), compile_options(spec));
+    EXPECT_LE(plan.total_bytes() + harness_bytes(spec), bytes);
+  }
+}
+
+TEST(Suite, AFileAndFlagsMeanTheSame) {
+  const TemporaryFolder folder;
+  const std::string path = write(folder, R"({"schema": "voxmark.suite/1", "repeats": 2,
+    "case_budget": 60, "baseline": "naive", "grids": [
+      {"backend": ["naive"], "image": [32, [96, 96, 64]], "batch": [2], "channels": [4],
+       "classes": [3], "filters": [8], "threads": [1], "precision": ["fp64"], "data": ["phantom"],
+       "follow_links": true, "affine_tolerance": 0.005, "seed": 7, "steps": 3, "warmup": 0, "memory_limit": "1GiB"}]})");
+  const Suite from_file = read_suite(path);
+  Suite from_flags;
+  for (const auto& [key, values] :
+       std::map<std::string, std::vector<std::string>>{{"backend", {"naive"}},
+                                                       {"image", {"32", "96x96x64"}},
+                                                       {"batch", {"2"}},
+                                                       {"channels", {"4"}},
+                                                       {"classes", {"3"}},
+                                                       {"filters", {"8"}},
+                                                       {"threads", {"1"}},
+                                                       {"precision", {"fp64"}},
+                                                       {"data", {"phantom"}},
+                                                       {"follow_links", {"true"}},
+                                                       {"affine_tolerance", {"0.005"}},
+                                                       {"seed", {"7"}},
+                                                       {"steps", {"3"}},
+                                                       {"warmup", {"0"}},
+                                                       {"memory_limit", {"1073741824"}},
+                                                       {"repeats", {"2"}},
+                                                       {"case_budget", {"60"}},
+                                                       {"baseline", {"naive"}}}) {
+    set_key(from_flags, key, values, "--" + key);
+  }
+  const std::vector<CaseSpec> file_cases = expand(from_file, 9);
+  const std::vector<CaseSpec> flag_cases = expand(from_flags, 9);
+  ASSERT_EQ(file_cases.size(), 4U);
+  ASSERT_EQ(flag_cases.size(), 4U);
+  for (std::size_t i = 0; i < 4; ++i) {
+    EXPECT_EQ(to_json(file_cases[i]), to_json(flag_cases[i]));
+  }
+  EXPECT_EQ(file_cases[0].reading, (ReadOptions{true, 0.005}));
+  EXPECT_EQ(from_file.case_budget_seconds, 60);
+  EXPECT_EQ(from_file.baseline, from_flags.baseline);
+}
+
+TEST(Suite, RefusesAFileThatItsSchemaDoesNotAllow) {
+  const TemporaryFolder folder;
+  const auto fault = [&](const std::string& text) {
+    const std::string path = write(folder, text);
+    return message_of([&] { expand(read_suite(path), 1); });
+  };
+  const auto with_grid = [](const std::string& grid) {
+    return R"({"schema": "voxmark.suite/1", "grids": [)" + grid + "]}";
+  };
+  EXPECT_EQ(fault(with_grid("{}")), "accepted");
+  const std::vector<std::pair<std::string, std::string>> faults = {
+      {with_grid(R"({"bakend": ["naive"]})"),
+       "grids[0]: key \"bakend\" is unknown, expected one of: backend, batch, "},
+      {with_grid(R"({"batch": [1], "batch": [2]})"), "batch"},
+      {with_grid(R"({"batch": [0]})"), "batch"},
+      {with_grid(R"({"batch": [-1]})"), "batch"},
+      {with_grid(R"({"batch": []})"), "batch"},
+      {with_grid(R"({"image": [40]})"), "image"},
+      {with_grid(R"({"steps": 1e400})"), "(at \"steps\")"},
+      {with_grid(R"({"steps": NaN})"), "(at \"steps\")"},
+      {with_grid(R"({"precision": ["fp16"]})"), "precision"},
+      {R"({"schema": "voxmark.suite/2", "grids": [{}]})", "schema"},
+      {R"({"schema": "voxmark.suite/1"})", "grids"},
+      {"", "suite.json"},
+      {std::string(200000, '['), "suite.json"}};
+  for (const auto& [text, named] : faults) {
+    const std::string message = fault(text);
+    EXPECT_NE(message.find(named), std::string::npos) << text.substr(0, 80) << "\n" << message;
+    EXPECT_EQ(message.find('\n'), std::string::npos) << message;
+  }
+}
+
+TEST(Suite, NamesTheFlagTheExpectedAndTheFound) {
+  EXPECT_EQ(flag_fault("batch", "0"), "--batch: expected an integer of at least 1, found 0");
+  EXPECT_EQ(flag_fault("batch", "-2"), "--batch: expected an integer of at least 1, found -2");
+  EXPECT_EQ(flag_fault("batch", "nan"), "--batch: expected an integer of at least 1, found nan");
+  EXPECT_EQ(flag_fault("batch", "1e400"),
+            "--batch: expected an integer of at least 1, found 1e400");
+  EXPECT_EQ(flag_fault("batch", "1,,2"), "--batch: expected a list such as a,b, found \"1,,2\"");
+  EXPECT_EQ(flag_fault("image", "60"),
+            "image 60x60x60: expected extents that are multiples of 16, up to 65536");
+  EXPECT_EQ(flag_fault("steps", "2,3"), "--steps: expected one value, found 2");
+  EXPECT_EQ(flag_fault("case_budget", "nan"),
+            "--case_budget: expected a number above 0, found nan");
+  EXPECT_EQ(flag_fault("case_budget", "1e400"),
+            "--case_budget: expected a number above 0, found 1e400");
+  EXPECT_EQ(flag_fault("precision", "half"),
+            "--precision: precision half: expected fp64, fp32 or bf16");
+  EXPECT_EQ(flag_fault("precision_target", "2"),
+            "--precision_target: 2, expected a fraction of the median such as 0.02");
+}
+
+TEST(Suite, ReadsBytesWithTheirUnits) {
+  EXPECT_EQ(parse_bytes("1000", "limit"), 1000);
+  EXPECT_EQ(parse_bytes("8GiB", "limit"), std::int64_t{8} << 30);
+  EXPECT_EQ(parse_bytes("1.5GB", "limit"), 1'500'000'000);
+  for (const char* wrong :
+       {"", "0", "-1", "8 GiB", "8gib", "nan", "inf", "1e3", "9999999TiB", "192", "8.5"}) {
+    EXPECT_NE(message_of([&] { parse_bytes(wrong, "limit"); }), "accepted") << wrong;
+  }
+}
+
+// 1.000,5 as in German, for C++ streams; for C's functions too where the system has such a locale.
+class CommaPunctuation : public std::numpunct<char> {
+  char do_decimal_point() const override { return ','; }
+  char do_thousands_sep() const override { return '.'; }
+  std::string do_grouping() const override { return "\3"; }
+};
+
+TEST(Suite, DoesNotHeedTheLocale) {
+  const std::locale before = std::locale::global(std::locale(std::locale(), new CommaPunctuation));
+  std::setlocale(LC_ALL, "de_DE.UTF-8");
+  EXPECT_EQ(parse_bytes("1.5KiB", "limit"), 1536);
+  Suite suite;
+  set_key(suite, "case_budget", {"1234.5"}, "--case-budget");
+  EXPECT_EQ(suite.case_budget_seconds, 1234.5);
+  EXPECT_EQ(dump_json({{"number", 1234.5}}), R"({"number":1234.5})");
+  CaseSpec spec;
+  spec.backend = "naive";
+  spec.batch = 1024;
+  EXPECT_EQ(to_json(case_from_json(parse_json(dump_json(to_json(spec)), "case"), "case")),
+            to_json(spec));
+  std::setlocale(LC_ALL, "C");
+  std::locale::global(before);
+}
+
+}  // namespace
+}  // namespace voxmark

@@ -1,0 +1,71 @@
+// What a paper claims, as data (results/claims/*.json), and what a report says of it: a verdict per
+// claim. Pure: from records to verdicts, so that a recorded report can be judged again.
+#pragma once
+
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/error.h"
+#include "base/json.h"
+#include "results/report.h"
+#include "results/tables/measured_cases.h"
+
+namespace voxmark {
+
+// reproduced: the whole interval lies within the claim's tolerance. lower, higher: it lies outside.
+// refuted: what the claim says is not so at all: no speed-up where one is claimed, another count.
+// inconclusive: the interval reaches over an edge, or fewer than two processes of a side were
+// measured undisturbed.
+// not_comparable: another machine's seconds, or what was not measured here.
+enum class Verdict { reproduced, lower, higher, refuted, inconclusive, not_comparable };
+std::string_view to_string(Verdict verdict);
+
+// Of a value that was claimed, within `tolerance` (relative) of it.
+Verdict judge_value(const Interval& measured, double value, double tolerance);
+// The same of a ratio: 1 or less refutes a speed-up.
+Verdict judge_ratio(const Interval& measured, double value, double tolerance);
+
+// One line of evidence.
+struct Finding {
+  std::string claim;     // its id
+  std::string sentence;  // what the paper says, and where; or what is compared, if derived
+  std::string paper;     // "3.4x"; "" if derived
+  std::string here;      // "5.20x (4.90..5.60, 3 processes) at ..."; "-" where there is nothing
+  Verdict verdict = Verdict::not_comparable;
+  std::string remark;
+  // Several findings may answer one claim; the one at the largest shape decides.
+  bool decides = true;
+  bool derived = false;   // not of the paper's saying: without a verdict, and decides nothing
+  bool question = false;  // of the claim that a reader asks about first
+};
+Json to_json(std::span<const Finding> findings);
+
+struct Claims {
+  std::string source;
+  std::string question;  // id of the claim whose answer is the answer
+  Json claims = Json::array();
+  Json factors = Json::object();
+};
+
+// Throws Error (bad_input) naming `name` and what breaks claims.schema.json.
+Claims claims_from_json(const Json& json, const std::string& name);
+// The white paper's, part of the program.
+Claims whitepaper_claims();
+// The suite (benches/suite/suite.schema.json) whose records answer them: in minutes, or all of it.
+std::string_view whitepaper_suite_text(bool quick);
+
+// What is known beside the report.
+struct Evidence {
+  // What the model is, for claims that count: "parameters", "trainable_parameters",
+  // "moving_statistics".
+  Json model = Json::object();
+  Json training;  // a training report (results/training_report.h); null: none
+};
+std::vector<Finding> judge(const Claims& claims, const Report& report, const Evidence& evidence);
+
+// 1: a claim is refuted; 3: the question could not be compared; 4: it is open; else 0.
+ExitCode exit_code(std::span<const Finding> findings);
+
+}  // namespace voxmark

@@ -1,0 +1,35 @@
+// Bytes over voxels: what a backend takes at sizes that were not measured, and how sure that is.
+#pragma once
+
+#include <span>
+#include <string>
+#include <vector>
+
+#include "results/tables/measured_cases.h"
+
+namespace voxmark {
+
+// By least squares over the sizes measured.
+struct MemoryLine {
+  std::string backend, precision;
+  int sizes = 0;
+  double bytes_per_voxel = 0;  // of all images of a batch
+  double base_bytes = 0;
+
+  // With 95% confidence there is an interval from three sizes on; before, low == high == middle.
+  bool has_interval() const { return sizes > 2; }
+  Interval slope() const;
+  // Of a batch of so many voxels.
+  Interval bytes_at(double voxels) const;
+
+  double mean_voxels = 0, voxel_squares = 0;  // of the sizes; sum of squares around the mean
+  double error_bytes = 0;                     // Student's t times the residuals' deviation
+};
+
+MemoryLine fit_line(std::span<const double> voxels, std::span<const double> bytes);
+
+// Of the backends that were measured at two sizes or more with what the CPU has, by their peaks:
+// without memory limits, of synthetic images, on the largest number of threads.
+std::vector<MemoryLine> memory_lines(const Report& report);
+
+}  // namespace voxmark

@@ -1,0 +1,54 @@
+#include "results/tables/deciding.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+namespace voxmark {
+namespace {
+
+// The first reason of the first disturbed process that names one.
+std::string first_reason(std::span<const Record* const> records) {
+  for (const Record* record : records) {
+    if (!was_disturbed(*record)) continue;
+    const Json reasons = record->details.at("interference").value("reasons", Json());
+    if (reasons.is_array() && !reasons.empty() && reasons.front().is_string()) {
+      return reasons.front().get<std::string>();
+    }
+  }
+  return "";
+}
+
+}  // namespace
+
+bool was_disturbed(const Record& record) {
+  const auto seen = record.details.find("interference");
+  if (seen == record.details.end() || !seen->is_object()) return false;
+  const auto tainted = seen->find("tainted");
+  return tainted != seen->end() && *tainted == true;
+}
+
+Deciding deciding(std::span<const Record* const> measured) {
+  Deciding found;
+  found.records.assign(measured.begin(), measured.end());
+  found.measured = static_cast<int>(measured.size());
+  found.disturbed = static_cast<int>(
+      std::ranges::count_if(measured, [](const Record* own) { return was_disturbed(*own); }));
+  if (found.disturbed > 0 && found.measured - found.disturbed >= kEnoughUndisturbed) {
+    std::erase_if(found.records, [](const Record* own) { return was_disturbed(*own); });
+    found.left_out = found.disturbed;
+  }
+  return found;
+}
+
+std::string disturbed_note(const Deciding& processes) {
+  if (processes.disturbed == 0) return "";
+  const std::string count =
+      fmt::format("{} of {} {} disturbed", processes.disturbed, processes.measured,
+                  processes.measured == 1 ? "process was" : "processes were");
+  if (processes.left_out > 0) return count + " and left out";
+  const std::string reason = first_reason(processes.records);
+  return reason.empty() ? count : count + ": " + reason;
+}
+
+}  // namespace voxmark

@@ -1,0 +1,287 @@
+#include "results/tables/summary.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <array>
+#include <map>
+#include <string_view>
+
+#include "base/number_text.h"
+#include "results/tables/deciding.h"
+
+namespace voxmark {
+namespace {
+
+// What two cases must share for the ratio of their times to mean something.
+constexpr std::array<std::string_view, 11> kWorkloadMembers = {
+    "image",   "batch", "input_channels", "classes", "filters", "precision",
+    "threads", "data",  "seed",           "ranks",   "isa"};
+
+Json without_process(Json spec) {
+  spec.erase("process");
+  return spec;
+}
+
+std::vector<double> measured(const Record& record, double StepTimes::*member) {
+  std::vector<double> seconds;
+  for (const SampleRecord& sample : record.samples) {
+    if (!sample.warmup && sample.times) seconds.push_back((*sample.times).*member);
+  }
+  return seconds;
+}
+
+// Over records that publish times and have measured steps.
+std::optional<Spread> spread_over(std::span<const Record* const> records,
+                                  double StepTimes::*member) {
+  if (records.empty()) return std::nullopt;
+  if (records.size() == 1) return spread_of(measured(*records.front(), member));
+  std::vector<double> medians;
+  for (const Record* record : records) {
+    medians.push_back(spread_of(measured(*record, member)).median);
+  }
+  return spread_of(std::move(medians));
+}
+
+void append_note(std::string& note, const std::string& text) {
+  if (!note.empty()) note += "; ";
+  note += text;
+}
+
+// How serious an outcome is for the case as a whole: the largest one names it.
+int severity(Outcome outcome) {
+  if (outcome == Outcome::invalid) return 3;
+  if (outcome == Outcome::diverged) return 2;
+  return publishes_times(outcome) ? 1 : 0;
+}
+
+// "2 of 10 processes crashed: signal 11", or without the count when it is all of them.
+void describe_failures(CaseSummary& summary, std::span<const Record* const> records) {
+  std::map<std::pair<Outcome, std::string>, int> counts;
+  for (const Record* record : records) {
+    if (!publishes_times(record->outcome)) {
+      ++counts[{record->outcome, record->reason.value_or("no reason given")}];
+    }
+  }
+  for (const auto& [failure, count] : counts) {
+    const std::string text = fmt::format("{}: {}", to_string(failure.first), failure.second);
+    const bool all = count == static_cast<int>(records.size());
+    append_note(summary.note,
+                all ? text : fmt::format("{} of {} processes {}", count, records.size(), text));
+  }
+}
+
+// "roofline" of a record's details, in seconds per step.
+std::optional<double> roofline_seconds(const Record& record) {
+  const auto roofline = record.details.find("roofline");
+  if (roofline == record.details.end() || !roofline->is_object()) return std::nullopt;
+  const auto seconds = roofline->find("seconds");
+  if (seconds == roofline->end() || !seconds->is_number()) return std::nullopt;
+  return seconds->get<double>();
+}
+
+// What stands between two steps: all probes, and what is said of each step. Nothing where no record
+// tells.
+std::string harness_note(std::span<const Record* const> records) {
+  std::vector<double> seconds;
+  for (const Record* record : records) {
+    const Json probes = record->details.value("probes", Json::object());
+    const auto own = probes.find("harness_seconds_per_step");
+    if (own != probes.end() && own->is_number()) seconds.push_back(own->get<double>());
+  }
+  if (seconds.empty()) return "the harness alone";
+  return fmt::format("the harness alone: {:.3g} ms between two steps",
+                     1e3 * spread_of(std::move(seconds)).median);
+}
+
+// Where timed steps still paid for what comes once: "warmup" of the details, as
+// benches/run/warm_up.h has it.
+std::string warm_up_note(std::span<const Record* const> records) {
+  const auto cold = std::ranges::count_if(records, [](const Record* record) {
+    const Json warm_up = record->details.value("warmup", Json::object());
+    return warm_up.is_object() && warm_up.value("over", Json()) == false;
+  });
+  return cold == 0 ? ""
+                   : fmt::format("{} of {} processes were timed before their warm-up was over",
+                                 cold, records.size());
+}
+
+// Of the process that took most.
+std::string memory_limit_note(std::span<const Record* const> records) {
+  std::int64_t taken = 0, limit = 0;
+  for (const Record* record : records) {
+    const Json beyond = record->details.value("beyond_memory_limit", Json::object());
+    if (!beyond.is_object()) continue;
+    const Json most = beyond.value("taken_bytes", Json());
+    const Json allowed = beyond.value("limit_bytes", Json());
+    if (most.is_number_integer() && allowed.is_number_integer() && most > taken) {
+      taken = most.get<std::int64_t>();
+      limit = allowed.get<std::int64_t>();
+    }
+  }
+  return taken == 0
+             ? ""
+             : fmt::format("took {}, the memory limit is {}", bytes_text(taken), bytes_text(limit));
+}
+
+// "beyond_cpu_quota" of the details: more threads than the CPUs that a control group grants.
+std::string cpu_quota_note(std::span<const Record* const> records) {
+  for (const Record* record : records) {
+    const Json beyond = record->details.value("beyond_cpu_quota", Json::object());
+    const Json cpus = beyond.is_object() ? beyond.value("cpus", Json()) : Json();
+    const Json threads = beyond.is_object() ? beyond.value("threads", Json()) : Json();
+    if (cpus.is_number() && threads.is_number_integer()) {
+      return fmt::format("{} threads under a CPU quota of {:.3g}: all of them stop at times",
+                         threads.get<std::int64_t>(), cpus.get<double>());
+    }
+  }
+  return "";
+}
+
+CaseSummary summarise_case(std::span<const Record* const> records) {
+  CaseSummary summary;
+  summary.spec = without_process(records.front()->spec);
+  summary.outcome = (*std::ranges::max_element(records, {}, [](const Record* record) {
+                      return severity(record->outcome);
+                    }))->outcome;
+  describe_failures(summary, records);
+
+  std::vector<const Record*> timed;
+  for (const Record* record : records) {
+    if (record->memory.planned_bytes) summary.planned_bytes = record->memory.planned_bytes;
+    if (record->memory.peak_bytes) {
+      summary.peak_bytes = std::max(summary.peak_bytes.value_or(0), *record->memory.peak_bytes);
+    }
+    if (!publishes_times(summary.outcome) || !publishes_times(record->outcome)) continue;
+    if (!measured(*record, &StepTimes::step_seconds).empty()) timed.push_back(record);
+  }
+  if (!publishes_times(summary.outcome)) return summary;
+
+  if (timed.empty()) {
+    append_note(summary.note, "no step was measured after the warm-up");
+    return summary;
+  }
+  const Deciding processes = deciding(timed);
+  timed = processes.records;
+  const Record& first = *timed.front();
+  if (first.outcome == Outcome::overhead) append_note(summary.note, harness_note(timed));
+  if (first.verification && !first.verification->verified) {
+    append_note(summary.note,
+                "not verified: " + first.verification->reason.value_or("no reason given"));
+  }
+  if (const Json& proof = first.verification ? first.verification->details : Json::object();
+      proof.contains("other_kernels")) {
+    append_note(summary.note, fmt::format("{} ops timed by other kernels than were verified (first "
+                                          "{})",
+                                          proof.at("other_kernels").size(),
+                                          proof.at("other_kernels").at(0).get<std::string>()));
+  }
+  if (const std::string note = warm_up_note(timed); !note.empty()) {
+    append_note(summary.note, note);
+  }
+  if (const std::string note = memory_limit_note(timed); !note.empty()) {
+    append_note(summary.note, note);
+  }
+  if (const std::string note = disturbed_note(processes); !note.empty()) {
+    append_note(summary.note, note);
+  }
+  if (const std::string note = cpu_quota_note(timed); !note.empty()) {
+    append_note(summary.note, note);
+  }
+  for (const Record* record : timed) {
+    summary.steps += static_cast<int>(measured(*record, &StepTimes::step_seconds).size());
+  }
+  summary.processes = static_cast<int>(timed.size());
+  summary.disturbed = processes.disturbed;
+  summary.left_out = processes.left_out;
+  summary.step_seconds = spread_over(timed, &StepTimes::step_seconds);
+  summary.forward_backward_seconds = spread_over(timed, &StepTimes::forward_backward_seconds);
+  summary.forward_backward_seconds_per_image =
+      summary.forward_backward_seconds->median / summary.spec.at("batch").get<double>();
+  if (first.flops_per_step && first.outcome == Outcome::ok && summary.step_seconds->median > 0) {
+    summary.flops_per_second =
+        static_cast<double>(*first.flops_per_step) / summary.step_seconds->median;
+    if (const auto seconds = roofline_seconds(first)) {
+      summary.roofline_share = *seconds / summary.step_seconds->median;
+    }
+  }
+  return summary;
+}
+
+bool same_workload(const Json& left, const Json& right) {
+  return std::ranges::all_of(kWorkloadMembers, [&](std::string_view member) {
+    const auto in_left = left.find(member);
+    const auto in_right = right.find(member);
+    if (in_left == left.end() || in_right == right.end()) {
+      return in_left == left.end() && in_right == right.end();
+    }
+    return *in_left == *in_right;
+  });
+}
+
+}  // namespace
+
+Spread spread_of(std::vector<double> values) {
+  std::ranges::sort(values);
+  const std::size_t middle = values.size() / 2;
+  const double median =
+      values.size() % 2 == 1 ? values[middle] : (values[middle - 1] + values[middle]) / 2;
+  return {median, values.front(), values.back()};
+}
+
+std::vector<CaseSummary> summarise(std::span<const Record> records) {
+  std::vector<std::vector<const Record*>> cases;
+  std::map<std::string, std::size_t> index_of;  // by the case's key, repeats as one
+  for (const Record& record : records) {
+    const auto [found, is_new] =
+        index_of.try_emplace(case_key(without_process(record.spec)), cases.size());
+    if (is_new) cases.emplace_back();
+    cases[found->second].push_back(&record);
+  }
+  std::vector<CaseSummary> summaries;
+  summaries.reserve(cases.size());
+  for (const auto& of_case : cases) summaries.push_back(summarise_case(of_case));
+  return summaries;
+}
+
+std::optional<Spread> speed_up(const CaseSummary& baseline, const CaseSummary& other) {
+  if (baseline.outcome != Outcome::ok || other.outcome != Outcome::ok ||
+      !baseline.forward_backward_seconds || !other.forward_backward_seconds ||
+      !same_workload(baseline.spec, other.spec)) {
+    return std::nullopt;
+  }
+  const Spread& slow = *baseline.forward_backward_seconds;
+  const Spread& fast = *other.forward_backward_seconds;
+  if (fast.minimum <= 0) return std::nullopt;
+  return Spread{slow.median / fast.median, slow.minimum / fast.maximum,
+                slow.maximum / fast.minimum};
+}
+
+std::optional<Scaling> scaling(std::span<const CaseSummary> cases, const CaseSummary& own) {
+  const auto without_threads = [](Json spec) {
+    spec.erase("threads");
+    return spec;
+  };
+  const auto threads_of = [](const CaseSummary& summary) {
+    return summary.spec.value("threads", 1);
+  };
+  const Json same = without_threads(own.spec);
+  const CaseSummary* fewest = nullptr;
+  bool is_alone = true;
+  for (const CaseSummary& summary : cases) {
+    if (summary.outcome != Outcome::ok || !summary.step_seconds ||
+        without_threads(summary.spec) != same) {
+      continue;
+    }
+    is_alone = is_alone && threads_of(summary) == threads_of(own);
+    if (fewest == nullptr || threads_of(summary) < threads_of(*fewest)) fewest = &summary;
+  }
+  if (is_alone || own.outcome != Outcome::ok || !own.step_seconds ||
+      own.step_seconds->median <= 0) {
+    return std::nullopt;
+  }
+  const double factor = fewest->step_seconds->median / own.step_seconds->median;
+  return Scaling{factor, factor * threads_of(*fewest) / threads_of(own)};
+}
+
+}  // namespace voxmark

@@ -1,0 +1,34 @@
+// voxmark child: the other end of the child protocol (benches/protocol/PROTOCOL.md). Started by
+// voxmark run.
+#include "benches/child/child.h"
+
+#include <memory>
+#include <string>
+
+#include "benches/probes/process_counts.h"
+#include "benches/protocol/protocol.h"
+#include "tools/voxmark/subcommand.h"
+
+namespace voxmark {
+
+void add_child(CLI::App& app, Action& action) {
+  CLI::App* command = app.add_subcommand(
+      "child",
+      "Runs one case for a runner: request on standard input, messages on standard output.\n"
+      "Example: echo '{\"protocol\":\"" +
+          std::string(kProtocol) + "\",\"mode\":\"plan\",\"case\":{...}}' | voxmark child");
+  auto extras = std::make_shared<Extras>();
+  extras->count = &process_counts;
+  command->add_option("--counters", extras->counters,
+                      "default, none, or names of libpfm4 with commas");
+  command->add_option("--watched-steps", extras->watched_steps, "stage by stage, after the others")
+      ->check(CLI::Range(0, 1000));
+  command->callback([&action, extras] {
+    action = [extras] {
+      run_child(*extras);
+      return ExitCode::done;
+    };
+  });
+}
+
+}  // namespace voxmark

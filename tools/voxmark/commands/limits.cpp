@@ -1,0 +1,94 @@
+// voxmark limits: what this machine can do at most, measured now.
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <memory>
+
+#include "base/tell.h"
+#include "benches/limits/machine_limits.h"
+#include "benches/machine/doctor.h"
+#include "benches/suite/suite.h"
+#include "results/tables/table.h"
+#include "tools/voxmark/run_on.h"
+#include "tools/voxmark/subcommand.h"
+
+namespace voxmark {
+namespace {
+
+struct Options {
+  std::string threads;
+  bool json = false;
+};
+
+std::vector<int> thread_counts(const std::string& text) {
+  Suite suite;
+  if (text.empty()) {
+    return {told_default_threads()};
+  }
+  set_key(suite, "threads", split_list(text, "--threads"), "--threads");
+  std::vector<int> counts;
+  for (const std::int64_t count : suite.grids.front().threads) {
+    counts.push_back(static_cast<int>(count));
+  }
+  return counts;
+}
+
+std::string rate_cell(const Json& limits, const std::string& name) {
+  if (limits.at(name).is_null()) {
+    return "- (" + limits.at("reasons").at(name).get<std::string>() + ")";
+  }
+  const double best = limits.at(name).get<double>();
+  const double median = limits.at(name + "_median").get<double>();
+  return fmt::format("{:.4g} (median {:.4g})", best * 1e-9, median * 1e-9);
+}
+
+ExitCode limits(const Options& options) {
+  Json all = Json::array();
+  const std::vector<int> counts = thread_counts(options.threads);
+  std::ranges::for_each(counts, check_threads);
+  if (const auto busy = busy_machine()) {
+    tell(stderr, "Warning: {}\n", busy_warning(*busy));
+  }
+  for (const int threads : counts) {
+    all.push_back(machine_limits(threads));
+  }
+  if (options.json) {
+    fmt::print("{}\n", dump_json({{"limits", all}}));
+    return ExitCode::done;
+  }
+  Table table{{{"threads", Align::right},
+               {"fp32 GFLOP/s", Align::left},
+               {"bf16 GFLOP/s", Align::left},
+               {"triad GB/s", Align::left}},
+              {}};
+  for (const Json& one : all) {
+    table.rows.push_back(
+        {fmt::format("{}", one.at("threads").get<int>()), rate_cell(one, "fp32_flops_per_second"),
+         rate_cell(one, "bf16_flops_per_second"), rate_cell(one, "triad_bytes_per_second")});
+  }
+  fmt::print("{}", render_text(table));
+  for (const Json& one : all) {
+    for (const Json& reason : one.at("interference")) {
+      tell(stderr, "Warning: {} {}: {}\n", one.at("threads").get<int>(),
+           one.at("threads") == 1 ? "thread" : "threads", reason.get<std::string>());
+    }
+  }
+  return ExitCode::done;
+}
+
+}  // namespace
+
+void add_limits(CLI::App& app, Action& action) {
+  auto options = std::make_shared<Options>();
+  CLI::App* command =
+      app.add_subcommand("limits",
+                         "Measures what this machine can do at most: multiply-adds in fp32 and "
+                         "bf16, memory bandwidth (triad).\n"
+                         "Example: voxmark limits --threads 1,2");
+  command->add_option("--threads", options->threads,
+                      "with commas; default: all CPUs of this process, or OMP_NUM_THREADS");
+  command->add_flag("--json", options->json, "one line of JSON");
+  command->callback([&action, options] { action = [options] { return limits(*options); }; });
+}
+
+}  // namespace voxmark

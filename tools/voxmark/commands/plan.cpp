@@ -1,0 +1,368 @@
+// voxmark plan: will a step fit in this machine's memory? Allocates nothing.
+#include <fmt/ranges.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "backends/plan/memory_trade.h"
+#include "backends/registry/registry.h"
+#include "base/json.h"
+#include "base/number_text.h"
+#include "base/tell.h"
+#include "benches/machine/environment.h"
+#include "benches/process/memory_room.h"
+#include "benches/protocol/case_spec.h"
+#include "benches/suite/suite.h"
+#include "tools/voxmark/largest_fit.h"
+#include "tools/voxmark/model_options.h"
+#include "tools/voxmark/run_on.h"
+#include "tools/voxmark/subcommand.h"
+
+namespace voxmark {
+namespace {
+
+struct PlanOptions {
+  ModelOptions model;
+  std::vector<std::string> backends;
+  std::string precision = "fp32";
+  int threads = 1;
+  std::string memory, memory_limit, fit;  // bytes as people write them; empty: not given
+  bool table = false, json = false;
+};
+
+struct BackendPlan {
+  std::string backend;
+  std::string reason;  // why there is no plan; empty when there is one
+  MemoryPlan plan;
+  std::vector<MemoryPlan> trades;     // time for memory; empty when there is nothing to trade
+  std::optional<MemoryPlan> limited;  // within --memory-limit `limit`, where `plan` does not fit
+  std::string limit;
+};
+
+CompileOptions compile_options(const PlanOptions& options) {
+  CompileOptions compile{parse_precision(options.precision), options.threads, {}};
+  if (!options.memory_limit.empty()) {
+    compile.memory_limit_bytes = parse_bytes(options.memory_limit, "--memory-limit");
+  }
+  return compile;
+}
+
+std::vector<RegisteredBackend> asked_backends(const PlanOptions& options) {
+  std::vector<RegisteredBackend> result;
+  for (const std::string& name : options.backends) {
+    if (is_external(name)) {
+      throw_bad_input(
+          "--backend {}: a program outside of voxmark; what it takes is measured by voxmark run",
+          name);
+    }
+    result.push_back(find_backend(name));
+  }
+  if (options.backends.empty()) {
+    for (const RegisteredBackend& entry : registered_backends()) {
+      if (entry.backend == nullptr || entry.backend->computes()) {
+        result.push_back(entry);
+      }
+    }
+  }
+  return result;
+}
+
+// What computing tensors again makes fit where the plan as asked for does not: under the limit of
+// a case of `voxmark run`, which the batch has to fit in too.
+void plan_within(const Backend& backend, const Program& program, CompileOptions compile,
+                 const UnetOptions& network, std::int64_t bound_bytes, BackendPlan& own) {
+  CaseSpec spec;
+  spec.image = program.dims;
+  spec.batch = program.images;
+  spec.network = network;
+  own.limit = limit_text(bound_bytes);
+  spec.memory_limit_bytes = parse_bytes(own.limit, "--memory-limit");
+  compile.memory_limit_bytes = compile_options(spec).memory_limit_bytes;
+  MemoryPlan plan = backend.plan(program, compile);
+  if (plan.total_bytes() <= *compile.memory_limit_bytes) {
+    plan.exact = plan.exact && own.plan.exact;
+    own.limited = std::move(plan);
+  }
+}
+
+std::vector<BackendPlan> plan_backends(const PlanOptions& options, const Program& program,
+                                       std::int64_t bound_bytes, bool is_estimate) {
+  const CompileOptions compile = compile_options(options);
+  std::vector<BackendPlan> plans;
+  for (const RegisteredBackend& entry : asked_backends(options)) {
+    BackendPlan own{entry.name, obstacle(entry, program, compile), {}, {}, {}, {}};
+    if (own.reason.empty()) {
+      own.plan = entry.backend->plan(program, compile);
+      own.plan.exact = own.plan.exact && !is_estimate;
+      own.trades = memory_trade_off(*entry.backend, program, compile);
+      if (own.trades.size() == 1) {
+        own.trades.clear();
+      }
+      if (own.plan.total_bytes() > bound_bytes) {
+        plan_within(*entry.backend, program, compile, options.model.unet, bound_bytes, own);
+      }
+    }
+    plans.push_back(std::move(own));
+  }
+  return plans;
+}
+
+MemoryRoom room_of(const PlanOptions& options) {
+  if (options.memory.empty()) {
+    return memory_room();
+  }
+  return {parse_bytes(options.memory, "--memory"), "--memory"};
+}
+
+std::string extra_time(const MemoryPlan& plan) {
+  return plan.extra_time_share > 0
+             ? fmt::format(", about {:.1f}% more time for what is computed again",
+                           100 * plan.extra_time_share)
+             : "";
+}
+
+// A plan is exact for this machine: another's scratchpads differ by its instruction set and its
+// number of threads. `asked_bytes` of memory: 0 where none were named.
+bool of_another_machine(const PlanOptions& options, std::int64_t asked_bytes) {
+  const std::int64_t own_bytes =
+      static_cast<std::int64_t>(sysconf(_SC_PHYS_PAGES)) * sysconf(_SC_PAGESIZE);
+  return options.threads > allowed_cpus() || asked_bytes > own_bytes;
+}
+
+constexpr const char* kEstimated = " (estimated)";
+
+// What a plan has to stay below.
+std::int64_t bound_of(const PlanOptions& options, const MemoryRoom& room) {
+  return options.memory_limit.empty()
+             ? room.bytes
+             : std::min(room.bytes, parse_bytes(options.memory_limit, "--memory-limit"));
+}
+
+Json plan_json(const BackendPlan& own, std::int64_t bound_bytes) {
+  if (!own.reason.empty()) {
+    return {{"backend", own.backend}, {"planned_bytes", nullptr}, {"reason", own.reason}};
+  }
+  Json trades = Json::array();
+  for (const MemoryPlan& plan : own.trades) {
+    trades.push_back(
+        {{"planned_bytes", plan.total_bytes()}, {"extra_time_share", plan.extra_time_share}});
+  }
+  return {{"backend", own.backend},
+          {"planned_bytes", own.plan.total_bytes()},
+          {"bytes", own.plan.bytes},
+          {"exact", own.plan.exact},
+          {"extra_time_share", own.plan.extra_time_share},
+          {"schedules", std::move(trades)},
+          {"fits", own.plan.total_bytes() <= bound_bytes},
+          {"within_limit", own.limited ? Json{{"memory_limit", own.limit},
+                                              {"planned_bytes", own.limited->total_bytes()},
+                                              {"extra_time_share", own.limited->extra_time_share}}
+                                       : Json()}};
+}
+
+void print_plan(const BackendPlan& own, std::int64_t bound_bytes) {
+  if (!own.reason.empty()) {
+    fmt::print("{:<13} {}\n", own.backend, own.reason);
+    return;
+  }
+  std::vector<std::string> purposes;
+  for (const auto& [purpose, bytes] : own.plan.bytes) {
+    if (bytes > 0) {
+      purposes.push_back(fmt::format("{} {}", purpose, bytes_text(bytes)));
+    }
+  }
+  fmt::print("{:<13} {:>10}  {:<12} {}{}{}\n", own.backend, bytes_text(own.plan.total_bytes()),
+             own.plan.total_bytes() <= bound_bytes ? "fits" : "does not fit",
+             fmt::join(purposes, ", "), extra_time(own.plan), own.plan.exact ? "" : kEstimated);
+  if (own.limited) {
+    fmt::print("{:<13} {:>10}  fits with --memory-limit {}{}\n", "",
+               bytes_text(own.limited->total_bytes()), own.limit, extra_time(*own.limited));
+  }
+  std::vector<std::string> trades;
+  for (const MemoryPlan& plan : own.trades) {
+    trades.push_back(
+        fmt::format("{} +{:.1f}%", bytes_text(plan.total_bytes()), 100 * plan.extra_time_share));
+  }
+  if (!trades.empty()) {
+    fmt::print("{:<13} memory against time: {}\n", "", fmt::join(trades, ", "));
+  }
+}
+
+// The largest batch of the image and the largest image of the batch in --fit's bytes. What a
+// backend can compute again, it does: as much as these bytes ask for.
+ExitCode fit(const PlanOptions& options) {
+  const std::int64_t bytes = parse_bytes(options.fit, "--fit");
+  const Program program = lower_model(options.model, Mode::training);  // checks the flags
+  CompileOptions compile = compile_options(options);
+  const std::int64_t room = std::min(bytes, compile.memory_limit_bytes.value_or(bytes));
+  compile.memory_limit_bytes = room;
+  const bool is_estimate = of_another_machine(options, bytes);
+  bool any_fits = false;
+  Json rows = Json::array();
+  for (const RegisteredBackend& entry : asked_backends(options)) {
+    const std::string reason = obstacle(entry, program, compile);
+    if (!reason.empty()) {
+      tell(options.json ? stderr : stdout, "{:<13} {}\n", entry.name, reason);
+      continue;
+    }
+    const UnetOptions& unet = options.model.unet;
+    const auto batch = largest_batch(*entry.backend, compile, unet, program.dims, room);
+    const auto cube = largest_cube(*entry.backend, compile, unet, program.images, room);
+    any_fits = any_fits || batch || cube;
+    const auto show = [&](const char* what, const std::optional<Fit>& found) {
+      if (options.json) {
+        rows.push_back({{"backend", entry.name}, {"largest", what}});
+        rows.back()["image"] =
+            found ? Json{found->image.d, found->image.h, found->image.w} : Json();
+        rows.back()["batch"] = found ? Json(found->batch) : Json();
+        rows.back()["planned_bytes"] = found ? Json(found->plan.total_bytes()) : Json();
+        if (found) {
+          rows.back()["exact"] = found->plan.exact && !is_estimate;
+          rows.back()["at_least"] = found->is_bound;
+        } else {
+          rows.back()["reason"] = "not even the smallest fits";
+        }
+      } else if (found) {
+        fmt::print("{:<13} largest {}: {}{} with batch {}, {}{}{}\n", entry.name, what,
+                   found->is_bound ? "at least " : "", to_string(found->image), found->batch,
+                   bytes_text(found->plan.total_bytes()), extra_time(found->plan),
+                   found->plan.exact && !is_estimate ? "" : kEstimated);
+      } else {
+        fmt::print("{:<13} largest {}: not even the smallest fits\n", entry.name, what);
+      }
+    };
+    show("batch", batch);
+    show("image", cube);
+  }
+  if (options.json) {
+    fmt::print("{}\n", dump_json({{"bytes", room}, {"fits", rows}}, 2));
+  }
+  return any_fits ? ExitCode::done : ExitCode::cannot_here;
+}
+
+// The white paper's table 1 for this network: its images and batches on its servers.
+ExitCode table(const PlanOptions& options) {
+  struct Row {
+    Dims image;
+    std::int64_t batch;
+    const char* server;
+    const char* paper;  // what it reports of TensorFlow
+  };
+  constexpr Row kRows[] = {{{128, 128, 128}, 16, "192GB", "fails"},
+                           {{144, 144, 144}, 8, "384GB", "succeeds"},
+                           {{240, 240, 144}, 16, "1536GB", "succeeds, a little less than 1 TB"}};
+  const CompileOptions compile = compile_options(options);
+  bool any_plan = false;
+  fmt::print("{:<13} {:>12} {:>6} {:>10} {:>9}  {:<24} {}\n", "backend", "image", "batch",
+             "planned", "server", "fits", "white paper");
+  for (const Row& row : kRows) {
+    const Program program = lower(unet3d(options.model.unet), row.batch, row.image, Mode::training);
+    for (const RegisteredBackend& entry : asked_backends(options)) {
+      const std::string reason = obstacle(entry, program, compile);
+      if (!reason.empty()) {
+        fmt::print("{:<13} {}\n", entry.name, reason);
+        continue;
+      }
+      any_plan = true;
+      const MemoryPlan plan = entry.backend->plan(program, compile);
+      const std::int64_t server = parse_bytes(row.server, "server");
+      const bool is_exact = plan.exact && !of_another_machine(options, server);
+      fmt::print("{:<13} {:>12} {:>6} {:>10} {:>9}  {:<24} {}\n", entry.name, to_string(row.image),
+                 row.batch, bytes_text(plan.total_bytes()), row.server,
+                 fmt::format("{}{}", plan.total_bytes() <= server ? "fits" : "does not fit",
+                             is_exact ? "" : kEstimated),
+                 row.paper);
+    }
+  }
+  return any_plan ? ExitCode::done : ExitCode::cannot_here;
+}
+
+ExitCode plan(const PlanOptions& options) {
+  if (options.threads < 1) {
+    throw_bad_input("--threads {}: expected 1 or more", options.threads);
+  }
+  if (options.table) {
+    return table(options);
+  }
+  if (!options.fit.empty()) {
+    return fit(options);
+  }
+  const Program program = lower_model(options.model, Mode::training);
+  const MemoryRoom room = room_of(options);
+  const std::int64_t bound = bound_of(options, room);
+  const std::vector<BackendPlan> plans =
+      plan_backends(options, program, bound,
+                    of_another_machine(options, options.memory.empty() ? 0 : room.bytes));
+
+  if (options.json) {
+    Json rows = Json::array();
+    for (const BackendPlan& own : plans) {
+      rows.push_back(plan_json(own, bound));
+    }
+    fmt::print("{}\n", dump_json({{"memory", {{"bytes", room.bytes}, {"source", room.source}}},
+                                  {"image", {program.dims.d, program.dims.h, program.dims.w}},
+                                  {"batch", program.images},
+                                  {"plans", rows}},
+                                 2));
+  } else {
+    fmt::print("A step of {} image(s) of {}; there are {} ({})\n", program.images,
+               to_string(program.dims), bytes_text(bound),
+               bound < room.bytes ? "--memory-limit" : room.source);
+    for (const BackendPlan& own : plans) {
+      print_plan(own, bound);
+    }
+    fmt::print(
+        "Of the step alone: voxmark train --dry-run says what reading ahead and scoring whole "
+        "images add\n");
+  }
+  const bool any_fits = std::any_of(plans.begin(), plans.end(), [&](const BackendPlan& own) {
+    return own.reason.empty() && (own.plan.total_bytes() <= bound || own.limited);
+  });
+  return any_fits ? ExitCode::done : ExitCode::cannot_here;
+}
+
+}  // namespace
+
+void add_plan(CLI::App& app, Action& action) {
+  const auto options = std::make_shared<PlanOptions>();
+  CLI::App* command =
+      app.add_subcommand("plan", "Will a step fit in this machine's memory? Allocates nothing");
+  add_model_options(*command, options->model);
+  command->add_option("--backend", options->backends, "names, with commas; all when left out")
+      ->delimiter(',');
+  command->add_option("--precision", options->precision, "fp32, bf16 or fp64")
+      ->capture_default_str();
+  const CLI::Option* threads =
+      add_threads_option(*command, options->threads, "of the backend: scratchpads depend on it");
+  CLI::Option* memory =
+      command->add_option("--memory", options->memory,
+                          "of the machine to plan for: 192GiB; default: what is free here");
+  command->add_option("--memory-limit", options->memory_limit,
+                      "compute tensors again so that the step fits in this: 6GiB");
+  CLI::Option* fit =
+      command->add_option("--fit", options->fit,
+                          "the largest batch of the image, and the largest image of the batch, in "
+                          "this much memory: 24GiB");
+  CLI::Option* json = command->add_flag("--json", options->json, "bytes by purpose as JSON");
+  fit->excludes(memory);
+  // The table has images, batches and servers of its own.
+  command->add_flag("--table", options->table, "the white paper's table 1 for this network")
+      ->excludes(memory, fit, json, command->get_option("--image"), command->get_option("--batch"));
+  command->footer(
+      "Exit code 0: it fits with one backend or more, be it with a --memory-limit that is named;\n"
+      "5: with none. Plans are exact for this machine; with more threads or memory than it has\n"
+      "they are estimates, and say so: another machine's scratchpads may differ.\n"
+      "Example: voxmark plan --image 240x240x144 --batch 16");
+  command->callback([&action, options, threads] {
+    action = [options, threads] {
+      tell_threads(*threads);
+      return plan(*options);
+    };
+  });
+}
+
+}  // namespace voxmark

@@ -1,0 +1,370 @@
+// voxmark predict: labels of whole images by a trained model, as NIfTI in place, and pictures.
+#include <fmt/ranges.h>
+
+#include <algorithm>
+#include <filesystem>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "base/tell.h"
+#include "benches/machine/environment.h"
+#include "benches/process/process_status.h"
+#include "tools/voxmark/model_options.h"
+#include "tools/voxmark/predict_progress.h"
+#include "tools/voxmark/run_on.h"
+#include "tools/voxmark/subcommand.h"
+#include "training/checkpoint.h"
+#include "training/data.h"
+#include "training/defaults.h"
+#include "training/host_memory.h"
+#include "training/prediction/case_files.h"
+#include "training/prediction/overlay.h"
+#include "training/prediction/predictor.h"
+#include "training/prediction/scores.h"
+#include "training/trainer.h"
+#include "workloads/images/nifti.h"
+#include "workloads/images/nifti_writer.h"
+
+namespace voxmark {
+namespace {
+
+namespace fs = std::filesystem;
+
+struct PredictFlags {
+  std::string checkpoint;
+  std::string image;
+  std::string data;
+  ReadOptions reading;
+  std::string part = "test";
+  std::string out = "voxmark-predictions";
+  std::string backend = "onednn";
+  std::string precision = "fp32";
+  std::string memory_limit;
+  int threads = 1;
+  std::string tile;
+  bool overlays = false;
+  bool overwrite = false;
+  bool json = false;
+};
+
+// An image to predict, its grid, and the truth where there is one (subject.labels).
+struct Scan {
+  std::int64_t channels = 1;  // that the file has
+  std::string name;           // of the case: its path in the data set, or as --image has it
+  std::string stem;           // how its files begin, with their folder
+  Subject subject;
+  Affine affine{};
+  bool has_truth = false;
+};
+
+constexpr const char* kPrediction = "_prediction.nii.gz";
+constexpr const char* kOverlay = "_overlay.png";
+
+// Before the first file is written.
+void check_no_files(const PredictFlags& flags, const std::string& stem) {
+  for (const char* ending : {kPrediction, kOverlay}) {
+    const std::string path = stem + ending;
+    if (!flags.overwrite && fs::exists(path)) {
+      throw_bad_input(
+          "--out {}: {} is there already, of this image or of another; --overwrite replaces it",
+          flags.out, path);
+    }
+  }
+}
+
+Scan read_scan(const std::string& path, std::int64_t channels) {
+  NiftiImage image = read_nifti(path, channels);
+  for (const std::string& warning : image.header.warnings) {
+    tell(stderr, "warning: {}: {}\n", path, warning);
+  }
+  Scan scan;
+  scan.name = path;
+  const std::vector<std::int64_t>& shape = image.header.shape;
+  scan.subject = {
+      path, {shape[0], shape[1], shape[2]}, image.channels, std::move(image.values), {}};
+  scan.subject.labels.resize(static_cast<std::size_t>(scan.subject.dims.voxels()));
+  scan.channels = shape.size() > 3 ? shape[3] : 1;
+  scan.affine = image.header.affine;
+  return scan;
+}
+
+// Of a part of a data set, with what the files of each case of the whole begin with.
+struct ChosenCases {
+  std::vector<SubjectSource> parts;
+  std::map<std::string, std::string> files;
+  std::vector<std::string> lines;  // to be said of the data set
+
+  std::size_t count() const {
+    std::size_t sum = 0;
+    for (const SubjectSource& part : parts) sum += part.count;
+    return sum;
+  }
+};
+
+// The cases of a part of the data that the model of `state` was trained on, as training split it;
+// all of them for other data, which a split says nothing about.
+ChosenCases chosen_cases(const PredictFlags& flags, const TrainingOptions& model,
+                         const Json& state) {
+  const bool known = flags.part == "training" || flags.part == "validation" ||
+                     flags.part == "test" || flags.part == "all";
+  if (!known) {
+    throw_bad_input("--part {}: expected training, validation, test or all", flags.part);
+  }
+  SubjectParts parts = open_parts(flags.data, model.image, model.splitting_seed(),
+                                  !model.tile && model.downsample == 1, flags.reading);
+  check_source(parts.training, {model.image, model.network.input_channels, model.network.classes},
+               1);
+  const Json trained_on = state.value("data", Json());
+  if (flags.part != "all" && trained_on != Json(parts.facts.identity)) {
+    throw_bad_input(
+        "--part {}: {} is {}, expected what {} was trained on, {}: of other data, training may "
+        "have "
+        "seen any case; --part all takes every one",
+        flags.part, flags.data, parts.facts.identity, flags.checkpoint, dump_json(trained_on));
+  }
+  ChosenCases found;
+  found.files = case_files(parts);
+  found.lines = data_lines(parts.facts, model.network.classes);
+  const auto chosen = [&](const char* name, SubjectSource& part) {
+    if (flags.part != name && flags.part != "all") part.count = 0;
+  };
+  chosen("training", parts.training);
+  chosen("validation", parts.validation);
+  chosen("test", parts.test);
+  found.parts = {std::move(parts.training), std::move(parts.validation), std::move(parts.test)};
+  std::erase_if(found.parts, [](const SubjectSource& part) { return part.count == 0; });
+  if (found.parts.empty()) {
+    throw_bad_input("--part {}: {} has no such case, as it is split; --part all takes every case",
+                    flags.part, flags.data);
+  }
+  return found;
+}
+
+class Predicting {
+ public:
+  // `program`: one that has the weights.
+  Predicting(const PredictFlags& flags, const TrainingOptions& model, const Program& program)
+      : flags_(flags),
+        network_(model.network),
+        program_(program),
+        memory_bytes_(memory_bytes_of(flags.memory_limit)),
+        predictor_(predictor_options_of(flags, model, memory_bytes_)) {
+    predictor_.set_weights(load_weights(flags.checkpoint, program));
+  }
+
+  Json predict(const Scan& scan, PredictProgress& progress) {
+    const Subject& subject = scan.subject;
+    const std::int64_t beside = bytes_beside_prediction(network_, program_, subject.dims);
+    predictor_.set_memory_bytes(std::max<std::int64_t>(0, memory_bytes_ - beside));
+    progress.predicting(to_string(subject.dims));
+    const std::vector<float> prediction = predictor_.predict(
+        subject, [&](std::int64_t done, std::int64_t all) { progress.tile(done, all); });
+    const auto labels = hard_labels(prediction, predictor_.channels(), subject.dims);
+    const Dims& dims = subject.dims;
+    Json result = {{"case", scan.name},
+                   {"image", subject.name},
+                   {"prediction", scan.stem + kPrediction},
+                   {"overlay", nullptr},
+                   {"tiled_for_memory", predictor_.tiled_for_memory()},
+                   {"scores", nullptr}};
+    write_nifti(scan.stem + kPrediction, {{dims.d, dims.h, dims.w}, scan.affine},
+                std::span<const std::uint8_t>(labels));
+    if (flags_.overlays) {
+      const std::span<const std::uint8_t> truth =
+          scan.has_truth ? std::span<const std::uint8_t>(subject.labels)
+                         : std::span<const std::uint8_t>();
+      result["overlay"] = scan.stem + kOverlay;
+      write_png(scan.stem + kOverlay,
+                draw_overlay(subject, labels, truth, scan.affine, network_.classes));
+    }
+    if (scan.has_truth) {
+      result["scores"] =
+          to_json(scores_of(prediction, predictor_.channels(), subject.dims, subject.labels));
+    }
+    return result;
+  }
+
+ private:
+  static PredictorOptions predictor_options_of(const PredictFlags& flags,
+                                               const TrainingOptions& model,
+                                               std::int64_t memory_bytes) {
+    PredictorOptions options = predictor_options(model, memory_bytes);
+    options.backend = &learning_backend(flags.backend);
+    options.precision = parse_precision(flags.precision);
+    options.threads = flags.threads;
+    if (!flags.tile.empty()) {
+      options.tile = parse_dims(flags.tile);
+      for (const std::int64_t extent : {options.tile->d, options.tile->h, options.tile->w}) {
+        if (extent % kUnetDimsMultiple != 0) {
+          throw_bad_input("--tile {}: expected multiples of {}", flags.tile, kUnetDimsMultiple);
+        }
+      }
+    }
+    return options;
+  }
+
+  const PredictFlags& flags_;
+  UnetOptions network_;
+  const Program& program_;
+  std::int64_t memory_bytes_;  // that all of it may take
+  Predictor predictor_;
+};
+
+std::string dice_text(const Scores& scores) {
+  std::string dice = fmt::format("Dice {:.4f}", fmt::join(scores.hard_dice, ", "));
+  if (scores.hard_dice.size() > 1) dice += fmt::format(", whole {:.4f}", *scores.whole_dice);
+  return dice;
+}
+
+void print_result(const Json& result) {
+  const Json& scores = result["scores"];
+  fmt::print("{}: {}{}{}\n", result["case"].get<std::string>(),
+             result["prediction"].get<std::string>(),
+             scores.is_null() ? "" : ": " + dice_text(scores_from_json(scores)),
+             result["tiled_for_memory"].get<bool>() ? "; in tiles: the memory is too small" : "");
+}
+
+// Before the first image is predicted.
+void print_lines(const std::vector<std::string>& lines) {
+  for (const std::string& line : lines) tell(stderr, "{}\n", line);
+}
+
+// Over all cases with a truth; nothing without one.
+std::optional<Scores> mean_scores(const Json& results) {
+  ScoreMean mean;
+  for (const Json& result : results) {
+    if (!result["scores"].is_null()) mean.add(scores_from_json(result["scores"]));
+  }
+  if (mean.count() == 0) return std::nullopt;
+  return mean.mean();
+}
+
+void make_folder(const std::string& path) {
+  std::error_code error;
+  fs::create_directories(path, error);
+  if (error) throw_bad_input("--out {}: cannot be made: {}", path, error.message());
+}
+
+std::string stem_in(const PredictFlags& flags, const std::string& file) {
+  return (fs::path(flags.out) / file).string();
+}
+
+Json predict_image(const PredictFlags& flags, const TrainingOptions& model,
+                   const Program& program) {
+  const std::string name = fs::path(flags.image).filename().string();
+  const std::string stem = stem_in(flags, file_names({name}).at(name));
+  check_no_files(flags, stem);
+  Predicting predicting(flags, model, program);
+  Scan scan = read_scan(flags.image, model.network.input_channels);
+  scan.stem = stem;
+  print_lines(prediction_defaults(model, scan.channels, {}, 0, true));
+  PredictProgress progress(stderr, 1);
+  progress.reading(flags.image);
+  const Json result = predicting.predict(scan, progress);
+  progress.finished();
+  if (!flags.json) print_result(result);
+  return Json::array({result});
+}
+
+Json predict_cases(const PredictFlags& flags, const TrainingOptions& model, const Program& program,
+                   const ChosenCases& chosen) {
+  for (const SubjectSource& part : chosen.parts) {
+    for (std::size_t i = 0; i < part.count; ++i) {
+      check_no_files(flags, stem_in(flags, chosen.files.at(part.case_name(i))));
+    }
+  }
+  print_lines(chosen.lines);
+  const SubjectSource& source = chosen.parts.front();
+  print_lines(prediction_defaults(model, source.channels, source.channel_names, source.classes,
+                                  !is_phantom(flags.data)));
+  Predicting predicting(flags, model, program);
+  PredictProgress progress(stderr, chosen.count());
+  Json results = Json::array();
+  for (const SubjectSource& part : chosen.parts) {
+    for (std::size_t i = 0; i < part.count; ++i) {
+      Scan scan;
+      scan.name = part.case_name(i);
+      progress.reading(scan.name);
+      scan.stem = stem_in(flags, chosen.files.at(scan.name));
+      scan.subject = part.load(i, model.network.input_channels);
+      for (const std::string& warning : scan.subject.warnings) {
+        progress.warn(warning);
+      }
+      scan.affine = part.affine(i);
+      scan.has_truth = true;
+      results.push_back(predicting.predict(scan, progress));
+      progress.finished();
+      if (!flags.json) print_result(results.back());
+    }
+  }
+  return results;
+}
+
+ExitCode predict(const PredictFlags& flags) {
+  if (flags.image.empty() == flags.data.empty()) {
+    throw_bad_input("--image or --data: expected one of the two");
+  }
+  check_threads(flags.threads);
+  const Json state = read_checkpoint_state(flags.checkpoint);
+  const TrainingOptions model = options_from_checkpoint(state, flags.checkpoint);
+  const Program program = lower(unet3d(model.network), 1, model.image, Mode::training);
+  const ChosenCases chosen = flags.data.empty() ? ChosenCases() : chosen_cases(flags, model, state);
+  make_folder(flags.out);
+  const Json results = flags.image.empty() ? predict_cases(flags, model, program, chosen)
+                                           : predict_image(flags, model, program);
+  const std::optional<Scores> mean = mean_scores(results);
+  if (flags.json) {
+    fmt::print("{}\n",
+               dump_json({{"predictions", results}, {"mean", mean ? to_json(*mean) : Json()}}, 2));
+  } else if (mean) {
+    fmt::print("mean of {} cases: {}, loss {:.4f}, accuracy {:.4f}\n", results.size(),
+               dice_text(*mean), mean->loss, mean->accuracy);
+  }
+  return ExitCode::done;
+}
+
+}  // namespace
+
+void add_predict(CLI::App& app, Action& action) {
+  const auto flags = std::make_shared<PredictFlags>();
+  CLI::App* command =
+      app.add_subcommand("predict", "Labels whole images with a trained model, as NIfTI in place");
+  command->add_option("checkpoint", flags->checkpoint, "best.safetensors of a training run")
+      ->required();
+  command->add_option("--image", flags->image, "a scan, .nii or .nii.gz");
+  command->add_option(
+      "--data", flags->data,
+      "or the cases of a data set (its folder or datalist), or phantom:N as in train");
+  add_read_options(*command, flags->reading);
+  command
+      ->add_option("--part", flags->part,
+                   "of it, as training split it: training, validation, test; or all, for data that "
+                   "training has not seen")
+      ->capture_default_str();
+  command->add_option("--out", flags->out, "folder of labels and pictures")->capture_default_str();
+  command->add_flag("--overlays", flags->overlays,
+                    "a picture per case: prediction red, truth blue, agreement purple");
+  command->add_flag("--overwrite", flags->overwrite, "replace files that are in --out already");
+  command->add_option("--tile", flags->tile,
+                      "overlapping tiles of these extents; default: the image in one piece, where "
+                      "the memory allows it");
+  command->add_option("--backend", flags->backend, "voxmark list backends")->capture_default_str();
+  command->add_option("--precision", flags->precision, "fp32, fp64 or bf16")->capture_default_str();
+  const CLI::Option* threads = add_threads_option(*command, flags->threads, "of the backend");
+  command->add_option("--memory-limit", flags->memory_limit, "8GiB; default: what there is");
+  command->add_flag("--json", flags->json, "files and scores as JSON");
+  command->footer(
+      "Example: voxmark predict run/best.safetensors --data Task04_Hippocampus --overlays");
+  command->callback([&action, flags, threads] {
+    action = [flags, threads] {
+      tell_threads(*threads);
+      return predict(*flags);
+    };
+  });
+}
+
+}  // namespace voxmark

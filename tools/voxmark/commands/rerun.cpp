@@ -1,0 +1,168 @@
+// voxmark rerun: measures a case of a report again, and lets voxmark compare judge both.
+#include <cstdio>
+#include <cstdlib>
+#include <filesystem>
+#include <memory>
+#include <optional>
+
+#include "base/error.h"
+#include "base/tell.h"
+#include "benches/machine/environment.h"
+#include "benches/machine/loaded_libraries.h"
+#include "benches/process/interrupt.h"
+#include "benches/run/progress.h"
+#include "benches/run/sweep.h"
+#include "benches/suite/suite.h"
+#include "benches/threads/thread_settings.h"
+#include "results/report.h"
+#include "tools/voxmark/external.h"
+#include "tools/voxmark/subcommand.h"
+
+namespace voxmark {
+namespace {
+
+struct Options {
+  std::string report;
+  std::optional<std::size_t> record;
+  std::optional<int> repeats;
+  std::string out;
+  bool overwrite = false;
+};
+
+// The record that is asked for, or the first that was measured.
+const Record& chosen(const Report& report, const Options& options) {
+  if (options.record) {
+    if (*options.record >= report.records.size()) {
+      throw_bad_input("--case {}: {} has records 0 to {}", *options.record, options.report,
+                      static_cast<std::int64_t>(report.records.size()) - 1);
+    }
+    return report.records[*options.record];
+  }
+  for (const Record& record : report.records) {
+    if (publishes_times(record.outcome)) {
+      return record;
+    }
+  }
+  throw_bad_input("{}: no record was measured; name one with --case", options.report);
+}
+
+Json without_process(Json spec) {
+  spec.erase("process");
+  return spec;
+}
+
+// The report with nothing but the processes of the case.
+Report only_case(const Report& report, const Record& chosen) {
+  Report result{report.header, {}};
+  for (const Record& record : report.records) {
+    if (without_process(record.spec) == without_process(chosen.spec)) {
+      result.records.push_back(record);
+    }
+  }
+  return result;
+}
+
+// As many processes as the report has, or as were asked for.
+std::vector<CaseSpec> cases_again(const Report& then, const Options& options) {
+  const std::int64_t repeats = options.repeats.value_or(static_cast<int>(then.records.size()));
+  if (repeats < 1) {
+    throw_bad_input("--repeats {}: expected 1 or more", repeats);
+  }
+  std::vector<CaseSpec> cases(static_cast<std::size_t>(repeats),
+                              case_from_json(then.records.front().spec, options.report));
+  for (std::size_t i = 0; i < cases.size(); ++i) {
+    cases[i].process = static_cast<int>(i);
+  }
+  return cases;
+}
+
+// "a/report.json.rerun.json" -> "a/report.json.rerun.then.json"
+std::string then_path(const std::string& out) {
+  std::filesystem::path path(out);
+  const std::string extension = path.extension();
+  return path.replace_extension(".then" + extension);
+}
+
+void warn_of_another_program(const Record& then, const Record& now) {
+  const Json before = then.details.value("program", Json());
+  const Json after = now.details.value("program", Json());
+  if (before.is_object() && after.is_object() &&
+      before.value("files", Json()) != after.value("files", Json())) {
+    tell(stderr, "Warning: {} is another program than the report's: its files' hashes differ\n",
+         after.value("command", std::string()));
+  }
+}
+
+// By the rule, the words and the exit codes of voxmark compare.
+ExitCode judge(const std::string& then, const std::string& now) {
+  const char* path = std::getenv("PATH");
+  const auto compare = find_external("compare", program_folder(), path == nullptr ? "" : path);
+  if (!compare) {
+    throw Error(ExitCode::cannot_here,
+                fmt::format("no verdict: there is no voxmark-compare, which ci/tools installs; "
+                            "then: voxmark compare {} {}",
+                            then, now));
+  }
+  tell(stderr, "The verdict: voxmark compare {} {}\n", then, now);
+  std::fflush(stdout);
+  become_external(*compare, {then, now});
+}
+
+ExitCode rerun(const Options& options) {
+  const Report report = read_report(options.report);
+  const Report then = only_case(report, chosen(report, options));
+  SweepOptions sweep;
+  sweep.cases = cases_again(then, options);
+  check_before_start(sweep.cases, allowed_cpus());
+  sweep.out = options.out.empty() ? options.report + ".rerun.json" : options.out;
+  check_new(sweep.out, false, options.overwrite);
+  sweep.runner.child.command = {"/proc/self/exe", "child"};
+  const Json taint_repeats = report.header.details.value("taint_repeats", Json());
+  sweep.runner.taint_repeats =
+      taint_repeats.is_number_integer() ? taint_repeats.get<int>() : Suite{}.taint_repeats;
+  sweep.measure_limits = true;
+  ThreadSettings threads =
+      thread_settings_from_json(report.header.details.value("thread_settings", Json::object()));
+  check(threads);
+  threads.runtime = openmp_runtime();
+  sweep.details = {{"rerun_of", options.report}};
+  place_threads(threads, sweep);
+  tell(stderr, "{}: {} processes again\n", describe(sweep.cases.front()), sweep.cases.size());
+  catch_interrupts();
+  Progress progress(stderr, sweep.cases.size());
+  const SweepResult result = run_sweep(sweep, progress);
+  if (result.report.records.empty()) {
+    return result.code;
+  }
+  const Record& now = result.report.records.front();
+  warn_of_another_program(then.records.front(), now);
+  if (result.code == ExitCode::bad_input || result.code == ExitCode::cannot_here) {
+    throw Error(result.code, fmt::format("{}: {}: {}", describe(sweep.cases.front()),
+                                         to_string(now.outcome), now.reason.value_or("")));
+  }
+  if (result.code == ExitCode::interrupted || result.code == ExitCode::terminated) {
+    return result.code;
+  }
+  write_report(then_path(sweep.out), then);
+  return judge(then_path(sweep.out), sweep.out);
+}
+
+}  // namespace
+
+void add_rerun(CLI::App& app, Action& action) {
+  auto options = std::make_shared<Options>();
+  CLI::App* command =
+      app.add_subcommand("rerun",
+                         "Measures a case of a report again, and judges both as voxmark compare "
+                         "does: its words, its exit codes.\n"
+                         "Example: voxmark rerun report.json --case 2");
+  command->add_option("report", options->report, "report file")->required();
+  command->add_option("--case", options->record, "number of one of its records, from 0");
+  command->add_option("--repeats", options->repeats,
+                      "processes; default: as many as the report has of the case");
+  command->add_option("--out", options->out, "the new report; default: REPORT.rerun.json");
+  command->add_flag("--overwrite", options->overwrite, "replace the new report that is there");
+  command->callback([&action, options] { action = [options] { return rerun(*options); }; });
+}
+
+}  // namespace voxmark

@@ -1,0 +1,458 @@
+// Descriptions of nnU-Net and MONAI, and folders without one.
+#include <gtest/gtest.h>
+#include <sys/stat.h>
+
+#include <algorithm>
+#include <filesystem>
+#include <string>
+#include <vector>
+
+#include "base/json.h"
+#include "workloads/data_sets/batch_source.h"
+#include "workloads/data_sets/data_set.h"
+#include "workloads/data_sets/inspect.h"
+#include "workloads/images/nifti_writer.h"
+#include "workloads/images/test_files.h"
+
+namespace voxmark {
+namespace {
+
+namespace fs = std::filesystem;
+
+const Affine kAffine = {{{1, 0, 0, -1}, {0, 1, 0, -1}, {0, 0, 1, -1}}};
+
+// Images of 4 x 3 x 2 voxels: `first`, first + 1, ...; labels 0, 1, 2, 3, 0, ...
+class Folder {
+ public:
+  std::string path(const std::string& name = "") const { return folder_.path(name); }
+
+  void image(const std::string& name, float first = 0, const Affine& affine = kAffine,
+             const std::vector<std::int64_t>& shape = {4, 3, 2}) const {
+    std::int64_t voxels = 1;
+    for (const std::int64_t extent : shape) voxels *= extent;
+    std::vector<float> values(static_cast<std::size_t>(voxels));
+    for (std::size_t i = 0; i < values.size(); ++i) values[i] = first + static_cast<float>(i);
+    write(name, shape, affine, values);
+  }
+
+  void label(const std::string& name, int values = 4) const {
+    std::vector<float> labels(24);
+    for (std::size_t i = 0; i < labels.size(); ++i) {
+      labels[i] = static_cast<float>(i % static_cast<std::size_t>(values));
+    }
+    write(name, {4, 3, 2}, kAffine, labels);
+  }
+
+  void json(const Json& document, const std::string& name = "dataset.json") const {
+    write_bytes(path(name), dump_json(document));
+  }
+
+  void empty(const std::string& name) const {
+    fs::create_directories(fs::path(path(name)).parent_path());
+    write_bytes(path(name), "");
+  }
+
+  std::string refusal(const std::string& name = "") const {
+    return refusal_of([&] { read_subject(read_data_set(path(name)), 0); });
+  }
+
+ private:
+  void write(const std::string& name, const std::vector<std::int64_t>& shape, const Affine& affine,
+             const std::vector<float>& values) const {
+    fs::create_directories(fs::path(path(name)).parent_path());
+    write_nifti(path(name), {shape, affine}, std::span<const float>(values));
+  }
+
+  TemporaryFolder folder_;
+};
+
+const Json kLabels = {{"background", 0}, {"edema", 1}, {"core", 2}, {"enhancing", 3}};
+
+Json nnunet_document() {
+  return {{"channel_names", {{"0", "FLAIR"}, {"1", "T1w"}}},
+          {"labels", kLabels},
+          {"numTraining", 2},
+          {"file_ending", ".nii.gz"}};
+}
+
+// Two cases of two channels.
+void write_nnunet_files(const Folder& folder) {
+  for (const char* name : {"B_002", "B_001"}) {
+    folder.image(std::string("imagesTr/") + name + "_0000.nii.gz", 0);
+    folder.image(std::string("imagesTr/") + name + "_0001.nii.gz", 100);
+    folder.label(std::string("labelsTr/") + name + ".nii.gz");
+  }
+}
+
+TEST(NnUNet, ReadsAFilePerChannel) {
+  const Folder folder;
+  write_nnunet_files(folder);
+  folder.empty("imagesTr/._B_001_0000.nii.gz");  // macOS leaves such
+  folder.json(nnunet_document());
+  const DataSet dataset = read_data_set(folder.path());
+  EXPECT_EQ(dataset.layout, "nnunet");
+  EXPECT_EQ(dataset.modalities, (std::vector<std::string>{"FLAIR", "T1w"}));
+  EXPECT_EQ(dataset.labels, (std::vector<std::string>{"background", "edema", "core", "enhancing"}));
+  EXPECT_TRUE(dataset.notes.empty());
+  ASSERT_EQ(dataset.cases.size(), 2U);
+  EXPECT_EQ(dataset.cases[0].images,
+            (std::vector<std::string>{"imagesTr/B_001_0000.nii.gz", "imagesTr/B_001_0001.nii.gz"}));
+  EXPECT_EQ(dataset.cases[0].label, "labelsTr/B_001.nii.gz");
+  const Subject subject = read_subject(dataset, 0);
+  EXPECT_EQ(subject.channels, 2);
+  ASSERT_EQ(subject.image.size(), 48U);
+  EXPECT_EQ(subject.image[5], 5.0F);
+  EXPECT_EQ(subject.image[24 + 5], 105.0F);
+  EXPECT_EQ(subject.labels[7], 3);
+  EXPECT_EQ(read_subject(dataset, 0, 1).image.size(), 24U);
+  EXPECT_EQ(outline_subject(dataset, 1).channels, 2);
+  const Batch batch =
+      make_batch(data_set_subjects(folder.path(), 1), {{4, 3, 2}, 2, 3}, 2, 1, 0, 0);
+  EXPECT_EQ(batch.input.size(), 96U);
+  EXPECT_EQ(data_set_parts(folder.path(), 1).facts.kind, "nnunet");
+}
+
+TEST(NnUNet, ReadsVersion1WhoseListLeavesTheSuffixOut) {
+  const Folder folder;
+  write_nnunet_files(folder);
+  folder.json({{"name", "B"},
+               {"modality", {{"0", "FLAIR"}, {"1", "T1w"}}},
+               {"labels", {{"0", "background"}, {"1", "edema"}, {"2", "core"}, {"3", "new"}}},
+               {"training",
+                {{{"image", "./imagesTr/B_001.nii.gz"}, {"label", "./labelsTr/B_001.nii.gz"}}}}});
+  const DataSet dataset = read_data_set(folder.path());
+  EXPECT_EQ(dataset.layout, "nnunet");
+  ASSERT_EQ(dataset.cases.size(), 1U);  // those that the list has
+  EXPECT_EQ(dataset.cases[0].images.size(), 2U);
+  EXPECT_EQ(read_subject(dataset, 0).image[24 + 5], 105.0F);
+}
+
+TEST(NnUNet, ReadsAListThatNamesTheFirstChannel) {
+  const Folder folder;
+  write_nnunet_files(folder);
+  folder.json({{"name", "B"},
+               {"modality", {{"0", "FLAIR"}, {"1", "T1w"}}},
+               {"labels", kLabels},
+               {"training",
+                {{{"image", "imagesTr/B_001_0000.nii.gz"}, {"label", "labelsTr/B_001.nii.gz"}}}}});
+  EXPECT_EQ(read_data_set(folder.path()).cases[0].images.size(), 2U);
+}
+
+TEST(NnUNet, ReadsAListByCase) {
+  const Folder folder;
+  write_nnunet_files(folder);
+  Json document = nnunet_document();
+  document["dataset"] = {{"one",
+                          {{"images", {"imagesTr/B_002_0000.nii.gz", "imagesTr/B_002_0001.nii.gz"}},
+                           {"label", "labelsTr/B_002.nii.gz"}}}};
+  folder.json(document);
+  const DataSet dataset = read_data_set(folder.path());
+  ASSERT_EQ(dataset.cases.size(), 1U);
+  EXPECT_EQ(dataset.cases[0].label, "labelsTr/B_002.nii.gz");
+  document["dataset"]["one"]["label"] = "../B_002.nii.gz";
+  folder.json(document);
+  EXPECT_NE(folder.refusal().find("without \"..\""), std::string::npos);
+}
+
+TEST(NnUNet, ReadsRegionsAsTheLabelValuesTheyAreMadeOf) {
+  const Folder folder;
+  write_nnunet_files(folder);
+  Json document = nnunet_document();
+  document["labels"] = {
+      {"background", 0}, {"whole tumor", {1, 2, 3}}, {"tumor core", {2, 3}}, {"enhancing", {3}}};
+  document["regions_class_order"] = {1, 2, 3};
+  folder.json(document);
+  const DataSet dataset = read_data_set(folder.path());
+  EXPECT_EQ(dataset.labels,
+            (std::vector<std::string>{"background", "whole tumor", "whole tumor + tumor core",
+                                      "whole tumor + tumor core + enhancing"}));
+  ASSERT_EQ(dataset.notes.size(), 1U);
+  EXPECT_NE(dataset.notes[0].find("whole tumor: 1, 2, 3; tumor core: 2, 3"), std::string::npos);
+  EXPECT_EQ(read_subject(dataset, 0).labels[7], 3);
+}
+
+TEST(NnUNet, ReadsIgnoredVoxelsAsBackgroundAndSaysSo) {
+  const Folder folder;
+  write_nnunet_files(folder);
+  Json document = nnunet_document();
+  document["labels"] = {{"background", 0}, {"edema", 1}, {"core", "2"}, {"ignore", 3}};
+  folder.json(document);
+  const DataSet dataset = read_data_set(folder.path());
+  EXPECT_EQ(dataset.labels.size(), 3U);
+  ASSERT_EQ(dataset.notes.size(), 1U);
+  EXPECT_NE(dataset.notes[0].find("\"ignore\" (3) is read as background"), std::string::npos);
+  EXPECT_EQ(read_subject(dataset, 0).labels[7], 0);
+  EXPECT_EQ(data_set_subjects(folder.path(), 1).classes, 2);
+  const Json facts = inspect_dataset(folder.path(), 1);
+  EXPECT_EQ(facts["labels"][3]["name"], "ignore");
+  EXPECT_EQ(facts["labels"][3]["voxels"], 12);
+
+  document["labels"]["ignore"] = 7;
+  folder.json(document);
+  EXPECT_NE(folder.refusal().find("\"ignore\" is 7, expected 3"), std::string::npos);
+}
+
+TEST(NnUNet, RefusesWhatIsMissingByItsName) {
+  const auto said = [](const auto& change) {
+    const Folder folder;
+    write_nnunet_files(folder);
+    Json document = nnunet_document();
+    change(folder, document);
+    folder.json(document);
+    return folder.refusal();
+  };
+  EXPECT_EQ(said([](const Folder&, Json&) {}), "");
+  EXPECT_NE(said([](const Folder& folder, Json&) {
+              fs::remove(folder.path("labelsTr/B_001.nii.gz"));
+            }).find("labelsTr/B_001.nii.gz: no such file"),
+            std::string::npos);
+  EXPECT_NE(said([](const Folder& folder, Json&) {
+              fs::remove(folder.path("imagesTr/B_001_0001.nii.gz"));
+            }).find("1 channel files (imagesTr/B_001_0000.nii.gz, ...), expected 2"),
+            std::string::npos);
+  EXPECT_NE(said([](const Folder& folder, Json&) {
+              fs::remove(folder.path("imagesTr/B_001_0000.nii.gz"));
+            }).find("0 channel files (for labelsTr/B_001.nii.gz), expected 2"),
+            std::string::npos);
+  EXPECT_NE(said([](const Folder&, Json& json) { json["labels"].erase("core"); }).find("for 2"),
+            std::string::npos);
+  EXPECT_NE(said([](const Folder&, Json& json) { json["labels"]["core"] = -1; }).find("\"core\""),
+            std::string::npos);
+  EXPECT_NE(said([](const Folder&, Json& json) { json.erase("labels"); }).find("\"labels\""),
+            std::string::npos);
+  EXPECT_NE(said([](const Folder&, Json& json) { json["file_ending"] = ".nrrd"; }).find("NRRD"),
+            std::string::npos);
+  EXPECT_NE(
+      said([](const Folder&, Json& json) { json["file_ending"] = ".png"; }).find("two dimensions"),
+      std::string::npos);
+}
+
+TEST(NnUNet, SaysWhenTheCountOfCasesDiffers) {
+  const Folder folder;
+  write_nnunet_files(folder);
+  Json document = nnunet_document();
+  document["numTraining"] = 3;
+  folder.json(document);
+  const DataSet dataset = read_data_set(folder.path());
+  ASSERT_EQ(dataset.notes.size(), 1U);
+  EXPECT_NE(dataset.notes[0].find("\"numTraining\" says 3"), std::string::npos);
+}
+
+TEST(NnUNet, RefusesChannelsThatDifferInDimsOrAffine) {
+  const Folder folder;
+  write_nnunet_files(folder);
+  folder.json(nnunet_document());
+  folder.image("imagesTr/B_001_0001.nii.gz", 0, kAffine, {4, 2, 3});
+  EXPECT_NE(folder.refusal().find("shape 4x2x3, expected 4x3x2"), std::string::npos);
+  Affine moved = kAffine;
+  moved[0][3] += 0.5;
+  folder.image("imagesTr/B_001_0001.nii.gz", 0, moved);
+  EXPECT_NE(folder.refusal().find("B_001_0001.nii.gz: affine[0][3]"), std::string::npos);
+  folder.image("imagesTr/B_001_0001.nii.gz", 0, kAffine, {4, 3, 2, 2});
+  EXPECT_NE(folder.refusal().find("2 channels, expected 1"), std::string::npos);
+}
+
+TEST(NnUNet, RefusesChannelFilesThatAreLinksOutOrFifos) {
+  const Folder folder;
+  const TemporaryFolder outside;
+  write_nnunet_files(folder);
+  folder.json(nnunet_document());
+  const std::string second = folder.path("imagesTr/B_001_0001.nii.gz");
+  fs::rename(second, outside.path("x.nii.gz"));
+  fs::create_symlink(outside.path("x.nii.gz"), second);
+  EXPECT_NE(folder.refusal().find("link out of the folder"), std::string::npos);
+  fs::remove(second);
+  ASSERT_EQ(mkfifo(second.c_str(), 0600), 0);
+  EXPECT_NE(folder.refusal().find("regular file"), std::string::npos);
+}
+
+TEST(DataSet, ReadsLabelsFromNameToNumberInTheDecathlonsForm) {
+  const Folder folder;
+  folder.image("imagesTr/a.nii.gz");
+  folder.label("labelsTr/a.nii.gz");
+  folder.json({{"name", "a"},
+               {"labels", kLabels},
+               {"training", {{{"image", "imagesTr/a.nii.gz"}, {"label", "labelsTr/a.nii.gz"}}}}});
+  const DataSet dataset = read_data_set(folder.path());
+  EXPECT_EQ(dataset.layout, "decathlon");
+  EXPECT_EQ(dataset.labels[3], "enhancing");
+}
+
+TEST(DataSet, TakesABackslashForASeparatorAndKeepsTheFolderClosed) {
+  const Folder folder;
+  folder.image("imagesTr/a.nii.gz");
+  folder.label("labelsTr/a.nii.gz");
+  const auto said_of = [&](const std::string& image) {
+    folder.json({{"name", "a"},
+                 {"labels", kLabels},
+                 {"training", {{{"image", image}, {"label", ".\\labelsTr\\a.nii.gz"}}}}});
+    return folder.refusal();
+  };
+  EXPECT_EQ(said_of("imagesTr\\a.nii.gz"), "");
+  for (const char* out : {"..\\a.nii.gz", "imagesTr\\..\\..\\a.nii.gz", "\\etc\\a.nii.gz",
+                          "C:\\data\\a.nii.gz", "C:/data/a.nii.gz"}) {
+    EXPECT_NE(said_of(out).find("expected one inside the folder"), std::string::npos) << out;
+  }
+  folder.image("odd\\name.nii.gz");  // a name that Linux allows
+  EXPECT_EQ(said_of("odd\\name.nii.gz"), "");
+}
+
+// Cases 0 to 5 of two modalities, folds 0, 1, 2, 0, 1, 2.
+Json folds_document(const Folder& folder) {
+  Json training = Json::array();
+  for (int i = 0; i < 6; ++i) {
+    const std::string stem = fmt::format("case{0}/case{0}", i);
+    folder.image(stem + "_flair.nii.gz", 0);
+    folder.image(stem + "_t1.nii.gz", 100);
+    folder.label(stem + "_seg.nii.gz");
+    training.push_back({{"fold", i % 3},
+                        {"image", {stem + "_flair.nii.gz", stem + "_t1.nii.gz"}},
+                        {"label", stem + "_seg.nii.gz"}});
+  }
+  return {{"training", training}};
+}
+
+TEST(Datalist, ReadsAFilePerModalityAndFoldsAndAnyLabel) {
+  const Folder folder;
+  folder.json(folds_document(folder), "brats_folds.json");
+  const std::string list = folder.path("brats_folds.json");
+  const DataSet dataset = read_data_set(list);
+  EXPECT_EQ(dataset.layout, "datalist");
+  EXPECT_EQ(dataset.name, "brats_folds");
+  EXPECT_TRUE(dataset.labels.empty());
+  EXPECT_EQ(dataset.notes.size(), 2U);
+  ASSERT_TRUE(dataset.listed_split);
+  EXPECT_EQ(dataset.listed_split->validation, (std::vector<std::size_t>{0, 3}));
+  EXPECT_EQ(dataset.listed_split->training, (std::vector<std::size_t>{1, 2, 4, 5}));
+  EXPECT_EQ(read_subject(dataset, 2).channels, 2);
+  // The folder's only list is the folder's description.
+  EXPECT_EQ(read_data_set(folder.path()).cases.size(), 6U);
+  const SubjectParts parts = data_set_parts(list, 1);
+  EXPECT_EQ(parts.training.classes, 1);
+  EXPECT_EQ(parts.validation.count, 2U);
+  EXPECT_EQ(parts.test.count, 0U);
+  EXPECT_NE(refusal_of([&] {
+              check_source(parts.training, {{4, 3, 2}, 1, 3}, 1);
+            }).find("names one label besides background, or none"),
+            std::string::npos);
+  const Json facts = inspect(list, 1);
+  EXPECT_EQ(facts["labels"].size(), 4U);
+  EXPECT_TRUE(facts["labels"][3]["name"].is_null());
+  EXPECT_NE(inspect_text(facts).find("label 3: not named"), std::string::npos);
+}
+
+TEST(Datalist, TakesTheFoldThatIsAskedFor) {
+  const Folder folder;
+  folder.json(folds_document(folder));
+  const DataSet dataset = read_data_set("fold:2:" + folder.path());
+  EXPECT_EQ(dataset.listed_split->validation, (std::vector<std::size_t>{2, 5}));
+  EXPECT_NE(data_set_parts("fold:2:" + folder.path(), 1).facts.identity,
+            data_set_parts(folder.path(), 1).facts.identity);
+  EXPECT_NE(refusal_of([&] { read_data_set("fold:3:" + folder.path()); }).find("0, 1, 2"),
+            std::string::npos);
+  EXPECT_NE(refusal_of([&] { read_data_set("fold:x:" + folder.path()); }).find("fold:N:PATH"),
+            std::string::npos);
+  EXPECT_NE(refusal_of([&] { read_data_set("fold:1"); }).find("fold:N:PATH"), std::string::npos);
+}
+
+TEST(Datalist, TakesSectionsForTheSplit) {
+  const Folder folder;
+  Json document = folds_document(folder);
+  Json training = document["training"];
+  document["labels"] = {{"0", "background"}, {"1", "a"}, {"2", "b"}, {"3", "c"}};
+  document["modality"] = {{"0", "MRI"}};  // a word for both
+  document["validation"] = Json::array({training[4]});
+  document["test"] = Json::array({training[5], {{"image", training[5]["image"]}}});
+  training.erase(5);
+  training.erase(4);
+  for (Json& one : training) one.erase("fold");
+  document["training"] = training;
+  folder.json(document);
+  const DataSet dataset = read_data_set(folder.path());
+  ASSERT_TRUE(dataset.listed_split);
+  EXPECT_EQ(dataset.listed_split->training.size(), 4U);
+  EXPECT_EQ(dataset.listed_split->validation, (std::vector<std::size_t>{4}));
+  EXPECT_EQ(dataset.listed_split->test, (std::vector<std::size_t>{5}));
+  EXPECT_TRUE(dataset.modalities.empty());
+  EXPECT_NE(refusal_of([&] { read_data_set("fold:1:" + folder.path()); }).find("lists no folds"),
+            std::string::npos);
+}
+
+TEST(Datalist, RefusesCasesOfOtherForms) {
+  const auto said = [](const auto& change) {
+    const Folder folder;
+    Json document = folds_document(folder);
+    change(document["training"]);
+    folder.json(document);
+    return folder.refusal();
+  };
+  EXPECT_NE(said([](Json& list) { list[1]["image"].erase(1); }).find("1 image files, expected 2"),
+            std::string::npos);
+  EXPECT_NE(said([](Json& list) { list[1]["image"][1] = 5; }).find("expected a string"),
+            std::string::npos);
+  EXPECT_NE(said([](Json& list) { list[1]["image"][1] = "../x.nii.gz"; }).find("\"..\""),
+            std::string::npos);
+  EXPECT_NE(said([](Json& list) { list[1]["image"][1] = list[1]["image"][0]; }).find("twice"),
+            std::string::npos);
+  EXPECT_NE(said([](Json& list) { list[1]["fold"] = "a"; }).find("\"fold\""), std::string::npos);
+  EXPECT_NE(said([](Json& list) { list[1]["image"] = "case1/x.mha"; }).find("1 image files"),
+            std::string::npos);
+  EXPECT_NE(said([](Json& list) { list[1]["label"] = "case1/x.mha"; }).find("MetaImage"),
+            std::string::npos);
+}
+
+TEST(Datalist, AsksWhichOfSeveral) {
+  const Folder folder;
+  const Json document = folds_document(folder);
+  folder.json(document, "dataset_0.json");
+  folder.json(document, "dataset_1.json");
+  folder.json({{"other", 1}}, "notes.json");
+  EXPECT_NE(folder.refusal().find("2 datalists (dataset_0.json, dataset_1.json), expected one"),
+            std::string::npos);
+  EXPECT_EQ(folder.refusal("dataset_1.json"), "");
+}
+
+TEST(OtherLayouts, AreNamedWithTheWayThere) {
+  const auto said = [](const std::vector<std::string>& files) {
+    const Folder folder;
+    for (const std::string& file : files) folder.empty(file);
+    return refusal_of([&] { read_data_set(folder.path()); });
+  };
+  const auto expect = [&](const std::vector<std::string>& files, const std::string& words) {
+    const std::string found = said(files);
+    EXPECT_NE(found.find(words), std::string::npos) << found;
+  };
+  expect({"BraTS_001/BraTS_001_flair.nii.gz", "BraTS_001/BraTS_001_seg.nii.gz"}, "as BraTS has it");
+  expect(
+      {"BraTS_001/BraTS_001_flair.nii.gz", "BraTS_001/BraTS_001_seg.nii.gz"},
+      R"({"image":"BraTS_001/BraTS_001_flair.nii.gz","label":"BraTS_001/BraTS_001_seg.nii.gz"})");
+  expect({"case_0/imaging.nii.gz", "case_0/segmentation.nii.gz"}, "as KiTS has it");
+  expect({"dataset_description.json", "sub-01/anat/sub-01_T1w.nii.gz"}, "a BIDS folder");
+  expect({"nnUNetPlans.json", "dataset_fingerprint.json", "nnUNetPlans_3d_fullres/a.b2nd"},
+         "nnU-Net's preprocessed data");
+  expect({"Dataset001_A/dataset.json", "Dataset002_B/dataset.json"},
+         "2 data sets (Dataset001_A, Dataset002_B)");
+  expect({"series/0001.dcm"}, "DICOM");
+  expect({"imagesTr/a.nii.gz", "labelsTr/a.nii.gz"}, "images without a description");
+  expect({"a.nrrd"}, "NRRD");
+  expect({"readme.txt"}, "no dataset.json, expected the folder");
+}
+
+TEST(OtherLayouts, OfAPartOfADataSetNameTheFolder) {
+  const Folder folder;
+  write_nnunet_files(folder);
+  folder.json(nnunet_document());
+  EXPECT_NE(folder.refusal("imagesTr").find("a part of a data set, expected its folder: "),
+            std::string::npos);
+}
+
+TEST(OtherLayouts, SayWhatAnNnUNetDescriptionLacks) {
+  const Folder folder;
+  folder.json(nnunet_document());
+  EXPECT_NE(folder.refusal().find("no imagesTr/CASE_0000.nii.gz"), std::string::npos);
+  folder.empty("nnUNetPlans.json");
+  EXPECT_NE(folder.refusal().find("preprocessed"), std::string::npos);
+}
+
+}  // namespace
+}  // namespace voxmark
