@@ -1,6 +1,5 @@
 """Which processes of a case decide its times: those that nothing disturbed, where there are enough
-of them. results/tables/deciding.h has the same rule; results/deciding_examples.json holds both to it.
-"""
+of them. deciding.h has the same rule, and results/deciding_examples.json holds both to it."""
 
 from __future__ import annotations
 
