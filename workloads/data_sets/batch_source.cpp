@@ -7,6 +7,7 @@
 #include <memory>
 #include <span>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -64,6 +65,17 @@ SubjectSource drawn_subjects(std::size_t count, const Dims& dims, std::uint64_t 
           [](std::size_t subject) { return fmt::format("phantom {}", subject); }};
 }
 
+// Its first image file in the data set: "imagesTr/a.nii.gz" for "./imagesTr/a.nii.gz", and for
+// nnU-Net's "imagesTr/a_0000.nii.gz".
+std::string name_of(const DataSet& dataset, const DataCase& one) {
+  std::string name = std::filesystem::path(one.images.front()).lexically_normal().string();
+  const std::size_t channel = name.rfind("_0000.nii");
+  if (dataset.layout == "nnunet" && channel != std::string::npos) {
+    name.erase(channel, std::string_view("_0000").size());
+  }
+  return name;
+}
+
 // By the files' names and sizes: those of compressed files differ wherever their voxels do.
 std::string identity_of(const DataSet& dataset) {
   Sha256 hash;
@@ -106,10 +118,7 @@ SubjectParts data_set_parts(const std::string& path, std::uint64_t seed,
     return read_image_header(*dataset, subject).affine;
   };
   whole.case_name = [dataset](std::size_t subject) {
-    // "./imagesTr/a.nii.gz" is the same file.
-    return std::filesystem::path(dataset->cases.at(subject).images.front())
-        .lexically_normal()
-        .string();
+    return name_of(*dataset, dataset->cases.at(subject));
   };
   return split(
       {dataset->layout, dataset->name, identity_of(*dataset), dataset->labels, dataset->notes},

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <filesystem>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -109,7 +110,10 @@ TEST(NnUNet, ReadsAFilePerChannel) {
   const Batch batch =
       make_batch(data_set_subjects(folder.path(), 1), {{4, 3, 2}, 2, 3}, 2, 1, 0, 0);
   EXPECT_EQ(batch.input.size(), 96U);
-  EXPECT_EQ(data_set_parts(folder.path(), 1).facts.kind, "nnunet");
+  const SubjectParts parts = data_set_parts(folder.path(), 1);
+  EXPECT_EQ(parts.facts.kind, "nnunet");
+  const std::set<std::string> names = {"imagesTr/B_001.nii.gz", "imagesTr/B_002.nii.gz"};
+  EXPECT_TRUE(names.contains(parts.training.case_name(0))) << parts.training.case_name(0);
 }
 
 TEST(NnUNet, ReadsVersion1WhoseListLeavesTheSuffixOut) {
