@@ -8,10 +8,10 @@
 #include <sstream>
 
 #include "base/error.h"
-#include "benches/exchange/external_command.h"
 #include "benches/exchange/report_check.h"
 #include "benches/process/child_process.h"
 #include "benches/process/process_status.h"
+#include "benches/protocol/external_command.h"
 #include "benches/protocol/isa.h"
 #include "benches/protocol/peers.h"
 

@@ -9,8 +9,8 @@
 #include <string_view>
 
 #include "base/error.h"
-#include "benches/exchange/external_command.h"
 #include "benches/protocol/case_spec.h"
+#include "benches/protocol/external_command.h"
 #include "benches/suite/suite.h"
 
 namespace voxmark {

@@ -7,7 +7,7 @@
 #include <vector>
 
 #include "base/json.h"
-#include "benches/exchange/external_command.h"
+#include "benches/protocol/external_command.h"
 #include "benches/suite/suite.h"
 #include "workloads/images/test_files.h"
 

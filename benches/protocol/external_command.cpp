@@ -1,4 +1,4 @@
-#include "benches/exchange/external_command.h"
+#include "benches/protocol/external_command.h"
 
 #include <filesystem>
 #include <sstream>
