@@ -52,8 +52,8 @@ class ExampleKernels : public NaiveKernels<float> {
 }  // namespace
 
 const Backend& example_backend() {
-  static const InterpretedBackend<ExampleKernels> backend("example",
-                                                          "how to add a backend (README)");
+  static const InterpretedBackend<ExampleKernels> backend(
+      "example", "how to add a backend (docs/add-a-backend.md)");
   return backend;
 }
 

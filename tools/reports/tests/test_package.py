@@ -51,6 +51,14 @@ def test_measures_with_its_own_libraries(moved: Path, tmp_path: Path) -> None:
     assert any("libdnnl" in library["path"] for library in libraries)
 
 
+def test_brings_the_documents(moved: Path) -> None:
+    documents = moved / "share" / "voxmark"
+    readme = (documents / "README.md").read_text()
+    links = re.findall(r"\]\(((?:docs|benches)/[\w./-]+\.md)", readme)
+    assert len(links) > 10
+    assert [link for link in links if not (documents / link).exists()] == []
+
+
 def test_glibc_is_all_it_asks_of_the_server(moved: Path) -> None:
     listed = bare("ldd", moved / "bin" / "voxmark").stdout
     for line in listed.splitlines():

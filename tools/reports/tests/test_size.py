@@ -98,7 +98,7 @@ def test_page_opens_and_scrolls(
     done = tool("report", large[0], "-o", tmp_path / "large.html")
     assert done.returncode == 0, done.stderr
     size = (tmp_path / "large.html").stat().st_size
-    assert size < 8e6  # README says 3 MB
+    assert size < 8e6  # docs/compare-and-history.md says 3 MB
     with visit(browser, tmp_path / "large.html") as found:
         assert found.complaints == []
         frames = found.page.evaluate(

@@ -56,7 +56,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--baseline", metavar="BACKEND", help="what speed-ups are over")
     parser.add_argument(
-        "--cost", type=Path, metavar="FILE", help="price and power of the machines (JSON; README)"
+        "--cost",
+        type=Path,
+        metavar="FILE",
+        help="price and power of the machines (JSON; docs/compare-and-history.md)",
     )
     parser.add_argument("--title", default=TITLE)
     parser.add_argument(
