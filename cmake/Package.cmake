@@ -13,7 +13,8 @@ install(RUNTIME_DEPENDENCY_SET voxmark_libraries
   PRE_EXCLUDE_REGEXES "^ld-linux" "^lib(c|m|dl|rt|pthread)\\.so"
   LIBRARY DESTINATION lib/voxmark)
 
-install(FILES README.md CHANGELOG.md CITATION.cff LICENSE NOTICE DESTINATION share/voxmark)
+install(FILES README.md CHANGELOG.md CITATION.cff CONTRIBUTING.md LICENSE NOTICE SECURITY.md
+  DESTINATION share/voxmark)
 install(DIRECTORY docs DESTINATION share/voxmark)
 install(FILES benches/protocol/PROTOCOL.md benches/protocol/protocol.schema.json
   DESTINATION share/voxmark/benches/protocol)
