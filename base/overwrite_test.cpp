@@ -6,7 +6,7 @@
 #include <fstream>
 
 #include "base/error.h"
-#include "benches/testing/temporary_folder.h"
+#include "base/testing/temporary_folder.h"
 
 namespace voxmark {
 namespace {

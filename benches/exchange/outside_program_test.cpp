@@ -5,8 +5,8 @@
 #include <fstream>
 
 #include "base/sha256.h"
+#include "base/testing/temporary_folder.h"
 #include "benches/run/run_identity.h"
-#include "benches/testing/temporary_folder.h"
 
 namespace voxmark {
 namespace {

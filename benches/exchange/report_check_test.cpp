@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include "benches/machine/build_info.h"
 #include "benches/protocol/case_spec.h"
 #include "results/example_record.h"
 #include "workloads/network/cost.h"
@@ -17,6 +18,7 @@ Report consistent_report() {
   spec.warmup = 1;
   const Program program = training_program(spec);
   Report report = example_report();
+  report.header.voxmark["commit"] = program_facts("").at("commit");
   report.records = {example_record("naive", 0)};
   Record& record = report.records.front();
   record.spec = to_json(spec);
@@ -68,6 +70,8 @@ TEST(ReportCheck, TheReproducerIsTheCases) {
   EXPECT_TRUE(inconsistencies(report).empty()) << "its threads were bound";
   report.records[0].reproduce += " --steps 1";
   EXPECT_NE(only_fault(report).find("reproduce"), std::string::npos);
+  report.header.voxmark["commit"] = "0123456789abcdef0123456789abcdef01234567";
+  EXPECT_TRUE(inconsistencies(report).empty()) << "another commit has flags of its own";
 }
 
 TEST(ReportCheck, MemoryAddsUp) {

@@ -8,8 +8,8 @@
 #include <string>
 #include <vector>
 
+#include "base/testing/temporary_folder.h"
 #include "benches/limits/machine_limits.h"
-#include "benches/testing/temporary_folder.h"
 
 namespace voxmark {
 namespace {

@@ -7,11 +7,11 @@
 #include <filesystem>
 #include <fstream>
 
+#include "base/testing/temporary_folder.h"
 #include "benches/machine/dimms.h"
 #include "benches/machine/environment.h"
 #include "benches/machine/topology.h"
 #include "benches/probes/counters.h"
-#include "benches/testing/temporary_folder.h"
 
 namespace voxmark {
 namespace {

@@ -6,9 +6,9 @@
 #include <filesystem>
 #include <fstream>
 
+#include "base/testing/temporary_folder.h"
 #include "benches/machine/doctor.h"
 #include "benches/probes/readings.h"
-#include "benches/testing/temporary_folder.h"
 
 namespace voxmark {
 namespace {

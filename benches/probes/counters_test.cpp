@@ -18,11 +18,11 @@
 #include <thread>
 
 #include "base/error.h"
+#include "base/testing/temporary_folder.h"
 #include "benches/probes/counter_passes.h"
 #include "benches/probes/energy.h"
 #include "benches/probes/frequency.h"
 #include "benches/probes/readings.h"
-#include "benches/testing/temporary_folder.h"
 
 namespace voxmark {
 namespace {

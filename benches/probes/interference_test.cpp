@@ -9,10 +9,10 @@
 #include <future>
 #include <thread>
 
+#include "base/testing/temporary_folder.h"
 #include "benches/probes/readings.h"
 #include "benches/process/cgroup.h"
 #include "benches/testing/cpu_hog.h"
-#include "benches/testing/temporary_folder.h"
 
 namespace voxmark {
 namespace {

@@ -16,11 +16,11 @@
 #include <thread>
 
 #include "base/error.h"
+#include "base/testing/temporary_folder.h"
 #include "benches/process/descriptors.h"
 #include "benches/process/guard.h"
 #include "benches/process/process_status.h"
 #include "benches/process/scratch_folder.h"
-#include "benches/testing/temporary_folder.h"
 
 namespace voxmark {
 namespace {

@@ -142,8 +142,10 @@ MemoryRoom of_the_machine(const std::string& meminfo) {
 std::optional<std::int64_t> memory_limit_bytes(const std::string& text) {
   constexpr std::int64_t kNoLimit = std::int64_t{1} << 62;  // no machine has so much
   std::int64_t value = 0;
-  if (std::from_chars(text.data(), text.data() + text.size(), value).ec != std::errc() ||
-      value < 0 || value >= kNoLimit) {
+  const char* end = text.data() + text.size();
+  const auto [rest, error] = std::from_chars(text.data(), end, value);
+  const bool is_number = error == std::errc() && (rest == end || *rest == '\n');
+  if (!is_number || value < 0 || value >= kNoLimit) {
     return std::nullopt;
   }
   return value;

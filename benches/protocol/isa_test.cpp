@@ -5,7 +5,7 @@
 #include <filesystem>
 #include <fstream>
 
-#include "benches/testing/temporary_folder.h"
+#include "base/testing/temporary_folder.h"
 
 namespace voxmark {
 namespace {

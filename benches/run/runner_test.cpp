@@ -14,12 +14,12 @@
 #include "backends/plan/memory_trade.h"
 #include "backends/registry/registry.h"
 #include "base/json.h"
+#include "base/testing/temporary_folder.h"
 #include "benches/exchange/report_check.h"
 #include "benches/probes/readings.h"
 #include "benches/process/cgroup.h"
 #include "benches/run/sweep.h"
 #include "benches/testing/cpu_hog.h"
-#include "benches/testing/temporary_folder.h"
 #include "results/tables/case_table.h"
 
 namespace voxmark {

@@ -8,7 +8,7 @@
 
 #include "backends/registry/registry.h"
 #include "base/error.h"
-#include "benches/testing/temporary_folder.h"
+#include "base/testing/temporary_folder.h"
 
 namespace voxmark {
 namespace {
@@ -156,7 +156,7 @@ TEST(Suite, RefusesAFileThatItsSchemaDoesNotAllow) {
   EXPECT_EQ(fault(with_grid("{}")), "accepted");
   const std::vector<std::pair<std::string, std::string>> faults = {
       {with_grid(R"({"bakend": ["naive"]})"),
-       "grids[0]: key \"bakend\" is unknown, expected one of: backend, batch, "},
+       "grids[0]: key \"bakend\" is unknown, expected one of: affine_tolerance, backend, batch, "},
       {with_grid(R"({"batch": [1], "batch": [2]})"), "batch"},
       {with_grid(R"({"batch": [0]})"), "batch"},
       {with_grid(R"({"batch": [-1]})"), "batch"},

@@ -128,7 +128,7 @@ TEST(Verify, TakesTheProgramsOfOthersToo) {
   unsetenv("VOXMARK_PEERS");
   EXPECT_THAT(verified.out,
               testing::ContainsRegex("tensorflow-stock +fp32 +skipped +not installed"));
-  EXPECT_THAT(verified.out, testing::ContainsRegex("exec:/bin/true +fp32 +FAILED +verification: "));
+  EXPECT_THAT(verified.out, testing::ContainsRegex("exec:/bin/true +fp32 +FAILED +plan: "));
   EXPECT_EQ(verified.status, 1) << "it is no fault of voxmark's own: " << verified.err;
 }
 

@@ -239,8 +239,9 @@ TEST_F(FaultTest, BoundOpenMpThreadsLeaveACaseAllCpus) {
     return Json{cpu.at("allowed"), cpu.at("allowed_list")};
   };
   const auto default_threads = [this] {
-    const CommandResult result = run_voxmark({"run", "--backend", "null", "--image", "16",
-                                              "--steps", "1", "--no-limits", "--out", report_});
+    const CommandResult result =
+        run_voxmark({"run", "--backend", "null", "--image", "16", "--steps", "1", "--no-limits",
+                     "--overwrite", "--out", report_});
     EXPECT_EQ(result.status, 0) << result.err;
     return read_json_file(report_).at("records").at(0).at("case").at("threads").get<int>();
   };

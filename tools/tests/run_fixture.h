@@ -8,7 +8,7 @@
 #include <string>
 #include <vector>
 
-#include "benches/testing/temporary_folder.h"
+#include "base/testing/temporary_folder.h"
 #include "tools/tests/command.h"
 
 namespace voxmark {

@@ -61,7 +61,7 @@ TEST_F(RunTest, ADryRunCountsOnlyWhatWillRun) {
 }
 
 TEST_F(RunTest, RerunIsJudgedAsCompareJudges) {
-  ASSERT_EQ(run({"--backend", "naive,null"}).status, 0);
+  ASSERT_EQ(run({"--backend", "naive"}).status, 0);
   const CommandResult result = run_voxmark({"rerun", report_, "--repeats", "2"});
   // One process against two tells nothing; 5: the tools that judge are not installed.
   EXPECT_THAT(result.status, testing::AnyOf(4, 5)) << result.err;
@@ -152,7 +152,8 @@ TEST_F(RunTest, WrongUseIsOneLineThatNamesTheThing) {
       {{"--baseline", "onednn", "--backend", "naive"}, "onednn"},
       {{"--data", folder_.path() + "/missing"}, "missing"},
       {{"--no-such-flag"}, "--no-such-flag"},
-      {{suite}, "grids[0]: key \"bakend\" is unknown, expected one of: backend, "},
+      {{suite},
+       "grids[0]: key \"bakend\" is unknown, expected one of: affine_tolerance, backend, "},
       {{folder_.path() + "/none.json"}, "none.json"},
       {{"--out", folder_.path() + "/no/folder/report.json"}, "folder"}};
   for (const auto& [arguments, named] : wrong) {
@@ -236,9 +237,9 @@ class LibrarysVariables : public RunTest {
   }
   // Sixteen filters: blocked layouts and the kernels of the paper's model.
   Json record() {
-    result_ =
-        run_voxmark({"run", "--backend", "onednn", "--image", "32", "--steps", "2", "--warmup", "0",
-                     "--threads", "1", "--no-limits", "--taint-repeats", "0", "--out", report_});
+    result_ = run_voxmark({"run", "--backend", "onednn", "--image", "32", "--steps", "2",
+                           "--warmup", "0", "--threads", "1", "--no-limits", "--taint-repeats", "0",
+                           "--overwrite", "--out", report_});
     EXPECT_EQ(result_.status, 0) << result_.err;
     const Json report = read_json_file(report_);
     return report.at("records").at(0);
@@ -460,7 +461,8 @@ TEST(Machine, ADoctorNamesWhatSpoilsAMeasurement) {
   const Json findings = result.json().at("findings");
   for (const Json& finding : findings) {
     const bool spoils = finding.at("health") == "spoils";
-    EXPECT_EQ(finding.at("remedy").get<std::string>().empty(), !spoils) << finding;
+    const bool may_be_mended = spoils || finding.at("health") == "outside";
+    EXPECT_EQ(finding.at("remedy").get<std::string>().empty(), !may_be_mended) << finding;
     spoilt = spoilt || spoils;
   }
   EXPECT_EQ(result.status, spoilt ? 1 : 0);

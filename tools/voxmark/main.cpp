@@ -101,11 +101,13 @@ bool reader_has_gone() {
 // What a library has buffered is lost without a word when the disk is full: no answer is `code`
 // then.
 int after_output(int code) {
+  const int earlier = std::ferror(stdout) != 0 ? errno : 0;  // a write that failed came last
   errno = 0;
   if (std::fflush(stdout) == 0 && std::ferror(stdout) == 0) {
     return code;
   }
-  const std::string reason = errno == 0 ? "" : ": " + describe_errno(errno);
+  const int failure = errno != 0 ? errno : earlier;
+  const std::string reason = failure == 0 ? "" : ": " + describe_errno(failure);
   if (!reader_has_gone()) {  // who has gone knows
     print_error("standard output: cannot be written" + reason);
   }

@@ -1,35 +1,16 @@
-// For tests: a folder that goes away, bytes in and out of files, and what a call refuses with.
+// For tests: bytes in and out of files, and what a call refuses with.
 #pragma once
 
 #include <gtest/gtest.h>
-#include <unistd.h>
 
-#include <cstdlib>
-#include <filesystem>
 #include <fstream>
 #include <iterator>
 #include <string>
 
 #include "base/error.h"
+#include "base/testing/temporary_folder.h"
 
 namespace voxmark {
-
-class TemporaryFolder {
- public:
-  TemporaryFolder() {
-    std::string name = (std::filesystem::temp_directory_path() / "voxmark-test-XXXXXX").string();
-    if (mkdtemp(name.data()) == nullptr) throw_internal("{}: cannot create", name);
-    folder_ = name;
-  }
-  ~TemporaryFolder() { std::filesystem::remove_all(folder_); }
-  TemporaryFolder(const TemporaryFolder&) = delete;
-  TemporaryFolder& operator=(const TemporaryFolder&) = delete;
-
-  std::string path(const std::string& name) const { return (folder_ / name).string(); }
-
- private:
-  std::filesystem::path folder_;
-};
 
 inline std::string read_bytes(const std::string& path) {
   std::ifstream file(path, std::ios::binary);
