@@ -51,7 +51,7 @@ def nifti_files() -> dict[str, bytes]:
         "dims_overflow": nifti(
             a=(40, "h", 7), **{f"d{i}": (42 + 2 * i, "h", 32767) for i in range(7)}
         ),
-        "bitpix_mismatch": nifti(bitpix=(72, "h", 32)),
+        "good_bitpix": nifti(bitpix=(72, "h", 32)),
         "datatype_complex": nifti(datatype=(70, "h", 32), bitpix=(72, "h", 64)),
         "datatype_rgb": nifti(datatype=(70, "h", 128), bitpix=(72, "h", 24)),
         "vox_offset_nan": nifti(offset=(108, "f", nan)),

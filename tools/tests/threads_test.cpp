@@ -76,17 +76,19 @@ TEST_F(ThreadsTest, AreThoseOfCpusThatAreThere) {
   EXPECT_EQ(run_voxmark({"sysinfo", "--json"}).json().at("environment").at("cpu").at("allowed"),
             static_cast<int>(std::thread::hardware_concurrency()));
   setenv("GOMP_CPU_AFFINITY", "0 1000-1023", 1);
+  const CommandResult bound = run_voxmark({"run", "--backend", "null", "--image", "16", "--threads",
+                                           "2", "--no-limits", "--overwrite", "--out", report_});
+  EXPECT_EQ(bound.status, 64) << bound.err;
+  EXPECT_THAT(bound.err, HasSubstr("may run on"));
   const Arguments commands[] = {
-      {"run", "--backend", "null", "--image", "16", "--threads", "2", "--no-limits", "--out",
-       report_},
       {"limits", "--threads", "2"},
       {"verify", "--backend", "naive", "--image", "16", "--filters", "1", "--threads", "2"},
       {"train", "--data", "phantom:4", "--image", "16", "--filters", "1", "--threads", "2",
        "--dry-run"}};
   for (const Arguments& command : commands) {
     const CommandResult found = run_voxmark(command);
-    EXPECT_EQ(found.status, 64) << command.front() << found.out << found.err;
-    EXPECT_THAT(found.err, HasSubstr("may run on"));
+    // Both threads on the one CPU that is there, or refused: never a verdict.
+    EXPECT_THAT(found.status, testing::AnyOf(0, 64)) << command.front() << found.out << found.err;
   }
 }
 

@@ -197,7 +197,8 @@ TEST(Train, ThePresetSaysWhatItTakesAndGoesOnByItself) {
   arguments.insert(arguments.end(), {"--preset", "whitepaper"});
   const CommandResult first = run_voxmark(arguments);
   ASSERT_EQ(first.status, 0) << first.err;
-  EXPECT_THAT(first.err, HasSubstr("estimated from a small step: "));
+  EXPECT_THAT(first.err,
+              testing::ContainsRegex("estimated from a small step( on a busy machine)?: "));
   EXPECT_THAT(first.err, HasSubstr(": fits, "));
   EXPECT_THAT(first.err, HasSubstr(" to spare: step "));
   const CommandResult again = run_voxmark(arguments);
@@ -449,14 +450,14 @@ TEST(Train, LeavesAFolderAloneThatAnotherRunWritesTo) {
   EXPECT_TRUE(std::filesystem::is_empty(out));
 }
 
-TEST(Train, ResumesNothingWhereThereIsNothing) {
+TEST(Train, BeginsWhereThereIsNothingToResume) {
   TemporaryFolder folder;
   std::vector<std::string> arguments = small_run("phantom:4", folder.path("run"));
   arguments.emplace_back("--resume");
   const CommandResult result = run_voxmark(arguments);
-  EXPECT_EQ(result.status, 64);
-  EXPECT_THAT(result.err, HasSubstr("run/last.safetensors"));
-  EXPECT_FALSE(std::filesystem::exists(folder.path("run")));
+  EXPECT_EQ(result.status, 0) << result.err;
+  EXPECT_THAT(result.err, HasSubstr("run: nothing to resume, so the run begins"));
+  EXPECT_TRUE(std::filesystem::exists(folder.path("run/training.json")));
 }
 
 TEST(Train, NamesTheFlagThatDoesNotMakeSense) {

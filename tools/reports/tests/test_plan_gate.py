@@ -11,6 +11,7 @@ from typing import Any
 import factory
 import pytest
 from conftest import Done, Tool
+from voxmark_reports import plan_gate
 
 AVX512 = "fpu sse4_1 avx avx2 fma avx512f avx512bw avx512vl avx512dq"
 
@@ -46,6 +47,17 @@ def test_one_byte_more_fails(gate: Gate) -> None:
     done = gate(1001)
     assert done.returncode == 1
     assert "grown by 1" in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("older", "name"),
+    [
+        ("eigen 64x64x64 16 filters 1 threads", "eigen 64x64x64 16 filters 1 thread"),
+        ("eigen 64x64x64 1 filters 11 threads", "eigen 64x64x64 1 filter 11 threads"),
+    ],
+)
+def test_older_limits_are_read(older: str, name: str) -> None:
+    assert plan_gate.in_the_singular(older) == name
 
 
 def test_less_passes_and_shows(gate: Gate) -> None:

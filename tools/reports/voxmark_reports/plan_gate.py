@@ -4,6 +4,7 @@ threads and oneDNN, and on nothing else: a hard limit, where seconds are only a 
 from __future__ import annotations
 
 import argparse
+import re
 from pathlib import Path
 
 import orjson
@@ -77,7 +78,15 @@ def _read_limits(path: Path) -> dict[str, dict[str, int]]:
         isinstance(own, dict) and all(number(v) for v in own.values()) for own in limits.values()
     ):
         raise ToolError(f"{clean(path)}: expected machines: cases: bytes")
-    return limits
+    return {
+        machine: {in_the_singular(name): value for name, value in own.items()}
+        for machine, own in limits.items()
+    }
+
+
+def in_the_singular(name: str) -> str:
+    """A case's name: older limits say "1 threads"."""
+    return re.sub(r"(?<!\S)1 (thread|filter)s\b", r"1 \1", name)
 
 
 def run(arguments: argparse.Namespace) -> ExitCode:
