@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import itertools
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -49,6 +50,10 @@ STAGES = [
 ]
 
 
+# No two processes measure the very same: a reading of each is its own.
+_measured = itertools.count()
+
+
 def stage(
     kind: str, direction: str, seconds: float | None = None, recomputed: bool = False
 ) -> dict[str, Any]:
@@ -79,6 +84,7 @@ def record(
         "process": process,
         **case,
     }
+    own = 1 + 1e-9 * next(_measured)
     samples = [
         {
             "load_seconds": 0.01,
@@ -87,7 +93,7 @@ def record(
             "step_seconds": seconds,
             "loss": 0.5,
             "warmup": warmup,
-            "readings": {"minor_faults": 3, "user_seconds": 2 * seconds},
+            "readings": {"minor_faults": 3, "user_seconds": 2 * seconds * own},
         }
         for seconds, warmup in [(10 * step_seconds[0], True), *((s, False) for s in step_seconds)]
     ]

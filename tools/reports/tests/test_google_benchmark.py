@@ -130,9 +130,17 @@ def test_what_the_base_skipped_is_told_and_not_judged(
     assert "no AMX here" in done.stdout
 
 
-def test_one_repetition_that_failed_leaves_the_others(sides: Sides) -> None:
-    code, _ = sides(usual, lambda factor: [*usual(factor), failed("BM_b")])
-    assert code == 0
+def test_one_repetition_that_failed_is_a_regression_unless_the_base_has_it_too(
+    sides: Sides,
+) -> None:
+    def one_failed(factor: float) -> list[dict[str, Any]]:
+        return [*usual(factor), failed("BM_b")]
+
+    code, found = sides(usual, one_failed)
+    assert code == 1
+    assert found["BM_b"]["reason"].startswith("6 of 6 processes failed: 1 of 2 repetitions left")
+    code, found = sides(one_failed, one_failed)
+    assert (code, found["BM_b"]["verdict"]) == (0, "same")
 
 
 @pytest.mark.parametrize("style", [list, old])

@@ -76,7 +76,8 @@ def test_what_is_no_json_is_refused_as_what_it_is(
 
 def folder_with(folder: Path, name: str, content: Any) -> Path:
     for position in range(2):
-        factory.write(folder / f"{position}.json", CONTENT)
+        one = factory.report(factory.processes([0.5 + 0.001 * position]))
+        factory.write(folder / f"{position}.json", one)
     (folder / name).write_bytes(content)
     return folder
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import orjson
 
 from voxmark_reports.deciding import Deciding, deciding, reasons, was_disturbed
-from voxmark_reports.text import clean, image_text, merged
+from voxmark_reports.text import clean, counted, image_text, merged
 
 if TYPE_CHECKING:
     from voxmark_reports.reading import Report
@@ -114,6 +114,41 @@ class Case:
         return self.outcome in MEASURED
 
     @property
+    def broken(self) -> list[dict[str, Any]]:
+        """Processes that ended with no numbers or wrong ones, or had a step that did."""
+        return [record for record in self.records if is_broken(record)]
+
+    @property
+    def broken_note(self) -> str:
+        """ "4 of 8 processes failed: no memory", or "" where none did."""
+        return self._note(self.broken, "failed")
+
+    @property
+    def missing_note(self) -> str:
+        """As broken_note, also of what was left out for another reason."""
+        others = [r for r in self.records if not is_broken(r) and r["outcome"] not in MEASURED]
+        partly = [r for r in self.measured if not is_broken(r) and r.get("left_out_repetitions")]
+        notes = (
+            self.broken_note,
+            self._note(others, "left no figures"),
+            self._note(partly, "left out repetitions"),
+        )
+        return "; ".join(filter(None, notes))
+
+    def _note(self, records: Sequence[dict[str, Any]], what: str) -> str:
+        if not records:
+            return ""
+        why = "; ".join(
+            dict.fromkeys(
+                f"{own['outcome']}: {clean(own['reason'] or 'no reason')}"
+                if own["outcome"] not in ("ok", "failed")
+                else clean(own["reason"] or "no reason")
+                for own in records
+            )
+        )
+        return f"{len(records)} of {counted(len(self.records), 'process')} {what}: {why}"
+
+    @property
     def reason(self) -> str:
         reasons = dict.fromkeys(
             clean(record["reason"]) for record in self.records if record["reason"]
@@ -194,6 +229,10 @@ class Case:
         if not self.deciding.is_doubtful:
             return None
         return "; ".join(self.tainted()) or "the run was disturbed"
+
+
+def is_broken(record: dict[str, Any]) -> bool:
+    return record["outcome"] in BROKEN or bool(record.get("failed_repetitions"))
 
 
 def number(value: Any) -> bool:

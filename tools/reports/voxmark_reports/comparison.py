@@ -5,9 +5,8 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, field
 
-from voxmark_reports import differences, verdicts
+from voxmark_reports import copies, differences, verdicts
 from voxmark_reports.cases import (
-    BROKEN,
     KERNELS,
     WORDING,
     Case,
@@ -67,6 +66,7 @@ class Comparison:
     unmeasured: list[str]  # cases of the base without figures, or without one that decides
     dropped: list[str]  # cases of the base that were left out, as not all reports have them
     ignored: list[str]  # what differs between paired cases, as it may
+    same: list[str]  # where the sides hold the same measurements
     options: Options
 
     @property
@@ -78,6 +78,17 @@ class Comparison:
             for report in (self.base, *self.news)
             for case in cases_of(report)
             if case.has_figures and case.deciding.note
+        ]
+
+    @property
+    def missing(self) -> list[str]:
+        """Per report and case how many of its processes left no figures, and why."""
+        labels = {row.case.key(): row.label for row in self.rows}
+        return [
+            f"{report.name}: {labels.get(case.key()) or case.label()}: {case.missing_note}"
+            for report in (self.base, *self.news)
+            for case in cases_of(report)
+            if case.has_figures and case.missing_note
         ]
 
     def judgements(self) -> list[Judgement]:
@@ -179,7 +190,9 @@ def _refusal(base: Case, new: Case | None, news: list[Case], blocked: str) -> Ju
         return Judgement(Verdict.NOT_COMPARABLE, _nearest(base, news))
     if not new.has_figures:
         why = f"{new.outcome}: {new.reason}"
-        return Judgement(Verdict.NOT_COMPARABLE, why, broken=new.outcome in BROKEN)
+        return Judgement(Verdict.NOT_COMPARABLE, why, broken=bool(new.broken))
+    if new.broken and not base.broken:
+        return Judgement(Verdict.NOT_COMPARABLE, new.broken_note, broken=True)
     if blocked:
         return Judgement(Verdict.NOT_COMPARABLE, blocked)
     if workload := differences.workload_difference(base, new):
@@ -311,6 +324,7 @@ def compare(base: Report, news: list[Report], options: Options) -> Comparison:
         unmeasured=unmeasured,
         dropped=dropped,
         ignored=[line for pairs in matched for line in _ignored_lines(pairs, ignore)],
+        same=copies.shared_lines(base, news),
         options=options,
     )
 
@@ -338,3 +352,14 @@ def _decide(rows: list[Row], options: Options) -> None:
                     verdicts.decide(found, margin, questions, options.allowed(row.metric))
                     if row.decides:
                         verdicts.settle(found, margin, questions)
+    for row in rows:
+        for found, other in zip(row.judgements, row.others, strict=True):
+            if found.base_values and other is not None:
+                notes = _broken_notes(row.case, other)
+                found.reason = "; ".join(filter(None, [found.reason, *notes]))
+
+
+def _broken_notes(base: Case, new: Case) -> list[str]:
+    """Where the base had failures too, these are no news, and stand beside the verdict."""
+    sides = (("base", base.broken_note), ("new", new.broken_note))
+    return [f"{side}: {note}" for side, note in sides if note]

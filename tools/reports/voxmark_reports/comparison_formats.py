@@ -253,6 +253,7 @@ def _legend(result: Comparison) -> str:
 def _sections(result: Comparison) -> list[tuple[str, list[str]]]:
     """Title and lines: what differs, before any statistics."""
     sections = [
+        ("Measured once", result.same),
         ("Noise", noise_lines(result)),
         ("Differences", _shortened(difference_lines(result))),
         ("Cases that differ in what may differ", _shortened(result.ignored)),
@@ -264,6 +265,7 @@ def _sections(result: Comparison) -> list[tuple[str, list[str]]]:
         sections.append((f"Only in {report.name}", _shortened(labels)))
     sections.append((f"Left out, only in {result.base.name}", _shortened(result.dropped)))
     sections.append(("Without figures in the base", _shortened(result.unmeasured)))
+    sections.append(("Processes without figures", _shortened(result.missing)))
     sections.append(("Disturbed while they were timed", _shortened(result.disturbed)))
     return [(title, lines) for title, lines in sections if lines]
 
@@ -390,6 +392,8 @@ def as_json(result: Comparison) -> str:
         "left_out": result.dropped,
         "ignored": result.ignored,
         "without_figures": result.unmeasured,
+        "same_measurements": result.same,
+        "missing_processes": result.missing,
         "disturbed": result.disturbed,
         "rows": [
             {

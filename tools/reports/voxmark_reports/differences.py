@@ -176,7 +176,7 @@ def _cannot_matter(name: str, known: list[dict[str, Any]]) -> bool:
     """A guest's memory is as large as its host likes at the time."""
     if name in _VOLATILE or environment.is_moving(name):
         return True
-    hosts = {own.get("system.host") for own in known}
+    hosts = {fact_text(own.get("system.host")) for own in known}
     return environment.is_memory(name) and len(hosts) == 1 and all(map(_is_guest, known))
 
 

@@ -360,7 +360,8 @@ def relative_steps(reports: Sequence[Report], figures: Sequence[Figure]) -> list
             if figure is None or record["outcome"] != "ok":
                 continue
             for index, sample in enumerate(timed_samples(record)):
-                flagged = clean(", ".join(map(str, sample["readings"].get("tainted") or [])))
+                told = sample["readings"].get("tainted")
+                flagged = clean(", ".join(map(str, told if isinstance(told, list) else [])))
                 rows.append(
                     {
                         "report": report.name,

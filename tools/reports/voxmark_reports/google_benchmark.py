@@ -23,7 +23,7 @@ from typing import Any
 
 from voxmark_reports.cases import number
 from voxmark_reports.errors import ToolError
-from voxmark_reports.text import clean
+from voxmark_reports.text import clean, counted
 
 _SECONDS = {"ns": 1e-9, "us": 1e-6, "ms": 1e-3, "s": 1.0}
 _RATES = ("FLOP/s", "bytes/s")
@@ -61,8 +61,9 @@ class _Benchmark:
     samples: list[Row] = field(default_factory=list)
     median: Row | None = None  # of repetitions that may not be in the file
     label: str = ""
-    failure: str = ""  # why there is no figure
-    is_broken: bool = False  # an error, where the others were never promised
+    failure: str = ""  # why there is no figure, or not of all repetitions
+    failed: int = 0  # repetitions that ended with an error
+    left_out: int = 0  # others without a figure, which was never promised
 
     def used(self) -> list[Row]:
         return self.samples or ([self.median] if self.median else [])
@@ -100,14 +101,18 @@ def _benchmarks(rows: Sequence[Row], name: str) -> dict[str, _Benchmark]:
             continue
         one = found[own_names[_run_name(row, old)]]
         if row.get("error_occurred") or row.get("skipped"):
-            one.is_broken |= bool(row.get("error_occurred"))
+            is_error = bool(row.get("error_occurred"))
+            one.failed += is_error
+            one.left_out += not is_error
             message = row.get("error_message") or row.get("skip_message")
-            one.failure = clean(message or "skipped, without a message")
+            said = clean(message or "skipped, without a message")
+            one.failure = said if is_error or not one.failed else one.failure
             continue
         if kind in ("iteration", "median"):
             sample = _sample(row, f"{name}: benchmarks/{position} ({clean(row['name'])})")
             if isinstance(sample, str):
                 one.failure = one.failure or sample
+                one.left_out += kind == "iteration"
             elif kind == "median":
                 one.median = sample
             else:
@@ -214,12 +219,19 @@ def _record(name: str, workload: Row, found: _Benchmark, program: str) -> Row:
     implementation, _, layout = found.label.partition(" ")
     stage = {"ops": [name], "implementation": implementation, "layout": layout, "isa": ""}
     samples = found.used()
-    failed = "failed" if found.is_broken else "skipped"
+    failed = "failed" if found.failed else "skipped"
+    missing = found.failed + found.left_out
+    reason = found.failure
+    if samples and missing:
+        total = missing + len(found.samples)
+        reason = f"{missing} of {counted(total, 'repetition')} left no figure: {found.failure}"
     return {
         "case": {"op": name, **workload, "process": 0},
         "reproduce": _command(name, workload, program),
         "outcome": "ok" if samples else failed,
-        "reason": None if samples else found.failure,
+        "reason": reason if missing or not samples else None,
+        "failed_repetitions": found.failed,
+        "left_out_repetitions": found.left_out,
         "samples": samples,
         "memory": {},
         "stages": [stage] if found.label else [],

@@ -10,7 +10,7 @@ from typing import Any
 import jsonschema_rs
 import orjson
 
-from voxmark_reports import differences, google_benchmark
+from voxmark_reports import copies, differences, google_benchmark
 from voxmark_reports.errors import ExitCode, ToolError
 from voxmark_reports.strict_json import read_json
 from voxmark_reports.text import clean
@@ -95,11 +95,13 @@ def parse_report(content: Any, name: str) -> Report:
 
 
 def read_report(path: Path) -> Report:
-    """A file, or a folder of files: then all of them are repeats of one state of one machine."""
+    """A file, or a folder of files: then all of them are repeats of one state of one machine.
+    Raises ToolError also where one measurement stands twice in it."""
     if path.is_dir():
         parts = [_read_file(file) for file in report_files(path)]
         if not parts:
             raise ToolError(f"{clean(path)}: no report (*.json) in this folder")
+        copies.refuse(parts)
         merged = merge_reports(parts, clean(path.name or path))
         merged.paths = [file for part in parts for file in part.paths]
         return merged
@@ -114,6 +116,7 @@ def report_files(folder: Path) -> list[Path]:
 def _read_file(path: Path) -> Report:
     report = parse_report(read_json(path, "a report"), clean(path))
     report.paths = [path]
+    copies.refuse([report])
     return report
 
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from voxmark_reports import differences, step_parts
-from voxmark_reports.cases import cases_of, number, shared_members
+from voxmark_reports.cases import Case, cases_of, number, shared_members
 from voxmark_reports.figures import Figure, SpeedUp
 from voxmark_reports.machines import are_machines
 from voxmark_reports.reading import Report
@@ -55,6 +55,17 @@ def _csv_value(value: Any) -> Any:
         return "" if value is None else value
     text = clean(value)
     return f"'{text}" if text.startswith(("=", "+", "-", "@")) else text
+
+
+def _outcome(case: Case) -> str:
+    """ "ok, 4 of 8 failed": none of them is passed over."""
+    if not case.has_figures or not case.broken:
+        return case.outcome
+    return f"{case.outcome}, {len(case.broken)} of {len(case.records)} failed"
+
+
+def _why(case: Case) -> str:
+    return case.missing_note if case.has_figures and case.missing_note else case.reason
 
 
 def results_table(
@@ -106,8 +117,8 @@ def results_table(
             row: dict[str, Any] = {
                 "report": report.name,
                 "case": case.label(shared),
-                "outcome": case.outcome,
-                "note": "; ".join(filter(None, (case.reason, case.deciding.note))),
+                "outcome": _outcome(case),
+                "note": "; ".join(filter(None, (_why(case), case.deciding.note))),
                 "planned_bytes": case.median("planned_bytes"),
                 "allocated_bytes": case.median("allocated_bytes"),
                 "peak_bytes": case.median("peak_bytes"),

@@ -19,6 +19,13 @@ def clean(value: object) -> str:
     )
 
 
+def counted(count: int, noun: str) -> str:
+    """ "1 process", "2 processes"."""
+    if count == 1:
+        return f"1 {noun}"
+    return f"{count} {noun}{'es' if noun.endswith('s') else 's'}"
+
+
 def significant(value: float, digits: int = 4) -> str:
     """That many significant digits, never an exponent: 1234.6 -> "1235", 0.0123 -> "0.01230"."""
     if not math.isfinite(value):
