@@ -36,4 +36,9 @@ std::string limit_text(std::int64_t bytes) {
   return fmt::format("{}B", bytes);
 }
 
+std::string counted(std::int64_t count, const std::string& noun) {
+  const char* plural = count == 1 ? "" : noun.ends_with('s') ? "es" : "s";
+  return fmt::format("{} {}{}", count, noun, plural);
+}
+
 }  // namespace voxmark

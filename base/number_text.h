@@ -16,4 +16,7 @@ std::string bytes_text(std::int64_t bytes);
 // A round limit of at most so many bytes, as command lines take it: "22.1GiB", "912MiB".
 std::string limit_text(std::int64_t bytes);
 
+// "1 thread", "2 threads"; "1 process", "2 processes".
+std::string counted(std::int64_t count, const std::string& noun);
+
 }  // namespace voxmark

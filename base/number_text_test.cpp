@@ -25,5 +25,12 @@ TEST(LimitText, IsRoundAndNeverMoreThanTheBytes) {
   EXPECT_EQ(limit_text((std::int64_t{3} << 29U) - 1), "1.4GiB");
 }
 
+TEST(Counted, IsSingularForOneAlone) {
+  EXPECT_EQ(counted(1, "thread"), "1 thread");
+  EXPECT_EQ(counted(0, "record"), "0 records");
+  EXPECT_EQ(counted(1, "process"), "1 process");
+  EXPECT_EQ(counted(2, "process"), "2 processes");
+}
+
 }  // namespace
 }  // namespace voxmark

@@ -74,6 +74,39 @@ TEST(ReportCheck, TheReproducerIsTheCases) {
   EXPECT_TRUE(inconsistencies(report).empty()) << "another commit has flags of its own";
 }
 
+TEST(ReportCheck, NothingPassesWhatTheMachineHas) {
+  Report report = consistent_report();
+  report.header.environment["memory"]["total_bytes"] = 1000000000000;
+  report.header.environment["memory"]["available_bytes"] = 1000000000000;
+  EXPECT_EQ(inconsistencies(report), std::vector<std::string>{});
+  report.header.environment["memory"]["available_bytes"] = 1000000000001;
+  EXPECT_NE(only_fault(report).find("available_bytes"), std::string::npos);
+  report.header.environment["memory"]["available_bytes"] = 1;
+  report.records[0].memory.peak_bytes = 1000000000001;
+  EXPECT_NE(only_fault(report).find("peak_bytes"), std::string::npos);
+}
+
+TEST(ReportCheck, WithoutLimitsNoThreadComputesWhatNoCoreCan) {
+  Report report = consistent_report();
+  report.header.limits = Json::object();
+  report.records[0].details.erase("roofline");
+  EXPECT_EQ(inconsistencies(report), std::vector<std::string>{});
+  for (SampleRecord& sample : report.records[0].samples) {
+    sample.times->forward_backward_seconds = 1e-9;
+    sample.times->step_seconds = 1e-9 + sample.times->update_seconds;
+  }
+  EXPECT_NE(only_fault(report).find("can reach"), std::string::npos);
+}
+
+TEST(ReportCheck, TheRunsCpuIsTheEnvironments) {
+  Report report = consistent_report();
+  report.header.environment["cpu"]["model_name"] = "one";
+  report.header.details["identity"] = {{"CPU", "one"}};
+  EXPECT_EQ(inconsistencies(report), std::vector<std::string>{});
+  report.header.details["identity"] = {{"CPU", "another"}};
+  EXPECT_NE(only_fault(report).find("details.identity.CPU"), std::string::npos);
+}
+
 TEST(ReportCheck, MemoryAddsUp) {
   Report report = consistent_report();
   report.records[0].memory.plan_by_purpose["parameters"] = 401;

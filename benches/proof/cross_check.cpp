@@ -44,6 +44,17 @@ bool is_rounding(const std::string& tensor, Precision precision) {
   return precision == Precision::bf16 && before_a_norm && tensor.ends_with("/bias");
 }
 
+// Batch norm of a single value is its beta, 0 at first, and what rounding adds decides on which
+// side of ReLU's kink it lies: gradients of the coarsest level mean nothing there.
+bool has_one_value_at_the_coarsest_level(const CaseSpec& spec) {
+  constexpr std::int64_t kStride = 16;  // four poolings
+  return spec.batch == 1 && std::max({spec.image.d, spec.image.h, spec.image.w}) <= kStride;
+}
+
+bool is_of_the_coarsest_level(const std::string& tensor) {
+  return tensor.find("encodeE_") != std::string::npos;
+}
+
 std::string shape_key(const CaseSpec& spec) {
   CaseSpec shape;
   shape.backend = "any";
@@ -62,6 +73,10 @@ bool differ(const std::string& a, const std::string& b) {
 }  // namespace
 
 CrossCheckResult CrossCheck::compare(const FirstStep& expected, const FirstStep& found) {
+  const auto is_left_out = [&](const std::string& name, Precision precision) {
+    return is_rounding(name, precision) ||
+           (found.one_value_at_the_coarsest_level && is_of_the_coarsest_level(name));
+  };
   CrossCheckResult result;
   result.against = expected.backend;
   if (differ(expected.batch_sha256, found.batch_sha256) ||
@@ -90,7 +105,7 @@ CrossCheckResult CrossCheck::compare(const FirstStep& expected, const FirstStep&
   }
   for (const auto& [name, norm] : expected.gradient_norms) {
     const auto other = found.gradient_norms.find(name);
-    if (other != found.gradient_norms.end() && !is_rounding(name, coarser)) {
+    if (other != found.gradient_norms.end() && !is_left_out(name, coarser)) {
       const double scale = std::max({norm, kNoiseShare * largest, 1e-30});
       consider(name, std::abs(other->second - norm) / scale, tolerances.gradient_norm);
     }
@@ -120,7 +135,8 @@ CrossCheckResult CrossCheck::check(const CaseSpec& spec, const Exchange& exchang
                         exchange.ready->batch_sha256,
                         exchange.ready->weights_sha256,
                         step.loss,
-                        step.gradient_norms};
+                        step.gradient_norms,
+                        has_one_value_at_the_coarsest_level(spec)};
   std::vector<FirstStep>& known = first_steps_[shape_key(spec)];
   const auto first_other = [&](bool external) {
     return std::find_if(known.begin(), known.end(), [&](const FirstStep& step_of) {

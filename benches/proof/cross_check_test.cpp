@@ -76,6 +76,25 @@ TEST(CrossCheck, InBf16ABiasBeforeABatchNormIsRoundingAlone) {
   EXPECT_TRUE(differs(Precision::fp32, "gradient/convOut_conv1/bias"));
 }
 
+TEST(CrossCheck, BatchNormOfASingleValueDecidesNothing) {
+  const auto differs = [](std::int64_t batch, const std::string& tensor) {
+    CaseSpec ours = spec_of("naive");
+    CaseSpec theirs = spec_of("eigen");
+    ours.image = theirs.image = {16, 16, 16};
+    ours.batch = theirs.batch = batch;
+    Exchange exact = first_step(0.7, 2.0);
+    exact.steps.front().gradient_norms[tensor] = 0;
+    Exchange other = exact;
+    other.steps.front().gradient_norms[tensor] = 1.0;
+    CrossCheck check;
+    check.check(ours, exact);
+    return check.check(theirs, other).mismatch.has_value();
+  };
+  EXPECT_FALSE(differs(1, "gradient/encodeE_bn1/beta"));
+  EXPECT_TRUE(differs(2, "gradient/encodeE_bn1/beta"));
+  EXPECT_TRUE(differs(1, "gradient/encodeD_bn1/beta"));
+}
+
 TEST(CrossCheck, ABackendIsNoProofOfItself) {
   CrossCheck check;
   check.check(spec_of("naive"), first_step(0.7, 2.0));

@@ -239,7 +239,7 @@ TEST_F(RunnerTest, ATeamThatIsHeldOnOneCpuIsNotTimed) {
   spec.threads = 2;
   const Record record = run_one(spec);
   EXPECT_EQ(record.outcome, Outcome::failed);
-  EXPECT_NE(record.reason->find("held on 1 CPUs"), std::string::npos) << *record.reason;
+  EXPECT_NE(record.reason->find("held on 1 CPU"), std::string::npos) << *record.reason;
   EXPECT_EQ(code_, ExitCode::bad_input);
 }
 

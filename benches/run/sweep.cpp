@@ -15,6 +15,7 @@
 
 #include "backends/registry/registry.h"
 #include "base/error.h"
+#include "base/number_text.h"
 #include "base/overwrite.h"
 #include "benches/machine/build_info.h"
 #include "benches/machine/doctor.h"
@@ -63,8 +64,8 @@ void add_machine_limits(const SweepOptions& options, ReportHeader& header, RunOb
       header.limits["machine"] = measured_limits(options);
       for (const Json& limits : header.limits["machine"]) {
         for (const Json& disturbance : limits.at("interference")) {
-          observer.warn(fmt::format("limits of the machine on {} threads may be too low: {}",
-                                    limits.at("threads").get<int>(),
+          observer.warn(fmt::format("limits of the machine on {} may be too low: {}",
+                                    counted(limits.at("threads").get<int>(), "thread"),
                                     disturbance.get<std::string>()));
         }
       }
@@ -381,7 +382,7 @@ std::vector<std::string> check_before_start(const std::vector<CaseSpec>& cases, 
     }
     check_places(spec.threads);
     if (spec.threads > cpus) {
-      throw_bad_input("threads {}: this process may run on {} CPUs", spec.threads, cpus);
+      throw_bad_input("threads {}: this process may run on {}", spec.threads, counted(cpus, "CPU"));
     }
     const std::string batch = fmt::format(
         "{} {} {} {} {} {} {}", spec.data, fmt::join(flags_of(spec.reading), " "), spec.seed,

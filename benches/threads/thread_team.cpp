@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "base/error.h"
+#include "base/number_text.h"
 #include "benches/process/process_cpus.h"
 
 namespace voxmark {
@@ -61,8 +62,8 @@ void check_team(int threads) {
   }
   if (known && CPU_COUNT(&all) < threads) {
     throw_bad_input(
-        "threads {}: they are held on {} CPUs (GOMP_CPU_AFFINITY, KMP_AFFINITY, OMP_PLACES?)",
-        threads, CPU_COUNT(&all));
+        "threads {}: they are held on {} (GOMP_CPU_AFFINITY, KMP_AFFINITY, OMP_PLACES?)", threads,
+        counted(CPU_COUNT(&all), "CPU"));
   }
 }
 

@@ -228,7 +228,7 @@ TEST_F(FaultTest, ATeamThatIsHeldOnOneCpuIsAnError) {
                                               "--threads", "2", "--no-limits", "--out", report_});
     unsetenv(name.c_str());
     EXPECT_EQ(result.status, 64) << name;
-    EXPECT_THAT(result.err, HasSubstr("may run on 1 CPUs")) << name;
+    EXPECT_THAT(result.err, HasSubstr("may run on 1 CPU")) << name;
   }
 }
 

@@ -4,6 +4,7 @@
 
 #include "backends/registry/registry.h"
 #include "base/error.h"
+#include "base/number_text.h"
 #include "base/tell.h"
 #include "benches/machine/default_threads.h"
 #include "benches/machine/environment.h"
@@ -42,8 +43,8 @@ void check_threads(int threads) {
   check_places(threads);
   const int cpus = allowed_cpus();
   if (threads < 1 || threads > cpus) {
-    throw_bad_input("--threads {}: this process may run on {} CPUs, expected 1 to {}", threads,
-                    cpus, cpus);
+    throw_bad_input("--threads {}: this process may run on {}, expected 1 to {}", threads,
+                    counted(cpus, "CPU"), cpus);
   }
   check_team(threads);
 }

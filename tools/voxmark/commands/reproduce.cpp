@@ -7,6 +7,7 @@
 #include <string>
 
 #include "base/atomic_file.h"
+#include "base/number_text.h"
 #include "base/overwrite.h"
 #include "base/sha256.h"
 #include "base/tell.h"
@@ -192,7 +193,8 @@ ExitCode reproduce(const Options& options) {
     result.report.header.details["findings"] = to_json(findings);
     result.report.header.details["wall_seconds"] = wall_seconds(result.report);
     write_report(out_of(options), result.report);
-    tell(stderr, "{} records in {}, measured in {:.1f} min\n", result.report.records.size(),
+    tell(stderr, "{} in {}, measured in {:.1f} min\n",
+         counted(static_cast<std::int64_t>(result.report.records.size()), "record"),
          out_of(options), wall_seconds(result.report) / 60);
   }
   const std::string text = render_markdown(claims, result.report, findings);

@@ -6,6 +6,7 @@
 #include <optional>
 
 #include "base/error.h"
+#include "base/number_text.h"
 #include "base/tell.h"
 #include "benches/machine/environment.h"
 #include "benches/machine/loaded_libraries.h"
@@ -127,7 +128,8 @@ ExitCode rerun(const Options& options) {
   threads.runtime = openmp_runtime();
   sweep.details = {{"rerun_of", options.report}};
   place_threads(threads, sweep);
-  tell(stderr, "{}: {} processes again\n", describe(sweep.cases.front()), sweep.cases.size());
+  tell(stderr, "{}: {} again\n", describe(sweep.cases.front()),
+       counted(static_cast<std::int64_t>(sweep.cases.size()), "process"));
   catch_interrupts();
   Progress progress(stderr, sweep.cases.size());
   const SweepResult result = run_sweep(sweep, progress);

@@ -9,6 +9,7 @@
 
 #include "backends/registry/registry.h"
 #include "base/error.h"
+#include "base/number_text.h"
 #include "base/tell.h"
 #include "benches/machine/environment.h"
 #include "benches/machine/loaded_libraries.h"
@@ -285,7 +286,7 @@ ExitCode run(const Options& options) {
   const char* sides = !options.against.empty() ? ", all of them by two builds"
                       : !other.empty()         ? ", all of them by two backends"
                                                : "";
-  if (!options.resume) {
+  if (!options.resume && !options.dry_run) {
     check_new(options.out, !other.empty(), options.overwrite);
   }
   if (options.dry_run) {  // what a run finds wrong before its first case
@@ -350,7 +351,8 @@ ExitCode run(const Options& options) {
   if (!other.empty()) {
     print_other_side(options, result, cases, baseline);
   }
-  tell(stderr, "{} records of {} in {}{}\n", result.report.records.size(), cases.size(),
+  tell(stderr, "{} of {} in {}{}\n",
+       counted(static_cast<std::int64_t>(result.report.records.size()), "record"), cases.size(),
        options.out, disturbed_text(summaries));
   return result.code;
 }

@@ -3,6 +3,7 @@
 #include <string>
 #include <vector>
 
+#include "base/number_text.h"
 #include "benches/exchange/report_check.h"
 #include "results/report.h"
 #include "tools/voxmark/subcommand.h"
@@ -20,7 +21,8 @@ ExitCode validate(const std::vector<std::string>& paths) {
       fmt::print("{}: {}\n", path, fault);
     }
     if (faults.empty()) {
-      fmt::print("{}: valid, {} records\n", path, report.records.size());
+      fmt::print("{}: valid, {}\n", path,
+                 counted(static_cast<std::int64_t>(report.records.size()), "record"));
     } else {
       code = ExitCode::answer_is_no;
     }
