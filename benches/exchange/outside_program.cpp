@@ -59,7 +59,7 @@ std::string program_path(const std::string& word, const std::string& path) {
   }
   std::istringstream folders(path);
   for (std::string folder; std::getline(folders, folder, ':');) {
-    const std::string candidate = (folder.empty() ? "." : folder) + "/" + word;
+    std::string candidate = (folder.empty() ? "." : folder) + "/" + word;
     if (is_file(candidate) && access(candidate.c_str(), X_OK) == 0) {
       return candidate;
     }

@@ -132,7 +132,7 @@ class Fields {
 
   // An array of objects with "ops"; empty where the key is missing.
   Json stages(const char* key) const {
-    const Json values = array_or_empty(key);
+    Json values = array_or_empty(key);
     for (std::size_t i = 0; i < values.size(); ++i) {
       const std::string place = fmt::format("{}[{}]", key, i);
       const Json& stage = values[i];
@@ -167,7 +167,7 @@ class Fields {
 
   // SHA-256 in hexadecimal digits; "" where the key is missing or the text is empty.
   std::string sha256_or_empty(const char* key) const {
-    const std::string text = text_or_empty(key);
+    std::string text = text_or_empty(key);
     constexpr std::size_t kDigits = 64;
     if (!text.empty() && (text.size() != kDigits ||
                           text.find_first_not_of("0123456789abcdef") != std::string::npos)) {
