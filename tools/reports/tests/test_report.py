@@ -578,7 +578,7 @@ def test_several_machines_show_their_differences_first(tool: Tool, tmp_path: Pat
     )
     assert answer and float(answer[1]) == pytest.approx(1 / 0.6, rel=0.02)
     by_cost = list(csv.DictReader((tmp_path / "figures" / "cost.csv").open()))
-    cheap = next(row for row in by_cost if row["case"] == "a.json: onednn 64x64x64")
+    cheap = next(row for row in by_cost if row["case"] == "Example CPU: onednn 64x64x64")
     assert float(cheap["per_price"]) == pytest.approx(2.0, rel=0.02)  # 2 images/s for 1000 EUR
     assert float(cheap["per_kilowatt"]) == pytest.approx(10.0, rel=0.02)
 

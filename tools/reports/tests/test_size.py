@@ -85,7 +85,8 @@ def test_compares_each_figure_once(
     pairs = len(BACKENDS) * SIZES
     metrics = 26  # of the records above, at most
     assert calls["read_json"] == 2
-    assert 0 < calls["ratio_interval"] <= calls["rank_test"] <= pairs * metrics
+    # What is nearly deterministic needs no test.
+    assert 0 < calls["rank_test"] <= calls["ratio_interval"] <= pairs * metrics
     assert calls["process_value"] <= 2 * 2000 * metrics * 4  # both sides, a few looks at each
 
 

@@ -6,11 +6,11 @@ from __future__ import annotations
 import argparse
 import os
 import subprocess
-import sys
 from collections.abc import Sequence
 
 from voxmark_reports.errors import ExitCode, ToolError
 from voxmark_reports.reading import Report
+from voxmark_reports.streams import tell
 from voxmark_reports.text import clean
 
 _MOST_LINES = 4
@@ -42,12 +42,11 @@ def warn(reports: Sequence[Report]) -> None:
     for report in reports:
         report.contradictions = _contradictions(report)
         for fault in report.contradictions[:_MOST_LINES]:
-            print(f"voxmark: warning: {fault}", file=sys.stderr)
+            tell(f"voxmark: warning: {fault}")
         if (more := len(report.contradictions) - _MOST_LINES) > 0:
-            print(
+            tell(
                 f"voxmark: warning: {report.name}: {more} more contradictions; voxmark validate"
-                " lists them",
-                file=sys.stderr,
+                " lists them"
             )
 
 

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import NoReturn
 
 from voxmark_reports.errors import ExitCode, ToolError
+from voxmark_reports.streams import quiet_stdout, tell
 from voxmark_reports.text import clean
 
 SUBCOMMANDS = {
@@ -44,36 +45,18 @@ def _run(arguments: Sequence[str]) -> ExitCode:
     return module.run(parser.parse_args(arguments[1:]))
 
 
-def _quiet(descriptor: int) -> None:
-    """What is buffered still cannot be written: the interpreter would complain, and exit with a
-    code of its own."""
-    os.dup2(os.open(os.devnull, os.O_WRONLY), descriptor)
-
-
-def _quiet_stdout() -> None:
-    _quiet(1)
-
-
-def _tell(text: str) -> None:
-    """On standard error, whether it can be written or not: the exit code holds all the same."""
-    try:
-        print(text, file=sys.stderr, flush=True)
-    except OSError:
-        _quiet(2)
-
-
 def main(arguments: Sequence[str]) -> int:
     """Returns the exit code: a verdict's only where there is a verdict."""
     if sys.stderr is None:  # closed; print() would take standard output in its place
         sys.stderr = Path(os.devnull).open("w")  # noqa: SIM115
     if sys.stdout is None:
-        _tell("voxmark: standard output is closed")
+        tell("voxmark: standard output is closed")
         return ExitCode.INTERNAL
     code = _code_of(arguments)
     try:
         sys.stdout.flush()
     except OSError:  # the answer of which only a part was written; what failed has been said
-        _quiet_stdout()
+        quiet_stdout()
     return code
 
 
@@ -86,22 +69,22 @@ def _code_of(arguments: Sequence[str]) -> int:
         sys.stdout.flush()
         return code
     except ToolError as error:
-        _tell(f"voxmark: {clean(error)}")
+        tell(f"voxmark: {clean(error)}")
         return error.code
     except KeyboardInterrupt:
         return ExitCode.INTERRUPTED
     except BrokenPipeError:  # nobody read the answer, so nobody got one
-        _quiet_stdout()
+        quiet_stdout()
         return ExitCode.INTERNAL
     except ImportError as error:
         setup = os.environ.get("VOXMARK_SETUP", "ci/tools")
-        _tell(f"voxmark: {clean(error)}. Install with: {clean(setup)}")
+        tell(f"voxmark: {clean(error)}. Install with: {clean(setup)}")
         return ExitCode.CANNOT_HERE
     except OSError as error:
-        _tell(f"voxmark: {clean(error)}")
-        _quiet_stdout()
+        tell(f"voxmark: {clean(error)}")
+        quiet_stdout()
         return ExitCode.INTERNAL
     except Exception as error:
-        _tell(traceback.format_exc())
-        _tell(f"voxmark: a fault of voxmark's own: {clean(error)}")
+        tell(traceback.format_exc())
+        tell(f"voxmark: a fault of voxmark's own: {clean(error)}")
         return ExitCode.INTERNAL
