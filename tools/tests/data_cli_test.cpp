@@ -1,7 +1,10 @@
 // How commands read data folders that other programs made.
 #include <gmock/gmock.h>
 
+#include <algorithm>
 #include <filesystem>
+#include <string>
+#include <vector>
 
 #include "tools/tests/run_fixture.h"
 
@@ -34,6 +37,45 @@ class DataTest : public RunTest {
     return set;
   }
 };
+
+TEST_F(DataTest, EveryFaultIsALineOfItsOwn) {
+  const std::string set = file("cases");
+  ASSERT_EQ(run_voxmark({"phantom", set, "--cases", "3", "--image", "32"}).status, 0);
+  Json document = read_json_file(set + "/dataset.json");
+  std::vector<std::string> labels;
+  for (const Json& one : document["training"]) labels.push_back(one["label"]);
+  ASSERT_EQ(labels.size(), 3U);
+  const auto begins_a_line = [&](const std::string& text, const std::string& label) {
+    const std::string name = fs::path(label).filename().string();
+    const std::size_t at = text.find(name);
+    return at != std::string::npos && text.find('\n', at) < text.find("voxmark: ", at);
+  };
+  const Arguments train = {"train", "--data", set, "--image", "32", "--out", file("trained")};
+  for (std::size_t i = 0; i < 2; ++i) fs::resize_file(set + "/" + labels[i], 40);
+  for (const Arguments& command : {Arguments{"inspect", set}, train}) {
+    const CommandResult unreadable = run_voxmark(command);
+    EXPECT_EQ(unreadable.status, 64);
+    EXPECT_THAT(unreadable.err, HasSubstr("voxmark: 2 of 3 cases cannot be read:\nvoxmark: "));
+    EXPECT_TRUE(begins_a_line(unreadable.err, labels[0])) << unreadable.err;
+  }
+  for (std::size_t i = 0; i < 2; ++i) fs::remove(set + "/" + labels[i]);
+  const CommandResult missing = run_voxmark({"inspect", set});
+  EXPECT_EQ(missing.status, 64);
+  EXPECT_TRUE(begins_a_line(missing.err, labels[0])) << missing.err;
+  EXPECT_EQ(std::count(missing.err.begin(), missing.err.end(), '\n'), 2) << missing.err;
+}
+
+TEST_F(DataTest, AToleranceThatIsNoNumberAboveZeroIsRefusedInMillimetres) {
+  for (const char* value : {"abc", "0", "-1", "nan", "1e999", "1mm"}) {
+    const CommandResult refused =
+        run_voxmark({"inspect", "x", std::string("--affine-tolerance=") + value});
+    EXPECT_EQ(refused.status, 64) << value;
+    EXPECT_THAT(refused.err, AllOf(HasSubstr("--affine-tolerance"),
+                                   HasSubstr("expected a number of millimetres above 0")))
+        << value;
+    EXPECT_LT(refused.err.size(), 100U) << refused.err;
+  }
+}
 
 TEST_F(DataTest, LinksOutOfTheFolderAreReadByEveryCommandThatIsTold) {
   const std::string set = linked_set(1);

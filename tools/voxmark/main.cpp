@@ -15,6 +15,7 @@
 #include <system_error>
 #include <vector>
 
+#include "base/error_lines.h"
 #include "base/tell.h"
 #include "benches/process/descriptors.h"
 #include "tools/voxmark/exit_watch.h"
@@ -145,6 +146,9 @@ int main(int argc, char** argv) {
   } catch (const CLI::ParseError& error) {
     print_error(described(error));
     return exit_status(ExitCode::bad_input);
+  } catch (const ErrorLines& error) {
+    for (const std::string& line : error.lines()) print_error(line);
+    return exit_status(error.code());
   } catch (const Error& error) {
     print_error(error.what());
     return exit_status(error.code());

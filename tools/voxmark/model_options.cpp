@@ -1,6 +1,9 @@
 #include "tools/voxmark/model_options.h"
 
 #include <algorithm>
+#include <charconv>
+#include <cmath>
+#include <system_error>
 
 #include "base/error.h"
 
@@ -10,6 +13,17 @@ namespace {
 // About 1,400 FLOP per voxel and filter squared: 2^48 of them still count in 64 bits, and are a
 // thousand times the paper's largest batch.
 constexpr double kMaxVoxelFilters = 281474976710656.0;
+
+// What is wrong with it; nothing of a number above 0.
+std::string millimetres(const std::string& text) {
+  double value = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
+  if (error == std::errc() && end == text.data() + text.size() && std::isfinite(value) &&
+      value > 0) {
+    return "";
+  }
+  return fmt::format("\"{}\", expected a number of millimetres above 0", text);
+}
 
 }  // namespace
 
@@ -28,7 +42,7 @@ void add_model_options(CLI::App& command, ModelOptions& options) {
 void add_read_options(CLI::App& command, ReadOptions& reading) {
   command.add_flag("--follow-links", reading.follow_links, kFollowLinksHelp);
   command.add_option("--affine-tolerance", reading.affine_tolerance, kAffineToleranceHelp)
-      ->check(CLI::PositiveNumber)
+      ->check(millimetres)
       ->capture_default_str();
 }
 

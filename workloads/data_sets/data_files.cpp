@@ -1,11 +1,10 @@
 #include "workloads/data_sets/data_files.h"
 
-#include <fmt/ranges.h>
-
 #include <algorithm>
 #include <system_error>
+#include <utility>
 
-#include "base/error.h"
+#include "base/error_lines.h"
 
 namespace voxmark {
 namespace {
@@ -60,7 +59,7 @@ void FileFaults::throw_if_any() const {
   if (links_out_ > 1) {
     lines.push_back(fmt::format("{} more files are links out of the folder", links_out_ - 1));
   }
-  if (!lines.empty()) throw_bad_input("{}", fmt::join(lines, "\n"));
+  if (!lines.empty()) throw ErrorLines(ExitCode::bad_input, std::move(lines));
 }
 
 std::string link_target(const std::string& folder, const std::string& relative) {
@@ -72,8 +71,10 @@ std::string link_target(const std::string& folder, const std::string& relative) 
 void throw_case_faults(const std::vector<std::string>& faults, std::size_t cases) {
   if (faults.size() == 1) throw_bad_input("{}", faults.front());
   if (faults.empty()) return;
-  throw_bad_input("{} of {} cases cannot be read:\n{}", faults.size(), cases,
-                  fmt::join(faults, "\n"));
+  std::vector<std::string> lines = {
+      fmt::format("{} of {} cases cannot be read:", faults.size(), cases)};
+  lines.insert(lines.end(), faults.begin(), faults.end());
+  throw ErrorLines(ExitCode::bad_input, std::move(lines));
 }
 
 }  // namespace voxmark

@@ -72,11 +72,19 @@ struct LabelValues {
   double largest_rounding = 0;
 };
 
+constexpr double kFloatLabelRounding = 1e-3;  // far from a probability or a blurred edge
+
+bool holds_floats(const NiftiHeader& header) {
+  return header.type == NiftiType::float32 || header.type == NiftiType::float64;
+}
+
 // How far a label may be off a whole number. A writer that scales what it stores puts each value
 // into steps of scl_slope, and so half of one away; steps of 1 and more cannot tell labels apart.
+// Of floats, a program that resampled or averaged labels left roundings of its own.
 double label_rounding(const NiftiHeader& header, double value) {
   // Of float32, in which slope and intercept are stored: two steps, and of no less than 1.
   const double stored = 0x1p-22 * std::max(1.0, std::abs(value));
+  if (holds_floats(header)) return std::max(stored, kFloatLabelRounding);
   const double step = std::abs(header.scl_slope);
   if (!header.scaled || step >= 1) return stored;
   // The slope itself is rounded, and 1 in steps of 2/255 lies half a step away.
@@ -103,7 +111,7 @@ LabelValues label_values(const NiftiImage& image, std::size_t count) {
 }
 
 std::string scaling_text(const NiftiHeader& header) {
-  if (!header.scaled) return "";
+  if (!header.scaled || holds_floats(header)) return "";
   return fmt::format(" (stored in steps of scl_slope = {:.3g}, from scl_inter = {:.3g})",
                      header.scl_slope, header.scl_inter);
 }
@@ -183,6 +191,11 @@ Description read_description(const std::string& path, std::optional<std::size_t>
   }
   refuse_foreign(description.file);
   description.document = read_json_file(description.file);
+  if (is_list_of_cases(description.document)) {
+    Json document = Json::object();
+    document["training"] = std::move(description.document);
+    description.document = std::move(document);
+  }
   return description;
 }
 

@@ -202,6 +202,38 @@ TEST(Decathlon, RoundsLabelsThatAScalingMovedOffWholeNumbersWithAWarning) {
   EXPECT_NE(folder.refusal().find("label value -0.9999"), std::string::npos) << folder.refusal();
 }
 
+TEST(Decathlon, RoundsLabelsOfFloatsThatAreARoundingOffWithAWarning) {
+  DecathlonFolder folder;
+  for (const float slope : {1.0F, 0.0F}) {
+    for (const float value : {1.0000153F, 0.9999999F, 1.0009F, 0.9991F}) {
+      folder.document["training"][0]["label"] = "labelsTr/a.nii";
+      std::vector<float> values(24, 0.0F);
+      values[3] = value;
+      values[4] = 2;
+      const std::string label = folder.path("labelsTr/a.nii");
+      write_nifti(label, {{4, 3, 2}, kAffine}, std::span<const float>(values));
+      std::fstream file(label, std::ios::in | std::ios::out | std::ios::binary);
+      file.seekp(112).write(reinterpret_cast<const char*>(&slope), sizeof slope);
+      file.close();
+      ASSERT_EQ(folder.refusal(), "") << value;
+      const Subject subject = read_subject(read_data_set(folder.path("")), 0);
+      EXPECT_EQ(subject.labels[3], 1);
+      EXPECT_EQ(subject.labels[4], 2);
+      const std::string warning = subject.warnings.front();
+      EXPECT_NE(warning.find("1 voxels hold labels up to "), std::string::npos) << warning;
+      EXPECT_NE(warning.find("off whole numbers: rounded"), std::string::npos) << warning;
+    }
+  }
+}
+
+TEST(Decathlon, RefusesLabelsOfFloatsThatNoRoundingExplains) {
+  DecathlonFolder folder;
+  for (const float value : {1.002F, 0.98F, -0.01F, 2.9995F}) {
+    folder.write_label({4, 3, 2}, kAffine, value);
+    EXPECT_NE(folder.refusal().find("label value "), std::string::npos) << value;
+  }
+}
+
 TEST(Decathlon, RefusesANumberOfChannelsThatIsNotTheModalities) {
   DecathlonFolder folder;
   folder.document["modality"] = {{"0", "FLAIR"}, {"1", "T1w"}};
@@ -257,7 +289,8 @@ TEST(Decathlon, RefusesPathsOutOfTheFolder) {
   EXPECT_NE(said_of("imagesTr/../imagesTr/a.nii.gz").find("without \"..\""), std::string::npos);
   EXPECT_NE(said_of(outside.path("a.nii.gz")).find("inside the folder"), std::string::npos);
   EXPECT_NE(said_of("").find("inside the folder"), std::string::npos);
-  EXPECT_NE(said_of("a\nb").find("inside the folder"), std::string::npos);
+  EXPECT_NE(said_of("a\nb").find("holds a line feed"), std::string::npos);
+  EXPECT_NE(said_of("a\x01").find("holds the control character 0x01"), std::string::npos);
   EXPECT_NE(said_of("imagesTr/link.nii.gz").find("link out of the folder"), std::string::npos);
   EXPECT_NE(said_of("linked/a.nii.gz").find("link out of the folder"), std::string::npos);
   EXPECT_NE(said_of("imagesTr/none.nii.gz").find("No such file"), std::string::npos);

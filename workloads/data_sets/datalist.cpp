@@ -49,7 +49,8 @@ std::string listed_label(const Json& entry, const Description& description,
 
 // imagesTr/CASE.nii.gz, which is not there, for imagesTr/CASE_0000.nii.gz and on; also from the
 // first of them, where there are several modalities.
-bool split_channels(DataCase& one, const Description& description, std::size_t modalities) {
+bool split_channels(DataCase& one, const Description& description,
+                    const std::vector<std::string>& modalities) {
   if (one.images.size() != 1) return false;
   std::string stem = one.images.front();
   const std::string ending = stem.ends_with(".nii.gz") ? ".nii.gz" : ".nii";
@@ -57,11 +58,15 @@ bool split_channels(DataCase& one, const Description& description, std::size_t m
   stem.resize(stem.size() - ending.size());
   std::error_code error;
   if (fs::exists(fs::symlink_status(description.root / one.images.front(), error))) {
-    if (modalities < 2 || !stem.ends_with("_0000")) return false;
+    if (modalities.size() < 2 || !stem.ends_with("_0000")) return false;
     stem.resize(stem.size() - std::string_view("_0000").size());
   }
   std::vector<std::string> channels = channel_files(stem, ending, description.root);
   if (channels.empty()) return false;
+  if (!modalities.empty()) {
+    const std::vector<std::string> faults = channel_faults(stem, ending, modalities, description);
+    if (!faults.empty()) throw_bad_input("{}", fmt::join(faults, "; "));
+  }
   one.images = std::move(channels);
   return true;
 }
@@ -98,8 +103,10 @@ class Reader {
     }
     for (std::size_t i = 0; i < training.size(); ++i) {
       const std::string where = fmt::format("{}: training[{}]", description_.file, i);
-      add(training[i], where);
-      sections_.folds.push_back(fold_of(training[i], where));
+      cases_.attempt([&] {
+        add(training[i], where);
+        sections_.folds.push_back(fold_of(training[i], where));
+      });
     }
     sections_.validation = add_labelled("validation");
     sections_.test = add_labelled("test") + add_labelled("testing");
@@ -147,13 +154,13 @@ class Reader {
     DataCase one;
     one.images = listed_images(entry, description_, where);
     one.label = listed_label(entry, description_, where);
-    const bool split = split_channels(one, description_, dataset_.modalities.size());
+    const bool split = split_channels(one, description_, dataset_.modalities);
     split_channels_ = split_channels_ || split;
     const std::size_t expected =
         dataset_.cases.empty() ? one.images.size() : dataset_.cases.front().images.size();
     if (one.images.size() != expected) {
-      throw_bad_input("{}: {} image files, expected {} as in training[0]", where, one.images.size(),
-                      expected);
+      throw_bad_input("{}: {} image files, expected {} as in {}", where, one.images.size(),
+                      expected, dataset_.cases.front().images.front());
     }
     cases_.add(std::move(one), where);
   }
@@ -166,9 +173,10 @@ class Reader {
     for (std::size_t i = 0; i < found->size(); ++i) {
       const Json& entry = (*found)[i];
       if (!entry.is_object() || !entry.contains("label")) continue;
-      add(entry, fmt::format("{}: {}[{}]", description_.file, section, i));
+      cases_.attempt([&] { add(entry, fmt::format("{}: {}[{}]", description_.file, section, i)); });
       ++added;
     }
+    note_unlabelled(found->size() - added, fmt::format("\"{}\"", section), dataset_);
     return added;
   }
 
@@ -180,11 +188,6 @@ class Reader {
   void check_modalities() {
     const std::size_t files = dataset_.cases.front().images.size();
     if (files == 1 || dataset_.modalities.empty() || dataset_.modalities.size() == files) return;
-    if (dataset_.layout == "nnunet") {
-      throw_bad_input("{}: {} channel files ({}, ...), expected {}: one per modality",
-                      description_.file, files, dataset_.cases.front().images.front(),
-                      dataset_.modalities.size());
-    }
     dataset_.modalities.clear();
   }
 
@@ -246,6 +249,11 @@ class Reader {
 
 }  // namespace
 
+bool is_list_of_cases(const Json& document) {
+  return document.is_array() && !document.empty() && document.front().is_object() &&
+         document.front().contains("image");
+}
+
 DataSet read_datalist(const Description& description) { return Reader(description).read(); }
 
 std::vector<std::string> datalists_in(const fs::path& root) {
@@ -260,8 +268,8 @@ std::vector<std::string> datalists_in(const fs::path& root) {
     }
     try {
       const Json document = read_json_file(entry.path().string());
-      if (document.is_object() && document.contains("training") &&
-          document["training"].is_array()) {
+      if (is_list_of_cases(document) || (document.is_object() && document.contains("training") &&
+                                         document["training"].is_array())) {
         lists.push_back(name);
       }
     } catch (const Error&) {

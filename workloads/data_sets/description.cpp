@@ -37,15 +37,50 @@ constexpr std::array<std::pair<std::string_view, std::string_view>, 14> kOtherFo
     {".tiff", "TIFF"},
 }};
 
+std::string name_of_control_character(char c) {
+  if (c == '\n') return "a line feed";
+  if (c == '\r') return "a carriage return";
+  if (c == '\t') return "a tab";
+  return fmt::format("the control character {:#04x}", static_cast<unsigned>(c));
+}
+
+bool climbs(const fs::path& path) {
+  return std::find(path.begin(), path.end(), "..") != path.end();
+}
+
+// `path` below `root`; nothing where it is elsewhere.
+std::optional<std::string> below(const fs::path& root, const fs::path& path) {
+  const fs::path relative = path.lexically_relative(root);
+  if (relative.empty() || relative == "." || climbs(relative)) return {};
+  return relative.string();
+}
+
+// An absolute path as one below the folder, by the folder's names or by where it leads; as it was
+// when it leads elsewhere.
+std::string relative_to_folder(const std::string& written, const Description& description) {
+  const fs::path path(written);
+  if (!path.is_absolute() || climbs(path)) return written;
+  const fs::path normal = path.lexically_normal();
+  std::error_code error;
+  for (const fs::path& root : {description.root, fs::absolute(description.folder, error)}) {
+    if (auto found = below(root.lexically_normal(), normal)) return *found;
+  }
+  const fs::path real = fs::canonical(path, error);
+  return error ? written : below(description.root, real).value_or(written);
+}
+
 void check_lexically(const std::string& path, const std::string& written,
                      const std::string& where) {
   const fs::path parsed(path);
-  const bool climbs = std::find(parsed.begin(), parsed.end(), "..") != parsed.end();
-  const bool has_control_characters = std::any_of(
-      path.begin(), path.end(), [](char c) { return static_cast<unsigned char>(c) < 0x20; });
+  const auto control =
+      std::ranges::find_if(path, [](char c) { return static_cast<unsigned char>(c) < 0x20; });
+  if (control != path.end()) {
+    throw_bad_input("{}: path {} holds {}: rename the file", where, dump_json(written),
+                    name_of_control_character(*control));
+  }
   const bool has_drive = path.size() > 2 && path[1] == ':' && path[2] == '/' &&
                          std::isalpha(static_cast<unsigned char>(path[0])) != 0;
-  if (path.empty() || has_control_characters || parsed.is_absolute() || has_drive || climbs) {
+  if (path.empty() || parsed.is_absolute() || has_drive || climbs(parsed)) {
     throw_bad_input("{}: path {}, expected one inside the folder, without \"..\"", where,
                     dump_json(written));
   }
@@ -198,12 +233,13 @@ void read_label_names(const Json& labels, const std::string& where, DataSet& dat
 
 std::string inside_path(const std::string& written, const Description& description,
                         const std::string& where) {
-  check_lexically(written, written, where);
-  if (written.find('\\') == std::string::npos) return written;
-  std::string with_slashes = written;
+  const std::string path = relative_to_folder(written, description);
+  check_lexically(path, written, where);
+  if (path.find('\\') == std::string::npos) return path;
+  std::string with_slashes = path;
   std::ranges::replace(with_slashes, '\\', '/');
   std::error_code error;
-  if (fs::exists(fs::symlink_status(description.root / written, error))) return written;
+  if (fs::exists(fs::symlink_status(description.root / path, error))) return path;
   check_lexically(with_slashes, written, where);
   return with_slashes;
 }
@@ -216,6 +252,21 @@ void check_ending(const std::string& path, const std::string& where) {
           "SimpleITK, nibabel or dcm2niix",
           where, dump_json(path), format);
     }
+  }
+}
+
+void note_unlabelled(std::size_t images, const std::string& place, DataSet& dataset) {
+  if (images == 0) return;
+  dataset.notes.push_back(fmt::format("{}: {} {} without labels, not read", place, images,
+                                      images == 1 ? "image" : "images"));
+}
+
+void CaseList::attempt(const std::function<void()>& add_one) {
+  try {
+    add_one();
+  } catch (const Error& error) {
+    if (error.code() != ExitCode::bad_input) throw;
+    add_fault(error.what());
   }
 }
 

@@ -4,6 +4,7 @@
 
 #include <cstddef>
 #include <filesystem>
+#include <functional>
 #include <optional>
 #include <set>
 #include <string>
@@ -36,10 +37,14 @@ std::vector<std::string> names_by_number(const Json& map, const char* key,
 // ({"whole tumour": [1, 2], "core": 2}). Sets labels, ignored_label and notes.
 void read_label_names(const Json& labels, const std::string& where, DataSet& dataset);
 
-// A path as a description has it. "\" separates too, unless a file has that very name.
+// A path as a description has it, relative to the folder. "\" separates too, unless a file has
+// that very name. An absolute path that leads into the folder becomes a relative one.
 // Throws Error (bad_input), before anything is opened, on one that is not inside the folder.
 std::string inside_path(const std::string& written, const Description& description,
                         const std::string& where);
+
+// Notes how many images of `place` ("imagesTs", "\"test\"") have no labels, unless none are there.
+void note_unlabelled(std::size_t images, const std::string& place, DataSet& dataset);
 
 // Collects cases, with every check of their files.
 class CaseList {
@@ -50,7 +55,11 @@ class CaseList {
         faults_(description.root, description.reading) {}
   // `where` stands in messages. The paths are those of inside_path().
   void add(DataCase one, const std::string& where);
-  // Throws Error (bad_input) with every fault of a file, once all are added.
+  // A case that cannot be added.
+  void add_fault(std::string fault) { faults_.add(std::move(fault)); }
+  // What `add_one` throws of bad input is a fault.
+  void attempt(const std::function<void()>& add_one);
+  // Throws Error (bad_input) with every fault, once all are added.
   void check_files() const { faults_.throw_if_any(); }
 
  private:
@@ -69,6 +78,18 @@ DataSet read_nnunet(const Description& description);
 // CASE_0000.nii.gz, CASE_0001.nii.gz, ... for `stem` CASE, as many as there are. `ending` .nii.gz.
 std::vector<std::string> channel_files(const std::string& stem, const std::string& ending,
                                        const std::filesystem::path& root);
+// Of a case with a file for each of `names`: the files that are missing, and those too many.
+std::vector<std::string> channel_faults(const std::string& stem, const std::string& ending,
+                                        const std::vector<std::string>& names,
+                                        const Description& description);
+// CASE of CASE_0000.nii.gz, where that is the name's form.
+std::optional<std::string> identifier_of(const std::string& name, const std::string& ending);
+// Of a folder's files.
+std::set<std::string> identifiers_in(const std::filesystem::path& folder,
+                                     const std::string& ending);
+
+// [{"image": ..., "label": ...}, ...]: a datalist's "training" alone.
+bool is_list_of_cases(const Json& document);
 
 // Datalists in a folder without dataset.json, by name.
 std::vector<std::string> datalists_in(const std::filesystem::path& root);

@@ -208,15 +208,15 @@ TEST(NnUNet, RefusesWhatIsMissingByItsName) {
   EXPECT_EQ(said([](const Folder&, Json&) {}), "");
   EXPECT_NE(said([](const Folder& folder, Json&) {
               fs::remove(folder.path("labelsTr/B_001.nii.gz"));
-            }).find("labelsTr/B_001.nii.gz: no such file"),
+            }).find("labelsTr/B_001.nii.gz is missing: the labels of imagesTr/B_001_0000"),
             std::string::npos);
   EXPECT_NE(said([](const Folder& folder, Json&) {
               fs::remove(folder.path("imagesTr/B_001_0001.nii.gz"));
-            }).find("1 channel files (imagesTr/B_001_0000.nii.gz, ...), expected 2"),
+            }).find("imagesTr/B_001_0001.nii.gz is missing: channel 1, T1w"),
             std::string::npos);
   EXPECT_NE(said([](const Folder& folder, Json&) {
               fs::remove(folder.path("imagesTr/B_001_0000.nii.gz"));
-            }).find("0 channel files (for labelsTr/B_001.nii.gz), expected 2"),
+            }).find("imagesTr/B_001_0000.nii.gz is missing: channel 0, FLAIR"),
             std::string::npos);
   EXPECT_NE(said([](const Folder&, Json& json) { json["labels"].erase("core"); }).find("for 2"),
             std::string::npos);
@@ -229,6 +229,68 @@ TEST(NnUNet, RefusesWhatIsMissingByItsName) {
   EXPECT_NE(
       said([](const Folder&, Json& json) { json["file_ending"] = ".png"; }).find("two dimensions"),
       std::string::npos);
+}
+
+TEST(NnUNet, ListsEveryFileThatIsMissingOrTooMany) {
+  const Folder folder;
+  write_nnunet_files(folder);
+  folder.image("imagesTr/B_003_0001.nii.gz");
+  folder.image("imagesTr/B_002_0002.nii.gz");
+  fs::remove(folder.path("labelsTr/B_001.nii.gz"));
+  folder.json(nnunet_document());
+  const std::string said = folder.refusal();
+  for (const char* fault :
+       {"labelsTr/B_001.nii.gz is missing", "imagesTr/B_002_0002.nii.gz is one too many",
+        "imagesTr/B_003_0000.nii.gz is missing: channel 0", "labelsTr/B_003.nii.gz is missing"}) {
+    EXPECT_NE(said.find(fault), std::string::npos) << said;
+  }
+  EXPECT_EQ(std::count(said.begin(), said.end(), '\n'), 3) << said;
+}
+
+TEST(NnUNet, ListsEveryCaseOfVersion1ThatLacksAChannel) {
+  const Folder folder;
+  write_nnunet_files(folder);
+  Json training = Json::array();
+  for (const char* name : {"B_001", "B_002"}) {
+    training.push_back({{"image", fmt::format("imagesTr/{}.nii.gz", name)},
+                        {"label", fmt::format("labelsTr/{}.nii.gz", name)}});
+    fs::remove(folder.path(fmt::format("imagesTr/{}_0001.nii.gz", name)));
+  }
+  folder.json({{"name", "B"},
+               {"modality", {{"0", "FLAIR"}, {"1", "T1w"}}},
+               {"labels", kLabels},
+               {"training", training}});
+  const std::string said = folder.refusal();
+  for (const char* name : {"B_001", "B_002"}) {
+    const std::string fault = fmt::format("imagesTr/{}_0001.nii.gz is missing", name);
+    EXPECT_NE(said.find(fault), std::string::npos) << said;
+  }
+}
+
+TEST(NnUNet, ListsEveryFaultOfAListByCase) {
+  const Folder folder;
+  write_nnunet_files(folder);
+  Json document = nnunet_document();
+  document["dataset"] = {
+      {"one", {{"images", {"imagesTr/B_002_0000.nii.gz"}}, {"label", "labelsTr/B_002.nii.gz"}}},
+      {"two", {{"images", Json::array()}}}};
+  folder.json(document);
+  const std::string said = folder.refusal();
+  EXPECT_NE(said.find("dataset[\"one\"]: 1 channel files, expected 2"), std::string::npos) << said;
+  EXPECT_NE(said.find("dataset[\"two\"]: 0 channel files, expected 2"), std::string::npos) << said;
+}
+
+TEST(NnUNet, CountsTestImagesThatAreNotRead) {
+  const Folder folder;
+  write_nnunet_files(folder);
+  folder.json(nnunet_document());
+  for (const char* name : {"T_001", "T_002"}) {
+    folder.image(fmt::format("imagesTs/{}_0000.nii.gz", name));
+    folder.image(fmt::format("imagesTs/{}_0001.nii.gz", name));
+  }
+  EXPECT_NE(inspect_text(inspect_dataset(folder.path(), 1))
+                .find("imagesTs: 2 images without labels, not read\n"),
+            std::string::npos);
 }
 
 TEST(NnUNet, SaysWhenTheCountOfCasesDiffers) {
@@ -405,6 +467,61 @@ TEST(Datalist, RefusesCasesOfOtherForms) {
             std::string::npos);
 }
 
+TEST(Datalist, ListsEveryCaseThatIsOfAnotherForm) {
+  const Folder folder;
+  Json document = folds_document(folder);
+  document["training"][1].erase("label");
+  document["training"][2]["image"].erase(1);
+  document["training"][3]["image"][0] = "../x.nii.gz";
+  document["validation"] = Json::array({{{"image", 5}, {"label", "x.nii.gz"}}});
+  folder.json(document);
+  const std::string said = folder.refusal();
+  for (const char* fault : {"training[1]: \"label\" is missing", "training[2]: 1 image files",
+                            "training[3]: path \"../x.nii.gz\"", "validation[0]: \"image\""}) {
+    EXPECT_NE(said.find(fault), std::string::npos) << said;
+  }
+}
+
+TEST(Datalist, ReadsAListOfCasesAlone) {
+  const Folder folder;
+  folder.json(folds_document(folder)["training"], "list.json");
+  EXPECT_EQ(read_data_set(folder.path("list.json")).cases.size(), 6U);
+  EXPECT_EQ(read_data_set(folder.path()).listed_split->validation,
+            (std::vector<std::size_t>{0, 3}));
+}
+
+TEST(Datalist, ReadsAbsolutePathsThatLeadIntoTheFolder) {
+  const Folder folder;
+  const TemporaryFolder elsewhere;
+  fs::create_directory_symlink(folder.path(), elsewhere.path("alias"));
+  folder.image("a.nii.gz");
+  folder.label("label.nii.gz");
+  fs::create_symlink("/etc/passwd", folder.path("out.nii.gz"));
+  const auto said_of = [&](const std::string& image) {
+    folder.json({{"training", {{{"image", image}, {"label", folder.path("label.nii.gz")}}}}});
+    return folder.refusal();
+  };
+  EXPECT_EQ(said_of(folder.path("a.nii.gz")), "");
+  EXPECT_EQ(said_of(elsewhere.path("alias/a.nii.gz")), "");
+  EXPECT_EQ(read_data_set(elsewhere.path("alias")).cases[0].images[0], "a.nii.gz");
+  EXPECT_NE(said_of(elsewhere.path("a.nii.gz")).find("inside the folder"), std::string::npos);
+  EXPECT_NE(said_of(folder.path("../x/a.nii.gz")).find("without \"..\""), std::string::npos);
+  EXPECT_NE(said_of(folder.path("out.nii.gz")).find("link out of the folder"), std::string::npos);
+  EXPECT_NE(said_of(folder.path()).find("inside the folder"), std::string::npos);
+}
+
+TEST(Datalist, CountsImagesWithoutLabelsOfEverySection) {
+  const Folder folder;
+  Json document = folds_document(folder);
+  document["test"] = {"imagesTs/a.nii.gz", "imagesTs/b.nii.gz"};
+  document["testing"] = Json::array({{{"image", "imagesTs/c.nii.gz"}}});
+  folder.json(document);
+  const std::string text = inspect_text(inspect_dataset(folder.path(), 1));
+  EXPECT_NE(text.find("\"test\": 2 images without labels, not read\n"), std::string::npos) << text;
+  EXPECT_NE(text.find("\"testing\": 1 image without labels, not read\n"), std::string::npos)
+      << text;
+}
+
 TEST(Datalist, AsksWhichOfSeveral) {
   const Folder folder;
   const Json document = folds_document(folder);
@@ -440,6 +557,24 @@ TEST(OtherLayouts, AreNamedWithTheWayThere) {
   expect({"imagesTr/a.nii.gz", "labelsTr/a.nii.gz"}, "images without a description");
   expect({"a.nrrd"}, "NRRD");
   expect({"readme.txt"}, "no dataset.json, expected the folder");
+}
+
+TEST(OtherLayouts, WithNnUNetsNamesGetADescriptionThatIsRead) {
+  const Folder folder;
+  write_nnunet_files(folder);
+  for (const char* place : {"", "imagesTr"}) {
+    const std::string said = folder.refusal(place);
+    EXPECT_NE(said.find("write "), std::string::npos) << said;
+    const std::size_t begin = said.find('{');
+    ASSERT_NE(begin, std::string::npos) << said;
+    Json document = Json::parse(said.substr(begin));
+    EXPECT_EQ(document["channel_names"].size(), 2U);
+    EXPECT_EQ(document["numTraining"], 2);
+    document["labels"] = kLabels;
+    folder.json(document);
+    EXPECT_EQ(folder.refusal(), "");
+    fs::remove(folder.path("dataset.json"));
+  }
 }
 
 TEST(OtherLayouts, OfAPartOfADataSetNameTheFolder) {

@@ -23,17 +23,13 @@ bool has_suffix(const std::string& stem) {
                      [](char c) { return std::isdigit(static_cast<unsigned char>(c)) != 0; });
 }
 
-// Of imagesTr, in order: hidden files (macOS leaves "._" ones) are none.
-std::set<std::string> identifiers_in(const fs::path& folder, const std::string& ending) {
-  std::set<std::string> identifiers;
+std::string channel_file(const std::string& stem, std::size_t channel, const std::string& ending) {
+  return fmt::format("{}_{:04}{}", stem, channel, ending);
+}
+
+bool is_there(const fs::path& file) {
   std::error_code error;
-  for (const fs::directory_entry& entry : fs::directory_iterator(folder, error)) {
-    std::string name = entry.path().filename().string();
-    if (name.starts_with('.') || !name.ends_with(ending)) continue;
-    name.resize(name.size() - ending.size());
-    if (has_suffix(name)) identifiers.insert(name.substr(0, name.size() - kSuffix));
-  }
-  return identifiers;
+  return fs::exists(fs::symlink_status(file, error));
 }
 
 std::string ending_of(const Description& description) {
@@ -50,46 +46,48 @@ std::string ending_of(const Description& description) {
   return ending;
 }
 
+void add_one_listed(const Json& listed, std::size_t channels, const Description& description,
+                    const std::string& where, CaseList& cases) {
+  DataCase one;
+  for (const Json& image : member(listed, "images", Json::value_t::array, "an array", where)) {
+    if (!image.is_string()) {
+      throw_bad_input("{}: \"images\": expected strings, found {}", where, image.type_name());
+    }
+    one.images.push_back(inside_path(image.get<std::string>(), description, where));
+  }
+  if (one.images.size() != channels) {
+    throw_bad_input("{}: {} channel files, expected {} as in \"channel_names\"", where,
+                    one.images.size(), channels);
+  }
+  one.label = inside_path(
+      member(listed, "label", Json::value_t::string, "a string", where).get<std::string>(),
+      description, where);
+  cases.add(std::move(one), where);
+}
+
 // "dataset": {"CASE": {"images": [...], "label": ...}}, which stands for imagesTr and labelsTr.
-void add_listed(const Json& listed, const Description& description, CaseList& cases) {
+void add_listed(const Json& listed, std::size_t channels, const Description& description,
+                CaseList& cases) {
   for (const auto& item : listed.items()) {
     const std::string where = fmt::format("{}: dataset[\"{}\"]", description.file, item.key());
-    DataCase one;
-    for (const Json& image :
-         member(item.value(), "images", Json::value_t::array, "an array", where)) {
-      if (!image.is_string()) {
-        throw_bad_input("{}: \"images\": expected strings, found {}", where, image.type_name());
-      }
-      one.images.push_back(inside_path(image.get<std::string>(), description, where));
-    }
-    one.label = inside_path(
-        member(item.value(), "label", Json::value_t::string, "a string", where).get<std::string>(),
-        description, where);
-    cases.add(std::move(one), where);
+    cases.attempt([&] { add_one_listed(item.value(), channels, description, where, cases); });
   }
 }
 
 void add_found(const std::set<std::string>& identifiers, const std::string& ending,
-               const Description& description, CaseList& cases) {
+               const std::vector<std::string>& names, const Description& description,
+               CaseList& cases) {
   for (const std::string& identifier : identifiers) {
+    const std::string image = "imagesTr/" + identifier;
     const std::string label = "labelsTr/" + identifier + ending;
-    std::error_code error;
-    if (!fs::exists(fs::symlink_status(description.root / label, error))) {
-      throw_bad_input("{}: no such file, expected the labels of imagesTr/{}_0000{}",
-                      (fs::path(description.folder) / label).string(), identifier, ending);
+    std::vector<std::string> faults = channel_faults(image, ending, names, description);
+    if (!is_there(description.root / label)) {
+      faults.push_back(fmt::format("{} is missing: the labels of {}_0000{}",
+                                   (fs::path(description.folder) / label).string(), image, ending));
     }
-    cases.add({channel_files("imagesTr/" + identifier, ending, description.root), label},
-              description.file);
-  }
-}
-
-void check_channels(const DataSet& dataset, const Description& description) {
-  for (const DataCase& one : dataset.cases) {
-    if (one.images.size() == dataset.modalities.size()) continue;
-    throw_bad_input("{}: {} channel files ({}), expected {}: \"channel_names\" has {}",
-                    description.file, one.images.size(),
-                    one.images.empty() ? "for " + one.label : one.images.front() + ", ...",
-                    dataset.modalities.size(), fmt::join(dataset.modalities, ", "));
+    for (std::string& fault : faults) cases.add_fault(std::move(fault));
+    if (!faults.empty()) continue;
+    cases.add({channel_files(image, ending, description.root), label}, description.file);
   }
 }
 
@@ -113,13 +111,49 @@ bool is_nnunet(const Json& document) {
 std::vector<std::string> channel_files(const std::string& stem, const std::string& ending,
                                        const fs::path& root) {
   std::vector<std::string> files;
-  std::error_code error;
   for (std::size_t channel = 0; channel < kMostChannels; ++channel) {
-    std::string file = fmt::format("{}_{:04}{}", stem, channel, ending);
-    if (!fs::exists(fs::symlink_status(root / file, error))) break;
+    std::string file = channel_file(stem, channel, ending);
+    if (!is_there(root / file)) break;
     files.push_back(std::move(file));
   }
   return files;
+}
+
+std::vector<std::string> channel_faults(const std::string& stem, const std::string& ending,
+                                        const std::vector<std::string>& names,
+                                        const Description& description) {
+  std::vector<std::string> faults;
+  for (std::size_t channel = 0; channel < std::max(kMostChannels, names.size()); ++channel) {
+    const std::string file = channel_file(stem, channel, ending);
+    const bool expected = channel < names.size();
+    if (is_there(description.root / file) == expected) continue;
+    const std::string path = (fs::path(description.folder) / file).string();
+    if (expected) {
+      faults.push_back(fmt::format("{} is missing: channel {}, {}", path, channel, names[channel]));
+    } else {
+      faults.push_back(fmt::format("{} is one too many: {} names {} channels ({})", path,
+                                   description.file, names.size(), fmt::join(names, ", ")));
+    }
+  }
+  return faults;
+}
+
+std::optional<std::string> identifier_of(const std::string& name, const std::string& ending) {
+  if (name.starts_with('.') || !name.ends_with(ending)) return {};  // macOS leaves "._" files
+  const std::string stem = name.substr(0, name.size() - ending.size());
+  if (!has_suffix(stem)) return {};
+  return stem.substr(0, stem.size() - kSuffix);
+}
+
+std::set<std::string> identifiers_in(const fs::path& folder, const std::string& ending) {
+  std::set<std::string> identifiers;
+  std::error_code error;
+  for (const fs::directory_entry& entry : fs::directory_iterator(folder, error)) {
+    if (auto found = identifier_of(entry.path().filename().string(), ending)) {
+      identifiers.insert(*found);
+    }
+  }
+  return identifiers;
 }
 
 DataSet read_nnunet(const Description& description) {
@@ -150,14 +184,15 @@ DataSet read_nnunet(const Description& description) {
   CaseList cases(description, dataset);
   if (has_list) {
     add_listed(member(document, "dataset", Json::value_t::object, "an object", description.file),
-               description, cases);
+               dataset.modalities.size(), description, cases);
   } else {
-    add_found(identifiers, ending, description, cases);
+    add_found(identifiers, ending, dataset.modalities, description, cases);
   }
   cases.check_files();
   if (dataset.cases.empty()) throw_bad_input("{}: \"dataset\" is empty", description.file);
-  check_channels(dataset, description);
   check_count(dataset, description);
+  note_unlabelled(identifiers_in(description.root / "imagesTs", ending).size(), "imagesTs",
+                  dataset);
   if (description.fold) {
     throw_bad_input("fold:{}: {} lists no folds: nnU-Net keeps them in nnUNet_preprocessed",
                     *description.fold, description.file);

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <array>
 #include <optional>
+#include <set>
 #include <string_view>
 #include <vector>
 
@@ -152,6 +153,33 @@ std::optional<std::string> dicom(const std::string& folder, const fs::path& root
       folder);
 }
 
+// imagesTr/CASE_0000.nii.gz without dataset.json: the description that nnU-Net wants.
+std::optional<std::string> nnunet_without_description(const std::string& folder,
+                                                      const fs::path& root) {
+  const bool is_images = root.filename() == "imagesTr";
+  const fs::path images = is_images ? root : root / "imagesTr";
+  for (const char* ending : {".nii.gz", ".nii"}) {
+    const std::set<std::string> identifiers = identifiers_in(images, ending);
+    if (identifiers.empty()) continue;
+    Json names = Json::object();
+    std::size_t channels = 1;
+    for (const std::string& identifier : identifiers) {
+      channels = std::max(channels, channel_files(identifier, ending, images).size());
+    }
+    for (std::size_t i = 0; i < channels; ++i) {
+      names[std::to_string(i)] = fmt::format("CHANNEL {}", i);
+    }
+    const Json document = {{"channel_names", names},
+                           {"labels", {{"background", 0}, {"tumour", 1}}},
+                           {"numTraining", identifiers.size()},
+                           {"file_ending", ending}};
+    const fs::path place = is_images ? root.parent_path() : fs::path(folder);
+    return fmt::format("{}: nnU-Net's images without a description: write {}, with your names: {}",
+                       folder, (place / "dataset.json").string(), dump_json(document));
+  }
+  return {};
+}
+
 std::optional<std::string> images_alone(const std::string& folder, const fs::path& root,
                                         const Listing& listing) {
   const bool has_images = has(listing.folders, "imagesTr");
@@ -191,6 +219,7 @@ void refuse_folder(const std::string& folder) {
   if (!what) what = bids(folder, listing);
   if (!what) what = case_folders(folder, root, listing);
   if (!what) what = dicom(folder, root, listing);
+  if (!what) what = nnunet_without_description(folder, root);
   if (!what) what = images_alone(folder, root, listing);
   if (!what) {
     what = fmt::format(

@@ -64,8 +64,11 @@ bool detect_big_endian(std::span<const std::byte> bytes, const std::string& path
   if (little == kSizeofNifti1) return false;
   if (big == kSizeofNifti1) return true;
   if (little == kSizeofNifti2 || big == kSizeofNifti2) {
-    throw_bad_input("nifti: {}: sizeof_hdr = 540: a NIfTI-2 image (or CIFTI), expected NIfTI-1",
-                    path);
+    throw_bad_input(
+        "nifti: {}: sizeof_hdr = 540: a NIfTI-2 image (or CIFTI), expected NIfTI-1; nibabel "
+        "converts images: nib.save(nib.Nifti1Image.from_image(nib.load(\"old.nii.gz\")), "
+        "\"new.nii.gz\")",
+        path);
   }
   const std::string kind = file_kind(bytes);
   if (!kind.empty()) throw_bad_input("nifti: {}: not a NIfTI-1 image but {}", path, kind);
