@@ -43,9 +43,9 @@ Deciding deciding(std::span<const Record* const> measured) {
 
 std::string disturbed_note(const Deciding& processes) {
   if (processes.disturbed == 0) return "";
-  const std::string count =
-      fmt::format("{} of {} {} disturbed", processes.disturbed, processes.measured,
-                  processes.measured == 1 ? "process was" : "processes were");
+  const std::string count = fmt::format(
+      "{} of {} {} {} disturbed", processes.disturbed, processes.measured,
+      processes.measured == 1 ? "process" : "processes", processes.disturbed == 1 ? "was" : "were");
   if (processes.left_out > 0) return count + " and left out";
   const std::string reason = first_reason(processes.records);
   return reason.empty() ? count : count + ": " + reason;

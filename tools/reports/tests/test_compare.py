@@ -80,25 +80,28 @@ def test_three_processes_are_inconclusive_and_told_how_many_settle_it(compare: A
     assert "3 against 3" in found["reason"]
     number = found["processes_needed"]
     assert number > 3
-    more = f"--repeats {number - 3} --out more-1.json  # {number - 3} more, {number} a side in all"
-    assert [line for line in result["to_settle"] if line.endswith(more)]
+    note = f"{number - 3} more, {number} a side in all"
+    for side, name in (("base", "0.json"), ("new", "1.json")):
+        out = f"--out more-1-{side}/more-1-1.json  # {side} ({name}): {note}"
+        assert [line for line in result["to_settle"] if line.endswith(out)]
 
 
 def test_no_command_overwrites_what_another_wrote(compare: Any) -> None:
     few = factory.report([*factory.processes(BASE[:3]), *factory.processes(BASE[:3], "eigen")])
     code, result = compare(few, few)
-    files = [re.search(r"--out (\S+)", line) for line in result["to_settle"]]
-    assert (code, [found and found[1] for found in files]) == (4, ["more-1.json", "more-2.json"])
+    files = [m[1] for line in result["to_settle"] if (m := re.search(r"--out (\S+)", line))]
+    sides = ("more-1-base", "more-1-new")
+    assert (code, files) == (4, [f"{own}/more-1-{n}.json" for own in sides for n in (1, 2)])
 
 
 def test_no_command_overwrites_an_earlier_rounds_file(
     compare: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    (tmp_path / "more-2-new.json").touch()
+    (tmp_path / "more-2-new").mkdir()
     few = factory.report(factory.processes(BASE[:3]))
     _, result = compare(few, few)
-    assert any("--out more-3.json" in line for line in result["to_settle"])
+    assert any("--out more-3-base/more-3-1.json" in line for line in result["to_settle"])
 
 
 def test_many_steps_of_one_process_are_no_evidence(compare: Any) -> None:
@@ -179,13 +182,19 @@ def test_a_plan_that_grew_as_allowed_is_still_larger(compare: Any) -> None:
     assert (code, verdict(result, "planned_bytes")["verdict"]) == (0, "slower")
 
 
-def test_one_process_a_side_is_told_a_command(compare: Any) -> None:
+def test_one_process_a_side_is_told_what_to_paste(compare: Any, tmp_path: Path) -> None:
     one = factory.report([factory.record(step_seconds=BASE)])
     code, result = compare(one, one)
     assert code == 4
-    command = factory.record()["reproduce"]
+    run = f"{factory.record()['reproduce']} --repeats 9 --out more-1"
+    note = "9 more, 10 a side in all"
     assert result["to_settle"] == [
-        f"{command} --repeats 9 --out more-1.json  # 9 more, 10 a side in all"
+        "mkdir more-1-base more-1-new",
+        f"cp {tmp_path}/0.json more-1-base/",
+        f"cp {tmp_path}/1.json more-1-new/",
+        f"{run}-base/more-1-1.json  # base ({result['base']}): {note}",
+        f"{run}-new/more-1-1.json  # new ({result['new'][0]}): {note}",
+        "voxmark compare more-1-base more-1-new",
     ]
     code, result = compare(one, one, flags=("--fail-on", "planned_bytes"))
     assert (code, result["to_settle"]) == (0, [])
@@ -209,8 +218,8 @@ def test_a_noisy_run_is_inconclusive_whatever_its_figures(compare: Any) -> None:
     assert code == 4
     assert verdict(result, "step_seconds")["reason"] == "noisy: another program ran"
     assert result["to_settle"][0].startswith("voxmark doctor")
-    assert "--repeats 10" in result["to_settle"][1]
-    assert "without the files of the disturbed" in result["to_settle"][1]
+    runs = [line for line in result["to_settle"] if "--repeats 10" in line]
+    assert len(runs) == 2 and all("the disturbed ones are left out" in line for line in runs)
 
 
 def test_disturbed_processes_are_left_out_and_counted(compare: Any) -> None:
@@ -231,7 +240,7 @@ def test_few_disturbed_processes_count_and_are_told(compare: Any) -> None:
     disturb(disturbed[:1])
     _, result = compare(factory.report(factory.processes(BASE)), factory.report(disturbed))
     assert verdict(result, "step_seconds")["new_processes"] == 4
-    assert result["disturbed"][0].endswith("1 of 4 processes were disturbed: another program ran")
+    assert result["disturbed"][0].endswith("1 of 4 processes was disturbed: another program ran")
 
 
 def test_counters_are_compared(compare: Any) -> None:
@@ -552,7 +561,8 @@ def test_every_format_tells_what_would_settle_it(tool: Tool, tmp_path: Path) -> 
         factory.write(tmp_path / f"{i}.json", factory.report(factory.processes(values[:3])))
         for i, values in enumerate((BASE, SLOWER))
     ]
-    (command,) = json.loads(tool("compare", *paths, "--format", "json").stdout)["to_settle"]
+    lines = json.loads(tool("compare", *paths, "--format", "json").stdout)["to_settle"]
+    (command,) = (line for line in lines if "--repeats" in line and "# new" in line)
     suite = ElementTree.fromstring(tool("compare", *paths, "--format", "junit").stdout)
     assert command in str(suite.findtext("system-out"))
     lines = tool("compare", *paths, "--format", "github").stdout.splitlines()

@@ -171,8 +171,8 @@ def test_each_side_is_told_its_own_command(compare: Any) -> None:  # noqa: F811
     needed = verdict(result, "step_seconds")["processes_needed"]
     assert code == 4
     first, second = lines_to_settle(result)
-    assert f"--threads 1 --repeats {needed - 3} --out more-1-base.json" in first
-    assert f"--threads 2 --repeats {needed - 4} --out more-1-new.json" in second
+    assert f"--threads 1 --repeats {needed - 3} --out more-1-base/more-1-1.json" in first
+    assert f"--threads 2 --repeats {needed - 4} --out more-1-new/more-1-1.json" in second
     assert "# base (0.json): " in first and "# new (1.json): " in second
     assert result["ignored"] == ["threads 1 → 2 (in 1 case)"]
 
@@ -202,6 +202,9 @@ def test_printed_commands_run(compare: Any, tmp_path: Path) -> None:  # noqa: F8
     assert code in (1, 4)  # one process a side
     commands = [line for line in result["to_settle"] if line.startswith("voxmark run")]
     assert {re.search(r"--threads (\d)", line)[1] for line in commands} == {"1", "2"}  # type: ignore[index]
+    for line in result["to_settle"]:
+        if line.startswith("mkdir "):
+            subprocess.run(line, shell=True, cwd=tmp_path, check=True)
     for line in commands:
         line = line.replace("--repeats", "--dry-run --repeats", 1)
         shell = f'voxmark() {{ {shlex.quote(str(binary))} "$@"; }}; {line}'

@@ -17,7 +17,7 @@ from voxmark_reports import report as report_command
 from voxmark_reports.errors import ExitCode, ToolError
 from voxmark_reports.files import write_file
 from voxmark_reports.reading import schema_path
-from voxmark_reports.text import clean, file_name
+from voxmark_reports.text import clean, counted, file_name
 
 EXAMPLE = """\
 Example: voxmark bundle report.json -o bundle.tar.gz
@@ -145,7 +145,7 @@ def _check(path: Path) -> ExitCode:
             faults.append(f"{name}: was changed")
     for fault in sorted(faults):
         print(clean(fault))
-    print(f"{len(found)} files, {len(faults)} faults")
+    print(f"{len(found) + 1} files, {counted(len(faults), 'fault')}")  # the sums are one too
     return ExitCode.ANSWER_IS_NO if faults or not found else ExitCode.DONE
 
 

@@ -95,6 +95,7 @@ def judging_options(arguments: argparse.Namespace) -> comparison.Options:
     )
     if arguments.fail_on:
         options.fail_on = comparison.parse_fail_on(arguments.fail_on)
+        options.asked = True
     return options
 
 

@@ -17,7 +17,7 @@ from voxmark_reports.cases import (
 )
 from voxmark_reports.errors import ExitCode, ToolError
 from voxmark_reports.reading import Report
-from voxmark_reports.text import clean
+from voxmark_reports.text import clean, counted
 from voxmark_reports.verdicts import Judgement, Verdict
 
 DEFAULT_FAIL_ON = ("step_seconds", "op_seconds", "peak_bytes", "planned_bytes")
@@ -30,6 +30,8 @@ class Options:
     noise_floor: float = 0.0  # relative; of this machine, from A/A runs
     ignore: frozenset[str] = frozenset()  # "machine", or members of a case
     machines: bool = False  # sets machines side by side, and judges no change
+    asked: bool = False  # fail_on is the user's own: each metric must be there
+    history: list[str] | None = None  # the command of the history whose gate this is
     only_common: bool = False  # cases that not all reports have are told, and do not decide
 
     def allowed(self, metric: Metric) -> float | None:
@@ -108,8 +110,10 @@ class Comparison:
         """The other way to compare, where that is what these reports are for."""
         blocked = any(difference.blocks for difference in self.environment)
         if self.options.machines and not blocked:
+            hosts = {differences.host_name(own): None for own in (self.base, *self.news)}
+            kind = "machine" if len(hosts) == 1 else f"kind of machine (hosts {', '.join(hosts)})"
             return (
-                "These reports are of one machine: without --machines voxmark compare checks them"
+                f"These reports are of one {kind}: without --machines voxmark compare checks them"
                 " for a regression."
             )
         if self.options.machines:
@@ -137,6 +141,8 @@ def parse_fail_on(texts: list[str]) -> dict[str, float | None]:
             raise ToolError(
                 f"--fail-on {text}: expected METRIC or METRIC:PERCENT%, as load_seconds:5%"
             )
+        if match[2] and match[1] == KERNELS.name:
+            raise ToolError(f"--fail-on {text}: expected {KERNELS.name}, as no percentage of it is")
         chosen[match[1]] = float(match[2]) / 100 if match[2] else None
     return chosen
 
@@ -243,7 +249,8 @@ def _deciding_metrics(base: Report, cases: list[Case], options: Options) -> list
     if KERNELS.name in options.fail_on:
         metrics.append(KERNELS)
     names = [metric.name for metric in metrics]
-    wanted = [n for n in options.fail_on if n not in names and n not in DEFAULT_FAIL_ON]
+    needed = options.asked
+    wanted = [n for n in options.fail_on if n not in names and (needed or n not in DEFAULT_FAIL_ON)]
     if wanted:
         raise ToolError(
             f"--fail-on {wanted[0]}: {base.name} has no such metric; it has"
@@ -261,11 +268,7 @@ def _ignored_lines(pairs: list[tuple[Case, Case | None]], ignore: frozenset[str]
             if before != after:
                 text = clean(f"{name} {before} → {after}")
                 counts[text] = counts.get(text, 0) + 1
-    return [f"{what} (in {_of_cases(count)})" for what, count in counts.items()]
-
-
-def _of_cases(count: int) -> str:
-    return f"{count} case" if count == 1 else f"{count} cases"
+    return [f"{what} (in {counted(count, 'case')})" for what, count in counts.items()]
 
 
 def compare(base: Report, news: list[Report], options: Options) -> Comparison:
@@ -317,7 +320,7 @@ def compare(base: Report, news: list[Report], options: Options) -> Comparison:
     return Comparison(
         base=base,
         news=news,
-        environment=environment,
+        environment=environment + [own for pairs in matched for own in _timings(pairs)],
         stages=[differences.stage_changes([(a, b) for a, b in pairs if b]) for pairs in matched],
         rows=rows,
         extra=extra,
@@ -327,6 +330,20 @@ def compare(base: Report, news: list[Report], options: Options) -> Comparison:
         same=copies.shared_lines(base, news),
         options=options,
     )
+
+
+def _timings(pairs: list[tuple[Case, Case | None]]) -> list[differences.Difference]:
+    """Ops of one name that were not timed the same way."""
+    counts: dict[tuple[str, str], int] = {}
+    for base, new in pairs:
+        both = base.fact("timing"), new.fact("timing") if new else None
+        if new and both[0] != both[1]:
+            own = (clean(both[0] or "-"), clean(both[1] or "-"))
+            counts[own] = counts.get(own, 0) + 1
+    return [
+        differences.Difference(f"timing of {counted(count, 'case')}", list(own))
+        for own, count in counts.items()
+    ]
 
 
 def _measured(base: Case, new: Case, metric: Metric, options: Options) -> Judgement:

@@ -10,17 +10,19 @@ from typing import Any
 
 import orjson
 
+from voxmark_reports import verdicts
 from voxmark_reports.cases import cases_of, shared_members
 from voxmark_reports.comparison import Comparison, Row
 from voxmark_reports.console import Layout, print_line, print_table, width, wrap
 from voxmark_reports.errors import ExitCode
 from voxmark_reports.noise_advice import noise_lines
-from voxmark_reports.settling import SETTLING, settling_lines
+from voxmark_reports.settling import settling
 from voxmark_reports.text import change_text, clean, pair_text, quantity_text, times_text
 from voxmark_reports.verdicts import Judgement, Verdict
 
 FORMATS = ("table", "markdown", "json", "junit", "github")
 MOST_LINES = 12  # of differences of one kind; the rest is counted, and stands in the JSON
+MOST_COMMANDS = 40  # to settle what is open
 MOST_ROWS = 120  # of a table for people
 _URGENCY = (
     Verdict.SLOWER,
@@ -184,8 +186,9 @@ MACHINE_HEADING = "base / new (95% interval)"
 # What stands on the line of its row at 80 columns; the case goes above, the rest below.
 _LAYOUT = Layout(title=0, folds=(9,), below=(9, 8, 7, 6, 2, 3), styled=5)
 LEGEND = (
-    "p, Holm: how often chance alone gives so much, corrected for all that decides together;"
-    " detectable: the smallest change that this many processes would have found."
+    "p, Holm: how often chance alone gives so much, corrected for all that decides together; below"
+    f" {verdicts.ALPHA:g} it is a change; detectable: the smallest change that this many processes"
+    " would have found."
 )
 MACHINE_LEGEND = "base / new: above 1 the new one is faster, or needs less. " + LEGEND
 
@@ -275,6 +278,14 @@ def _print_wrapped(text: str, indent: str = "") -> None:
         print_line(indent + line)
 
 
+def _shortened_commands(lines: list[str]) -> list[str]:
+    """The last is what all others are for."""
+    if len(lines) <= MOST_COMMANDS:
+        return lines
+    left_out = len(lines) - MOST_COMMANDS
+    return [*lines[: MOST_COMMANDS - 1], f"# ... and {left_out} more (--format json)", lines[-1]]
+
+
 def _print_command(line: str) -> None:
     """Whole, as a shell takes it; a comment may have several lines."""
     parts = wrap(line, width() - 4) if line.startswith("#") else [line]
@@ -301,11 +312,13 @@ def print_comparison(result: Comparison, every_metric: bool) -> None:
     _print_wrapped(_legend(result))
     if len(rows) == MOST_ROWS < len(result.rows):
         print_line(f"{MOST_ROWS} of {len(result.rows)} rows; --all or --format json has all")
-    settling = settling_lines(result)
-    if settling:
-        _print_wrapped(f"{SETTLING}:")
-        for line in _shortened(settling):
+    found = settling(result)
+    if found.lines:
+        _print_wrapped(f"{found.heading}:")
+        for line in _shortened_commands(found.lines):
             _print_command(line)
+    for line in _shortened(found.hopeless):
+        _print_wrapped(f"Not settled: {line}")
     if result.hint:
         _print_wrapped(result.hint)
     print_line(summary(result), "bold")
@@ -338,17 +351,30 @@ def as_markdown(result: Comparison, every_metric: bool) -> str:
     lines += ["", _markdown_cell(_legend(result))]
     if result.hint:
         lines += ["", _markdown_cell(result.hint)]
-    if settling := settling_lines(result):
-        lines += ["", f"{SETTLING}:", "", "```sh"]
-        lines += [line.replace("```", "") for line in settling] + ["```"]
+    found = settling(result)
+    if found.lines:
+        lines += ["", f"{found.heading}:", "", "```sh"]
+        lines += [line.replace("```", "") for line in found.lines] + ["```"]
+    if found.hopeless:
+        lines += ["", *(f"- Not settled: {_markdown_cell(line)}" for line in found.hopeless)]
     return "\n".join(lines) + "\n"
 
 
 # ---- For programs ----
 
 
-def _judgement_json(found: Judgement, report: str) -> dict[str, Any]:
+def _times_as_fast(found: Judgement) -> dict[str, Any]:
+    """What the table of machines shows: base over new."""
+    interval = found.interval
     return {
+        "base_over_new": 1 / found.ratio if found.ratio else None,
+        "base_over_new_interval": [1 / end for end in reversed(interval)] if interval else None,
+    }
+
+
+def _judgement_json(found: Judgement, report: str, machines: bool) -> dict[str, Any]:
+    return {
+        **(_times_as_fast(found) if machines else {}),
         "report": report,
         "verdict": str(found.verdict),
         "broken": found.broken,
@@ -372,6 +398,7 @@ def _judgement_json(found: Judgement, report: str) -> dict[str, Any]:
 
 def as_json(result: Comparison) -> str:
     names = [report.name for report in result.news]
+    found = settling(result)
     content = {
         "schema": "voxmark.comparison/1",
         "base": result.base.name,
@@ -403,30 +430,33 @@ def as_json(result: Comparison) -> str:
                 "unit": row.metric.unit,
                 "decides": row.decides,
                 "comparisons": [
-                    _judgement_json(found, name)
+                    _judgement_json(found, name, result.options.machines)
                     for found, name in zip(row.judgements, names, strict=True)
                 ],
             }
             for row in result.rows
         ],
-        "to_settle": settling_lines(result),
+        "to_settle": found.lines,
+        "not_to_settle": found.hopeless,
     }
     return orjson.dumps(content, option=orjson.OPT_INDENT_2).decode()
 
 
-def _message(row: Row, found: Judgement) -> str:
+def _message(row: Row, found: Judgement, machines: bool) -> str:
     unit = row.metric.unit
     text = f"{row.metric.label}: {verdict_text(row, found)}"
     if found.base is not None:
         before, after = pair_text(found.base, found.new, unit)
         text += f", {before} → {after}"
-        text += f", {change_with_interval(found)}"
+        text += f", {change_with_interval(found, machines)}"
+        text += " base / new" if machines else ""
     return text + (f" ({found.reason})" if found.reason else "")
 
 
 def as_junit(result: Comparison) -> str:
     """Regressions fail, what cannot be told is an error: neither is a pass."""
     suite = ElementTree.Element("testsuite", name="voxmark compare")
+    machines = result.options.machines
     counts = {"tests": 0, "failures": 0, "errors": 0}
     sections = _sections(result)
     if result.hint:
@@ -445,17 +475,23 @@ def as_junit(result: Comparison) -> str:
             counts["tests"] += 1
             if found.code == ExitCode.ANSWER_IS_NO:
                 counts["failures"] += 1
-                ElementTree.SubElement(test, "failure", message=_message(row, found))
+                ElementTree.SubElement(test, "failure", message=_message(row, found, machines))
             elif found.code != ExitCode.DONE:
                 counts["errors"] += 1
-                ElementTree.SubElement(test, "error", message=_message(row, found))
+                ElementTree.SubElement(test, "error", message=_message(row, found, machines))
             else:
-                ElementTree.SubElement(test, "system-out").text = _message(row, found)
-    if settling := settling_lines(result):
-        ElementTree.SubElement(suite, "system-out").text = "\n".join([f"{SETTLING}:", *settling])
+                ElementTree.SubElement(test, "system-out").text = _message(row, found, machines)
+    if text := _settling_text(result):
+        ElementTree.SubElement(suite, "system-out").text = text
     for name, number in counts.items():
         suite.set(name, str(number))
     return ElementTree.tostring(suite, encoding="unicode", xml_declaration=True)
+
+
+def _settling_text(result: Comparison) -> str:
+    found = settling(result)
+    lines = [f"{found.heading}:", *found.lines] if found.lines else []
+    return "\n".join([*lines, *(f"Not settled: {line}" for line in found.hopeless)])
 
 
 def _command_value(text: str) -> str:
@@ -471,6 +507,7 @@ def _command(level: str, title: str, message: str) -> str:
 
 def as_github(result: Comparison) -> str:
     """Workflow commands, which GitHub shows beside the change; what differs comes first."""
+    machines = result.options.machines
     lines = [
         _command("notice", title, "\n".join(_shortened(own))) for title, own in _sections(result)
     ]
@@ -484,10 +521,9 @@ def as_github(result: Comparison) -> str:
                 level = "notice"
             else:
                 continue
-            lines.append(_command(level, row.label, _message(row, found)))
-    if settling := settling_lines(result):
-        message = "\n".join([f"{SETTLING}:", *_shortened(settling)])
-        lines.append(_command("notice", "Inconclusive", message))
+            lines.append(_command(level, row.label, _message(row, found, machines)))
+    if text := _settling_text(result):
+        lines.append(_command("notice", "Inconclusive", text))
     if result.hint:
         lines.append(_command("notice", "Machines", result.hint))
     return "\n".join([*lines, summary(result)]) + "\n"

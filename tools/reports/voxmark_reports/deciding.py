@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from voxmark_reports.text import clean
+from voxmark_reports.text import clean, counted
 
 # So many undisturbed processes decide alone: with fewer, no rank test finds anything at 1%.
 ENOUGH_UNDISTURBED = 5
@@ -46,8 +46,8 @@ class Deciding:
         """ "2 of 10 processes were disturbed and left out", or "" where none was."""
         if not self.disturbed:
             return ""
-        were = "process was" if self.measured == 1 else "processes were"
-        count = f"{self.disturbed} of {self.measured} {were} disturbed"
+        were = "was" if self.disturbed == 1 else "were"
+        count = f"{self.disturbed} of {counted(self.measured, 'process')} {were} disturbed"
         if self.left_out:
             return f"{count} and left out"
         first = next((r for own in self.records if was_disturbed(own) for r in reasons(own)), "")

@@ -61,6 +61,7 @@ class _Benchmark:
     samples: list[Row] = field(default_factory=list)
     median: Row | None = None  # of repetitions that may not be in the file
     label: str = ""
+    full_name: str = ""  # with how it was timed: what a filter is held against
     failure: str = ""  # why there is no figure, or not of all repetitions
     failed: int = 0  # repetitions that ended with an error
     left_out: int = 0  # others without a figure, which was never promised
@@ -99,7 +100,9 @@ def _benchmarks(rows: Sequence[Row], name: str) -> dict[str, _Benchmark]:
         kind = _kind(row, old)
         if kind == "fit":  # of complexity: no time of a run
             continue
-        one = found[own_names[_run_name(row, old)]]
+        name_of_run = _run_name(row, old)
+        one = found[own_names[name_of_run]]
+        one.full_name = name_of_run
         if row.get("error_occurred") or row.get("skipped"):
             is_error = bool(row.get("error_occurred"))
             one.failed += is_error
@@ -171,6 +174,8 @@ def _sample(row: Row, place: str) -> Row | str:
     seconds = _finite(row.get("real_time"))
     if seconds is None or seconds <= 0:
         found = clean(row["real_time"])[:40] if "real_time" in row else "nothing"
+        if "real_time" in row and row["real_time"] is None:  # see without_nan()
+            found = "no finite number"
         return f"real_time: expected more than 0, found {found}"
     readings = {rate: value for rate in _RATES if (value := _finite(row.get(rate))) is not None}
     cpu = _finite(row.get("cpu_time"))
@@ -183,14 +188,14 @@ def _finite(value: Any) -> float | None:
     return float(value) if number(value) and math.isfinite(value) else None
 
 
-def _command(op: str, workload: dict[str, Any], program: str) -> str:
-    """What measures this op again, in one process."""
+def _command(op: str, full_name: str, workload: dict[str, Any], program: str) -> str:
+    """What measures this op again, in one process, and no other whose name begins like it."""
     own = {value: key for key, value in _CASE.items()}
     flags = [f"--{own[name]}={value}" for name, value in workload.items()]
     image = re.fullmatch(r"(\d+x\d+x\d+)(x\d+)?", op.rpartition("/")[2])  # bench_step adds a batch
     if workload and image:
         flags += [f"--image={image[1]}", "--no-limits"]  # the limits tell no times
-    flags.append(f"--benchmark_filter={shlex.quote(f'^{re.escape(op)}')}")
+    flags.append(f"--benchmark_filter={shlex.quote(f'^{re.escape(full_name)}$')}")
     return clean(" ".join([shlex.quote(program), *flags]))
 
 
@@ -227,9 +232,10 @@ def _record(name: str, workload: Row, found: _Benchmark, program: str) -> Row:
         reason = f"{missing} of {counted(total, 'repetition')} left no figure: {found.failure}"
     return {
         "case": {"op": name, **workload, "process": 0},
-        "reproduce": _command(name, workload, program),
+        "reproduce": _command(name, found.full_name, workload, program),
         "outcome": "ok" if samples else failed,
         "reason": reason if missing or not samples else None,
+        "timing": "manual time" if found.full_name.endswith("/manual_time") else "wall time",
         "failed_repetitions": found.failed,
         "left_out_repetitions": found.left_out,
         "samples": samples,

@@ -198,6 +198,8 @@ def _base(
 
 def _gate(arguments: argparse.Namespace) -> ExitCode:
     options = compare.judging_options(arguments)
+    own = [] if arguments.db == default_file() else ["--db", str(arguments.db)]
+    options.history = ["voxmark", "history", *own]
     report = read_report(arguments.report)
     consistency.warn([report])
     unique_names([report])
@@ -216,8 +218,7 @@ def _gate(arguments: argparse.Namespace) -> ExitCode:
             comparison_formats.write(result, arguments.format, every_metric=False)
             code = result.exit_code
         else:
-            own = [] if arguments.db == default_file() else ["--db", arguments.db]
-            command = ["voxmark", "history", *own, "add", arguments.report, "--accept"]
+            command = [*options.history, "add", arguments.report, "--accept"]
             reason = (
                 "no other accepted state of this machine with a case in common; accept one with:"
                 f" {clean(shlex.join(map(str, command)))}"

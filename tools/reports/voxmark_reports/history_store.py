@@ -154,11 +154,11 @@ class Store:
         return parse_report(content, name)
 
     def last_accepted(
-        self, report: Report, by_hand: bool = False, ignore: Iterable[str] = ()
+        self, report: Report, by_hand: bool = False, ignore: frozenset[str] = frozenset()
     ) -> list[tuple[State, set[bytes]]]:
-        """Of the same machine the latest accepted state, or anchor, for every case of the report,
-        with the keys of those cases: mostly one state; earlier ones for what it lacks. Never the
-        report itself."""
+        """Of the same machine, or of any where "machine" is ignored: the latest accepted state, or
+        anchor, for every case of the report, with the keys of those cases. Mostly one state;
+        earlier ones for what it lacks. Never the report itself."""
         missing = {case.key(ignore) for case in cases_of(report)}
         fingerprint = differences.machine_fingerprint(report)
         query = "SELECT id FROM state WHERE sha256 = ?"
@@ -167,7 +167,8 @@ class Store:
         found = []
         for state in reversed(self.states()):
             wanted = state.acceptance == Acceptance.BY_HAND if by_hand else state.accepted
-            if not wanted or state.fingerprint != fingerprint or (state.number,) == itself:
+            elsewhere = state.fingerprint != fingerprint and "machine" not in ignore
+            if not wanted or elsewhere or (state.number,) == itself:
                 continue
             rows = self._connection.execute(
                 "SELECT DISTINCT case_key FROM figure WHERE state = ?", [state.number]

@@ -5,10 +5,11 @@ from __future__ import annotations
 
 import statistics
 
-from voxmark_reports import differences, inference, verdicts
+from voxmark_reports import differences, verdicts
 from voxmark_reports.cases import KERNELS
 from voxmark_reports.comparison import Comparison, Row
 from voxmark_reports.errors import ExitCode
+from voxmark_reports.text import counted
 from voxmark_reports.verdicts import Judgement, Verdict
 
 
@@ -46,10 +47,11 @@ def noise_lines(result: Comparison) -> list[str]:
         return []
     own = statistics.median(width for *_, width, _ in wide)
     margin = max(margin for *_, margin in wide)
+    compared = counted(len(times), "compared time")
     lines = [
         f"The noise is larger than what counts as the same: the 95% interval of {len(wide)} of"
-        f" {len(times)} compared times is about ±{100 * own:.1f}%, and a time is the same within"
-        f" ±{100 * margin:.3g}%. These can be called slower or faster, and never the same."
+        f" {compared} is about ±{100 * own:.1f}%, and a time is the same"
+        f" within ±{100 * margin:.3g}%. These can be called slower or faster, and never the same."
     ]
     if result.options.machines:
         return lines
@@ -57,7 +59,7 @@ def noise_lines(result: Comparison) -> list[str]:
     if gate := _gate(result):
         lines.append(f"Gate what the noise does not touch: {gate}")
     lines.append(f"Or only larger changes: --fail-on {metric}:{_allowed(own)}%")
-    lines.append(f"Or measure more processes: {_processes(wide)} a side")
+    lines.append(_processes([found for _, found, *_ in wide]))
     return lines
 
 
@@ -88,11 +90,11 @@ def _allowed(half: float) -> int:
     return next((p for p in (5, 10, 15, 20, 30, 50, 75) if p / 100 >= 2 * half), 100)
 
 
-def _processes(wide: list[tuple[Row, Judgement, float, float]]) -> str:
-    """To call the same what has not changed."""
-    needed = []
-    for _, found, _, margin in wide:
-        spread = inference.relative_spread(found.base_values, found.new_values) or 0.0
-        needed.append(inference.processes_to_settle(spread, 0.0, margin, verdicts.ALPHA))
-    known = [number for number in needed if number is not None]
-    return f"about {max(known)}" if len(known) == len(needed) else "more than 100"
+def _processes(wide: list[Judgement]) -> str:
+    """By the one rule that the commands below the table follow too."""
+    known = [found.processes_needed for found in wide if found.processes_needed is not None]
+    if not known:
+        return "More processes are no way out: more than 100 a side would be needed"
+    text = f"Or measure more processes: about {max(known)} a side"
+    hopeless = len(wide) - len(known)
+    return f"{text}; {hopeless} of these would need more than 100" if hopeless else text

@@ -16,7 +16,7 @@ from voxmark_reports.errors import ExitCode, ToolError
 from voxmark_reports.files import write_file
 from voxmark_reports.reading import Report, read_report
 from voxmark_reports.strict_json import read_json
-from voxmark_reports.text import clean, seconds_text
+from voxmark_reports.text import clean, counted, seconds_text
 
 EXAMPLE = """\
 Example: voxmark plan-gate report.json --limits results/baselines/planned_bytes.json
@@ -103,7 +103,7 @@ def run(arguments: argparse.Namespace) -> ExitCode:
         content = {"schema": SCHEMA, "machines": {**limits, kind: plans}}
         options = orjson.OPT_INDENT_2 | orjson.OPT_SORT_KEYS | orjson.OPT_APPEND_NEWLINE
         write_file(arguments.limits, orjson.dumps(content, option=options))
-        print(f"{clean(arguments.limits)}: {len(plans)} limits of {kind}")
+        print(f"{clean(arguments.limits)}: {counted(len(plans), 'limit')} of {kind}")
         return ExitCode.DONE
     if kind not in limits:
         known = "; ".join(clean(name) for name in limits) or "none"

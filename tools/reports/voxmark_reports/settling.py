@@ -1,121 +1,208 @@
-"""What would turn open answers into verdicts: the commands, for either state, as a shell takes
-them."""
+"""What would turn open answers into verdicts: commands as a shell takes them, which measure more,
+collect the files and ask again."""
 
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+import shlex
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from voxmark_reports.cases import Case
-from voxmark_reports.comparison import Comparison, Row
+from voxmark_reports.comparison import Comparison, Options, Row
 from voxmark_reports.errors import ExitCode
+from voxmark_reports.reading import Report
 from voxmark_reports.text import clean
-from voxmark_reports.verdicts import Judgement
+from voxmark_reports.verdicts import USUAL_PROCESSES, Judgement
 
-SETTLING = (
-    "What would settle the inconclusive ones: run each line for the base and for the new state, or"
-    " for the one that it names; put each state's files into a folder of its own, and compare the"
-    " folders"
+_STATES = (
+    "What would settle the inconclusive ones. The lines marked base need the program of the base,"
+    " those marked new the new one; the last line compares all files"
 )
-# Processes per side that are worth a first try, where nothing is known of the noise.
-USUAL_PROCESSES = 10
+_MACHINES = (
+    "What would settle the inconclusive ones, for each machine: run the lines marked with its name"
+    " on it, and the last line where all folders are"
+)
+_HISTORY = (
+    "What would settle the inconclusive ones: the base is measured again and put into the history,"
+    " the new state is measured more often and gated again"
+)
+
+
+@dataclass
+class Run:
+    """More processes of one command, for one side."""
+
+    command: str  # without how often
+    more: int  # processes that there are not yet
+    total: int  # per side
+    anew: bool  # what there is was disturbed
+
+    @property
+    def note(self) -> str:
+        if self.anew:
+            return f"{self.more} more; of so many the disturbed ones are left out"
+        return f"{self.more} more, {self.total} a side in all"
 
 
 @dataclass
 class Side:
-    """One of the two states that are compared."""
+    """One of the states that are compared."""
 
-    name: str
-    command: str  # without how often
-    more: int  # processes that there are not yet
+    report: Report
+    word: str  # base, new, or one of several new
+    runs: dict[str, Run] = field(default_factory=dict)  # by command
+
+    def add(self, own: Run) -> None:
+        """Of the same command the longest."""
+        known = self.runs.get(own.command)
+        if own.more and (known is None or own.more > known.more):
+            self.runs[own.command] = own
 
 
 @dataclass
-class Remedy:
-    sides: tuple[Side, Side]
-    total: int  # processes per side
-    anew: bool  # what there is was disturbed, and does not count
-
-    @property
-    def is_common(self) -> bool:
-        """Whether one line does for both sides."""
-        base, new = self.sides
-        return (base.command, base.more) == (new.command, new.more)
+class Settling:
+    heading: str
+    lines: list[str]  # for a shell, in this order
+    hopeless: list[str]  # what no reasonable number of processes settles
 
 
-def _command(case: Case | None) -> str:
-    return clean(case.records[0].get("reproduce") or "") if case else ""
-
-
-def remedy(row: Row, found: Judgement, other: Case | None, names: tuple[str, str]) -> Remedy | None:
-    """None where no reasonable number of processes would do, or a report names no command."""
-    counts = (len(found.base_values), len(found.new_values))
-    commands = (_command(row.case), _command(other))
-    if found.noisy:
-        total = max(USUAL_PROCESSES, *counts)
-    elif min(counts) == 1 and found.processes_needed is None:
-        total = USUAL_PROCESSES
-    elif found.processes_needed is not None:
-        total = found.processes_needed
-    else:
-        return None
-    if not all(commands):
-        return None
-    missing = [total if found.noisy else max(0, total - count) for count in counts]
-    base, new = (
-        Side(name, command, more)
-        for name, command, more in zip(names, commands, missing, strict=True)
-    )
-    return Remedy((base, new), total, bool(found.noisy))
-
-
-def settling_lines(result: Comparison) -> list[str]:
-    """A line per command, for either state or for both."""
-    remedies: dict[tuple[str, ...], Remedy] = {}  # of the same commands the longest
-    hopeless = []
-    noisy = False
+def settling(result: Comparison) -> Settling:
+    base = Side(result.base, "base")
+    several = len(result.news) > 1
+    news = [
+        Side(report, f"new-{number}" if several else "new")
+        for number, report in enumerate(result.news, 1)
+    ]
+    hopeless, noisy = [], False
     for row in result.rows:
-        for report, found, other in zip(result.news, row.judgements, row.others, strict=True):
+        for side, found, other in zip(news, row.judgements, row.others, strict=True):
             if not row.decides or found.code != ExitCode.INCONCLUSIVE:
                 continue
             noisy = noisy or bool(found.noisy)
-            own = remedy(row, found, other, (result.base.name, report.name))
-            if own is None:
-                hopeless.append(f"{row.label}, {row.metric.label}")
+            if (why := _hopeless(row, found, other)) or other is None:
+                hopeless.append(f"{row.label}, {row.metric.label}: {why}")
                 continue
-            key = tuple(side.command for side in own.sides)
-            if key not in remedies or own.total > remedies[key].total:
-                remedies[key] = own
-    lines = ["voxmark doctor  # what disturbs this machine, and what mends it"] if noisy else []
-    for number, own in enumerate(remedies.values(), _first_free_number()):
-        lines += _lines(own, number, result.base.op_level)
-    return lines + [f"# {what}: more than 100 processes would be needed" for what in hopeless]
+            _add_runs(base, side, row.case, other, found, result.options.history is not None)
+    lines = _lines(result, base, news)
+    if noisy:
+        lines.insert(0, "voxmark doctor  # what disturbs this machine, and what mends it")
+    return Settling(_heading(result.options), lines, hopeless)
 
 
-def _first_free_number() -> int:
+def _heading(options: Options) -> str:
+    if options.history is not None:
+        return _HISTORY
+    return _MACHINES if options.machines else _STATES
+
+
+def _command(case: Case) -> str:
+    return clean(case.records[0].get("reproduce") or "")
+
+
+def _hopeless(row: Row, found: Judgement, other: Case | None) -> str:
+    """Why no command settles it, or ""."""
+    if other is None or not (_command(row.case) and _command(other)):
+        return "measure more processes; the reports name no command"
+    if found.processes_needed is None and not found.noisy:
+        return "more than 100 processes a side would be needed"
+    return ""
+
+
+def _add_runs(
+    base: Side, new: Side, case: Case, other: Case, found: Judgement, is_history: bool
+) -> None:
+    counts = (len(found.base_values), len(found.new_values))
+    total = found.processes_needed or 0
+    if found.noisy:
+        total = max(USUAL_PROCESSES, *counts)
+    for side, own, count in ((base, case, counts[0]), (new, other, counts[1])):
+        is_all = bool(found.noisy) or (is_history and side is base)  # its files are not at hand
+        more = total if is_all else max(0, total - count)
+        side.add(Run(_command(own), more, total, bool(found.noisy)))
+
+
+def _lines(result: Comparison, base: Side, news: list[Side]) -> list[str]:
+    sides = [base, *news]
+    if not any(side.runs for side in sides):
+        return []
+    number = _first_free_number([path for side in sides for path in side.report.paths])
+    folders = [f"more-{number}-{side.word}" for side in sides]
+    if result.options.history is not None:
+        return _history_lines(result, base, news[0], folders, number)
+    lines = [f"mkdir {' '.join(folders)}"]
+    for side, folder in zip(sides, folders, strict=True):
+        lines += [f"cp {_files(side.report)} {folder}/"]
+    for side, folder in zip(sides, folders, strict=True):
+        lines += _run_lines(side, folder, number)
+    return [*lines, shlex.join(["voxmark", "compare", *folders, *_flags(result.options)])]
+
+
+def _history_lines(
+    result: Comparison, base: Side, new: Side, folders: list[str], number: int
+) -> list[str]:
+    history = result.options.history or []
+    flags = _flags(result.options)
+    lines = [f"mkdir {' '.join(folders)}", f"cp {_files(new.report)} {folders[1]}/"]
+    if base.runs:
+        lines += [_checkout(base), *_run_lines(base, folders[0], number)]
+        lines += [shlex.join([*history, "add", folders[0], "--accept"])]
+    if new.runs:
+        lines += [_checkout(new), *_run_lines(new, folders[1], number)]
+    return [*lines, shlex.join([*history, "gate", folders[1], *flags])]
+
+
+def _checkout(side: Side) -> str:
+    commit = clean(side.report.program.get("commit") or "")
+    name = side.report.name
+    if not re.fullmatch(r"[0-9a-f]{7,64}", commit):
+        return f"# {side.word}: go to the state that {name} was measured in; no commit is known"
+    changes = ", with the changes that it had" if side.report.program.get("dirty") else ""
+    return f"git checkout {commit}  # {side.word} ({name}): build it{changes}"
+
+
+def _files(report: Report) -> str:
+    """As a shell takes them; a folder's reports all lie in it."""
+    if len(report.paths) == 1:
+        return shlex.quote(_path(report.paths[0]))
+    return f"{shlex.quote(_path(report.paths[0].parent))}/*.json"
+
+
+def _path(path: Path) -> str:
+    text = clean(path)
+    return f"./{text}" if text.startswith("-") else text
+
+
+def _flags(options: Options) -> list[str]:
+    """What the user asked for, to ask it again."""
+    words = ["--machines"] if options.machines else []
+    if options.only_common and not options.machines:
+        words.append("--only-common")
+    for metric, allowed in options.fail_on.items() if options.asked else ():
+        words += ["--fail-on", metric if allowed is None else f"{metric}:{100 * allowed:g}%"]
+    if options.noise_floor:
+        words += ["--noise-floor", f"{100 * options.noise_floor:g}"]
+    for name in sorted(options.ignore):
+        words += ["--ignore", name]
+    return words
+
+
+def _first_free_number(paths: list[Path]) -> int:
     """No file of an earlier round is overwritten: voxmark run would refuse to."""
-    names = [re.match(r"more-(\d+)", path.name) for path in Path().glob("more-*")]
-    return 1 + max((int(name[1]) for name in names if name), default=0)
+    names = [path.name for path in (*Path().glob("more-*"), *paths)]
+    found = [re.match(r"more-(\d+)", name) for name in names]
+    return 1 + max((int(name[1]) for name in found if name), default=0)
 
 
-def _lines(own: Remedy, number: int, op_level: bool) -> list[str]:
-    if own.is_common:
-        return [_line(own, own.sides[0], f"more-{number}", "", op_level)]
-    return [
-        _line(own, side, f"more-{number}-{which}", f"{which} ({side.name}): ", op_level)
-        for side, which in zip(own.sides, ("base", "new"), strict=True)
-        if side.more
-    ]
-
-
-def _line(own: Remedy, side: Side, file: str, whose: str, op_level: bool) -> str:
-    """Its file is written by no other line. The new file goes into a folder with the one that there
-    is: that is one state of more processes."""
-    note = f"  # {whose}{side.more} more, {own.total} a side in all"
-    if own.anew:
-        note = f"  # {whose}{own.total} a side, without the files of the disturbed ones"
-    if op_level:
-        out = f"--benchmark_out={file}-$i.json"
-        return f"for i in $(seq {side.more}); do {side.command} {out}; done{note}"
-    return f"{side.command} --repeats {side.more} --out {file}.json{note}"
+def _run_lines(side: Side, folder: str, number: int) -> list[str]:
+    """Each writes a file of its own."""
+    lines = []
+    for position, own in enumerate(side.runs.values(), 1):
+        out = f"{folder}/more-{number}-{position}"
+        note = f"  # {side.word} ({side.report.name}): {own.note}"
+        if side.report.op_level:
+            loop = f"{own.command} --benchmark_out={out}-$i.json"
+            lines.append(f"for i in $(seq {own.more}); do {loop}; done{note}")
+        else:
+            lines.append(f"{own.command} --repeats {own.more} --out {out}.json{note}")
+    return lines

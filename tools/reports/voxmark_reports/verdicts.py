@@ -10,6 +10,7 @@ from enum import StrEnum
 
 from voxmark_reports import inference
 from voxmark_reports.errors import ExitCode
+from voxmark_reports.text import counted
 
 ALPHA = 0.01  # one-sided, after Holm's correction
 MARGIN = 0.03  # closer than that is the same, as far as anybody should care
@@ -23,6 +24,8 @@ def least_processes(questions: int) -> int:
 
 
 LEAST_PROCESSES = least_processes(1)
+# Per side, worth a first try where fewer than LEAST_PROCESSES tell next to nothing of the noise.
+USUAL_PROCESSES = 10
 
 
 class Verdict(StrEnum):
@@ -43,6 +46,7 @@ class Judgement:
     new_values: list[float] = field(default_factory=list)
     exact: bool = False  # every process gives the same: no statistics
     steady: bool = False  # nearly so, and told by equality: no statistics either
+    may_be_steady: bool = False  # bytes and counts: with enough processes equality may tell
     noisy: str | None = None  # why no time of these runs can be trusted
     ratio: float | None = None  # new over base
     interval: tuple[float, float] | None = None
@@ -98,6 +102,7 @@ def measure(
     # A median of 0 can turn up in a resample of counts; then there is no ratio to speak of.
     if min(base) > 0 and len(base) > 1 and len(new) > 1:
         found.interval = inference.ratio_interval(base, new)
+    found.may_be_steady = steady is not None
     found.steady = steady is not None and _is_told_by_equality(base, new, steady)
     if not found.steady:
         found.p_slower, found.p_faster = inference.rank_test(base, new)
@@ -144,7 +149,7 @@ def decide(found: Judgement, margin: float, questions: int, allowed: float | Non
         found.reason = f"noisy: {found.noisy}"
         return
     if inference.smallest_p(len(base), len(new)) >= ALPHA:
-        found.reason = f"{len(base)} against {len(new)} processes can never be significant"
+        found.reason = _why_too_few(found)
         return
     if allowed is not None and found.interval is not None:
         found.is_allowed = found.interval[1] - 1 <= allowed
@@ -157,6 +162,13 @@ def decide(found: Judgement, margin: float, questions: int, allowed: float | Non
     else:
         found.reason = f"there is a change, but maybe one within {100 * margin:.3g}%"
     _tell_if_maybe_allowed(found)
+
+
+def _why_too_few(found: Judgement) -> str:
+    there = f"{len(found.base_values)} against {counted(len(found.new_values), 'process')}"
+    if found.may_be_steady:
+        return f"{there}: it needs {LEAST_PROCESSES} processes a side to be compared for equality"
+    return f"{there} can never be significant"
 
 
 def _tell_if_maybe_allowed(found: Judgement) -> None:
@@ -190,9 +202,10 @@ def _why_not_significant(found: Judgement, questions: int) -> str:
     least = inference.smallest_p(*counts)
     if least * questions >= ALPHA:
         return (
-            f"{counts[0]} against {counts[1]} processes can show no change among {questions} tests"
-            f" (Holm: p is at best {least:.2g} x {questions} = {least * questions:.2g}, expected"
-            f" below {ALPHA}); {least_processes(questions)} a side can"
+            f"{counts[0]} against {counted(counts[1], 'process')} can show no change among"
+            f" {questions} tests (Holm: p is at best {least:.2g} x {questions} ="
+            f" {least * questions:.2g}, expected below {ALPHA});"
+            f" {least_processes(questions)} a side can"
         )
     p_value = min(found.p_slower or 1.0, found.p_faster or 1.0)
     if p_value < ALPHA:
@@ -204,21 +217,30 @@ def _why_not_significant(found: Judgement, questions: int) -> str:
 
 
 def settle(found: Judgement, margin: float, questions: int) -> None:
-    """How many processes it would take where the answer is open."""
+    """How many processes it would take where the answer is open. Of few processes the spread is
+    a guess: then at least as many as usual, or as equality takes."""
+    count = min(len(found.base_values), len(found.new_values))
+    needed = _needed(found, margin, questions)
+    if found.code == ExitCode.INCONCLUSIVE and count < LEAST_PROCESSES:
+        needed = LEAST_PROCESSES if found.may_be_steady else max(USUAL_PROCESSES, needed or 0)
+    found.processes_needed = needed
+
+
+def _needed(found: Judgement, margin: float, questions: int) -> int | None:
     spread = inference.relative_spread(found.base_values, found.new_values)
     if found.code != ExitCode.INCONCLUSIVE or spread is None or found.ratio is None:
-        return
+        return None
     wanted = max(margin, found.allowed or 0.0)
     needed = inference.processes_to_settle(spread, found.change, wanted, ALPHA / questions)
     if needed is None:
-        return
+        return None
     is_change = abs(found.change) > wanted
     needed = max(needed, least_processes(questions) if is_change else LEAST_PROCESSES)
     # As many should have done, or nearly: only a good deal more is likely to.
-    counted = min(len(found.base_values), len(found.new_values))
-    if needed - counted < max(1, counted // 4):
-        needed = counted + math.ceil(counted / 2)
-    found.processes_needed = needed
+    there = min(len(found.base_values), len(found.new_values))
+    if needed - there < max(1, there // 4):
+        needed = there + math.ceil(there / 2)
+    return needed
 
 
 def _surely_within(found: Judgement, margin: float) -> bool:
