@@ -3,6 +3,7 @@
 #include <fmt/ranges.h>
 
 #include <algorithm>
+#include <bitset>
 #include <charconv>
 #include <string_view>
 
@@ -15,6 +16,21 @@ namespace {
 
 constexpr std::string_view kPhantom = "phantom:";
 constexpr std::size_t kMaxPhantoms = 1000000;  // an order of subjects is shuffled as a whole
+
+using LabelValues = std::bitset<256>;
+
+// `names` by value, background first; empty: not known.
+void warn_of_missing(const LabelValues& found, const std::vector<std::string>& names,
+                     const std::function<void(const std::string&)>& warn) {
+  if (names.size() < 2) {
+    if ((found >> 1).none()) warn("labels: every voxel of every training case is background");
+    return;
+  }
+  for (std::size_t value = 1; value < names.size(); ++value) {
+    if (found[value]) continue;
+    warn(fmt::format("label {} ({}): no voxel in any training case", value, names[value]));
+  }
+}
 
 }  // namespace
 
@@ -53,6 +69,7 @@ void read_every_case(const SubjectParts& parts, std::int64_t channels, int reade
                      const std::function<bool()>& stop,
                      const std::function<void(const std::string&)>& warn) {
   std::vector<std::string> faults;
+  LabelValues found;  // in training cases
   for (const SubjectSource* part : {&parts.training, &parts.validation, &parts.test}) {
     ReadAhead<Subject> subjects(
         [&](std::uint64_t index) { return part->load(static_cast<std::size_t>(index), channels); },
@@ -61,6 +78,8 @@ void read_every_case(const SubjectParts& parts, std::int64_t channels, int reade
       try {
         const Subject subject = subjects.next();
         std::ranges::for_each(subject.warnings, warn);
+        if (part != &parts.training) continue;
+        for (const std::uint8_t value : subject.labels) found.set(value);
       } catch (const Error& error) {
         if (error.code() != ExitCode::bad_input) throw;
         faults.emplace_back(error.what());
@@ -68,6 +87,13 @@ void read_every_case(const SubjectParts& parts, std::int64_t channels, int reade
     }
   }
   throw_case_faults(faults, parts.training.count + parts.validation.count + parts.test.count);
+  if (!stop()) warn_of_missing(found, parts.facts.labels, warn);
+}
+
+CaseSplit places_of(const std::string& data, const SubjectParts& parts, std::uint64_t seed,
+                    const ReadOptions& reading) {
+  if (!is_phantom(data)) return split_of(read_data_set(data, reading), seed);
+  return split_cases(parts.training.count + parts.validation.count + parts.test.count, seed);
 }
 
 }  // namespace voxmark

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "workloads/data_sets/batch_source.h"
+#include "workloads/data_sets/data_set.h"
 
 namespace voxmark {
 
@@ -19,10 +20,15 @@ SubjectParts open_parts(const std::string& data, const Dims& image, std::uint64_
 
 // Reads every case once, in `readers` threads, until `stop` says so: a broken file is found now
 // instead of when it is needed, which may be at the end. Throws Error (bad_input) naming all of
-// them. `warn`: is told what was read otherwise than files say.
+// them. `warn`: is told what was read otherwise than files say, and which labels no training case
+// has.
 void read_every_case(const SubjectParts& parts, std::int64_t channels, int readers,
                      const std::function<bool()>& stop,
                      const std::function<void(const std::string&)>& warn);
+
+// Where each case of the parts stands in the data set that they are of.
+CaseSplit places_of(const std::string& data, const SubjectParts& parts, std::uint64_t seed,
+                    const ReadOptions& reading = {});
 
 // What is to be said of it before anything is trained or predicted, a line each: how it was read
 // where there was a choice, and the labels' names in the order of the Dice values.

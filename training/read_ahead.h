@@ -10,6 +10,7 @@
 #include <functional>
 #include <map>
 #include <mutex>
+#include <system_error>
 #include <thread>
 #include <utility>
 #include <vector>
@@ -20,7 +21,8 @@ template <class Item>
 class ReadAhead {
  public:
   // `make(index)` makes item `index`, for first <= index < end, in any order and in several threads
-  // at once. At most `depth` items are held or in the making.
+  // at once. At most `depth` items are held or in the making. Threads that the system
+  // refuses are done without: where it gives none, next() makes the items itself.
   ReadAhead(std::function<Item(std::uint64_t)> make, std::uint64_t first, std::uint64_t end,
             int threads, int depth)
       : make_(std::move(make)),
@@ -28,7 +30,11 @@ class ReadAhead {
         depth_(static_cast<std::uint64_t>(std::max(depth, 1))),
         wanted_(first),
         claimed_(first) {
-    for (int i = 0; i < std::max(threads, 1); ++i) threads_.emplace_back([this] { work(); });
+    try {
+      for (int i = 0; i < std::max(threads, 1); ++i) threads_.emplace_back([this] { work(); });
+    } catch (const std::system_error&) {
+      // Fewer than asked for do as well.
+    }
   }
   ~ReadAhead() {
     {
@@ -45,6 +51,7 @@ class ReadAhead {
   Item next() {
     std::unique_lock lock(mutex_);
     assert(wanted_ < end_);
+    if (threads_.empty()) return make_(wanted_++);
     changed_.wait(lock, [this] { return made_.contains(wanted_); });
     Made made = std::move(made_.extract(wanted_).mapped());
     ++wanted_;

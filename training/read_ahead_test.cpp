@@ -1,6 +1,9 @@
 #include "training/read_ahead.h"
 
 #include <gtest/gtest.h>
+#include <sys/resource.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include <atomic>
 #include <chrono>
@@ -58,6 +61,32 @@ TEST(ReadAhead, PassesOnWhatWentWrongWhereItBelongs) {
 TEST(ReadAhead, StopsWithBatchesLeft) {
   ReadAhead<Batch> batches(numbered, 0, 1000000, 2, 2);
   EXPECT_EQ(batches.next().images, 0);
+}
+
+// In a process of a user who may have so many processes and threads: 0 when all went well.
+int status_with_tasks(rlim_t tasks) {
+  const pid_t process = fork();
+  if (process == 0) {
+    constexpr uid_t kNobody = 65531;  // who has no other process; privileged users have no limit
+    const rlimit limit{tasks, tasks};
+    if (setrlimit(RLIMIT_NPROC, &limit) != 0 || setuid(kNobody) != 0) _exit(99);
+    bool right = true;
+    {
+      ReadAhead<Batch> batches(numbered, 0, 20, 4, 4);
+      for (std::int64_t index = 0; index < 20; ++index) {
+        right = batches.next().images == index && right;
+      }
+    }
+    _exit(right ? 0 : 1);
+  }
+  int status = 0;
+  waitpid(process, &status, 0);
+  return status;
+}
+
+TEST(ReadAhead, GoesOnWithTheThreadsThatTheSystemGives) {
+  if (getuid() != 0) GTEST_SKIP() << "not root: cannot become a user with no process";
+  for (const rlim_t tasks : {1U, 2U, 3U}) EXPECT_EQ(status_with_tasks(tasks), 0) << tasks;
 }
 
 }  // namespace

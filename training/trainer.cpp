@@ -4,6 +4,7 @@
 #include <chrono>
 #include <cmath>
 #include <filesystem>
+#include <functional>
 #include <map>
 #include <memory>
 #include <optional>
@@ -66,6 +67,66 @@ void write_batch(const std::string& path, const Batch& batch) {
   write_safetensors(path, views, {});
 }
 
+// Where a resumed run stands. First what it was made with: tensors of other shapes say less.
+Position resumed_position(const TrainingOptions& options, const DataFacts& data,
+                          const std::function<void(const std::string&)>& warn) {
+  const std::string path = last_checkpoint(options.folder);
+  const Json state = read_checkpoint_state(path);
+  for (const std::string& difference : check_resumable(options, data, state, path)) {
+    warn(difference + ": the losses will differ slightly");
+  }
+  if (!state.contains("position")) throw_bad_input("{}: has no position", path);
+  Position position = position_from_json(state.at("position"), path);
+  // Checkpoints of earlier versions know only who wrote them.
+  if (position.step > 0 && position.computed_by.empty()) {
+    position.computed_by.push_back(state.at("computing"));
+  }
+  return position;
+}
+
+bool stopped_early(const TrainingOptions& options, const Position& position) {
+  const auto done = static_cast<int>(position.epochs.size());
+  return options.patience > 0 && position.step == 0 &&
+         done - position.best_epoch >= options.patience;
+}
+
+bool is_finished(const TrainingOptions& options, const Position& position) {
+  return position.epoch >= options.epochs || stopped_early(options, position);
+}
+
+// What best.safetensors is instead of the weights of the best epoch; "" where it is them.
+std::string fault_of_best(const TrainingOptions& options, const DataFacts& data,
+                          const Position& position) {
+  const std::string path = best_checkpoint(options.folder);
+  try {
+    const Json state = read_checkpoint_state(path);
+    check_resumable(options, data, state, path);
+    const Position found = position_from_json(state.value("position", Json()), path);
+    // Another run with the same options has other times, and another backend other losses.
+    const auto index = static_cast<std::size_t>(position.best_epoch - 1);
+    const bool same = found.epoch == position.best_epoch && found.step == 0 &&
+                      found.epochs.size() > index &&
+                      to_json(found.epochs[index]) == to_json(position.epochs[index]);
+    return same ? "" : fmt::format("{}: of epoch {}, or of another run", path, found.epoch);
+  } catch (const Error& error) {
+    return error.what();
+  }
+}
+
+// Whether best.safetensors is there, or not needed yet. False: the run was killed between its two
+// checkpoints, and the best weights are those of the last. Throws Error (bad_input) where they are
+// lost.
+bool has_best(const TrainingOptions& options, const DataFacts& data, const Position& position) {
+  if (position.best_epoch == 0) return true;
+  const std::string fault = fault_of_best(options, data, position);
+  if (fault.empty()) return true;
+  if (position.best_epoch != position.epoch || position.step != 0) {
+    throw_bad_input("{}; expected the weights of epoch {}, the best of this run", fault,
+                    position.best_epoch);
+  }
+  return false;
+}
+
 class Trainer {
  public:
   Trainer(const TrainingOptions& options, const SubjectParts& parts, TrainingObserver& observer)
@@ -86,7 +147,7 @@ class Trainer {
       measure_forecast();
       end = train_epochs();
     }
-    if (stopped_early()) end = TrainingEnd::early_stop;
+    if (stopped_early(options_, position_)) end = TrainingEnd::early_stop;
     std::vector<TestCase> test;  // before the result, which has the peak
     if (end == TrainingEnd::done || end == TrainingEnd::early_stop) {
       test = score_test();
@@ -108,19 +169,10 @@ class Trainer {
     std::optional<Weights> weights;
     std::int64_t memory_bytes = options_.memory_bytes;
     if (resume) {
-      const std::string path = last_checkpoint(options_.folder);
-      // First what it was made with: tensors of other shapes say less.
-      const Json state = read_checkpoint_state(path);
-      for (const std::string& difference : check_resumable(options_, parts_.facts, state, path)) {
-        observer_.warning(difference + ": the losses will differ slightly");
-      }
-      if (!state.contains("position")) throw_bad_input("{}: has no position", path);
-      position_ = position_from_json(state.at("position"), path);
-      // Checkpoints of earlier versions know only who wrote them.
-      if (position_.step > 0 && position_.computed_by.empty()) {
-        position_.computed_by.push_back(state.at("computing"));
-      }
-      weights = load_weights(path, program_);
+      position_ = resumed_position(options_, parts_.facts, [this](const std::string& warning) {
+        observer_.warning(warning);
+      });
+      weights = load_weights(last_checkpoint(options_.folder), program_);
       if (position_.memory_bytes > memory_bytes) had_memory_bytes_ = position_.memory_bytes;
       // With more memory, too, what was tiled stays tiled.
       memory_bytes = std::min(memory_bytes, position_.memory_bytes);
@@ -137,35 +189,8 @@ class Trainer {
     check_best();
   }
 
-  // What best.safetensors is instead of the weights of the best epoch; "" where it is them.
-  std::string fault_of_best() const {
-    const std::string path = best_checkpoint(options_.folder);
-    try {
-      const Json state = read_checkpoint_state(path);
-      check_resumable(options_, parts_.facts, state, path);
-      const Position found = position_from_json(state.value("position", Json()), path);
-      // Another run with the same options has other times, and another backend other losses.
-      const auto index = static_cast<std::size_t>(position_.best_epoch - 1);
-      const bool same = found.epoch == position_.best_epoch && found.step == 0 &&
-                        found.epochs.size() > index &&
-                        to_json(found.epochs[index]) == to_json(position_.epochs[index]);
-      return same ? "" : fmt::format("{}: of epoch {}, or of another run", path, found.epoch);
-    } catch (const Error& error) {
-      return error.what();
-    }
-  }
-
   void check_best() {
-    if (position_.best_epoch == 0) return;
-    const std::string fault = fault_of_best();
-    if (fault.empty()) return;
-    // Killed between the two checkpoints: the weights are those of the one that there is.
-    const bool held = position_.best_epoch == position_.epoch && position_.step == 0;
-    if (!held) {
-      throw_bad_input("{}; expected the weights of epoch {}, the best of this run", fault,
-                      position_.best_epoch);
-    }
-    save(best_checkpoint(options_.folder));
+    if (!has_best(options_, parts_.facts, position_)) save(best_checkpoint(options_.folder));
   }
 
   void compile(std::int64_t memory_bytes) {
@@ -195,12 +220,7 @@ class Trainer {
     return executable_->plan().total_bytes() + predictor_->planned_bytes() + host_bytes_;
   }
 
-  bool stopped_early() const {
-    const auto done = static_cast<int>(position_.epochs.size());
-    return options_.patience > 0 && position_.step == 0 &&
-           done - position_.best_epoch >= options_.patience;
-  }
-  bool finished() const { return position_.epoch >= options_.epochs || stopped_early(); }
+  bool finished() const { return is_finished(options_, position_); }
 
   Batch batch(std::uint64_t index) const {
     const auto steps = static_cast<std::uint64_t>(steps_);
@@ -479,6 +499,13 @@ std::string best_checkpoint(const std::string& folder) {
 
 std::string batches_folder(const std::string& folder) {
   return (std::filesystem::path(folder) / "batches").string();
+}
+
+int epochs_of_finished(const TrainingOptions& options, const SubjectParts& parts) {
+  const Position position =
+      resumed_position(options, parts.facts, [](const std::string&) { /* train() tells */ });
+  const bool is_whole = has_best(options, parts.facts, position);
+  return is_whole && is_finished(options, position) ? position.epoch : 0;
 }
 
 TrainingResult train(const TrainingOptions& options, const SubjectParts& parts, bool resume,

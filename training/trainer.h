@@ -60,6 +60,12 @@ std::string best_checkpoint(const std::string& folder);
 // step_00000.safetensors (tensors "input", "target"), step_00001.safetensors, ...
 std::string batches_folder(const std::string& folder);
 
+// How many epochs the folder's run has made, where those are all that the options ask for and the
+// weights of the best are there: nothing but the score of the test may be missing. Else 0. Throws
+// Error (bad_input) as train() does when it resumes, before anything of the run's size is
+// allocated.
+int epochs_of_finished(const TrainingOptions& options, const SubjectParts& parts);
+
 // Trains. `resume`: from the folder's last checkpoint, to the same losses bit by bit as without the
 // interruption when backend, precision and threads are the same. Throws Error: bad_input when the
 // data or a checkpoint does not fit the options, or best.safetensors is not this run's best,

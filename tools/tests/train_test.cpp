@@ -5,6 +5,7 @@
 #include <sys/file.h>
 #include <unistd.h>
 
+#include <cstdlib>
 #include <filesystem>
 #include <fstream>
 #include <set>
@@ -458,6 +459,192 @@ TEST(Train, BeginsWhereThereIsNothingToResume) {
   EXPECT_EQ(result.status, 0) << result.err;
   EXPECT_THAT(result.err, HasSubstr("run: nothing to resume, so the run begins"));
   EXPECT_TRUE(std::filesystem::exists(folder.path("run/training.json")));
+}
+
+// A finished run, of which only one file is left: none is overwritten without a word.
+TEST(Train, OverwritesNoFileOfARunWithoutAWord) {
+  TemporaryFolder folder;
+  const std::string out = folder.path("run");
+  const std::vector<std::string> plain = small_run("phantom:4", out);
+  std::vector<std::string> resuming = plain;
+  resuming.emplace_back("--resume");
+  std::vector<std::string> preset = plain;
+  preset.insert(preset.end(), {"--preset", "whitepaper"});
+  for (const char* name : {"best.safetensors", "training.json", "training.csv", "steps.csv"}) {
+    std::filesystem::remove_all(out);
+    std::filesystem::create_directory(out);
+    const std::string path = folder.path(std::string("run/") + name);
+    write_bytes(path, "kept");
+    for (const std::vector<std::string>& arguments : {plain, resuming, preset}) {
+      const CommandResult refused = run_voxmark(arguments);
+      EXPECT_EQ(refused.status, 64) << name;
+      EXPECT_THAT(refused.err, HasSubstr(path));
+      EXPECT_THAT(refused.err, HasSubstr("--overwrite"));
+      EXPECT_THAT(refused.err, HasSubstr("there is no last.safetensors"));
+      EXPECT_EQ(read_bytes(path), "kept");
+    }
+  }
+  std::vector<std::string> anew = plain;
+  anew.emplace_back("--overwrite");
+  ASSERT_EQ(run_voxmark(anew).status, 0);
+  const std::string first = read_bytes(folder.path("run/training.csv"));
+  const CommandResult refused = run_voxmark(plain);
+  EXPECT_EQ(refused.status, 64);
+  EXPECT_THAT(refused.err, HasSubstr("--resume goes on with the run"));
+  anew.insert(anew.end(), {"--seed", "2"});
+  ASSERT_EQ(run_voxmark(anew).status, 0);
+  EXPECT_NE(read_bytes(folder.path("run/training.csv")), first);
+  anew.emplace_back("--resume");
+  EXPECT_EQ(run_voxmark(anew).status, 64);  // one or the other
+}
+
+TEST(Train, LeavesTheRunBeforeWhereTheNewOneIsRefused) {
+  TemporaryFolder folder;
+  std::vector<std::string> arguments = small_run("phantom:4", folder.path("run"));
+  ASSERT_EQ(run_voxmark(arguments).status, 0);
+  const std::string before = read_bytes(folder.path("run/training.json"));
+  arguments.insert(arguments.end(), {"--overwrite", "--memory-limit", "1MiB"});
+  EXPECT_EQ(run_voxmark(arguments).status, 5);
+  EXPECT_EQ(read_bytes(folder.path("run/training.json")), before);
+  EXPECT_TRUE(std::filesystem::exists(folder.path("run/last.safetensors")));
+}
+
+TEST(Train, TellsOfADamagedCheckpointAndOfAFinishedRunBeforeItReadsTheCases) {
+  TemporaryFolder folder;
+  PhantomOptions phantom;
+  phantom.subjects = 16;
+  phantom.dims = {16, 16, 16};
+  write_phantom_dataset(folder.path("data"), phantom);
+  std::vector<std::string> arguments = small_run(folder.path("data"), folder.path("run"));
+  ASSERT_EQ(run_voxmark(arguments).status, 0);
+  arguments.emplace_back("--resume");
+  const std::string before = read_bytes(folder.path("run/training.json"));
+  const CommandResult done = run_voxmark(arguments);
+  EXPECT_EQ(done.status, 0) << done.err;
+  EXPECT_THAT(done.out, HasSubstr("done: "));
+  EXPECT_THAT(done.err, Not(HasSubstr("reading every case")));
+  EXPECT_EQ(read_bytes(folder.path("run/training.json")), before);
+
+  // Without its report a run is not finished: the test is made again.
+  std::filesystem::remove(folder.path("run/training.json"));
+  EXPECT_THAT(run_voxmark(arguments).err, HasSubstr("reading every case"));
+  EXPECT_EQ(read_json_file(folder.path("run/training.json"))["test"],
+            parse_json(before, "before")["test"]);
+
+  const std::string last = folder.path("run/last.safetensors");
+  const std::string whole = read_bytes(last);
+  for (const std::size_t bytes :
+       {std::size_t{0}, std::size_t{5}, std::size_t{100}, whole.size() / 2, whole.size() - 1}) {
+    write_bytes(last, whole.substr(0, bytes));
+    const CommandResult cut = run_voxmark(arguments);
+    EXPECT_EQ(cut.status, 64) << bytes;
+    EXPECT_THAT(cut.err, HasSubstr("last.safetensors: cut short")) << bytes;
+    EXPECT_THAT(cut.err, HasSubstr("--overwrite begins anew")) << bytes;
+    EXPECT_THAT(cut.err, Not(HasSubstr("reading every case"))) << bytes;
+  }
+}
+
+TEST(Train, WarnsOfLabelsThatNoTrainingCaseHas) {
+  TemporaryFolder folder;
+  PhantomOptions phantom;
+  phantom.dims = {16, 16, 16};
+  write_phantom_dataset(folder.path("data"), phantom);
+  std::vector<std::string> arguments = small_run(folder.path("data"), folder.path("run"));
+  arguments.insert(arguments.end(), {"--steps", "1"});
+  EXPECT_THAT(run_voxmark(arguments).err, Not(HasSubstr("no voxel in any training case")));
+  const std::vector<std::uint8_t> ones(16 * 16 * 16, 1);
+  for (std::size_t i = 0; i < phantom.subjects; ++i) {
+    write_nifti(folder.path(fmt::format("data/labelsTr/PHANTOM_{:03}.nii.gz", i)),
+                {{16, 16, 16}, phantom_affine(phantom.dims)}, std::span<const std::uint8_t>(ones));
+  }
+  arguments.emplace_back("--overwrite");
+  const CommandResult result = run_voxmark(arguments);
+  EXPECT_EQ(result.status, 0) << result.err;
+  EXPECT_THAT(result.err, Not(HasSubstr("label 1 (")));
+  EXPECT_THAT(result.err,
+              HasSubstr("warning: label 3 (enhancing tumour): no voxel in any training case"));
+}
+
+// As a user who may start no thread, or one more, where four are to read.
+TEST(Train, GoesOnWithTheReadersThatTheSystemGives) {
+  if (getuid() != 0) GTEST_SKIP() << "not root: cannot become a user with no process";
+  const std::string folder = fmt::format("/tmp/voxmark-train-test-{}", getpid());
+  std::filesystem::create_directory(folder);
+  std::filesystem::permissions(folder, std::filesystem::perms::all);
+  std::filesystem::copy_file(VOXMARK_BINARY, folder + "/voxmark");
+  for (const int tasks : {1, 2, 3}) {
+    const std::string command = fmt::format(
+        "cd {0} && OMP_NUM_THREADS=1 HOME=/nonexistent exec setpriv --reuid 65532 --regid 65532 "
+        "--clear-groups prlimit --nproc={1} ./voxmark train --data phantom:16 --image 16 "
+        "--filters 1 --batch 4 --epochs 1 --backend naive --readers 4 --out run{1} "
+        ">/dev/null 2>&1",
+        folder, tasks);
+    EXPECT_EQ(WEXITSTATUS(std::system(command.c_str())), 0) << tasks;
+  }
+  std::filesystem::remove_all(folder);
+}
+
+TEST(Predict, TellsWhichCasesTheModelHasSeenAndGoesOnPastABadOne) {
+  TemporaryFolder folder;
+  PhantomOptions phantom;
+  phantom.subjects = 16;
+  phantom.dims = {16, 16, 16};
+  write_phantom_dataset(folder.path("data"), phantom);
+  ASSERT_EQ(run_voxmark(small_run(folder.path("data"), folder.path("run"))).status, 0);
+  // The run's folder means its best.safetensors.
+  std::vector<std::string> arguments = {
+      "predict", folder.path("run"), "--data", folder.path("data"),  "--part", "all", "--backend",
+      "naive",   "--overwrite",      "--out",  folder.path("labels")};
+  const CommandResult all = run_voxmark(arguments);
+  ASSERT_EQ(all.status, 0) << all.err;
+  EXPECT_THAT(all.err, HasSubstr("14 of these cases were trained on, 1 chose the epoch"));
+  for (const char* mean : {"mean of 14 training cases: ", "mean of 1 validation cases: ",
+                           "mean of 1 test cases: ", "mean of 16 cases: "}) {
+    EXPECT_THAT(all.out, HasSubstr(mean));
+  }
+  std::size_t before = 0;
+  for (std::size_t i = 0; i < phantom.subjects; ++i) {  // in the data set's order
+    const std::size_t at = all.out.find(fmt::format("imagesTr/PHANTOM_{:03}", i));
+    ASSERT_NE(at, std::string::npos) << i;
+    EXPECT_GE(at, before) << i;
+    before = at;
+  }
+
+  // Its size stays: the data are the same by their identity.
+  const std::string path = folder.path("data/imagesTr/PHANTOM_002.nii.gz");
+  write_bytes(path, std::string(read_bytes(path).size(), 'x'));
+  const CommandResult bad = run_voxmark(arguments);
+  EXPECT_EQ(bad.status, 64);
+  EXPECT_THAT(bad.err, HasSubstr("1 of 16 cases failed:\nimagesTr/PHANTOM_002.nii.gz: "));
+  EXPECT_THAT(bad.out, HasSubstr("mean of 15 cases: "));
+  arguments.emplace_back("--json");
+  const CommandResult json = run_voxmark(arguments);
+  EXPECT_EQ(json.status, 64);
+  EXPECT_EQ(json.json()["predictions"].size(), 15U);
+  ASSERT_EQ(json.json()["failures"].size(), 1U);
+  EXPECT_EQ(json.json()["failures"][0]["case"], "imagesTr/PHANTOM_002.nii.gz");
+  const Json report = read_training_report(folder.path("run/training.json"));
+  EXPECT_EQ(json.json()["mean_by_part"]["test"], report["test"]["mean"]);
+}
+
+TEST(Predict, TellsWhereTheCheckpointLies) {
+  TemporaryFolder folder;
+  std::vector<std::string> arguments = small_run("phantom:4", folder.path("run"));
+  arguments.insert(arguments.end(), {"--steps", "1"});
+  ASSERT_EQ(run_voxmark(arguments).status, 0);
+  const auto refusal = [&](const std::string& checkpoint) {
+    const CommandResult result =
+        run_voxmark({"predict", checkpoint, "--data", "phantom:4", "--out", folder.path("labels")});
+    EXPECT_EQ(result.status, 64);
+    return result.err;
+  };
+  EXPECT_THAT(refusal(folder.path("run/training.json")),
+              HasSubstr("training.json: JSON, not a checkpoint: " +
+                        folder.path("run/best.safetensors") + " lies beside it"));
+  write_bytes(folder.path("other.json"), "{}");
+  EXPECT_THAT(refusal(folder.path("other.json")),
+              HasSubstr("JSON, not a checkpoint: expected best.safetensors"));
+  EXPECT_THAT(refusal(folder.path("")), HasSubstr("a folder without best.safetensors"));
 }
 
 TEST(Train, NamesTheFlagThatDoesNotMakeSense) {

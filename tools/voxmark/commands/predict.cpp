@@ -3,10 +3,11 @@
 
 #include <algorithm>
 #include <filesystem>
+#include <fstream>
 #include <map>
 #include <memory>
-#include <optional>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -92,26 +93,52 @@ Scan read_scan(const std::string& path, std::int64_t channels) {
   return scan;
 }
 
+struct ChosenCase {
+  const SubjectSource* source = nullptr;
+  std::size_t index = 0;  // in it
+  std::size_t place = 0;  // in the data set
+  const char* part = "";
+
+  std::string name() const { return source->case_name(index); }
+};
+
 // Of a part of a data set, with what the files of each case of the whole begin with.
 struct ChosenCases {
-  std::vector<SubjectSource> parts;
+  SubjectParts parts;
+  std::vector<ChosenCase> cases;  // in the data set's order
   std::map<std::string, std::string> files;
   std::vector<std::string> lines;  // to be said of the data set
+  bool trained_on = false;         // the model was trained on this data set, split like this
 
-  std::size_t count() const {
-    std::size_t sum = 0;
-    for (const SubjectSource& part : parts) sum += part.count;
-    return sum;
+  std::int64_t count_of(std::string_view part) const {
+    return std::ranges::count(cases, part, &ChosenCase::part);
   }
 };
 
+constexpr const char* kParts[] = {"training", "validation", "test"};
+
+void add_part(ChosenCases& chosen, const char* part, const SubjectSource& source,
+              const std::vector<std::size_t>& places) {
+  for (std::size_t i = 0; i < source.count; ++i) {
+    chosen.cases.push_back({&source, i, places.at(i), part});
+  }
+}
+
+// What scores of all cases of a data set are worth that the model was trained on; "" of others.
+std::string seen_text(const ChosenCases& chosen) {
+  if (!chosen.trained_on || chosen.count_of("training") == 0) return "";
+  if (chosen.count_of("validation") + chosen.count_of("test") == 0) return "";
+  return fmt::format(
+      "warning: {} of these cases were trained on, {} chose the epoch: only the mean of the test "
+      "cases tells of other data",
+      chosen.count_of("training"), chosen.count_of("validation"));
+}
+
 // The cases of a part of the data that the model of `state` was trained on, as training split it;
 // all of them for other data, which a split says nothing about.
-ChosenCases chosen_cases(const PredictFlags& flags, const TrainingOptions& model,
-                         const Json& state) {
-  const bool known = flags.part == "training" || flags.part == "validation" ||
-                     flags.part == "test" || flags.part == "all";
-  if (!known) {
+std::unique_ptr<ChosenCases> chosen_cases(const PredictFlags& flags, const TrainingOptions& model,
+                                          const Json& state) {
+  if (flags.part != "all" && std::ranges::count(kParts, flags.part) == 0) {
     throw_bad_input("--part {}: expected training, validation, test or all", flags.part);
   }
   SubjectParts parts = open_parts(flags.data, model.image, model.splitting_seed(),
@@ -126,18 +153,20 @@ ChosenCases chosen_cases(const PredictFlags& flags, const TrainingOptions& model
         "seen any case; --part all takes every one",
         flags.part, flags.data, parts.facts.identity, flags.checkpoint, dump_json(trained_on));
   }
-  ChosenCases found;
-  found.files = case_files(parts);
-  found.lines = data_lines(parts.facts, model.network.classes);
-  const auto chosen = [&](const char* name, SubjectSource& part) {
-    if (flags.part != name && flags.part != "all") part.count = 0;
-  };
-  chosen("training", parts.training);
-  chosen("validation", parts.validation);
-  chosen("test", parts.test);
-  found.parts = {std::move(parts.training), std::move(parts.validation), std::move(parts.test)};
-  std::erase_if(found.parts, [](const SubjectSource& part) { return part.count == 0; });
-  if (found.parts.empty()) {
+  auto found = std::make_unique<ChosenCases>();
+  found->files = case_files(parts);
+  found->lines = data_lines(parts.facts, model.network.classes);
+  found->trained_on = trained_on == Json(parts.facts.identity);
+  const CaseSplit places = places_of(flags.data, parts, model.splitting_seed(), flags.reading);
+  found->parts = std::move(parts);
+  add_part(*found, kParts[0], found->parts.training, places.training);
+  add_part(*found, kParts[1], found->parts.validation, places.validation);
+  add_part(*found, kParts[2], found->parts.test, places.test);
+  if (flags.part != "all") {
+    std::erase_if(found->cases, [&](const ChosenCase& one) { return one.part != flags.part; });
+  }
+  std::ranges::stable_sort(found->cases, {}, &ChosenCase::place);
+  if (found->cases.empty()) {
     throw_bad_input("--part {}: {} has no such case, as it is split; --part all takes every case",
                     flags.part, flags.data);
   }
@@ -233,14 +262,59 @@ void print_lines(const std::vector<std::string>& lines) {
   for (const std::string& line : lines) tell(stderr, "{}\n", line);
 }
 
-// Over all cases with a truth; nothing without one.
-std::optional<Scores> mean_scores(const Json& results) {
+// Over all cases with a truth, or those of a part.
+ScoreMean mean_scores(const Json& results, const char* part = nullptr) {
   ScoreMean mean;
   for (const Json& result : results) {
+    if (part != nullptr && result["part"] != part) continue;
     if (!result["scores"].is_null()) mean.add(scores_from_json(result["scores"]));
   }
-  if (mean.count() == 0) return std::nullopt;
-  return mean.mean();
+  return mean;
+}
+
+Json mean_json(const ScoreMean& mean) { return mean.count() > 0 ? to_json(mean.mean()) : Json(); }
+
+void print_mean(const ScoreMean& mean, const std::string& of) {
+  if (mean.count() == 0) return;
+  const Scores scores = mean.mean();
+  fmt::print("mean of {} {}: {}, loss {:.4f}, accuracy {:.4f}\n", mean.count(), of,
+             dice_text(scores), scores.loss, scores.accuracy);
+}
+
+struct Predictions {
+  Json results = Json::array();
+  Json failures = Json::array();
+};
+
+void print_means(const Predictions& predictions, bool by_part) {
+  for (const char* part : kParts) {
+    if (by_part) {
+      print_mean(mean_scores(predictions.results, part), fmt::format("{} cases", part));
+    }
+  }
+  print_mean(mean_scores(predictions.results), "cases");
+}
+
+void print_json(const Predictions& predictions, bool by_part) {
+  Json means;
+  for (const char* part : kParts) {
+    if (by_part) means[part] = mean_json(mean_scores(predictions.results, part));
+  }
+  fmt::print("{}\n", dump_json({{"predictions", predictions.results},
+                                {"mean", mean_json(mean_scores(predictions.results))},
+                                {"mean_by_part", means},
+                                {"failures", predictions.failures}},
+                               2));
+}
+
+void tell_failures(const Predictions& predictions, std::size_t cases) {
+  if (predictions.failures.empty()) return;
+  std::fflush(stdout);
+  tell(stderr, "{} of {} cases failed:\n", predictions.failures.size(), cases);
+  for (const Json& failure : predictions.failures) {
+    tell(stderr, "{}: {}\n", failure["case"].get<std::string>(),
+         failure["message"].get<std::string>());
+  }
 }
 
 void make_folder(const std::string& path) {
@@ -253,8 +327,8 @@ std::string stem_in(const PredictFlags& flags, const std::string& file) {
   return (fs::path(flags.out) / file).string();
 }
 
-Json predict_image(const PredictFlags& flags, const TrainingOptions& model,
-                   const Program& program) {
+Predictions predict_image(const PredictFlags& flags, const TrainingOptions& model,
+                          const Program& program) {
   const std::string name = fs::path(flags.image).filename().string();
   const std::string stem = stem_in(flags, file_names({name}).at(name));
   check_no_files(flags, stem);
@@ -264,44 +338,90 @@ Json predict_image(const PredictFlags& flags, const TrainingOptions& model,
   print_lines(prediction_defaults(model, scan.channels, {}, 0, true));
   PredictProgress progress(stderr, 1);
   progress.reading(flags.image);
-  const Json result = predicting.predict(scan, progress);
+  Json result = predicting.predict(scan, progress);
+  result["part"] = nullptr;
   progress.finished();
   if (!flags.json) print_result(result);
-  return Json::array({result});
+  Predictions predictions;
+  predictions.results.push_back(std::move(result));
+  return predictions;
 }
 
-Json predict_cases(const PredictFlags& flags, const TrainingOptions& model, const Program& program,
-                   const ChosenCases& chosen) {
-  for (const SubjectSource& part : chosen.parts) {
-    for (std::size_t i = 0; i < part.count; ++i) {
-      check_no_files(flags, stem_in(flags, chosen.files.at(part.case_name(i))));
-    }
+Json predict_case(const PredictFlags& flags, const TrainingOptions& model,
+                  const ChosenCases& chosen, const ChosenCase& one, Predicting& predicting,
+                  PredictProgress& progress) {
+  Scan scan;
+  scan.name = one.name();
+  progress.reading(scan.name);
+  scan.stem = stem_in(flags, chosen.files.at(scan.name));
+  scan.subject = one.source->load(one.index, model.network.input_channels);
+  for (const std::string& warning : scan.subject.warnings) progress.warn(warning);
+  scan.affine = one.source->affine(one.index);
+  scan.has_truth = true;
+  Json result = predicting.predict(scan, progress);
+  result["part"] = chosen.trained_on ? Json(one.part) : Json();
+  return result;
+}
+
+// Goes on past a case that cannot be read.
+Predictions predict_cases(const PredictFlags& flags, const TrainingOptions& model,
+                          const Program& program, const ChosenCases& chosen) {
+  for (const ChosenCase& one : chosen.cases) {
+    check_no_files(flags, stem_in(flags, chosen.files.at(one.name())));
   }
   print_lines(chosen.lines);
-  const SubjectSource& source = chosen.parts.front();
+  const SubjectSource& source = *chosen.cases.front().source;
   print_lines(prediction_defaults(model, source.channels, source.channel_names, source.classes,
                                   !is_phantom(flags.data)));
+  if (const std::string seen = seen_text(chosen); !seen.empty()) print_lines({seen});
   Predicting predicting(flags, model, program);
-  PredictProgress progress(stderr, chosen.count());
-  Json results = Json::array();
-  for (const SubjectSource& part : chosen.parts) {
-    for (std::size_t i = 0; i < part.count; ++i) {
-      Scan scan;
-      scan.name = part.case_name(i);
-      progress.reading(scan.name);
-      scan.stem = stem_in(flags, chosen.files.at(scan.name));
-      scan.subject = part.load(i, model.network.input_channels);
-      for (const std::string& warning : scan.subject.warnings) {
-        progress.warn(warning);
-      }
-      scan.affine = part.affine(i);
-      scan.has_truth = true;
-      results.push_back(predicting.predict(scan, progress));
+  PredictProgress progress(stderr, chosen.cases.size());
+  Predictions predictions;
+  for (const ChosenCase& one : chosen.cases) {
+    try {
+      predictions.results.push_back(predict_case(flags, model, chosen, one, predicting, progress));
       progress.finished();
-      if (!flags.json) print_result(results.back());
+      if (!flags.json) print_result(predictions.results.back());
+    } catch (const Error& error) {
+      if (error.code() != ExitCode::bad_input) throw;
+      progress.finished();
+      predictions.failures.push_back({{"case", one.name()}, {"message", error.what()}});
     }
   }
-  return results;
+  return predictions;
+}
+
+bool begins_like_json(const std::string& path) {
+  std::ifstream file(path, std::ios::binary);
+  char first = '\0';
+  return (file >> first) && (first == '{' || first == '[');  // skips blanks
+}
+
+// A run's folder means its best checkpoint.
+std::string checkpoint_of(const std::string& path) {
+  std::error_code error;
+  if (fs::is_directory(path, error)) {
+    const std::string best = best_checkpoint(path);
+    if (!fs::exists(best, error)) {
+      throw_bad_input("{}: a folder without best.safetensors, expected that of a training run",
+                      path);
+    }
+    return best;
+  }
+  return path;
+}
+
+Json state_of(const std::string& checkpoint) {
+  try {
+    return read_checkpoint_state(checkpoint);
+  } catch (const Error&) {
+    if (!begins_like_json(checkpoint)) throw;
+    std::error_code error;
+    const std::string best = best_checkpoint(fs::path(checkpoint).parent_path().string());
+    throw_bad_input("{}: JSON, not a checkpoint: {}", checkpoint,
+                    fs::exists(best, error) ? best + " lies beside it"
+                                            : "expected best.safetensors of a training run");
+  }
 }
 
 ExitCode predict(const PredictFlags& flags) {
@@ -309,22 +429,21 @@ ExitCode predict(const PredictFlags& flags) {
     throw_bad_input("--image or --data: expected one of the two");
   }
   check_threads(flags.threads);
-  const Json state = read_checkpoint_state(flags.checkpoint);
+  const Json state = state_of(flags.checkpoint);
   const TrainingOptions model = options_from_checkpoint(state, flags.checkpoint);
   const Program program = lower(unet3d(model.network), 1, model.image, Mode::training);
-  const ChosenCases chosen = flags.data.empty() ? ChosenCases() : chosen_cases(flags, model, state);
+  const auto chosen = flags.data.empty() ? nullptr : chosen_cases(flags, model, state);
   make_folder(flags.out);
-  const Json results = flags.image.empty() ? predict_cases(flags, model, program, chosen)
-                                           : predict_image(flags, model, program);
-  const std::optional<Scores> mean = mean_scores(results);
+  const Predictions predictions =
+      chosen ? predict_cases(flags, model, program, *chosen) : predict_image(flags, model, program);
+  const bool by_part = chosen && !seen_text(*chosen).empty();
   if (flags.json) {
-    fmt::print("{}\n",
-               dump_json({{"predictions", results}, {"mean", mean ? to_json(*mean) : Json()}}, 2));
-  } else if (mean) {
-    fmt::print("mean of {} cases: {}, loss {:.4f}, accuracy {:.4f}\n", results.size(),
-               dice_text(*mean), mean->loss, mean->accuracy);
+    print_json(predictions, by_part);
+  } else {
+    print_means(predictions, by_part);
   }
-  return ExitCode::done;
+  tell_failures(predictions, predictions.results.size() + predictions.failures.size());
+  return predictions.failures.empty() ? ExitCode::done : ExitCode::bad_input;
 }
 
 }  // namespace
@@ -333,7 +452,9 @@ void add_predict(CLI::App& app, Action& action) {
   const auto flags = std::make_shared<PredictFlags>();
   CLI::App* command =
       app.add_subcommand("predict", "Labels whole images with a trained model, as NIfTI in place");
-  command->add_option("checkpoint", flags->checkpoint, "best.safetensors of a training run")
+  command
+      ->add_option("checkpoint", flags->checkpoint,
+                   "best.safetensors of a training run, or the run's folder")
       ->required();
   command->add_option("--image", flags->image, "a scan, .nii or .nii.gz");
   command->add_option(
@@ -362,6 +483,7 @@ void add_predict(CLI::App& app, Action& action) {
   command->callback([&action, flags, threads] {
     action = [flags, threads] {
       tell_threads(*threads);
+      flags->checkpoint = checkpoint_of(flags->checkpoint);
       return predict(*flags);
     };
   });

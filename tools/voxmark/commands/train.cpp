@@ -15,6 +15,7 @@
 
 #include "base/atomic_file.h"
 #include "base/number_text.h"
+#include "base/overwrite.h"
 #include "base/tell.h"
 #include "benches/machine/build_info.h"
 #include "benches/machine/doctor.h"
@@ -28,6 +29,7 @@
 #include "tools/voxmark/model_options.h"
 #include "tools/voxmark/run_on.h"
 #include "tools/voxmark/subcommand.h"
+#include "training/checkpoint.h"
 #include "training/data.h"
 #include "training/defaults.h"
 #include "training/estimate.h"
@@ -50,6 +52,7 @@ struct TrainFlags {
   double progress_seconds = 60;
   bool no_augment = false;
   bool resume = false;
+  bool overwrite = false;
   bool dry_run = false;
   std::string preset;
   TrainingOptions training;
@@ -87,6 +90,21 @@ TrainingOptions options_of(const TrainFlags& flags) {
 
 std::string file_in(const TrainFlags& flags, const char* name) {
   return (fs::path(flags.out) / name).string();
+}
+
+// What a run leaves in its folder; first the one without which nothing goes on.
+constexpr const char* kRunFiles[] = {"last.safetensors", "best.safetensors", "training.json",
+                                     "training.csv", "steps.csv"};
+
+// Those of the run before, for --overwrite.
+void remove_run(const TrainFlags& flags) {
+  for (const char* name : kRunFiles) {
+    std::error_code error;
+    fs::remove(file_in(flags, name), error);
+    if (error) {
+      throw_bad_input("{}: cannot be removed: {}", file_in(flags, name), error.message());
+    }
+  }
 }
 
 void write_text(const std::string& path, const std::string& text) {
@@ -233,6 +251,8 @@ class TrainingScreen : public TrainingObserver {
   void warning(const std::string& text) override { tell(stderr, "warning: {}\n", text); }
 
   void forecast(const Forecast& forecast) override {
+    // Not before all that might refuse the run has been asked.
+    if (flags_.overwrite) remove_run(flags_);
     tell(stderr,
          "predicted: {:.3g} s per step, {} per epoch, {} in all; {} of memory planned: {}\n",
          forecast.step_seconds, human_seconds(forecast.epoch_seconds),
@@ -316,14 +336,51 @@ class RunFolder {
   int descriptor_ = -1;
 };
 
-// Whether to go on with a run: with --resume, or where the same preset was under way.
+// Whether to go on with a run: with --resume, or where the same preset was under way. Throws Error
+// (bad_input) where a file of a run would be lost.
 bool goes_on(const TrainFlags& flags) {
+  if (flags.overwrite) return false;
   std::error_code error;
   const bool has_run = fs::exists(last_checkpoint(flags.out), error);
-  if (has_run && !flags.resume && flags.preset.empty()) {
-    throw_bad_input("--out {}: holds a run already; --resume goes on with it", flags.out);
+  if (has_run && (flags.resume || !flags.preset.empty())) return true;
+  const char* otherwise = has_run
+                              ? "; --resume goes on with the run"
+                              : "; there is no last.safetensors from which --resume could go on";
+  for (const char* name : kRunFiles) {
+    check_overwrite("--out", file_in(flags, name), false, otherwise);
   }
-  return has_run;
+  return false;
+}
+
+// Throws Error (bad_input) when the checkpoint to go on from cannot be read.
+void check_last_checkpoint(const TrainFlags& flags) {
+  try {
+    read_checkpoint_state(last_checkpoint(flags.out));
+  } catch (const Error& error) {
+    throw Error(error.code(), fmt::format("--resume {}; --overwrite begins anew", error.what()));
+  }
+}
+
+// Whether the run that is to be resumed has its last epoch, its test and its report.
+bool has_ended(const TrainFlags& flags, const TrainingOptions& options, const SubjectParts& parts) {
+  const int epochs = epochs_of_finished(options, parts);
+  const bool has_all = std::ranges::all_of(
+      kRunFiles, [&](const char* name) { return holds_something(file_in(flags, name)); });
+  if (epochs == 0 || !has_all) return false;
+  try {
+    const Json report = read_training_report(file_in(flags, "training.json"));
+    return (report["end"] == "done" || report["end"] == "early_stop") &&
+           std::cmp_equal(report["epochs"].size(), epochs) &&
+           (parts.test.count == 0 || !report["test"].is_null());
+  } catch (const Error&) {
+    return false;  // a report that cannot be read is written again
+  }
+}
+
+void print_next_step(const TrainFlags& flags) {
+  if (flags.preset.empty()) return;
+  fmt::print("voxmark reproduce --training {} judges it by the paper\n",
+             file_in(flags, "training.json"));
 }
 
 void print_end(const TrainingResult& result, const TrainFlags& flags) {
@@ -333,10 +390,7 @@ void print_end(const TrainingResult& result, const TrainFlags& flags) {
     fmt::print("test, {} cases, weights of epoch {}: {}\n", result.test.size(), result.best_epoch,
                scores_text(mean.mean()));
   }
-  if (!flags.preset.empty()) {
-    fmt::print("voxmark reproduce --training {} judges it by the paper\n",
-               file_in(flags, "training.json"));
-  }
+  print_next_step(flags);
   fmt::print("{} after {} epochs; report in {}\n", to_string(result.end), result.epochs.size(),
              file_in(flags, "training.json"));
 }
@@ -379,6 +433,15 @@ ExitCode run_training(const TrainFlags& flags) {
   }
   const RunFolder folder(flags.out);
   const bool resume = goes_on(flags);
+  if (resume) {
+    check_last_checkpoint(flags);
+    if (has_ended(flags, options, parts)) {
+      print_next_step(flags);
+      fmt::print("done: the run has all its epochs and its test; report in {}\n",
+                 file_in(flags, "training.json"));
+      return ExitCode::done;
+    }
+  }
   if (flags.resume && !resume) {
     tell(stderr, "{}: nothing to resume, so the run begins\n", flags.out);
   }
@@ -464,7 +527,10 @@ void add_train(CLI::App& app, Action& action) {
                       "whitepaper: the paper's images, batch and epochs; hours and memory are "
                       "predicted first; the same command goes on with a stopped run");
   command->add_flag("--dry-run", flags->dry_run, "predict hours and memory, and stop");
-  command->add_flag("--resume", flags->resume, "go on from the folder's last checkpoint");
+  CLI::Option* resume =
+      command->add_flag("--resume", flags->resume, "go on from the folder's last checkpoint");
+  command->add_flag("--overwrite", flags->overwrite, "begin anew, and replace the run in --out")
+      ->excludes(resume);
   command->footer(
       "Cases are split by the split seed: 406/32/46 of 484 for training, validation, test. Images "
       "smaller "
