@@ -43,8 +43,8 @@ struct DataSet {
 // Reads the description of a folder (dataset.json, or the one datalist there) or a datalist by its
 // file's name, in the layout of the Medical Segmentation Decathlon, of nnU-Net 1 or 2, or of MONAI.
 // "fold:N:PATH": fold N of it validates. Throws Error (bad_input) on what is missing or of another
-// type, on label values that are not 0, 1, 2, ..., on a file listed twice, on paths that are
-// absolute, hold "..", or are no regular files, on links out of the folder unless they are to be
+// type, on label values that are not 0, 1, 2, ..., on a file listed twice, on paths that
+// lead elsewhere, hold "..", or are no regular files, on links out of the folder unless they are to be
 // followed, with every such file; and on other layouts, by their names.
 DataSet read_data_set(const std::string& path, const ReadOptions& reading = {});
 
@@ -52,7 +52,7 @@ DataSet read_data_set(const std::string& path, const ReadOptions& reading = {});
 // Throws Error (bad_input) when image and label differ in dims or affine, when the image does not
 // have a channel per modality, when voxels are NaN or infinite, and when label values are not in
 // the map (with one of them and their count). Labels that are off whole numbers by the rounding of
-// scl_slope are rounded, with a warning.
+// scl_slope, or as floats by 0.001, are rounded, with a warning.
 Subject read_subject(const DataSet& dataset, std::size_t index, std::int64_t channels = 0);
 
 // The case without its voxels: reads the image's header only, and has no other warnings.

@@ -233,7 +233,7 @@ void read_label_names(const Json& labels, const std::string& where, DataSet& dat
 
 std::string inside_path(const std::string& written, const Description& description,
                         const std::string& where) {
-  const std::string path = relative_to_folder(written, description);
+  std::string path = relative_to_folder(written, description);
   check_lexically(path, written, where);
   if (path.find('\\') == std::string::npos) return path;
   std::string with_slashes = path;

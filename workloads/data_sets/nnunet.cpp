@@ -35,7 +35,7 @@ bool is_there(const fs::path& file) {
 std::string ending_of(const Description& description) {
   const Json& document = description.document;
   if (!document.contains("file_ending")) return ".nii.gz";
-  const std::string ending =
+  std::string ending =
       member(document, "file_ending", Json::value_t::string, "a string", description.file)
           .get<std::string>();
   check_ending(ending, description.file + ": \"file_ending\"");
