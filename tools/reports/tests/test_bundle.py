@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import io
+import re
 import subprocess
 import tarfile
 from pathlib import Path
@@ -118,3 +119,11 @@ def test_only_reports_go_in(tool: Tool, tmp_path: Path) -> None:
     assert tool("bundle", other, "-o", tmp_path / "x.tar.gz").returncode == 64
     assert tool("bundle", "-o", tmp_path / "x.tar.gz").returncode == 64
     assert not (tmp_path / "x.tar.gz").exists()
+
+
+def test_both_ends_count_the_same_files(tool: Tool, tmp_path: Path) -> None:
+    report = factory.write(tmp_path / "a.json", factory.report(factory.processes([0.5] * 5)))
+    out = tmp_path / "b.tar.gz"
+    packed = re.search(r"(\d+) files", tool("bundle", report, "-o", out).stdout)
+    checked = re.match(r"(\d+) files, 0 faults", tool("bundle", "--check", out).stdout)
+    assert packed and checked and packed[1] == checked[1]

@@ -162,3 +162,9 @@ def test_the_script_fails_an_inflated_plan_and_a_lost_case(tmp_path: Path) -> No
 def test_limits_that_are_none_are_bad_input(gate: Gate, content: str) -> None:
     gate.limits.write_text(content)
     assert gate(1000).returncode == 64
+
+
+def test_one_limit_is_counted_as_one(tool: Tool, tmp_path: Path) -> None:
+    report = factory.write(tmp_path / "a.json", factory.report(factory.processes([0.5])))
+    done = tool("plan-gate", report, "--limits", tmp_path / "l.json", "--update")
+    assert done.returncode == 0 and ": 1 limit of " in done.stdout

@@ -11,7 +11,7 @@ from typing import Any
 import factory
 import pytest
 from conftest import Tool
-from test_compare import AGAIN, BASE, SLOWER, compare, verdict  # noqa: F401
+from test_compare import AGAIN, SLOWER, compare, verdict  # noqa: F401
 from test_google_benchmark import Sides, row, sides, usual  # noqa: F401
 
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
@@ -102,28 +102,33 @@ def test_a_gate_may_ignore_the_machine(tool: Tool, tmp_path: Path) -> None:
     assert tool(*db, "gate", new, "--ignore", "machine").returncode == 0
 
 
-def test_one_number_is_told_and_none_where_none_helps(tool: Tool, tmp_path: Path) -> None:
-    """Half as slow again as the margin within noise of 30%."""
-    wide = [
-        factory.write(
-            tmp_path / f"{seed}.json",
-            factory.report(factory.processes(factory.noisy_seconds(8, 0.5, 0.3, seed))),
-        )
-        for seed in (1, 2)
+def against_nearly_itself(folder: Path, spread: float, shift: float) -> list[Path]:
+    seconds = factory.noisy_seconds(8, 0.5, spread, 1)
+    both = {"a": seconds, "b": [shift * value for value in seconds]}
+    return [
+        factory.write(folder / f"{name}.json", factory.report(factory.processes(own)))
+        for name, own in both.items()
     ]
-    said = tool("compare", *wide, "--format", "json", "--fail-on", "step_seconds").stdout
-    result = json.loads(said)
-    assert result["exit_code"] == 4
+
+
+def test_one_number_is_told_of_what_more_processes_settle(tool: Tool, tmp_path: Path) -> None:
+    paths = against_nearly_itself(tmp_path, 0.04, 1.0001)
+    result = json.loads(tool("compare", *paths, "--format", "json").stdout)
     needed = verdict(result, "step_seconds")["processes_needed"]
-    if needed is None:
-        assert result["to_settle"] == [] and "100 processes a side" in result["not_to_settle"][0]
-        assert "More processes are no way out" in result["noise"][-1]
-    else:
-        assert result["noise"][-1] == f"Or measure more processes: about {needed} a side"
-        assert result["not_to_settle"] == []
-    if not result["to_settle"]:
-        text = tool("compare", *wide, "--fail-on", "step_seconds").stdout
-        assert "What would settle" not in text and "Not settled: " in text
+    assert result["exit_code"] == 4 and 8 < needed <= 100
+    assert result["noise"][-1] == f"Or measure more processes: about {needed} a side"
+    assert result["not_to_settle"] == []
+    assert any(f"{needed} a side in all" in line for line in result["to_settle"])
+
+
+def test_where_no_number_helps_no_command_is_announced(tool: Tool, tmp_path: Path) -> None:
+    paths = against_nearly_itself(tmp_path, 0.3, 1.0001)
+    result = json.loads(tool("compare", *paths, "--format", "json").stdout)
+    assert (result["exit_code"], result["to_settle"]) == (4, [])
+    assert "More processes are no way out: more than 100 a side" in result["noise"][-1]
+    assert "more than 100 processes a side would be needed" in result["not_to_settle"][0]
+    text = tool("compare", *paths).stdout
+    assert "What would settle" not in text and "Not settled: " in text
 
 
 # ---- What is asked for and is not there; what differs and is not seen ----
