@@ -401,7 +401,7 @@ bool begins_like_json(const std::string& path) {
 std::string checkpoint_of(const std::string& path) {
   std::error_code error;
   if (fs::is_directory(path, error)) {
-    const std::string best = best_checkpoint(path);
+    std::string best = best_checkpoint(path);
     if (!fs::exists(best, error)) {
       throw_bad_input("{}: a folder without best.safetensors, expected that of a training run",
                       path);
