@@ -44,8 +44,8 @@ struct DataSet {
 // file's name, in the layout of the Medical Segmentation Decathlon, of nnU-Net 1 or 2, or of MONAI.
 // "fold:N:PATH": fold N of it validates. Throws Error (bad_input) on what is missing or of another
 // type, on label values that are not 0, 1, 2, ..., on a file listed twice, on paths that
-// lead elsewhere, hold "..", or are no regular files, on links out of the folder unless they are to be
-// followed, with every such file; and on other layouts, by their names.
+// lead elsewhere, hold "..", or are no regular files, on links out of the folder unless they are to
+// be followed, with every such file; and on other layouts, by their names.
 DataSet read_data_set(const std::string& path, const ReadOptions& reading = {});
 
 // Reads a case. `channels`: how many of the image's are read; 0 means all.
