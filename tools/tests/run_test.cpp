@@ -82,13 +82,12 @@ TEST_F(RunTest, AFinishedReportIsNotOverwrittenWithoutAWord) {
   command.pop_back();  // --overwrite
   ASSERT_EQ(run_voxmark(command).status, 0);
   const Json before = read_json_file(report_);
-  for (const char* flag : {"--no-cache", "--dry-run"}) {
-    command.emplace_back(flag);
-    const CommandResult again = run_voxmark(command);
-    EXPECT_EQ(again.status, 64);
-    EXPECT_THAT(again.err, AllOf(HasSubstr(report_), HasSubstr("--overwrite")));
-    command.pop_back();
-  }
+  const CommandResult again = run_voxmark(command);
+  EXPECT_EQ(again.status, 64);
+  EXPECT_THAT(again.err, AllOf(HasSubstr(report_), HasSubstr("--overwrite")));
+  command.emplace_back("--dry-run");
+  EXPECT_EQ(run_voxmark(command).status, 0) << "it writes nothing";
+  command.pop_back();
   EXPECT_EQ(read_json_file(report_), before);
   command.emplace_back("--overwrite");
   EXPECT_EQ(run_voxmark(command).status, 0);
