@@ -204,7 +204,7 @@ std::string image_text(const Json& facts) {
 }
 
 std::string images_text(const Json& images) {
-  const std::string first = images.front();
+  std::string first = images.front();
   if (images.size() == 1) return first;
   return fmt::format("{} and {} more", first, images.size() - 1);
 }

@@ -135,7 +135,7 @@ def test_faults_have_codes_of_their_own(
         raise fault
 
     monkeypatch.setattr(compare, "run", fail)
-    monkeypatch.setattr(program, "_quiet_stdout", lambda: None)
+    monkeypatch.setattr(program, "quiet_stdout", lambda: None)
     assert program.main(["compare", "a", "b"]) == code
 
 
