@@ -121,11 +121,21 @@ struct Unsupported {
   std::string reason;
 };
 
+// The library that a backend computes with, as it is in this process.
+struct BackendLibrary {
+  std::string name;       // "oneDNN"
+  std::string version;    // "2.6.3"
+  std::string isa;        // the instruction sets that it uses here: "avx512_core_amx"
+  std::string file_name;  // how its file's name begins: "libdnnl.so"; "" where it is compiled in
+};
+
 class Backend {
  public:
   virtual ~Backend() = default;
   virtual std::string_view name() const = 0;
   virtual std::string_view description() const = 0;  // one line for `voxmark list backends`
+  // Nothing where all code is ours.
+  virtual std::optional<BackendLibrary> library() const { return std::nullopt; }
   // The null backend computes nothing: its records are `overhead`, never a speed-up.
   virtual bool computes() const { return true; }
   virtual std::optional<Unsupported> unsupported(const Program& program,

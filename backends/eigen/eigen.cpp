@@ -1,5 +1,8 @@
 #include "backends/eigen/eigen.h"
 
+#include <fmt/format.h>
+
+#include <Eigen/Core>
 #include <algorithm>
 #include <string>
 
@@ -185,17 +188,25 @@ class EigenTensorKernels : public EigenKernels {
   }
 };
 
+BackendLibrary eigen_library() {
+  return {"Eigen",
+          fmt::format("{}.{}.{}", EIGEN_WORLD_VERSION, EIGEN_MAJOR_VERSION, EIGEN_MINOR_VERSION),
+          Eigen::SimdInstructionSetsInUse(), ""};
+}
+
 }  // namespace
 
 const Backend& eigen_backend() {
   static const InterpretedBackend<EigenKernels> backend(
-      "eigen", "Eigen's block-panel kernel on rows packed once for all taps (fp32)");
+      "eigen", "Eigen's block-panel kernel on rows packed once for all taps (fp32)",
+      eigen_library());
   return backend;
 }
 
 const Backend& eigen_tensor_backend() {
   static const InterpretedBackend<EigenTensorKernels> backend(
-      "eigen-tensor", "stock TensorFlow's volume patches and contraction, memory planned (fp32)");
+      "eigen-tensor", "stock TensorFlow's volume patches and contraction, memory planned (fp32)",
+      eigen_library());
   return backend;
 }
 

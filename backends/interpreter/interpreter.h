@@ -14,6 +14,7 @@
 #include <cassert>
 #include <chrono>
 #include <memory>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -169,11 +170,15 @@ class Interpreter final : public Executable {
 template <class Kernels>
 class InterpretedBackend : public Backend {
  public:
-  InterpretedBackend(std::string name, std::string description)
-      : name_(std::move(name)), description_(std::move(description)) {}
+  InterpretedBackend(std::string name, std::string description,
+                     std::optional<BackendLibrary> library = std::nullopt)
+      : name_(std::move(name)),
+        description_(std::move(description)),
+        library_(std::move(library)) {}
 
   std::string_view name() const override { return name_; }
   std::string_view description() const override { return description_; }
+  std::optional<BackendLibrary> library() const override { return library_; }
 
   std::optional<Unsupported> unsupported(const Program&,
                                          const CompileOptions& options) const override {
@@ -198,6 +203,7 @@ class InterpretedBackend : public Backend {
  private:
   std::string name_;
   std::string description_;
+  std::optional<BackendLibrary> library_;
 };
 
 }  // namespace voxmark

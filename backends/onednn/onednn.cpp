@@ -15,6 +15,11 @@ class OnednnBackend final : public Backend {
   std::string_view name() const override { return name_; }
   std::string_view description() const override { return description_; }
 
+  std::optional<BackendLibrary> library() const override {
+    return BackendLibrary{"oneDNN", onednn::library_version(), onednn::isa_in_use().name,
+                          "libdnnl.so"};
+  }
+
   std::optional<Unsupported> unsupported(const Program& program,
                                          const CompileOptions& options) const override {
     switch (options.precision) {

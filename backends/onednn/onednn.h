@@ -2,6 +2,7 @@
 #pragma once
 
 #include "backends/backend.h"
+#include "backends/matrix_product.h"
 
 namespace voxmark {
 
@@ -12,5 +13,8 @@ namespace voxmark {
 const Backend& onednn_backend();
 // The same with oneDNN's direct convolutions, the algorithm of the white paper's fast build.
 const Backend& onednn_direct_backend();
+
+// What the library multiplies in bf16 at most.
+ProductOrReason onednn_bf16_product();
 
 }  // namespace voxmark

@@ -10,7 +10,10 @@
 #include <functional>
 #include <limits>
 #include <memory>
+#include <regex>
+#include <set>
 #include <string>
+#include <variant>
 #include <vector>
 
 #include "backends/interpreter/executable_weights.h"
@@ -399,6 +402,32 @@ TEST(VerificationWeights, LetAMissingPoolGradientBeCaught) {
   const Verification verification = verify_step(mutant, {Precision::fp32, kThreads, {}}, p.program,
                                                 p.weights, p.batch, p.reference);
   EXPECT_GT(verification.worst().error, 3 * verification.worst().tolerance);
+}
+
+TEST(BackendLibraries, TellNameVersionAndInstructionSetOnce) {
+  std::set<std::string> names;
+  for (const BackendLibrary& library : backend_libraries()) {
+    EXPECT_TRUE(names.insert(library.name).second) << library.name;
+    EXPECT_TRUE(std::regex_match(library.version, std::regex(R"(\d+\.\d+\.\d+)")))
+        << library.name << " " << library.version;
+    EXPECT_NE(library.isa, "") << library.name;
+  }
+  for (const RegisteredBackend& entry : registered_backends()) {
+    const auto library = entry.backend == nullptr ? std::nullopt : entry.backend->library();
+    EXPECT_TRUE(!library || names.contains(library->name)) << entry.name;
+  }
+}
+
+TEST(MatrixProductInBf16, RunsOrSaysWhyNot) {
+  const ProductOrReason either = bf16_matrix_product();
+  if (const auto* unsupported = std::get_if<Unsupported>(&either)) {
+    EXPECT_NE(unsupported->reason, "");
+    return;
+  }
+  const auto& product = std::get<MatrixProduct>(either);
+  product.run();
+  EXPECT_GT(product.flops, 0);
+  EXPECT_NE(product.implementation, "");
 }
 
 // Float sums of values that lie far from zero lose what they differ by.

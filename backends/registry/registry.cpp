@@ -1,5 +1,9 @@
 #include "backends/registry/registry.h"
 
+#include <algorithm>
+#include <optional>
+#include <utility>
+
 #include "backends/example/example.h"
 #include "backends/naive/naive.h"
 #include "backends/null/null.h"
@@ -52,6 +56,27 @@ std::string obstacle(const RegisteredBackend& entry, const Program& program,
   }
   const auto unsupported = entry.backend->unsupported(program, options);
   return unsupported ? unsupported->reason : "";
+}
+
+std::vector<BackendLibrary> backend_libraries() {
+  std::vector<BackendLibrary> libraries;
+  for (const RegisteredBackend& entry : registered_backends()) {
+    std::optional<BackendLibrary> library =
+        entry.backend == nullptr ? std::nullopt : entry.backend->library();
+    if (library &&
+        std::ranges::find(libraries, library->name, &BackendLibrary::name) == libraries.end()) {
+      libraries.push_back(*std::move(library));
+    }
+  }
+  return libraries;
+}
+
+ProductOrReason bf16_matrix_product() {
+#ifdef VOXMARK_WITH_ONEDNN
+  return onednn_bf16_product();
+#else
+  return Unsupported{"not built: needs oneDNN"};
+#endif
 }
 
 }  // namespace voxmark

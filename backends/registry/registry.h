@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "backends/backend.h"
+#include "backends/matrix_product.h"
 
 namespace voxmark {
 
@@ -25,5 +26,11 @@ const RegisteredBackend& find_backend(const std::string& name);
 // Why a backend cannot run the program as the options say; "" where it can.
 std::string obstacle(const RegisteredBackend& entry, const Program& program,
                      const CompileOptions& options);
+
+// The libraries that backends of this build compute with, each once.
+std::vector<BackendLibrary> backend_libraries();
+
+// The product of bf16 matrices by the fastest library of this build, or why there is none.
+ProductOrReason bf16_matrix_product();
 
 }  // namespace voxmark

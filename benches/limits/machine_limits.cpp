@@ -13,10 +13,12 @@
 #include <optional>
 #include <set>
 #include <span>
+#include <variant>
 
+#include "backends/registry/registry.h"
+#include "base/error.h"
 #include "base/number_text.h"
 #include "benches/limits/limit_kernels.h"
-#include "benches/limits/matmul_rate.h"
 #include "benches/limits/rounds.h"
 #include "benches/probes/interference.h"
 #include "benches/probes/readings.h"
@@ -80,16 +82,19 @@ void add_multiply_add(Json& limits, int threads) {
 }
 
 void add_matmul(Json& limits, int threads) {
-  MatmulRate rate;
-  const TimedTry timed = watched(threads, [&] {
-    rate = bf16_matmul_rate(kBudgetSeconds);
-    return rate.seconds.value_or(RoundSeconds{});
-  });
-  if (!rate.seconds) {
-    return add_missing(limits, "bf16_flops_per_second", rate.reason);
+  constexpr const char* kName = "bf16_flops_per_second";
+  const ProductOrReason either = bf16_matrix_product();
+  if (const auto* unsupported = std::get_if<Unsupported>(&either)) {
+    return add_missing(limits, kName, unsupported->reason);
   }
-  add_rate(limits, "bf16_flops_per_second", rate.flops, timed);
-  limits["bf16_implementation"] = rate.implementation;
+  const auto& product = std::get<MatrixProduct>(either);
+  try {
+    add_rate(limits, kName, product.flops,
+             watched(threads, [&] { return timed_rounds(kBudgetSeconds, product.run); }));
+    limits["bf16_implementation"] = product.implementation;
+  } catch (const Error& error) {
+    add_missing(limits, kName, error.what());
+  }
 }
 
 // Fresh pages, so that each thread places its own part by touching it first.

@@ -6,9 +6,9 @@
 #include <filesystem>
 #include <string_view>
 
+#include "backends/registry/registry.h"
 #include "base/error.h"
 #include "base/sha256.h"
-#include "benches/limits/matmul_rate.h"
 
 namespace voxmark {
 namespace {
@@ -27,14 +27,16 @@ std::vector<std::string> loaded_paths() {
   return paths;
 }
 
-// "libgomp.so.1.0.0" -> "1.0.0". glibc's file has only a name, oneDNN's no patch level.
+// "libgomp.so.1.0.0" -> "1.0.0". glibc's file has only a name, a backend's library no patch level.
 std::string version_of(const std::string& file_name) {
   constexpr std::string_view kBefore = ".so.";
   if (file_name.starts_with("libc.so")) {
     return gnu_get_libc_version();
   }
-  if (file_name.starts_with("libdnnl.so")) {
-    return onednn_version();
+  for (const BackendLibrary& library : backend_libraries()) {
+    if (!library.file_name.empty() && file_name.starts_with(library.file_name)) {
+      return library.version;
+    }
   }
   const std::size_t found = file_name.find(kBefore);
   return found == std::string::npos ? "" : file_name.substr(found + kBefore.size());

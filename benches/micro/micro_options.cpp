@@ -10,11 +10,6 @@
 #include <thread>
 #include <utility>
 
-#ifdef VOXMARK_WITH_ONEDNN
-#include <dnnl.hpp>
-
-#include "backends/onednn/kernels/compat.h"
-#endif
 #include "backends/registry/registry.h"
 #include "base/error.h"
 #include "base/tell.h"
@@ -49,16 +44,16 @@ std::string cpu_model() {
 // What decides a time beside the code: two outputs that differ in it are not to be compared.
 void add_context(const MicroOptions& options) {
   benchmark::AddCustomContext("cpu_model", cpu_model());
-#ifdef VOXMARK_WITH_ONEDNN
-  const dnnl_version_t& version = *dnnl_version();
-  benchmark::AddCustomContext(
-      "isa", std::string(onednn::isa_in_use().name) + ", built for " VOXMARK_KERNEL_ARCH);
-  benchmark::AddCustomContext(
-      "library", fmt::format("oneDNN {}.{}.{}", version.major, version.minor, version.patch));
-#else
-  benchmark::AddCustomContext("isa", "built for " VOXMARK_KERNEL_ARCH);
-  benchmark::AddCustomContext("library", "none");
-#endif
+  // Of libraries that are loaded: what is compiled in changes with the build alone.
+  std::string isa, names;
+  for (const BackendLibrary& library : backend_libraries()) {
+    if (!library.file_name.empty()) {
+      isa += library.isa + ", ";
+      names += (names.empty() ? "" : ", ") + library.name + " " + library.version;
+    }
+  }
+  benchmark::AddCustomContext("isa", isa + "built for " VOXMARK_KERNEL_ARCH);
+  benchmark::AddCustomContext("library", names.empty() ? "none" : names);
   benchmark::AddCustomContext("precision", to_string(options.precision));
   for (const auto& [key, value] : {std::pair{"threads", std::int64_t{options.threads}},
                                    {"batch", options.batch},

@@ -1,43 +1,25 @@
 // A step runs in what compiling made: no allocation, no new thread. Of oneDNN, whose library makes
 // a small table of arguments whenever a primitive is executed, all but that.
-#include <dlfcn.h>
 #include <gtest/gtest.h>
 
+#include "backends/library_calls.h"
 #include "backends/registry/registry.h"
 #include "benches/probes/process_counts.h"
 #include "workloads/network/network.h"
 #include "workloads/network/synthetic.h"
 
-#ifdef VOXMARK_WITH_ONEDNN
-#include <oneapi/dnnl/dnnl.h>
-
-namespace {
-std::uint64_t executions = 0;
-std::uint64_t library_allocations = 0;  // inside of them
-
-std::uint64_t allocations_so_far() {
-  const voxmark::CountsOrReason counts = voxmark::process_counts();
-  const auto* found = std::get_if<voxmark::ProcessCounts>(&counts);
-  return found == nullptr ? 0 : found->heap_allocations;
-}
-}  // namespace
-
-// Stands before the library's own.
-extern "C" dnnl_status_t dnnl_primitive_execute(const_dnnl_primitive_t primitive,
-                                                dnnl_stream_t stream, int count,
-                                                const dnnl_exec_arg_t* arguments) {
-  static const auto next = reinterpret_cast<decltype(&dnnl_primitive_execute)>(
-      dlsym(RTLD_NEXT, "dnnl_primitive_execute"));
-  const std::uint64_t before = allocations_so_far();
-  const dnnl_status_t status = next(primitive, stream, count, arguments);
-  library_allocations += allocations_so_far() - before;
-  ++executions;
-  return status;
-}
-#endif
-
 namespace voxmark {
 namespace {
+
+std::uint64_t executions = 0;
+std::uint64_t library_allocations = 0;  // inside of them
+std::uint64_t allocations_before = 0;   // of the execution that is running
+
+std::uint64_t allocations_so_far() {
+  const CountsOrReason counts = process_counts();
+  const auto* found = std::get_if<ProcessCounts>(&counts);
+  return found == nullptr ? 0 : found->heap_allocations;
+}
 
 class SteadyState : public testing::Test {
  protected:
@@ -60,9 +42,7 @@ class SteadyState : public testing::Test {
       executable->update();
     };
     step();  // OpenMP makes its threads
-#ifdef VOXMARK_WITH_ONEDNN
     executions = library_allocations = 0;
-#endif
     const ProcessCounts before = std::get<ProcessCounts>(process_counts());
     step();
     const ProcessCounts after = std::get<ProcessCounts>(process_counts());
@@ -84,8 +64,13 @@ TEST_F(SteadyState, EigensStepsAllocateNothingAndStartNoThread) {
   }
 }
 
-#ifdef VOXMARK_WITH_ONEDNN
+#ifdef VOXMARK_WITH_LIBRARY_CALLS
 TEST_F(SteadyState, OneDnnsStepAllocatesWithinTheLibraryAloneAndStartsNoThread) {
+  watch_library_calls([] { allocations_before = allocations_so_far(); },
+                      [] {
+                        library_allocations += allocations_so_far() - allocations_before;
+                        ++executions;
+                      });
   const Backend& backend = *find_backend("onednn").backend;
   const ProcessCounts step = step_of(backend);
   EXPECT_GT(executions, 0U) << "nothing was watched";

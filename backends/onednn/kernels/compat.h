@@ -2,9 +2,12 @@
 // primitive descriptor is made from its arguments. Nothing else in this backend knows the version.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <dnnl.hpp>
+#include <iterator>
 #include <optional>
+#include <string>
 
 namespace voxmark::onednn {
 
@@ -40,6 +43,38 @@ inline IsaInUse isa_in_use() {
     }
   }
   return {isa, "unknown", 16, 0};  // newer than this list: whatever comes after AVX-512
+}
+
+// Of the library that is loaded: "2.6.3".
+inline std::string library_version() {
+  const dnnl_version_t& version = *dnnl_version();
+  return std::to_string(version.major) + "." + std::to_string(version.minor) + "." +
+         std::to_string(version.patch);
+}
+
+// Whether matrices of bf16 are multiplied by instructions for it: AVX2's, too, which do not serve
+// convolutions in blocks.
+inline bool multiplies_bf16(dnnl::cpu_isa isa) {
+  constexpr dnnl::cpu_isa kWith[] = {
+    dnnl::cpu_isa::avx512_core_bf16,
+    dnnl::cpu_isa::avx512_core_amx,
+#if DNNL_VERSION_MAJOR >= 3
+    dnnl::cpu_isa::avx512_core_fp16,
+    dnnl::cpu_isa::avx512_core_amx_fp16,
+    dnnl::cpu_isa::avx2_vnni_2,
+#endif
+  };
+  return std::find(std::begin(kWith), std::end(kWith), isa) != std::end(kWith);
+}
+
+// Of matrices that are all alike.
+inline dnnl::matmul::primitive_desc matmul_desc(const dnnl::engine& engine,
+                                                const dnnl::memory::desc& matrix) {
+#if DNNL_VERSION_MAJOR >= 3
+  return {engine, matrix, matrix, matrix};
+#else
+  return {dnnl::matmul::desc(matrix, matrix, matrix), engine};
+#endif
 }
 
 // oneDNN 3.2's bf16 weight gradients of images up to two voxels wide are wrong: other values
