@@ -22,6 +22,7 @@
 #include "backends/naive/naive.h"
 #include "backends/registry/registry.h"
 #include "backends/verify/verify.h"
+#include "workloads/network/structure.h"
 #include "workloads/network/synthetic.h"
 
 namespace voxmark {
@@ -435,10 +436,10 @@ TEST(VerificationWeights, KeepTheMeansOfTheLargestSumsSmall) {
   const Case& c = cases()[3];
   const Program program = lower(unet3d(c.network), c.images, c.dims, Mode::training);
   std::vector<TensorId> outputs;
-  for (const Op& op : program.ops) {
-    if (const auto* convolution = std::get_if<Convolution>(&op.kind);
-        convolution && (op.layer == "encodeA_conv1" || op.layer.starts_with("convOut_conv"))) {
-      outputs.push_back(convolution->output);
+  for (const ConvolutionPlace& place : convolution_places(program)) {
+    if (level(program, place.output) == 0 && place.input != program.input && !place.is_transposed &&
+        !place.makes_logits) {
+      outputs.push_back(place.output);
     }
   }
   ASSERT_EQ(outputs.size(), 3U);

@@ -14,6 +14,7 @@
 #include "base/error.h"
 #include "workloads/network/philox.h"
 #include "workloads/network/safetensors.h"
+#include "workloads/network/structure.h"
 
 namespace voxmark {
 namespace {
@@ -95,7 +96,8 @@ constexpr double kContributionFloor = 0.1;
 // With fewer, batch norms there leave little gradient but what rounds, and of one or two values
 // none.
 bool has_coarsest_voxels(const Program& program) {
-  constexpr std::int64_t kCoarsestVoxel = 16 * 16 * 16;  // in voxels of the image
+  constexpr std::int64_t kCoarsestVoxel =  // in voxels of the image
+      kUnetDimsMultiple * kUnetDimsMultiple * kUnetDimsMultiple;
   return program.dims.voxels() >= 8 * kCoarsestVoxel;
 }
 
@@ -148,10 +150,20 @@ TensorCheck check_loss(std::size_t step, double found, double expected,
                           std::pow(tolerance.updated_loss_growth, static_cast<double>(step - 1))};
 }
 
-// Kernels that read other layers' channels and feed the batch norms of most voxels.
-bool feeds_largest_sums(const std::string& name) {
-  return name == "encodeA_conv1/kernel" || name == "transconvA/kernel" ||
-         (name.starts_with("convOut_conv") && name.ends_with("/kernel"));
+// Whether a kernel reads other layers' channels and feeds the batch norms of most voxels, be it
+// through a concatenation.
+bool feeds_largest_sums(const Program& program, const ConvolutionPlace& place) {
+  return level(program, place.output) == 0 && place.input != program.input && !place.makes_logits;
+}
+
+// By what initial kernels of transposed convolutions are divided, so that little of the gradient
+// goes through the two coarsest pools.
+double kernel_divisor(const Program& program, const ConvolutionPlace& place) {
+  if (!place.is_transposed || !has_coarsest_voxels(program)) {
+    return 1;
+  }
+  const int above_coarsest = coarsest_level(program) - level(program, place.input);
+  return above_coarsest == 0 ? 64 : above_coarsest == 1 ? 4 : 1;
 }
 
 // Of each four input channels, makes the weights of the three live ones sum to zero at every tap.
@@ -195,15 +207,18 @@ Weights verification_weights(const Program& program, std::uint64_t seed) {
         values[i] = i % 4 == 3 ? -4.0 : 4.0;
       } else if (kind == "bias" || kind == "moving_mean") {
         values[i] = random - 0.5;
-      } else if (name == "transconvE/kernel" && has_coarsest_voxels(program)) {
-        values[i] /= 64;
-      } else if (name == "transconvC/kernel" && has_coarsest_voxels(program)) {
-        values[i] /= 4;
       }
     }
-    if (feeds_largest_sums(name)) {
-      centre_kernel(values, program.tensor(program.find(name)).shape,
-                    name.starts_with("transconv"));
+  }
+  for (const ConvolutionPlace& place : convolution_places(program)) {
+    const TensorInfo& kernel = program.tensor(place.kernel);
+    std::vector<double>& values = weights.at(kernel.name);
+    const double divisor = kernel_divisor(program, place);
+    for (double& value : values) {
+      value /= divisor;
+    }
+    if (feeds_largest_sums(program, place)) {
+      centre_kernel(values, kernel.shape, place.is_transposed);
     }
   }
   return weights;

@@ -5,6 +5,7 @@
 
 #include <map>
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -37,7 +38,7 @@ class CrossCheck {
     std::string batch_sha256, weights_sha256;
     double loss = 0;
     std::map<std::string, double> gradient_norms;
-    bool one_value_at_the_coarsest_level = false;
+    std::set<std::string> undecided;  // gradients that decide nothing
   };
   static CrossCheckResult compare(const FirstStep& expected, const FirstStep& found);
 

@@ -56,6 +56,11 @@ class Lowering {
     return {program_.images, dims.d, dims.h, dims.w, network_.layers[layer].channels};
   }
 
+  // Of a layer that has one: all but the network's input do.
+  TensorId input_of(const Layer& layer, std::size_t which = 0) const {
+    return layers_[static_cast<std::size_t>(layer.inputs.at(which))].output;
+  }
+
   TensorId like(TensorId id, std::string name, TensorRole role) {
     return tensor(std::move(name), program_.tensor(id).shape, role);
   }
@@ -82,50 +87,62 @@ class Lowering {
   void forward(std::size_t index) {
     const Layer& layer = network_.layers[index];
     LayerTensors& own = layers_[index];
-    const auto input = [&](std::size_t i) {
-      return layers_[static_cast<std::size_t>(layer.inputs.at(i))].output;
-    };
     dims_[index] = output_dims(index);
-    const Shape shape = activation_shape(index);
-    const bool is_input = layer.kind == LayerKind::input;
-    own.output = tensor(layer.name, shape, is_input ? TensorRole::input : TensorRole::activation);
-    const std::int64_t in =
-        is_input ? 0 : program_.tensor(input(0)).shape.back();  // input channels
-    const std::int64_t k = layer.extent;
+    own.output =
+        tensor(layer.name, activation_shape(index),
+               layer.kind == LayerKind::input ? TensorRole::input : TensorRole::activation);
     switch (layer.kind) {
       case LayerKind::input:
         program_.input = own.output;
         break;
       case LayerKind::convolution:
-        own.kernel = parameter(layer.name + "/kernel", {k, k, k, in, layer.channels});
-        own.bias = parameter(layer.name + "/bias", {layer.channels});
-        emit(Convolution{input(0), own.kernel, own.bias, own.output}, Phase::forward, layer.name);
+        convolution(layer, own);
         break;
       case LayerKind::transposed_convolution:
-        own.kernel = parameter(layer.name + "/kernel", {k, k, k, layer.channels, in});
-        own.bias = parameter(layer.name + "/bias", {layer.channels});
-        emit(TransposedConvolution{input(0), own.kernel, own.bias, own.output}, Phase::forward,
-             layer.name);
+        transposed_convolution(layer, own);
         break;
       case LayerKind::batch_norm_relu:
-        batch_norm(layer, own, input(0));
+        batch_norm(layer, own);
         break;
       case LayerKind::max_pool:
-        emit(MaxPool{input(0), own.output}, Phase::forward, layer.name);
+        emit(MaxPool{input_of(layer), own.output}, Phase::forward, layer.name);
         break;
       case LayerKind::concat:
-        emit(Concat{input(0), input(1), own.output}, Phase::forward, layer.name);
+        emit(Concat{input_of(layer), input_of(layer, 1), own.output}, Phase::forward, layer.name);
         break;
       case LayerKind::sigmoid:
-        emit(Sigmoid{input(0), own.output}, Phase::forward, layer.name);
+        emit(Sigmoid{input_of(layer), own.output}, Phase::forward, layer.name);
         break;
       case LayerKind::softmax:
-        emit(Softmax{input(0), own.output}, Phase::forward, layer.name);
+        emit(Softmax{input_of(layer), own.output}, Phase::forward, layer.name);
         break;
     }
   }
 
-  void batch_norm(const Layer& layer, LayerTensors& own, TensorId input) {
+  std::int64_t input_channels(const Layer& layer) const {
+    return program_.tensor(input_of(layer)).shape.back();
+  }
+
+  void convolution(const Layer& layer, LayerTensors& own) {
+    const std::int64_t k = layer.extent;
+    own.kernel =
+        parameter(layer.name + "/kernel", {k, k, k, input_channels(layer), layer.channels});
+    own.bias = parameter(layer.name + "/bias", {layer.channels});
+    emit(Convolution{input_of(layer), own.kernel, own.bias, own.output}, Phase::forward,
+         layer.name);
+  }
+
+  void transposed_convolution(const Layer& layer, LayerTensors& own) {
+    const std::int64_t k = layer.extent;
+    own.kernel =
+        parameter(layer.name + "/kernel", {k, k, k, layer.channels, input_channels(layer)});
+    own.bias = parameter(layer.name + "/bias", {layer.channels});
+    emit(TransposedConvolution{input_of(layer), own.kernel, own.bias, own.output}, Phase::forward,
+         layer.name);
+  }
+
+  void batch_norm(const Layer& layer, LayerTensors& own) {
+    const TensorId input = input_of(layer);
     const Shape channels = {layer.channels};
     own.gamma = parameter(layer.name + "/gamma", channels);
     own.beta = parameter(layer.name + "/beta", channels);
@@ -206,83 +223,86 @@ class Lowering {
   void backward(std::size_t index) {
     const Layer& layer = network_.layers[index];
     const LayerTensors& own = layers_[index];
-    const TensorId input = layers_[static_cast<std::size_t>(layer.inputs.at(0))].output;
     const TensorId grad_output = gradients_.at(own.output);
-    // The images' own gradient is needed by nobody.
-    const bool wants_data = input != program_.input;
-    const auto propagate = [&](auto make_op) {
-      const TensorId grad_input = new_gradient(input);
-      emit(make_op(grad_input), Phase::backward, layer.name);
-      add_up(input, grad_input, layer.name);
-    };
     switch (layer.kind) {
       case LayerKind::input:
         break;
-      case LayerKind::convolution: {
-        const TensorId grad_kernel = parameter_gradient(own.kernel);
-        const TensorId grad_bias = parameter_gradient(own.bias);
-        emit(ConvolutionBackwardWeights{input, grad_output, grad_kernel, grad_bias},
-             Phase::backward, layer.name);
-        if (wants_data) {
-          propagate([&](TensorId grad_input) {
-            return ConvolutionBackwardData{grad_output, own.kernel, grad_input};
-          });
-        }
+      case LayerKind::convolution:
+        convolution_backward<ConvolutionBackwardWeights, ConvolutionBackwardData>(layer, own,
+                                                                                  grad_output);
         break;
-      }
-      case LayerKind::transposed_convolution: {
-        const TensorId grad_kernel = parameter_gradient(own.kernel);
-        const TensorId grad_bias = parameter_gradient(own.bias);
-        emit(TransposedConvolutionBackwardWeights{input, grad_output, grad_kernel, grad_bias},
-             Phase::backward, layer.name);
-        if (wants_data) {
-          propagate([&](TensorId grad_input) {
-            return TransposedConvolutionBackwardData{grad_output, own.kernel, grad_input};
-          });
-        }
+      case LayerKind::transposed_convolution:
+        convolution_backward<TransposedConvolutionBackwardWeights,
+                             TransposedConvolutionBackwardData>(layer, own, grad_output);
         break;
-      }
-      case LayerKind::batch_norm_relu: {
-        const TensorId grad_gamma = parameter_gradient(own.gamma);
-        const TensorId grad_beta = parameter_gradient(own.beta);
-        emit(NormalizeReluReduce{input, own.statistics, own.gamma, own.beta, grad_output,
-                                 grad_gamma, grad_beta},
-             Phase::backward, layer.name);
-        if (wants_data) {
-          propagate([&](TensorId grad_input) {
-            return NormalizeReluApply{input,       own.statistics, own.gamma, own.beta,
-                                      grad_output, grad_gamma,     grad_beta, grad_input};
-          });
-        }
+      case LayerKind::batch_norm_relu:
+        batch_norm_backward(layer, own, grad_output);
         break;
-      }
       case LayerKind::max_pool:
-        if (wants_data) {
-          propagate([&](TensorId grad_input) {
-            return MaxPoolBackward{input, grad_output, grad_input};
-          });
-        }
+        propagate(layer, [&](TensorId grad_input) {
+          return MaxPoolBackward{input_of(layer), grad_output, grad_input};
+        });
         break;
-      case LayerKind::concat: {
-        const TensorId second = layers_[static_cast<std::size_t>(layer.inputs.at(1))].output;
-        const TensorId grad_first = new_gradient(input);
-        const TensorId grad_second = new_gradient(second);
-        emit(Split{grad_output, grad_first, grad_second}, Phase::backward, layer.name);
-        add_up(input, grad_first, layer.name);
-        add_up(second, grad_second, layer.name);
+      case LayerKind::concat:
+        concat_backward(layer, grad_output);
         break;
-      }
       case LayerKind::sigmoid:
-        propagate([&](TensorId grad_input) {
+        propagate(layer, [&](TensorId grad_input) {
           return SigmoidBackward{own.output, grad_output, grad_input};
         });
         break;
       case LayerKind::softmax:
-        propagate([&](TensorId grad_input) {
+        propagate(layer, [&](TensorId grad_input) {
           return SoftmaxBackward{own.output, grad_output, grad_input};
         });
         break;
     }
+  }
+
+  // Emits make_op(gradient of the layer's input), and adds that gradient to what other readers of
+  // the input left.
+  template <class MakeOp>
+  void propagate(const Layer& layer, MakeOp make_op) {
+    const TensorId input = input_of(layer);
+    if (input == program_.input) {
+      return;  // the images' own gradient is needed by nobody
+    }
+    const TensorId grad_input = new_gradient(input);
+    emit(make_op(grad_input), Phase::backward, layer.name);
+    add_up(input, grad_input, layer.name);
+  }
+
+  template <class BackwardWeights, class BackwardData>
+  void convolution_backward(const Layer& layer, const LayerTensors& own, TensorId grad_output) {
+    const TensorId grad_kernel = parameter_gradient(own.kernel);
+    const TensorId grad_bias = parameter_gradient(own.bias);
+    emit(BackwardWeights{input_of(layer), grad_output, grad_kernel, grad_bias}, Phase::backward,
+         layer.name);
+    propagate(layer, [&](TensorId grad_input) {
+      return BackwardData{grad_output, own.kernel, grad_input};
+    });
+  }
+
+  void batch_norm_backward(const Layer& layer, const LayerTensors& own, TensorId grad_output) {
+    const TensorId input = input_of(layer);
+    const TensorId grad_gamma = parameter_gradient(own.gamma);
+    const TensorId grad_beta = parameter_gradient(own.beta);
+    emit(NormalizeReluReduce{input, own.statistics, own.gamma, own.beta, grad_output, grad_gamma,
+                             grad_beta},
+         Phase::backward, layer.name);
+    propagate(layer, [&](TensorId grad_input) {
+      return NormalizeReluApply{input,       own.statistics, own.gamma, own.beta,
+                                grad_output, grad_gamma,     grad_beta, grad_input};
+    });
+  }
+
+  void concat_backward(const Layer& layer, TensorId grad_output) {
+    const TensorId first = input_of(layer), second = input_of(layer, 1);
+    const TensorId grad_first = new_gradient(first);
+    const TensorId grad_second = new_gradient(second);
+    emit(Split{grad_output, grad_first, grad_second}, Phase::backward, layer.name);
+    add_up(first, grad_first, layer.name);
+    add_up(second, grad_second, layer.name);
   }
 
   void update() {
