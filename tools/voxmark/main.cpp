@@ -3,7 +3,6 @@
 #include <poll.h>
 #include <unistd.h>
 
-#include <algorithm>
 #include <cerrno>
 #include <csignal>
 #include <cstdio>
@@ -26,7 +25,7 @@
 namespace voxmark {
 namespace {
 
-using AddSubcommand = void (*)(CLI::App& app, Action& action);
+using AddSubcommand = void (*)(Command program);
 
 // In the order in which --help shows them.
 const std::vector<AddSubcommand> kSubcommands = {
@@ -47,14 +46,9 @@ void print_error(std::string message) {
 int exit_status(ExitCode code) { return static_cast<int>(code); }
 
 // A first word that is neither an option nor a subcommand of ours: becomes that program.
-void try_external(const CLI::App& app, int argc, char** argv) {
+void try_external(const CommandLine& command_line, int argc, char** argv) {
   const std::string name = argc < 2 ? "" : argv[1];
-  const std::vector<const CLI::App*> own =
-      app.get_subcommands([](const CLI::App*) { return true; });
-  const bool is_own = std::any_of(own.begin(), own.end(), [&name](const CLI::App* subcommand) {
-    return subcommand->get_name() == name;
-  });
-  if (is_own || name.empty() || name.front() == '-') {
+  if (name.empty() || name.front() == '-' || command_line.has_command(name)) {
     return;
   }
   const char* path = std::getenv("PATH");
@@ -66,27 +60,6 @@ void try_external(const CLI::App& app, int argc, char** argv) {
         name, name);
   }
   become_external(*program, {argv + 2, argv + argc});
-}
-
-// CLI11 takes -1 for a large unsigned number.
-void refuse_negative_numbers(CLI::App& app) {
-  for (CLI::App* command : app.get_subcommands([](CLI::App*) { return true; })) {
-    for (CLI::Option* option : command->get_options()) {
-      if (option->get_type_name() != "UINT") {
-        continue;
-      }
-      option->check([](const std::string& text) {
-        return text.starts_with('-') ? text + ", expected 0 or more" : std::string();
-      });
-    }
-    refuse_negative_numbers(*command);
-  }
-}
-
-// "Could not convert: --epochs = two" says what was found, not what was expected.
-std::string described(const CLI::ParseError& error) {
-  const bool is_number = dynamic_cast<const CLI::ConversionError*>(&error) != nullptr;
-  return std::string(error.what()) + (is_number ? ", expected a number" : "");
 }
 
 bool is_shortage(const std::system_error& error) {
@@ -116,36 +89,28 @@ int after_output(int code) {
 }
 
 int main(int argc, char** argv) {
-  CLI::App app("Benchmark of a 3D U-Net training step on CPU servers, verified before it is timed.",
-               "voxmark");
-  app.set_version_flag("--version", VOXMARK_VERSION);
-  app.require_subcommand(0, 1);  // 1 would complain of a missing one where a wrong one was given
-  Action action;
+  CommandLine command_line(
+      "voxmark", VOXMARK_VERSION,
+      "Benchmark of a 3D U-Net training step on CPU servers, verified before it is timed.");
   for (const AddSubcommand add : kSubcommands) {
-    add(app, action);
+    add(command_line.program());
   }
-  refuse_negative_numbers(app);
-  app.footer(
+  command_line.program().set_footer(
       "What reads reports is Python, which ci/tools installs: bundle, compare, history, plan-gate, "
       "report");
   try {
-    try_external(app, argc, argv);
+    try_external(command_line, argc, argv);
     // A file that reaches its size limit is an error like a full disk, and not our end. Nor is a
     // reader of our output that has gone.
     std::signal(SIGXFSZ, SIG_IGN);
     std::signal(SIGPIPE, SIG_IGN);
     // OMP_DYNAMIC=true would make teams smaller as the machine's load goes up, in mid-run.
     omp_set_dynamic(0);
-    app.parse(argc, argv);
+    const Action action = command_line.read(argc, argv);
     if (!action) {
       throw_bad_input("no subcommand given; voxmark --help names them");
     }
     return exit_status(action());
-  } catch (const CLI::Success& help) {
-    return app.exit(help);
-  } catch (const CLI::ParseError& error) {
-    print_error(described(error));
-    return exit_status(ExitCode::bad_input);
   } catch (const ErrorLines& error) {
     for (const std::string& line : error.lines()) print_error(line);
     return exit_status(error.code());

@@ -27,23 +27,20 @@ std::string millimetres(const std::string& text) {
 
 }  // namespace
 
-void add_model_options(CLI::App& command, ModelOptions& options) {
+void add_model_options(Command command, ModelOptions& options) {
   command.add_option("--image", options.image, "extents, 64 or 96x96x64: multiples of 16")
-      ->capture_default_str();
-  command.add_option("--batch", options.batch, "images per step")->capture_default_str();
-  command.add_option("--filters", options.unet.filters, "of the finest level")
-      ->capture_default_str();
-  command.add_option("--channels", options.unet.input_channels, "of an image")
-      ->capture_default_str();
-  command.add_option("--classes", options.unet.classes, "labels besides background")
-      ->capture_default_str();
+      .show_default();
+  command.add_option("--batch", options.batch, "images per step").show_default();
+  command.add_option("--filters", options.unet.filters, "of the finest level").show_default();
+  command.add_option("--channels", options.unet.input_channels, "of an image").show_default();
+  command.add_option("--classes", options.unet.classes, "labels besides background").show_default();
 }
 
-void add_read_options(CLI::App& command, ReadOptions& reading) {
+void add_read_options(Command command, ReadOptions& reading) {
   command.add_flag("--follow-links", reading.follow_links, kFollowLinksHelp);
   command.add_option("--affine-tolerance", reading.affine_tolerance, kAffineToleranceHelp)
-      ->check(millimetres)
-      ->capture_default_str();
+      .check(millimetres)
+      .show_default();
 }
 
 Program lower_model(const ModelOptions& options, Mode mode) {

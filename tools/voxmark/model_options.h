@@ -3,10 +3,10 @@
 // read: --follow-links, --affine-tolerance.
 #pragma once
 
-#include <CLI/CLI.hpp>
 #include <cstdint>
 #include <string>
 
+#include "tools/voxmark/command_line.h"
 #include "workloads/images/read_options.h"
 #include "workloads/network/network.h"
 #include "workloads/network/program.h"
@@ -19,12 +19,12 @@ struct ModelOptions {
   UnetOptions unet;
 };
 
-void add_model_options(CLI::App& command, ModelOptions& options);
+void add_model_options(Command command, ModelOptions& options);
 
 constexpr const char* kFollowLinksHelp = "read images and labels that are links out of the folder";
 constexpr const char* kAffineToleranceHelp =
     "millimetres by which the affines of an image and its label may differ";
-void add_read_options(CLI::App& command, ReadOptions& reading);
+void add_read_options(Command command, ReadOptions& reading);
 
 // The step's program. Throws Error (bad_input) naming the flag that does not make sense.
 Program lower_model(const ModelOptions& options, Mode mode);

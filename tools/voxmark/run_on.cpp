@@ -49,9 +49,9 @@ void check_threads(int threads) {
   check_team(threads);
 }
 
-CLI::Option* add_threads_option(CLI::App& command, int& threads, const std::string& help) {
+Option add_threads_option(Command command, int& threads, const std::string& help) {
   threads = default_threads().threads;
-  return command.add_option("--threads", threads, help)->capture_default_str();
+  return command.add_option("--threads", threads, help).show_default();
 }
 
 int told_default_threads() {
@@ -68,8 +68,8 @@ int told_default_threads(const Suite& suite) {
   return all_named ? default_threads().threads : told_default_threads();
 }
 
-void tell_threads(const CLI::Option& threads) {
-  if (threads.count() == 0) {
+void tell_threads(const Option& threads) {
+  if (!threads.was_given()) {
     told_default_threads();
   }
 }

@@ -6,7 +6,7 @@
 
 #include "backends/backend.h"
 #include "benches/suite/suite.h"
-#include "tools/voxmark/subcommand.h"
+#include "tools/voxmark/command_line.h"
 
 namespace voxmark {
 
@@ -21,11 +21,11 @@ std::int64_t memory_bytes_of(const std::string& limit);
 void check_threads(int threads);
 
 // --threads, of which default_threads() is the default.
-CLI::Option* add_threads_option(CLI::App& command, int& threads, const std::string& help);
+Option add_threads_option(Command command, int& threads, const std::string& help);
 
 // Once the command line has been read: says on standard error what made the default what it is,
 // where it was taken.
-void tell_threads(const CLI::Option& threads);
+void tell_threads(const Option& threads);
 
 // The default, and the same words.
 int told_default_threads();

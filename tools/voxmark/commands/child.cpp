@@ -11,23 +11,21 @@
 
 namespace voxmark {
 
-void add_child(CLI::App& app, Action& action) {
-  CLI::App* command = app.add_subcommand(
+void add_child(Command program) {
+  Command command = program.add_command(
       "child",
       "Runs one case for a runner: request on standard input, messages on standard output.\n"
       "Example: echo '{\"protocol\":\"" +
           std::string(kProtocol) + "\",\"mode\":\"plan\",\"case\":{...}}' | voxmark child");
   auto extras = std::make_shared<Extras>();
   extras->count = &process_counts;
-  command->add_option("--counters", extras->counters,
-                      "default, none, or names of libpfm4 with commas");
-  command->add_option("--watched-steps", extras->watched_steps, "stage by stage, after the others")
-      ->check(CLI::Range(0, 1000));
-  command->callback([&action, extras] {
-    action = [extras] {
-      run_child(*extras);
-      return ExitCode::done;
-    };
+  command.add_option("--counters", extras->counters,
+                     "default, none, or names of libpfm4 with commas");
+  command.add_option("--watched-steps", extras->watched_steps, "stage by stage, after the others")
+      .in_range(0, 1000);
+  command.set_action([extras] {
+    run_child(*extras);
+    return ExitCode::done;
   });
 }
 

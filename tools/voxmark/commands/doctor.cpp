@@ -55,14 +55,14 @@ ExitCode doctor(bool json) {
 
 }  // namespace
 
-void add_doctor(CLI::App& app, Action& action) {
+void add_doctor(Command program) {
   auto json = std::make_shared<bool>(false);
-  CLI::App* command = app.add_subcommand(
+  Command command = program.add_command(
       "doctor",
       "Lists what on this machine spoils a measurement, with the command that mends each.\n"
       "Exit code 1 when something does that can be mended from here. Example: voxmark doctor");
-  command->add_flag("--json", *json, "as JSON");
-  command->callback([&action, json] { action = [json] { return doctor(*json); }; });
+  command.add_flag("--json", *json, "as JSON");
+  command.set_action([json] { return doctor(*json); });
 }
 
 }  // namespace voxmark

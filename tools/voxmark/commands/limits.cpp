@@ -78,17 +78,17 @@ ExitCode limits(const Options& options) {
 
 }  // namespace
 
-void add_limits(CLI::App& app, Action& action) {
+void add_limits(Command program) {
   auto options = std::make_shared<Options>();
-  CLI::App* command =
-      app.add_subcommand("limits",
-                         "Measures what this machine can do at most: multiply-adds in fp32 and "
-                         "bf16, memory bandwidth (triad).\n"
-                         "Example: voxmark limits --threads 1,2");
-  command->add_option("--threads", options->threads,
-                      "with commas; default: all CPUs of this process, or OMP_NUM_THREADS");
-  command->add_flag("--json", options->json, "one line of JSON");
-  command->callback([&action, options] { action = [options] { return limits(*options); }; });
+  Command command =
+      program.add_command("limits",
+                          "Measures what this machine can do at most: multiply-adds in fp32 and "
+                          "bf16, memory bandwidth (triad).\n"
+                          "Example: voxmark limits --threads 1,2");
+  command.add_option("--threads", options->threads,
+                     "with commas; default: all CPUs of this process, or OMP_NUM_THREADS");
+  command.add_flag("--json", options->json, "one line of JSON");
+  command.set_action([options] { return limits(*options); });
 }
 
 }  // namespace voxmark

@@ -206,34 +206,30 @@ ExitCode list_data(bool json) {
 
 }  // namespace
 
-void add_list(CLI::App& app, Action& action) {
+void add_list(Command program) {
   struct Options {
     ModelOptions model;
     bool json = false;
   };
   const auto options = std::make_shared<Options>();
-  CLI::App* list = app.add_subcommand("list", "What there is: backends, model or data");
-  list->require_subcommand(0, 1);  // main() sees that nothing was chosen
-  list->footer("Example: voxmark list model --image 128x128x96");
+  Command list = program.add_command("list", "What there is: backends, model or data");
+  list.set_footer("Example: voxmark list model --image 128x128x96");
 
-  CLI::App* backends = list->add_subcommand("backends", "Backends of this build");
-  backends->add_flag("--json", options->json, "facts as JSON");
-  backends->footer("Example: voxmark list backends --json");
-  backends->callback(
-      [&action, options] { action = [options] { return list_backends(options->json); }; });
+  Command backends = list.add_command("backends", "Backends of this build");
+  backends.add_flag("--json", options->json, "facts as JSON");
+  backends.set_footer("Example: voxmark list backends --json");
+  backends.set_action([options] { return list_backends(options->json); });
 
-  CLI::App* model = list->add_subcommand("model", "Layers, shapes, parameters and FLOPs");
-  add_model_options(*model, options->model);
-  model->add_flag("--json", options->json, "facts as JSON");
-  model->footer("Example: voxmark list model --image 240x240x144 --batch 16");
-  model->callback([&action, options] {
-    action = [options] { return list_model(options->model, options->json); };
-  });
+  Command model = list.add_command("model", "Layers, shapes, parameters and FLOPs");
+  add_model_options(model, options->model);
+  model.add_flag("--json", options->json, "facts as JSON");
+  model.set_footer("Example: voxmark list model --image 240x240x144 --batch 16");
+  model.set_action([options] { return list_model(options->model, options->json); });
 
-  CLI::App* data = list->add_subcommand("data", "Where batches can come from");
-  data->add_flag("--json", options->json, "facts as JSON");
-  data->footer("Example: voxmark list data");
-  data->callback([&action, options] { action = [options] { return list_data(options->json); }; });
+  Command data = list.add_command("data", "Where batches can come from");
+  data.add_flag("--json", options->json, "facts as JSON");
+  data.set_footer("Example: voxmark list data");
+  data.set_action([options] { return list_data(options->json); });
 }
 
 }  // namespace voxmark

@@ -191,30 +191,29 @@ ExitCode noise(const Options& options) {
 
 }  // namespace
 
-void add_noise(CLI::App& app, Action& action) {
+void add_noise(Command program) {
   auto options = std::make_shared<Options>();
-  CLI::App* command = app.add_subcommand(
+  Command command = program.add_command(
       "noise",
       "Measures a case against itself: the noise floor here, and the least slowdown that a\n"
       "comparison finds by number of processes. Example: voxmark noise --image 32 --processes 20");
-  command->add_option("--backend", options->backend, "one of voxmark list backends")
-      ->capture_default_str();
-  command->add_option("--image", options->image, "64 or 96x96x64")->capture_default_str();
-  command->add_option("--batch", options->batch, "images per step")->capture_default_str();
-  command->add_option("--filters", options->filters, "of the finest level")->capture_default_str();
-  command->add_option("--threads", options->threads,
-                      "default: all CPUs of this process, or OMP_NUM_THREADS");
-  command->add_option("--steps", options->steps, "timed steps per process")->capture_default_str();
-  command->add_option("--warmup", options->warmup, "steps before them")->capture_default_str();
-  command->add_option("--processes", options->processes, "and half as many with another seed")
-      ->capture_default_str();
-  command->add_option("--out", options->out, "report")->capture_default_str();
-  command->add_flag("--overwrite", options->overwrite, "replace the report that is there");
-  command->add_option("--bind", options->placement.bind,
-                      "as voxmark run holds threads: cores, threads, numa, none");
-  command->add_flag("--redact", options->redact, "no host name and no folders in the report");
-  command->add_flag("--json", options->json, "as JSON");
-  command->callback([&action, options] { action = [options] { return noise(*options); }; });
+  command.add_option("--backend", options->backend, "one of voxmark list backends").show_default();
+  command.add_option("--image", options->image, "64 or 96x96x64").show_default();
+  command.add_option("--batch", options->batch, "images per step").show_default();
+  command.add_option("--filters", options->filters, "of the finest level").show_default();
+  command.add_option("--threads", options->threads,
+                     "default: all CPUs of this process, or OMP_NUM_THREADS");
+  command.add_option("--steps", options->steps, "timed steps per process").show_default();
+  command.add_option("--warmup", options->warmup, "steps before them").show_default();
+  command.add_option("--processes", options->processes, "and half as many with another seed")
+      .show_default();
+  command.add_option("--out", options->out, "report").show_default();
+  command.add_flag("--overwrite", options->overwrite, "replace the report that is there");
+  command.add_option("--bind", options->placement.bind,
+                     "as voxmark run holds threads: cores, threads, numa, none");
+  command.add_flag("--redact", options->redact, "no host name and no folders in the report");
+  command.add_flag("--json", options->json, "as JSON");
+  command.set_action([options] { return noise(*options); });
 }
 
 }  // namespace voxmark

@@ -327,41 +327,38 @@ ExitCode plan(const PlanOptions& options) {
 
 }  // namespace
 
-void add_plan(CLI::App& app, Action& action) {
+void add_plan(Command program) {
   const auto options = std::make_shared<PlanOptions>();
-  CLI::App* command =
-      app.add_subcommand("plan", "Will a step fit in this machine's memory? Allocates nothing");
-  add_model_options(*command, options->model);
-  command->add_option("--backend", options->backends, "names, with commas; all when left out")
-      ->delimiter(',');
-  command->add_option("--precision", options->precision, "fp32, bf16 or fp64")
-      ->capture_default_str();
-  const CLI::Option* threads =
-      add_threads_option(*command, options->threads, "of the backend: scratchpads depend on it");
-  CLI::Option* memory =
-      command->add_option("--memory", options->memory,
-                          "of the machine to plan for: 192GiB; default: what is free here");
-  command->add_option("--memory-limit", options->memory_limit,
-                      "compute tensors again so that the step fits in this: 6GiB");
-  CLI::Option* fit =
-      command->add_option("--fit", options->fit,
-                          "the largest batch of the image, and the largest image of the batch, in "
-                          "this much memory: 24GiB");
-  CLI::Option* json = command->add_flag("--json", options->json, "bytes by purpose as JSON");
-  fit->excludes(memory);
+  Command command =
+      program.add_command("plan", "Will a step fit in this machine's memory? Allocates nothing");
+  add_model_options(command, options->model);
+  command.add_option("--backend", options->backends, "names, with commas; all when left out")
+      .split_at(',');
+  command.add_option("--precision", options->precision, "fp32, bf16 or fp64").show_default();
+  const Option threads =
+      add_threads_option(command, options->threads, "of the backend: scratchpads depend on it");
+  const Option memory =
+      command.add_option("--memory", options->memory,
+                         "of the machine to plan for: 192GiB; default: what is free here");
+  command.add_option("--memory-limit", options->memory_limit,
+                     "compute tensors again so that the step fits in this: 6GiB");
+  Option fit =
+      command.add_option("--fit", options->fit,
+                         "the largest batch of the image, and the largest image of the batch, in "
+                         "this much memory: 24GiB");
+  const Option json = command.add_flag("--json", options->json, "bytes by purpose as JSON");
+  fit.excludes({memory});
   // The table has images, batches and servers of its own.
-  command->add_flag("--table", options->table, "the white paper's table 1 for this network")
-      ->excludes(memory, fit, json, command->get_option("--image"), command->get_option("--batch"));
-  command->footer(
+  command.add_flag("--table", options->table, "the white paper's table 1 for this network")
+      .excludes({memory, fit, json, command.option("--image"), command.option("--batch")});
+  command.set_footer(
       "Exit code 0: it fits with one backend or more, be it with a --memory-limit that is named;\n"
       "5: with none. Plans are exact for this machine; with more threads or memory than it has\n"
       "they are estimates, and say so: another machine's scratchpads may differ.\n"
       "Example: voxmark plan --image 240x240x144 --batch 16");
-  command->callback([&action, options, threads] {
-    action = [options, threads] {
-      tell_threads(*threads);
-      return plan(*options);
-    };
+  command.set_action([options, threads] {
+    tell_threads(threads);
+    return plan(*options);
   });
 }
 

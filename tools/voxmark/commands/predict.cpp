@@ -448,44 +448,42 @@ ExitCode predict(const PredictFlags& flags) {
 
 }  // namespace
 
-void add_predict(CLI::App& app, Action& action) {
+void add_predict(Command program) {
   const auto flags = std::make_shared<PredictFlags>();
-  CLI::App* command =
-      app.add_subcommand("predict", "Labels whole images with a trained model, as NIfTI in place");
+  Command command =
+      program.add_command("predict", "Labels whole images with a trained model, as NIfTI in place");
   command
-      ->add_option("checkpoint", flags->checkpoint,
-                   "best.safetensors of a training run, or the run's folder")
-      ->required();
-  command->add_option("--image", flags->image, "a scan, .nii or .nii.gz");
-  command->add_option(
+      .add_option("checkpoint", flags->checkpoint,
+                  "best.safetensors of a training run, or the run's folder")
+      .required();
+  command.add_option("--image", flags->image, "a scan, .nii or .nii.gz");
+  command.add_option(
       "--data", flags->data,
       "or the cases of a data set (its folder or datalist), or phantom:N as in train");
-  add_read_options(*command, flags->reading);
+  add_read_options(command, flags->reading);
   command
-      ->add_option("--part", flags->part,
-                   "of it, as training split it: training, validation, test; or all, for data that "
-                   "training has not seen")
-      ->capture_default_str();
-  command->add_option("--out", flags->out, "folder of labels and pictures")->capture_default_str();
-  command->add_flag("--overlays", flags->overlays,
-                    "a picture per case: prediction red, truth blue, agreement purple");
-  command->add_flag("--overwrite", flags->overwrite, "replace files that are in --out already");
-  command->add_option("--tile", flags->tile,
-                      "overlapping tiles of these extents; default: the image in one piece, where "
-                      "the memory allows it");
-  command->add_option("--backend", flags->backend, "voxmark list backends")->capture_default_str();
-  command->add_option("--precision", flags->precision, "fp32, fp64 or bf16")->capture_default_str();
-  const CLI::Option* threads = add_threads_option(*command, flags->threads, "of the backend");
-  command->add_option("--memory-limit", flags->memory_limit, "8GiB; default: what there is");
-  command->add_flag("--json", flags->json, "files and scores as JSON");
-  command->footer(
+      .add_option("--part", flags->part,
+                  "of it, as training split it: training, validation, test; or all, for data that "
+                  "training has not seen")
+      .show_default();
+  command.add_option("--out", flags->out, "folder of labels and pictures").show_default();
+  command.add_flag("--overlays", flags->overlays,
+                   "a picture per case: prediction red, truth blue, agreement purple");
+  command.add_flag("--overwrite", flags->overwrite, "replace files that are in --out already");
+  command.add_option("--tile", flags->tile,
+                     "overlapping tiles of these extents; default: the image in one piece, where "
+                     "the memory allows it");
+  command.add_option("--backend", flags->backend, "voxmark list backends").show_default();
+  command.add_option("--precision", flags->precision, "fp32, fp64 or bf16").show_default();
+  const Option threads = add_threads_option(command, flags->threads, "of the backend");
+  command.add_option("--memory-limit", flags->memory_limit, "8GiB; default: what there is");
+  command.add_flag("--json", flags->json, "files and scores as JSON");
+  command.set_footer(
       "Example: voxmark predict run/best.safetensors --data Task04_Hippocampus --overlays");
-  command->callback([&action, flags, threads] {
-    action = [flags, threads] {
-      tell_threads(*threads);
-      flags->checkpoint = checkpoint_of(flags->checkpoint);
-      return predict(*flags);
-    };
+  command.set_action([flags, threads] {
+    tell_threads(threads);
+    flags->checkpoint = checkpoint_of(flags->checkpoint);
+    return predict(*flags);
   });
 }
 

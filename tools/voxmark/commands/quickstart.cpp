@@ -189,17 +189,17 @@ ExitCode quickstart(const QuickstartOptions& options) {
 
 }  // namespace
 
-void add_quickstart(CLI::App& app, Action& action) {
+void add_quickstart(Command program) {
   const auto options = std::make_shared<QuickstartOptions>();
-  CLI::App* command = app.add_subcommand(
+  Command command = program.add_command(
       "quickstart", "A small data set, verified steps with every backend, and what they say");
-  command->add_option("--data", options->data,
-                      "a data set's folder; when left out, a phantom data set is written");
-  add_read_options(*command, options->reading);
-  command->add_option("--out", options->out, "folder of the report and of the phantom")
-      ->capture_default_str();
-  command->footer("Example: voxmark quickstart --data Task01_BrainTumour");
-  command->callback([&action, options] { action = [options] { return quickstart(*options); }; });
+  command.add_option("--data", options->data,
+                     "a data set's folder; when left out, a phantom data set is written");
+  add_read_options(command, options->reading);
+  command.add_option("--out", options->out, "folder of the report and of the phantom")
+      .show_default();
+  command.set_footer("Example: voxmark quickstart --data Task01_BrainTumour");
+  command.set_action([options] { return quickstart(*options); });
 }
 
 }  // namespace voxmark

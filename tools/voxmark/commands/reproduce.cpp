@@ -215,44 +215,44 @@ ExitCode reproduce(const Options& options) {
 
 }  // namespace
 
-void add_reproduce(CLI::App& app, Action& action) {
+void add_reproduce(Command program) {
   auto options = std::make_shared<Options>();
-  CLI::App* command = app.add_subcommand(
+  Command command = program.add_command(
       "reproduce", "Runs what answers the white paper's claims, and says which of them hold here");
-  CLI::Option* quick =
-      command->add_flag("--quick", options->quick, "small images, in about ten minutes");
-  CLI::Option* budget =
+  const Option quick =
+      command.add_flag("--quick", options->quick, "small images, in about ten minutes");
+  const Option budget =
       command
-          ->add_option("--budget", options->budget_seconds,
-                       "seconds from now after which no run starts (600 with --quick, else 5400)")
-          ->check([](const std::string& text) {
+          .add_option("--budget", options->budget_seconds,
+                      "seconds from now after which no run starts (600 with --quick, else 5400)")
+          .check([](const std::string& text) {
             const double seconds = std::strtod(text.c_str(), nullptr);
             return std::isfinite(seconds) && seconds > 0 ? "" : text + ", expected seconds above 0";
           });
-  CLI::Option* suite =
-      command->add_option("--suite", options->suite, "measure this suite file instead");
-  command->add_option(
+  const Option suite =
+      command.add_option("--suite", options->suite, "measure this suite file instead");
+  command.add_option(
       "--training", options->training,
       "training.json of voxmark train --preset whitepaper, for the paper's accuracy");
-  CLI::Option* out = command->add_option(
+  const Option out = command.add_option(
       "--out", options->out,
       "report (voxmark-reproduce.json, with --quick voxmark-reproduce-quick.json)");
-  CLI::Option* overwrite =
-      command->add_flag("--overwrite", options->overwrite,
-                        "measure anew; without it the report or journal that is there goes on");
-  command->add_option("--markdown", options->markdown, "write the tables to this file too");
-  command->add_flag("--json", options->json, "print the findings as JSON");
-  CLI::Option* redact =
-      command->add_flag("--redact", options->redact, "no host name and no folders in the report");
-  command->add_option("--report", options->report, "judge this report, and run nothing")
-      ->excludes(quick, budget, suite, out, redact, overwrite);
-  command->footer(
+  const Option overwrite =
+      command.add_flag("--overwrite", options->overwrite,
+                       "measure anew; without it the report or journal that is there goes on");
+  command.add_option("--markdown", options->markdown, "write the tables to this file too");
+  command.add_flag("--json", options->json, "print the findings as JSON");
+  const Option redact =
+      command.add_flag("--redact", options->redact, "no host name and no folders in the report");
+  command.add_option("--report", options->report, "judge this report, and run nothing")
+      .excludes({quick, budget, suite, out, redact, overwrite});
+  command.set_footer(
       "Exit code 0: the speed-up was compared; 1: a claim is refuted; 3: it could not be "
       "compared;\n"
       "4: it is open: more processes would tell; 70: a case crashed or failed.\n"
       "TensorFlow and PyTorch come with ci/peers, other instruction sets with ci/isa.\n"
       "Example: ci/peers tensorflow && voxmark reproduce --quick");
-  command->callback([&action, options] { action = [options] { return reproduce(*options); }; });
+  command.set_action([options] { return reproduce(*options); });
 }
 
 }  // namespace voxmark

@@ -151,20 +151,20 @@ ExitCode rerun(const Options& options) {
 
 }  // namespace
 
-void add_rerun(CLI::App& app, Action& action) {
+void add_rerun(Command program) {
   auto options = std::make_shared<Options>();
-  CLI::App* command =
-      app.add_subcommand("rerun",
-                         "Measures a case of a report again, and judges both as voxmark compare "
-                         "does: its words, its exit codes.\n"
-                         "Example: voxmark rerun report.json --case 2");
-  command->add_option("report", options->report, "report file")->required();
-  command->add_option("--case", options->record, "number of one of its records, from 0");
-  command->add_option("--repeats", options->repeats,
-                      "processes; default: as many as the report has of the case");
-  command->add_option("--out", options->out, "the new report; default: REPORT.rerun.json");
-  command->add_flag("--overwrite", options->overwrite, "replace the new report that is there");
-  command->callback([&action, options] { action = [options] { return rerun(*options); }; });
+  Command command =
+      program.add_command("rerun",
+                          "Measures a case of a report again, and judges both as voxmark compare "
+                          "does: its words, its exit codes.\n"
+                          "Example: voxmark rerun report.json --case 2");
+  command.add_option("report", options->report, "report file").required();
+  command.add_option("--case", options->record, "number of one of its records, from 0");
+  command.add_option("--repeats", options->repeats,
+                     "processes; default: as many as the report has of the case");
+  command.add_option("--out", options->out, "the new report; default: REPORT.rerun.json");
+  command.add_flag("--overwrite", options->overwrite, "replace the new report that is there");
+  command.set_action([options] { return rerun(*options); });
 }
 
 }  // namespace voxmark

@@ -359,56 +359,54 @@ ExitCode run(const Options& options) {
 
 }  // namespace
 
-void add_run(CLI::App& app, Action& action) {
+void add_run(Command program) {
   auto options = std::make_shared<Options>();
-  CLI::App* command = app.add_subcommand(
+  Command command = program.add_command(
       "run",
       "Times training steps, each case verified first and in a process of its own.\n"
       "Example: voxmark run --backend eigen,onednn --image 32,64 --repeats 3 --out report.json");
-  command->add_option("suite,--suite", options->suite,
-                      "suite file (benches/suite/suite.schema.json)");
+  command.add_option("suite,--suite", options->suite,
+                     "suite file (benches/suite/suite.schema.json)");
   for (const std::string& key : suite_keys()) {
     if (key == "follow_links") {
-      command->add_flag(flag_name(key), options->flags[key], kHelp.at(key));
+      command.add_flag(flag_name(key), options->flags[key], kHelp.at(key));
     } else {
-      command->add_option(flag_name(key), options->flags[key], kHelp.at(key));
+      command.add_option(flag_name(key), options->flags[key], kHelp.at(key));
     }
   }
-  command->add_option("--out", options->out, "report")->capture_default_str();
-  command->add_flag("--dry-run", options->dry_run, "list and count the cases, and stop");
-  CLI::Option* resume =
-      command->add_flag("--resume", options->resume,
-                        "go on where the run with this --out ended, and try again what it skipped");
-  command->add_flag("--overwrite", options->overwrite, "replace the report that is there")
-      ->excludes(resume);
-  command->add_flag("--no-cache", options->no_cache, "verify anew what was verified before");
+  command.add_option("--out", options->out, "report").show_default();
+  command.add_flag("--dry-run", options->dry_run, "list and count the cases, and stop");
+  const Option resume =
+      command.add_flag("--resume", options->resume,
+                       "go on where the run with this --out ended, and try again what it skipped");
+  command.add_flag("--overwrite", options->overwrite, "replace the report that is there")
+      .excludes({resume});
+  command.add_flag("--no-cache", options->no_cache, "verify anew what was verified before");
   command
-      ->add_option("--counters", options->counters,
-                   "counted in steps of their own: default, none, or names of libpfm4")
-      ->capture_default_str();
-  command->add_option("--bind", options->threads.bind,
-                      "holds threads on cores, hardware threads or NUMA nodes: cores, threads, "
-                      "numa, none; default: as the environment says");
+      .add_option("--counters", options->counters,
+                  "counted in steps of their own: default, none, or names of libpfm4")
+      .show_default();
+  command.add_option("--bind", options->threads.bind,
+                     "holds threads on cores, hardware threads or NUMA nodes: cores, threads, "
+                     "numa, none; default: as the environment says");
   command
-      ->add_option(
-          "--profile", options->profiles,
-          "where the step goes, by kind of work and direction, from steps that are watched "
-          "stage by stage after the timed ones; \"--profile paper\": the white paper's "
-          "thread settings, translated for libgomp")
-      ->expected(0, 1)
-      ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll);
-  command->add_flag("--redact", options->redact, "no host name and no folders in the report");
-  CLI::Option* against =
-      command->add_option("--against", options->against,
-                          "another build of voxmark (or a script that sets LD_LIBRARY_PATH and "
-                          "execs one), measured process by process beside this one");
+      .add_option("--profile", options->profiles,
+                  "where the step goes, by kind of work and direction, from steps that are watched "
+                  "stage by stage after the timed ones; \"--profile paper\": the white paper's "
+                  "thread settings, translated for libgomp")
+      .optional_values();
+  command.add_flag("--redact", options->redact, "no host name and no folders in the report");
+  const Option against =
+      command.add_option("--against", options->against,
+                         "another build of voxmark (or a script that sets LD_LIBRARY_PATH and "
+                         "execs one), measured process by process beside this one");
   command
-      ->add_option("--against-backend", options->against_backend,
-                   "another backend (exec:./base), measured process by process beside --backend")
-      ->excludes(against);
-  command->add_flag("--no-limits", options->no_limits,
-                    "do not measure the machine's limits first (1.5 s per number of threads)");
-  command->callback([&action, options] { action = [options] { return run(*options); }; });
+      .add_option("--against-backend", options->against_backend,
+                  "another backend (exec:./base), measured process by process beside --backend")
+      .excludes({against});
+  command.add_flag("--no-limits", options->no_limits,
+                   "do not measure the machine's limits first (1.5 s per number of threads)");
+  command.set_action([options] { return run(*options); });
 }
 
 }  // namespace voxmark

@@ -186,15 +186,15 @@ ExitCode sysinfo(const Options& options) {
 
 }  // namespace
 
-void add_sysinfo(CLI::App& app, Action& action) {
+void add_sysinfo(Command program) {
   auto options = std::make_shared<Options>();
-  CLI::App* command = app.add_subcommand(
+  Command command = program.add_command(
       "sysinfo",
       "Describes this machine and this build: all that a measurement depends on.\n"
       "Example: voxmark sysinfo --redact");
-  command->add_flag("--json", options->json, "one line of JSON, as reports have it");
-  command->add_flag("--redact", options->redact, "without host name and folders");
-  command->callback([&action, options] { action = [options] { return sysinfo(*options); }; });
+  command.add_flag("--json", options->json, "one line of JSON, as reports have it");
+  command.add_flag("--redact", options->redact, "without host name and folders");
+  command.set_action([options] { return sysinfo(*options); });
 }
 
 }  // namespace voxmark

@@ -162,13 +162,13 @@ Json test_json(const TrainingResult& result) {
 }
 
 // The paper's model, images and epochs. Flags that are given stand.
-void apply_preset(const CLI::App& command, TrainFlags& flags) {
+void apply_preset(Command command, TrainFlags& flags) {
   if (flags.preset.empty()) return;
   if (flags.preset != "whitepaper") {
     throw_bad_input("--preset {}: expected whitepaper", flags.preset);
   }
   const auto set = [&](const char* flag, auto& value, const auto& preset) {
-    if (command.count(flag) == 0) value = preset;
+    if (!command.option(flag).was_given()) value = preset;
   };
   set("--image", flags.model.image, "240x240x144");
   set("--batch", flags.model.batch, 16);
@@ -469,79 +469,76 @@ ExitCode run_training(const TrainFlags& flags) {
 
 }  // namespace
 
-void add_train(CLI::App& app, Action& action) {
+void add_train(Command program) {
   const auto flags = std::make_shared<TrainFlags>();
   flags->training.epochs = 25;
-  CLI::App* command = app.add_subcommand("train", "Trains the model on a data set, and scores it");
+  Command command = program.add_command("train", "Trains the model on a data set, and scores it");
   command
-      ->add_option("--data", flags->data,
-                   "a data set's folder or datalist, or phantom:N for N heads drawn when needed "
-                   "(phantom:N:240x240x155 at dims of their own)")
-      ->required();
-  add_read_options(*command, flags->reading);
-  add_model_options(*command, flags->model);
-  command->add_option("--epochs", flags->training.epochs, "at most")->capture_default_str();
+      .add_option("--data", flags->data,
+                  "a data set's folder or datalist, or phantom:N for N heads drawn when needed "
+                  "(phantom:N:240x240x155 at dims of their own)")
+      .required();
+  add_read_options(command, flags->reading);
+  add_model_options(command, flags->model);
+  command.add_option("--epochs", flags->training.epochs, "at most").show_default();
   command
-      ->add_option("--steps", flags->training.steps_per_epoch,
-                   "per epoch; 0: as many as see every training case once")
-      ->capture_default_str();
+      .add_option("--steps", flags->training.steps_per_epoch,
+                  "per epoch; 0: as many as see every training case once")
+      .show_default();
   command
-      ->add_option("--patience", flags->training.patience,
-                   "stop after so many epochs without a better validation loss; 0: never")
-      ->capture_default_str();
-  command->add_option("--backend", flags->backend, "voxmark list backends")->capture_default_str();
-  command->add_option("--precision", flags->precision, "fp32, fp64 or bf16")->capture_default_str();
-  const CLI::Option* threads =
-      add_threads_option(*command, flags->training.threads, "of the backend");
-  command->add_option("--memory-limit", flags->memory_limit, "8GiB; default: what there is");
-  command->add_option("--seed", flags->training.seed, "of weights, order and augmentation")
-      ->capture_default_str();
-  command->add_option("--split-seed", flags->training.split_seed,
-                      "of the split, and of phantoms; default: --seed");
-  command->add_flag("--no-augment", flags->no_augment, "windows in the middle, never turned");
-  command->add_flag("--tile", flags->training.tile,
-                    "windows of --image anywhere in the image; predictions are blended from "
-                    "overlapping tiles");
+      .add_option("--patience", flags->training.patience,
+                  "stop after so many epochs without a better validation loss; 0: never")
+      .show_default();
+  command.add_option("--backend", flags->backend, "voxmark list backends").show_default();
+  command.add_option("--precision", flags->precision, "fp32, fp64 or bf16").show_default();
+  const Option threads = add_threads_option(command, flags->training.threads, "of the backend");
+  command.add_option("--memory-limit", flags->memory_limit, "8GiB; default: what there is");
+  command.add_option("--seed", flags->training.seed, "of weights, order and augmentation")
+      .show_default();
+  command.add_option("--split-seed", flags->training.split_seed,
+                     "of the split, and of phantoms; default: --seed");
+  command.add_flag("--no-augment", flags->no_augment, "windows in the middle, never turned");
+  command.add_flag("--tile", flags->training.tile,
+                   "windows of --image anywhere in the image; predictions are blended from "
+                   "overlapping tiles");
   command
-      ->add_option("--downsample", flags->training.downsample,
-                   "average boxes of so many voxels per axis before anything else")
-      ->capture_default_str();
-  command->add_option("--readers", flags->training.readers, "threads that read ahead")
-      ->capture_default_str();
+      .add_option("--downsample", flags->training.downsample,
+                  "average boxes of so many voxels per axis before anything else")
+      .show_default();
+  command.add_option("--readers", flags->training.readers, "threads that read ahead")
+      .show_default();
   command
-      ->add_option("--checkpoint-seconds", flags->training.checkpoint_seconds,
-                   "between checkpoints within an epoch")
-      ->capture_default_str();
+      .add_option("--checkpoint-seconds", flags->training.checkpoint_seconds,
+                  "between checkpoints within an epoch")
+      .show_default();
   command
-      ->add_option("--progress-seconds", flags->progress_seconds,
-                   "between lines of progress, where no terminal shows every step")
-      ->capture_default_str();
-  command->add_option("--export-batches", flags->training.exported_batches,
-                      "write the next so many batches and the weights before them to OUT/batches, "
-                      "for other programs");
+      .add_option("--progress-seconds", flags->progress_seconds,
+                  "between lines of progress, where no terminal shows every step")
+      .show_default();
+  command.add_option("--export-batches", flags->training.exported_batches,
+                     "write the next so many batches and the weights before them to OUT/batches, "
+                     "for other programs");
   command
-      ->add_option("--out", flags->out,
-                   "folder: training.json, training.csv, steps.csv, checkpoints")
-      ->capture_default_str();
-  command->add_option("--preset", flags->preset,
-                      "whitepaper: the paper's images, batch and epochs; hours and memory are "
-                      "predicted first; the same command goes on with a stopped run");
-  command->add_flag("--dry-run", flags->dry_run, "predict hours and memory, and stop");
-  CLI::Option* resume =
-      command->add_flag("--resume", flags->resume, "go on from the folder's last checkpoint");
-  command->add_flag("--overwrite", flags->overwrite, "begin anew, and replace the run in --out")
-      ->excludes(resume);
-  command->footer(
+      .add_option("--out", flags->out,
+                  "folder: training.json, training.csv, steps.csv, checkpoints")
+      .show_default();
+  command.add_option("--preset", flags->preset,
+                     "whitepaper: the paper's images, batch and epochs; hours and memory are "
+                     "predicted first; the same command goes on with a stopped run");
+  command.add_flag("--dry-run", flags->dry_run, "predict hours and memory, and stop");
+  const Option resume =
+      command.add_flag("--resume", flags->resume, "go on from the folder's last checkpoint");
+  command.add_flag("--overwrite", flags->overwrite, "begin anew, and replace the run in --out")
+      .excludes({resume});
+  command.set_footer(
       "Cases are split by the split seed: 406/32/46 of 484 for training, validation, test. Images "
       "smaller "
       "than --image are padded by their own edges.\n"
       "Example: voxmark train --data Task04_Hippocampus --image 48x64x48 --epochs 25 --out run");
-  command->callback([&action, flags, command, threads] {
-    action = [flags, command, threads] {
-      apply_preset(*command, *flags);
-      tell_threads(*threads);
-      return run_training(*flags);
-    };
+  command.set_action([flags, command, threads] {
+    apply_preset(command, *flags);
+    tell_threads(threads);
+    return run_training(*flags);
   });
 }
 

@@ -250,38 +250,32 @@ ExitCode run_tricks(const TricksFlags& flags) {
 
 }  // namespace
 
-void add_tricks(CLI::App& app, Action& action) {
+void add_tricks(Command program) {
   const auto flags = std::make_shared<TricksFlags>();
   flags->model.batch = 4;
-  CLI::App* command = app.add_subcommand(
+  Command command = program.add_command(
       "tricks", "What down-sampling, tiles, small batches and fewer filters cost in accuracy");
-  command->add_option("--data", flags->common.data, "a data set's folder or datalist, or phantom:N")
-      ->required();
-  add_read_options(*command, flags->common.reading);
-  add_model_options(*command, flags->model);
-  command->add_option("--epochs", flags->common.epochs, "of each run, in voxels of full images")
-      ->capture_default_str();
-  command->add_option("--seeds", flags->seeds, "runs of each: seeds 1, 2, ...")
-      ->capture_default_str();
-  command->add_option("--backend", flags->common.backend, "voxmark list backends")
-      ->capture_default_str();
-  command->add_option("--precision", flags->common.precision, "fp32, fp64 or bf16")
-      ->capture_default_str();
-  const CLI::Option* threads =
-      add_threads_option(*command, flags->common.threads, "of the backend");
-  command->add_option("--memory-limit", flags->common.memory_limit, "of each run, 8GiB");
-  command->add_option("--out", flags->out, "folder: a run each, tricks.json and tricks.md")
-      ->capture_default_str();
-  command->add_flag("--dry-run", flags->dry_run, "print the commands, and stop");
-  command->footer(
+  command.add_option("--data", flags->common.data, "a data set's folder or datalist, or phantom:N")
+      .required();
+  add_read_options(command, flags->common.reading);
+  add_model_options(command, flags->model);
+  command.add_option("--epochs", flags->common.epochs, "of each run, in voxels of full images")
+      .show_default();
+  command.add_option("--seeds", flags->seeds, "runs of each: seeds 1, 2, ...").show_default();
+  command.add_option("--backend", flags->common.backend, "voxmark list backends").show_default();
+  command.add_option("--precision", flags->common.precision, "fp32, fp64 or bf16").show_default();
+  const Option threads = add_threads_option(command, flags->common.threads, "of the backend");
+  command.add_option("--memory-limit", flags->common.memory_limit, "of each run, 8GiB");
+  command.add_option("--out", flags->out, "folder: a run each, tricks.json and tricks.md")
+      .show_default();
+  command.add_flag("--dry-run", flags->dry_run, "print the commands, and stop");
+  command.set_footer(
       "All runs have the same images and the same split. A stopped suite goes on with the same "
       "command.\n"
       "Example: voxmark tricks --data phantom:40 --image 64 --epochs 60 --seeds 3");
-  command->callback([&action, flags, threads] {
-    action = [flags, threads] {
-      tell_threads(*threads);
-      return run_tricks(*flags);
-    };
+  command.set_action([flags, threads] {
+    tell_threads(threads);
+    return run_tricks(*flags);
   });
 }
 

@@ -32,14 +32,14 @@ ExitCode validate(const std::vector<std::string>& paths) {
 
 }  // namespace
 
-void add_validate(CLI::App& app, Action& action) {
+void add_validate(Command program) {
   auto paths = std::make_shared<std::vector<std::string>>();
-  CLI::App* command = app.add_subcommand(
+  Command command = program.add_command(
       "validate",
       "Checks reports against their schema (exit 64) and their own figures (exit 1)."
       "\nExample: voxmark validate report.json");
-  command->add_option("report", *paths, "report files")->required();
-  command->callback([&action, paths] { action = [paths] { return validate(*paths); }; });
+  command.add_option("report", *paths, "report files").required();
+  command.set_action([paths] { return validate(*paths); });
 }
 
 }  // namespace voxmark

@@ -316,43 +316,41 @@ ExitCode verify(const VerifyOptions& options) {
 
 }  // namespace
 
-void add_verify(CLI::App& app, Action& action) {
+void add_verify(Command program) {
   const auto options = std::make_shared<VerifyOptions>();
   options->model.image = "48x48x48";  // from here on oneDNN picks the kernels of larger images
-  CLI::App* command = app.add_subcommand(
+  Command command = program.add_command(
       "verify", "Check every backend's step against naive in double, or against recorded runs");
   command
-      ->add_option("--backend", options->backends,
-                   "names (voxmark list backends) or exec:PROGRAM, with commas; this build's when "
-                   "left out")
-      ->delimiter(',');
-  CLI::Option* reference =
-      command->add_option("--reference", options->references,
-                          "FILE.safetensors of a recorded run; may be given several times");
-  add_model_options(*command, options->model);
-  command->add_option("--precision", options->precision,
-                      "fp32, fp64 or bf16; when left out fp32, and fp64 too against recorded runs");
-  const CLI::Option* threads = add_threads_option(*command, options->threads, "of the backend");
+      .add_option("--backend", options->backends,
+                  "names (voxmark list backends) or exec:PROGRAM, with commas; this build's when "
+                  "left out")
+      .split_at(',');
+  const Option reference =
+      command.add_option("--reference", options->references,
+                         "FILE.safetensors of a recorded run; may be given several times");
+  add_model_options(command, options->model);
+  command.add_option("--precision", options->precision,
+                     "fp32, fp64 or bf16; when left out fp32, and fp64 too against recorded runs");
+  const Option threads = add_threads_option(command, options->threads, "of the backend");
   command
-      ->add_option("--steps", options->steps,
-                   "training steps whose losses are compared too; naive in double runs as many")
-      ->capture_default_str();
-  command->add_option("--seed", options->seed, "of weights and batch")->capture_default_str();
+      .add_option("--steps", options->steps,
+                  "training steps whose losses are compared too; naive in double runs as many")
+      .show_default();
+  command.add_option("--seed", options->seed, "of weights and batch").show_default();
   // What a recorded run says of itself.
   for (const char* own :
        {"--image", "--batch", "--filters", "--channels", "--classes", "--steps", "--seed"}) {
-    command->get_option(own)->excludes(reference);
+    command.option(own).excludes({reference});
   }
-  command->add_flag("--json", options->json, "every tensor's error and tolerance as JSON");
-  command->footer(
+  command.add_flag("--json", options->json, "every tensor's error and tolerance as JSON");
+  command.set_footer(
       "Exit code 0: verified, 1: a mismatch or a program that fails, 5: nothing here could be "
       "verified.\n"
       "Example: voxmark verify --backend eigen,onednn --image 64x64x48");
-  command->callback([&action, options, threads] {
-    action = [options, threads] {
-      tell_threads(*threads);
-      return verify(*options);
-    };
+  command.set_action([options, threads] {
+    tell_threads(threads);
+    return verify(*options);
   });
 }
 
