@@ -113,59 +113,108 @@ void add_bias_row(const float* dy, std::int64_t voxels, double* sums) {
   }
 }
 
+// Rows [begin, end) of plane (n, d).
+struct PlaneRows {
+  std::int64_t n, d, begin, end;
+};
+
+// What of them a tap of the kernel meets, and where it begins, in elements of a panel: in the
+// gradients, and in the input that the tap reads.
+struct TapRows {
+  RowRange range;
+  std::int64_t gradients, values;
+  bool is_empty;
+};
+
+TapRows rows_of_tap(const passes::PanelShape& shape, std::int64_t extent, std::int64_t tap,
+                    const PlaneRows& rows) {
+  const std::int64_t pad = extent / 2, stride = shape.w * shape.width;
+  const std::int64_t shift_d = tap / (extent * extent) - pad;
+  const std::int64_t shift_h = tap / extent % extent - pad;
+  const std::int64_t shift_w = tap % extent - pad;
+  const std::int64_t begin_h = std::max(rows.begin, -shift_h);
+  const std::int64_t begin_w = std::max<std::int64_t>(0, -shift_w);
+  const RowRange range{std::min(rows.end, shape.h - shift_h) - begin_h,
+                       std::min(shape.w, shape.w - shift_w) - begin_w, stride};
+  const std::int64_t from_d = rows.d + shift_d;
+  const std::int64_t first = begin_h * stride + begin_w * shape.width;
+  return {range, rows.d * shape.h * stride + first,
+          from_d * shape.h * stride + first + shift_h * stride + shift_w * shape.width,
+          from_d < 0 || from_d >= shape.d || range.rows <= 0 || range.voxels <= 0};
+}
+
 // One item for C output panels: 8 accumulators, which hide the latency of the multiply-adds.
 template <class V, unsigned C>
-void add_slab(const View<const float>& x, const View<const float>& dy, const Division& division,
-              std::int64_t slab, std::int64_t input, std::int64_t output, float* kernel_sums,
-              double* bias_sums) {
-  constexpr std::int64_t kBlock = passes::kLanes<V>;
-  constexpr unsigned kInputs = 8 / C;
-  const std::int64_t pad = division.extent / 2, width = x.shape.w;
-  const std::int64_t tile = division.tile_elements(), stride = width * kBlock;
-  const std::int64_t row_step = rows_at_once(x.shape);
-  float* tiles[2];
-  for (unsigned c = 0; c < 2; ++c) {
-    tiles[c] = kernel_sums + ((output + c % C) * division.inputs + input) * tile;
-    std::fill_n(tiles[c], tile, 0.0F);
+class SlabProducts {
+ public:
+  SlabProducts(const View<const float>& x, const View<const float>& dy, const Division& division,
+               std::int64_t input, std::int64_t output, float* kernel_sums, double* bias_sums)
+      : x_(x), dy_(dy), division_(division), input_(input), output_(output), bias_(bias_sums) {
+    for (unsigned c = 0; c < 2; ++c) {
+      tiles_[c] =
+          kernel_sums + ((output + c % C) * division.inputs + input) * division.tile_elements();
+    }
   }
-  std::fill_n(bias_sums, input == 0 ? C * kBlock : 0, 0.0);
-  const std::int64_t first = slab * division.planes / division.slabs;
-  const std::int64_t last = (slab + 1) * division.planes / division.slabs;
-  for (std::int64_t plane = first; plane < last; ++plane) {
-    const std::int64_t n = plane / x.shape.d, d = plane % x.shape.d;
-    for (std::int64_t h = 0; h < x.shape.h; h += row_step) {
-      const std::int64_t last_h = std::min(h + row_step, x.shape.h);
-      const float* gradients[2];
-      for (unsigned c = 0; c < 2; ++c) {
-        gradients[c] = dy.panel(n, output + c % C) + d * x.shape.h * stride;
-        if (c < C && input == 0) {
-          add_bias_row<V>(gradients[c] + h * stride, (last_h - h) * width, bias_sums + c * kBlock);
-        }
-      }
-      for (std::int64_t tap = 0; tap < division.taps(); ++tap) {
-        const std::int64_t shift_d = tap / (division.extent * division.extent) - pad;
-        const std::int64_t shift_h = tap / division.extent % division.extent - pad;
-        const std::int64_t shift_w = tap % division.extent - pad;
-        const std::int64_t begin_h = std::max(h, -shift_h);
-        const std::int64_t begin_w = std::max<std::int64_t>(0, -shift_w);
-        const RowRange range{std::min(last_h, x.shape.h - shift_h) - begin_h,
-                             std::min(width, width - shift_w) - begin_w, stride};
-        if (d + shift_d < 0 || d + shift_d >= x.shape.d || range.rows <= 0 || range.voxels <= 0) {
-          continue;
-        }
-        const std::int64_t first_voxel = begin_h * stride + begin_w * kBlock;
-        const float* values = x.panel(n, input) + (d + shift_d) * x.shape.h * stride + first_voxel +
-                              shift_h * stride + shift_w * kBlock;
-        for (std::int64_t i = 0; i < kBlock; i += kInputs) {
-          const std::int64_t place = (tap * kBlock + i) * kBlock;
-          add_rows<V, kInputs, C>(values + i,
-                                  {gradients[0] + first_voxel, gradients[1] + first_voxel}, range,
-                                  {tiles[0] + place, tiles[1] + place});
-        }
+
+  void add_slab(std::int64_t slab) const {
+    for (float* const tile : tiles_) {
+      std::fill_n(tile, division_.tile_elements(), 0.0F);
+    }
+    std::fill_n(bias_, sums_bias() ? C * kBlock : 0, 0.0);
+    const passes::PanelShape& shape = x_.shape;
+    const std::int64_t row_step = rows_at_once(shape);
+    const std::int64_t last = (slab + 1) * division_.planes / division_.slabs;
+    for (std::int64_t plane = slab * division_.planes / division_.slabs; plane < last; ++plane) {
+      for (std::int64_t h = 0; h < shape.h; h += row_step) {
+        add_plane_rows({plane / shape.d, plane % shape.d, h, std::min(h + row_step, shape.h)});
       }
     }
   }
-}
+
+ private:
+  static constexpr std::int64_t kBlock = passes::kLanes<V>;
+
+  bool sums_bias() const { return input_ == 0; }
+
+  void add_plane_rows(const PlaneRows& rows) const {
+    const float* const gradients[2] = {dy_.panel(rows.n, output_),
+                                       dy_.panel(rows.n, output_ + 1 % C)};
+    if (sums_bias()) {
+      add_bias(gradients, rows);
+    }
+    const float* const values = x_.panel(rows.n, input_);
+    for (std::int64_t tap = 0; tap < division_.taps(); ++tap) {
+      const TapRows met = rows_of_tap(x_.shape, division_.extent, tap, rows);
+      if (!met.is_empty) {
+        add_tap(tap, values + met.values,
+                {gradients[0] + met.gradients, gradients[1] + met.gradients}, met.range);
+      }
+    }
+  }
+
+  void add_tap(std::int64_t tap, const float* values, const float* const (&gradients)[2],
+               const RowRange& range) const {
+    constexpr unsigned kInputs = 8 / C;
+    for (std::int64_t i = 0; i < kBlock; i += kInputs) {
+      const std::int64_t place = (tap * kBlock + i) * kBlock;
+      add_rows<V, kInputs, C>(values + i, gradients, range, {tiles_[0] + place, tiles_[1] + place});
+    }
+  }
+
+  void add_bias(const float* const (&gradients)[2], const PlaneRows& rows) const {
+    const std::int64_t width = x_.shape.w;
+    const std::int64_t first = (rows.d * x_.shape.h + rows.begin) * width * kBlock;
+    for (unsigned c = 0; c < C; ++c) {
+      add_bias_row<V>(gradients[c] + first, (rows.end - rows.begin) * width, bias_ + c * kBlock);
+    }
+  }
+
+  const View<const float>&x_, &dy_;
+  const Division& division_;
+  std::int64_t input_, output_;
+  float* tiles_[2];  // the second is the first's again where C is 1
+  double* bias_;
+};
 
 // kernel_sums (slabs, kernel), bias_sums (slabs, output channels).
 template <class V>
@@ -183,9 +232,9 @@ void backward_weights(const View<const float>& x, const View<const float>& dy,
       float* kernel = kernel_sums + slab * count;
       double* bias = bias_sums + slab * division.output_channels() + output * passes::kLanes<V>;
       if (output + 1 < division.outputs) {
-        add_slab<V, 2>(x, dy, division, slab, input, output, kernel, bias);
+        SlabProducts<V, 2>(x, dy, division, input, output, kernel, bias).add_slab(slab);
       } else {
-        add_slab<V, 1>(x, dy, division, slab, input, output, kernel, bias);
+        SlabProducts<V, 1>(x, dy, division, input, output, kernel, bias).add_slab(slab);
       }
     }
 #pragma omp for schedule(static)

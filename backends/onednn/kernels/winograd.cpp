@@ -72,62 +72,116 @@ struct ConvolutionScratch {
   std::int64_t products, sums, floats;
 };
 
+// Output panels from `first` up to `last`.
+struct Panels {
+  std::int64_t first, last;
+};
+
+// What one thread computes of convolve(): some output panels of a block of tiles at a time.
+template <class V, class T>
+class BlockConvolution {
+ public:
+  // `kernel`, `zeros`: as convolve() has them. `scratch`: the thread's own.
+  BlockConvolution(const View<const T>& x, const float* kernel, const View<T>& y, const T* zeros,
+                   const Blocks& blocks, float* scratch)
+      : x_(x), y_(y), blocks_(blocks), kernel_(kernel), zeros_(zeros), points_(scratch) {
+    const ConvolutionScratch<V> parts(x.shape.panels, y.shape.panels);
+    products_ = scratch + parts.products;
+    sums_ = scratch + parts.sums;
+  }
+
+  // All sums of the block's outputs.
+  void compute(std::int64_t block, const Panels& outputs) const {
+    for_each_depth_point([&]<int P>() {
+      const std::int64_t tiles = transform_inputs<P>(block);
+      for (std::int64_t output = outputs.first; output < outputs.last; output += 2) {
+        const std::int64_t together = std::min<std::int64_t>(2, outputs.last - output);
+        multiply_panels<P>(tiles, output, together);
+        for (std::int64_t c = 0; c < together; ++c) {
+          add_outputs<V, P>(products_ + c * kPlaneFloats<V>, tiles, sums_of(output + c));
+        }
+      }
+    });
+  }
+
+  // The sums plus the bias, if there is one, to y.
+  template <bool Streams>
+  void write(std::int64_t block, const Panels& outputs, const float* bias) const {
+    const std::int64_t n = blocks_.sample(block);
+    for (std::int64_t output = outputs.first; output < outputs.last; ++output) {
+      const V added = bias == nullptr ? V{} : load<V>(bias + output * kWidth);
+      blocks_.for_each_row(block, [&](const TileRow& row, std::int64_t tile) {
+        write_outputs<V, Streams>(sums_of(output) + tile * kOutputs * kWidth, added, y_,
+                                  y_.panel(n, output), row);
+      });
+    }
+  }
+
+ private:
+  static constexpr std::int64_t kWidth = kLanes<V>;
+
+  float* sums_of(std::int64_t output) const { return sums_ + output * kTiles * kOutputs * kWidth; }
+
+  // The points of all input panels of one depth; returns the block's tiles.
+  template <int P>
+  std::int64_t transform_inputs(std::int64_t block) const {
+    const std::int64_t n = blocks_.sample(block);
+    std::int64_t tiles = 0;
+    for (std::int64_t input = 0; input < x_.shape.panels; ++input) {
+      float* const to = points_ + input * kPlaneFloats<V>;
+      tiles = blocks_.for_each_row(block, [&](const TileRow& row, std::int64_t tile) {
+        transform_input<V, P>(x_, x_.panel(n, input), zeros_, row, to + tile * kWidth);
+      });
+    }
+    return tiles;
+  }
+
+  // The products of one depth, of one or two output panels `together`.
+  template <int P>
+  void multiply_panels(std::int64_t tiles, std::int64_t output, std::int64_t together) const {
+    const std::int64_t inputs = x_.shape.panels, outputs = y_.shape.panels;
+    const std::int64_t panel_stride = inputs * kWidth * kWidth;
+    for (std::int64_t i = 0; i < kPlanePoints; ++i) {
+      const std::int64_t at = i * kPointStride<V>;
+      const float* rows = kernel_ + ((P * kPlanePoints + i) * outputs + output) * panel_stride;
+      if (together == 2) {
+        multiply_tiles<V, 2>(tiles, points_ + at, inputs, rows, panel_stride, products_ + at);
+      } else {
+        multiply_tiles<V, 1>(tiles, points_ + at, inputs, rows, panel_stride, products_ + at);
+      }
+    }
+  }
+
+  const View<const T>& x_;
+  const View<T>& y_;
+  const Blocks& blocks_;
+  const float* kernel_;
+  const T* zeros_;
+  float *points_, *products_, *sums_;
+};
+
 // y = x convolved with the kernel, whose points (kPoints, output panels, input channels, lanes) are
 // given, plus the bias if there is one.
 template <class V, bool Streams, class T>
 void convolve(const View<const T>& x, const float* kernel, const float* bias, const View<T>& y,
               const T* zeros, float* scratch, int threads) {
-  constexpr std::int64_t kWidth = kLanes<V>;
-  const std::int64_t inputs = x.shape.panels, outputs = y.shape.panels;
-  const std::int64_t panel_stride = inputs * kWidth * kWidth;
-  const ConvolutionScratch<V> parts(inputs, outputs);
+  const ConvolutionScratch<V> parts(x.shape.panels, y.shape.panels);
   const Blocks blocks(x.shape);
-  // Where there are fewer blocks than threads, several threads share one, by output channels.
-  const std::int64_t pairs = (outputs + 1) / 2;
+  // Where there are fewer blocks than threads, several threads share one, by pairs of panels.
+  const std::int64_t outputs = y.shape.panels, pairs = (outputs + 1) / 2;
   const std::int64_t shares =
       std::clamp<std::int64_t>((threads + blocks.count() - 1) / blocks.count(), 1, pairs);
 #pragma omp parallel num_threads(threads)
   {
-    float* points = scratch + omp_get_thread_num() * parts.floats;
-    float* products = points + parts.products;
-    float* sums = points + parts.sums;
+    const BlockConvolution<V, T> own(x, kernel, y, zeros, blocks,
+                                     scratch + omp_get_thread_num() * parts.floats);
 #pragma omp for schedule(static)
     for (std::int64_t item = 0; item < blocks.count() * shares; ++item) {
-      const std::int64_t block = item / shares, n = blocks.sample(block);
-      const std::int64_t first = item % shares * pairs / shares * 2;
-      const std::int64_t last = std::min(outputs, (item % shares + 1) * pairs / shares * 2);
-      for_each_depth_point([&]<int P>() {
-        std::int64_t tiles = 0;
-        for (std::int64_t input = 0; input < inputs; ++input) {
-          tiles = blocks.for_each_row(block, [&](const TileRow& row, std::int64_t tile) {
-            transform_input<V, P>(x, x.panel(n, input), zeros, row,
-                                  points + input * kPlaneFloats<V> + tile * kWidth);
-          });
-        }
-        for (std::int64_t output = first; output < last; output += 2) {
-          const std::int64_t together = std::min<std::int64_t>(2, last - output);
-          for (std::int64_t i = 0; i < kPlanePoints; ++i) {
-            const std::int64_t at = i * kPointStride<V>;
-            const float* rows = kernel + ((P * kPlanePoints + i) * outputs + output) * panel_stride;
-            if (together == 2) {
-              multiply_tiles<V, 2>(tiles, points + at, inputs, rows, panel_stride, products + at);
-            } else {
-              multiply_tiles<V, 1>(tiles, points + at, inputs, rows, panel_stride, products + at);
-            }
-          }
-          for (std::int64_t c = 0; c < together; ++c) {
-            add_outputs<V, P>(products + c * kPlaneFloats<V>, tiles,
-                              sums + (output + c) * kTiles * kOutputs * kWidth);
-          }
-        }
-      });
-      for (std::int64_t output = first; output < last; ++output) {
-        const V added = bias == nullptr ? V{} : load<V>(bias + output * kWidth);
-        blocks.for_each_row(block, [&](const TileRow& row, std::int64_t tile) {
-          write_outputs<V, Streams>(sums + (output * kTiles + tile) * kOutputs * kWidth, added, y,
-                                    y.panel(n, output), row);
-        });
-      }
+      const std::int64_t block = item / shares, share = item % shares;
+      const Panels panels{share * pairs / shares * 2,
+                          std::min(outputs, (share + 1) * pairs / shares * 2)};
+      own.compute(block, panels);
+      own.template write<Streams>(block, panels, bias);
     }
     passes::finish_streaming<Streams>();
   }

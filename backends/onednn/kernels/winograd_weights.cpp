@@ -98,71 +98,122 @@ void add_products(const float* points, const float* gradients, std::int64_t tile
   }
 }
 
-// One item: all of its blocks. `bias` (output channels), or null where another group sums it.
+// One item: the products of a group of input panels with all gradients, over one slab of blocks.
 template <class V, class T>
-void add_slab(const View<const T>& x, const View<const T>& dy, const Division<V>& division,
-              std::int64_t slab, std::int64_t first_input, const T* zeros, float* scratch,
-              float* products, double* bias) {
-  constexpr std::int64_t kWidth = kLanes<V>;
-  const std::int64_t group = division.group, outputs = division.outputs;
-  float* points = scratch;
-  float* gradients = scratch + division.gradient_points();
-  std::fill_n(products, division.product_floats, 0.0F);
-  std::fill_n(bias, bias == nullptr ? 0 : division.output_channels(), 0.0);
-  const std::int64_t last = division.first_block(slab + 1);
-  for (std::int64_t begin = division.first_block(slab); begin < last; begin += kBlocksAtOnce) {
-    const std::int64_t end = std::min(last, begin + kBlocksAtOnce);
-    for_each_depth_point([&]<int P>() {
-      for (std::int64_t block = begin; block < end; ++block) {
-        const std::int64_t n = division.blocks.sample(block);
-        std::int64_t tiles = 0;
-        for (std::int64_t i = 0; i < group; ++i) {
-          tiles = division.blocks.for_each_row(block, [&](const TileRow& row, std::int64_t tile) {
-            transform_input<V, P>(x, x.panel(n, first_input + i), zeros, row,
-                                  points + i * kPlaneFloats<V> + tile * kWidth);
-          });
+class SlabProducts {
+ public:
+  // `products`: of the item. `bias` (output channels), or null where another group sums it.
+  SlabProducts(const View<const T>& x, const View<const T>& dy, const Division<V>& division,
+               std::int64_t first_input, const T* zeros, float* scratch, float* products,
+               double* bias)
+      : x_(x),
+        dy_(dy),
+        division_(division),
+        first_input_(first_input),
+        zeros_(zeros),
+        points_(scratch),
+        gradients_(scratch + division.gradient_points()),
+        products_(products),
+        bias_(bias) {}
+
+  void add_slab(std::int64_t slab) const {
+    std::fill_n(products_, division_.product_floats, 0.0F);
+    std::fill_n(bias_, bias_ == nullptr ? 0 : division_.output_channels(), 0.0);
+    const std::int64_t last = division_.first_block(slab + 1);
+    for (std::int64_t begin = division_.first_block(slab); begin < last; begin += kBlocksAtOnce) {
+      const std::int64_t end = std::min(last, begin + kBlocksAtOnce);
+      for_each_depth_point([&]<int P>() {
+        for (std::int64_t block = begin; block < end; ++block) {
+          add_block<P>(block);
         }
-        for (std::int64_t o = 0; o < outputs; ++o) {
-          division.blocks.for_each_row(block, [&](const TileRow& row, std::int64_t tile) {
-            transform_gradient<V, P>(dy, dy.panel(n, o), row,
-                                     gradients + o * kPlaneFloats<V> + tile * kWidth);
-          });
-        }
-        const std::int64_t stride = group * kWidth * kWidth;
-        for (std::int64_t point = 0; point < kPlanePoints; ++point) {
-          const std::int64_t at = point * kPointStride<V>;
-          for (std::int64_t o = 0; o < outputs; o += 2) {
-            for (std::int64_t i = 0; i < group; ++i) {
-              float* to = products + ((P * kPlanePoints + point) * outputs + o) * stride +
-                          i * kWidth * kWidth;
-              const float* from = gradients + o * kPlaneFloats<V> + at;
-              if (o + 1 < outputs) {
-                add_products<V, 2>(points + i * kPlaneFloats<V> + at, from, tiles, to, stride);
-              } else {
-                add_products<V, 1>(points + i * kPlaneFloats<V> + at, from, tiles, to, stride);
-              }
-            }
-          }
-        }
-        if constexpr (P == 1) {
-          // Point (1, 1, 1) of a tile is the sum of its gradients.
-          constexpr std::int64_t kSums = 5 * kPointStride<V>;
-          for (std::int64_t o = 0; bias != nullptr && o < outputs; ++o) {
-            V sum{};
-            for (std::int64_t tile = 0; tile < tiles; ++tile) {
-              sum += load<V>(gradients + o * kPlaneFloats<V> + kSums + tile * kWidth);
-            }
-            float lanes[static_cast<std::size_t>(kWidth)];
-            store<V>(sum, lanes);
-            for (std::int64_t lane = 0; lane < kWidth; ++lane) {
-              bias[o * kWidth + lane] += static_cast<double>(lanes[lane]);
-            }
-          }
+      });
+    }
+  }
+
+ private:
+  static constexpr std::int64_t kWidth = kLanes<V>;
+
+  template <int P>
+  void add_block(std::int64_t block) const {
+    const std::int64_t tiles = transform_inputs<P>(block);
+    transform_gradients<P>(block);
+    for (std::int64_t point = 0; point < kPlanePoints; ++point) {
+      add_point(P * kPlanePoints + point, point * kPointStride<V>, tiles);
+    }
+    if constexpr (P == 1) {
+      if (bias_ != nullptr) {
+        add_bias(tiles);
+      }
+    }
+  }
+
+  // Returns the block's tiles.
+  template <int P>
+  std::int64_t transform_inputs(std::int64_t block) const {
+    const std::int64_t n = division_.blocks.sample(block);
+    std::int64_t tiles = 0;
+    for (std::int64_t i = 0; i < division_.group; ++i) {
+      float* const to = points_ + i * kPlaneFloats<V>;
+      tiles = division_.blocks.for_each_row(block, [&](const TileRow& row, std::int64_t tile) {
+        transform_input<V, P>(x_, x_.panel(n, first_input_ + i), zeros_, row, to + tile * kWidth);
+      });
+    }
+    return tiles;
+  }
+
+  template <int P>
+  void transform_gradients(std::int64_t block) const {
+    const std::int64_t n = division_.blocks.sample(block);
+    for (std::int64_t o = 0; o < division_.outputs; ++o) {
+      float* const to = gradients_ + o * kPlaneFloats<V>;
+      division_.blocks.for_each_row(block, [&](const TileRow& row, std::int64_t tile) {
+        transform_gradient<V, P>(dy_, dy_.panel(n, o), row, to + tile * kWidth);
+      });
+    }
+  }
+
+  // The products of one point, which lies `at` floats into each panel's points.
+  void add_point(std::int64_t point, std::int64_t at, std::int64_t tiles) const {
+    const std::int64_t group = division_.group, outputs = division_.outputs;
+    const std::int64_t stride = group * kWidth * kWidth;
+    for (std::int64_t o = 0; o < outputs; o += 2) {
+      const float* gradients = gradients_ + o * kPlaneFloats<V> + at;
+      float* const sums = products_ + (point * outputs + o) * stride;
+      for (std::int64_t i = 0; i < group; ++i) {
+        const float* points = points_ + i * kPlaneFloats<V> + at;
+        float* const to = sums + i * kWidth * kWidth;
+        if (o + 1 < outputs) {
+          add_products<V, 2>(points, gradients, tiles, to, stride);
+        } else {
+          add_products<V, 1>(points, gradients, tiles, to, stride);
         }
       }
-    });
+    }
   }
-}
+
+  // Point (1, 1, 1) of a tile is the sum of its gradients.
+  void add_bias(std::int64_t tiles) const {
+    constexpr std::int64_t kSums = 5 * kPointStride<V>;
+    for (std::int64_t o = 0; o < division_.outputs; ++o) {
+      V sum{};
+      for (std::int64_t tile = 0; tile < tiles; ++tile) {
+        sum += load<V>(gradients_ + o * kPlaneFloats<V> + kSums + tile * kWidth);
+      }
+      float lanes[static_cast<std::size_t>(kWidth)];
+      store<V>(sum, lanes);
+      for (std::int64_t lane = 0; lane < kWidth; ++lane) {
+        bias_[o * kWidth + lane] += static_cast<double>(lanes[lane]);
+      }
+    }
+  }
+
+  const View<const T>&x_, &dy_;
+  const Division<V>& division_;
+  std::int64_t first_input_;
+  const T* zeros_;
+  float *points_, *gradients_, *products_;
+  double* bias_;
+};
 
 // Of backward_weights(), in floats but for the bias.
 struct WeightsScratch {
@@ -184,11 +235,12 @@ void backward_weights(const View<const T>& x, const View<const T>& dy, const Div
 #pragma omp for schedule(static)
     for (std::int64_t item = 0; item < division.items(); ++item) {
       const std::int64_t slab = item / division.groups, group = item % division.groups;
-      add_slab(x, dy, division, slab, group * division.group,
-               reinterpret_cast<const T*>(scratch.zeros),
-               scratch.threads + omp_get_thread_num() * division.thread_floats(),
-               scratch.products + item * division.product_floats,
-               group == 0 ? scratch.bias + slab * outputs : nullptr);
+      const SlabProducts<V, T> products(
+          x, dy, division, group * division.group, reinterpret_cast<const T*>(scratch.zeros),
+          scratch.threads + omp_get_thread_num() * division.thread_floats(),
+          scratch.products + item * division.product_floats,
+          group == 0 ? scratch.bias + slab * outputs : nullptr);
+      products.add_slab(slab);
     }
 #pragma omp for collapse(2) schedule(static)
     for (std::int64_t panel = 0; panel < division.outputs; ++panel) {
