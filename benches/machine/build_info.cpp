@@ -4,7 +4,7 @@
 
 namespace voxmark {
 
-std::string voxmark_version() { return VOXMARK_VERSION; }
+std::string voxmark_version() { return VOXMARK_VERSION_TEXT; }
 
 Json build_facts() {
   return {{"compiler", VOXMARK_COMPILER},

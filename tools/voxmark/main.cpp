@@ -16,6 +16,7 @@
 
 #include "base/error_lines.h"
 #include "base/tell.h"
+#include "benches/machine/build_info.h"
 #include "benches/process/descriptors.h"
 #include "tools/voxmark/exit_watch.h"
 #include "tools/voxmark/external.h"
@@ -90,7 +91,7 @@ int after_output(int code) {
 
 int main(int argc, char** argv) {
   CommandLine command_line(
-      "voxmark", VOXMARK_VERSION,
+      "voxmark", voxmark_version(),
       "Benchmark of a 3D U-Net training step on CPU servers, verified before it is timed.");
   for (const AddSubcommand add : kSubcommands) {
     add(command_line.program());
