@@ -205,15 +205,15 @@ struct Placement {
         destination(own.destination, choice.descs.destination, scratch) {}
 
   // All but `bind`.
-  StageCode code() const {
-    StageCode code;
-    code.scratch_bytes = scratch.bytes();
-    code.implementation = implementation;
+  PlannedStage planned() const {
+    PlannedStage planned;
+    planned.scratch_bytes = scratch.bytes();
+    planned.implementation = implementation;
     if (source.is_needed() || destination.is_needed()) {
-      code.implementation += " between reorders";
+      planned.implementation += " between reorders";
     }
-    code.isa = isa_in_use().name;
-    return code;
+    planned.isa = isa_in_use().name;
+    return planned;
   }
 
   Primitives::Argument scratchpad_argument(std::byte* base) const {
@@ -274,17 +274,17 @@ ParameterFormats choose_parameter_formats(const Context& context) {
   return result;
 }
 
-StageCode convolution_code(const Context& context, const Convolution& op) {
+PlannedStage plan_convolution(const Context& context, const Convolution& op) {
   if (runs_by_winograd(context, op.input, op.kernel, op.output)) {
-    return winograd_code(context, op);
+    return plan_winograd(context, op);
   }
   const auto choice = choose_forward(context, op);
   const ConvolutionDescs own =
       describe(context.program, context.formats, op.input, op.kernel, op.output);
   const Placement placed(own, choice, context.parameters.at(op.kernel),
                          choice.primitive.weights_desc());
-  StageCode code = placed.code();
-  code.bind = [=, engine = context.engine](const Memory& memory, std::byte* base) {
+  PlannedStage planned = placed.planned();
+  planned.bind = [=, engine = context.engine](const Memory& memory, std::byte* base) {
     Primitives list(engine);
     placed.source.before(list, engine, memory.bytes(op.input), base);
     placed.weights.before(list, engine, memory.data(op.kernel), base);
@@ -297,12 +297,12 @@ StageCode convolution_code(const Context& context, const Convolution& op) {
     placed.destination.after(list, engine, memory.bytes(op.output), base);
     return to_call(std::move(list));
   };
-  return code;
+  return planned;
 }
 
-StageCode convolution_code(const Context& context, const ConvolutionBackwardData& op) {
+PlannedStage plan_convolution(const Context& context, const ConvolutionBackwardData& op) {
   if (runs_by_winograd(context, op.grad_input, op.kernel, op.grad_output)) {
-    return winograd_code(context, op);
+    return plan_winograd(context, op);
   }
   const ConvolutionDescs own =
       describe(context.program, context.formats, op.grad_input, op.kernel, op.grad_output);
@@ -312,8 +312,8 @@ StageCode convolution_code(const Context& context, const ConvolutionBackwardData
       });
   const Placement placed(own, choice, context.parameters.at(op.kernel),
                          choice.primitive.weights_desc());
-  StageCode code = placed.code();
-  code.bind = [=, engine = context.engine](const Memory& memory, std::byte* base) {
+  PlannedStage planned = placed.planned();
+  planned.bind = [=, engine = context.engine](const Memory& memory, std::byte* base) {
     Primitives list(engine);
     placed.destination.before(list, engine, memory.bytes(op.grad_output), base);
     placed.weights.before(list, engine, memory.data(op.kernel), base);
@@ -325,12 +325,12 @@ StageCode convolution_code(const Context& context, const ConvolutionBackwardData
     placed.source.after(list, engine, memory.bytes(op.grad_input), base);
     return to_call(std::move(list));
   };
-  return code;
+  return planned;
 }
 
-StageCode convolution_code(const Context& context, const ConvolutionBackwardWeights& op) {
+PlannedStage plan_convolution(const Context& context, const ConvolutionBackwardWeights& op) {
   if (runs_by_winograd(context, op.input, op.grad_kernel, op.grad_output)) {
-    return winograd_code(context, op);
+    return plan_winograd(context, op);
   }
   const ConvolutionDescs own =
       describe(context.program, context.formats, op.input, op.grad_kernel, op.grad_output);
@@ -345,10 +345,10 @@ StageCode convolution_code(const Context& context, const ConvolutionBackwardWeig
   };
   if (const auto direct = make(own); !direct || is_reference(direct->impl_info_str())) {
     if (context.formats[op.input].is_flat) {
-      return one_channel_code(context, op);
+      return plan_one_channel(context, op);
     }
     if (runs_on_blocks(context, op)) {
-      return blocked_weights_code(context, op);
+      return plan_blocked_weights(context, op);
     }
   }
   const TensorFormat& image = context.formats[op.input];
@@ -360,8 +360,8 @@ StageCode convolution_code(const Context& context, const ConvolutionBackwardWeig
                                     : own;
   const auto choice = choose(context, used, op.input, op.grad_output, make);
   const Placement placed(own, choice, stored, choice.primitive.diff_weights_desc());
-  StageCode code = placed.code();
-  code.bind = [=, engine = context.engine](const Memory& memory, std::byte* base) {
+  PlannedStage planned = placed.planned();
+  planned.bind = [=, engine = context.engine](const Memory& memory, std::byte* base) {
     Primitives list(engine);
     placed.source.before(list, engine, memory.bytes(op.input), base);
     placed.destination.before(list, engine, memory.bytes(op.grad_output), base);
@@ -374,7 +374,7 @@ StageCode convolution_code(const Context& context, const ConvolutionBackwardWeig
     placed.weights.after(list, engine, memory.data(op.grad_kernel), base);
     return to_call(std::move(list));
   };
-  return code;
+  return planned;
 }
 
 }  // namespace voxmark::onednn

@@ -7,7 +7,7 @@
 // implementation string.
 #pragma once
 
-#include "backends/onednn/kernels/code.h"
+#include "backends/onednn/kernels/planned_stage.h"
 
 namespace voxmark::onednn {
 
@@ -19,8 +19,8 @@ ParameterFormats choose_parameter_formats(const Context& context);
 // oneDNN's name for the program's layout of a kernel: (k0, k1, k2, in, out).
 dnnl::memory::desc program_kernel_desc(const Shape& shape);
 
-StageCode convolution_code(const Context& context, const Convolution& op);
-StageCode convolution_code(const Context& context, const ConvolutionBackwardData& op);
-StageCode convolution_code(const Context& context, const ConvolutionBackwardWeights& op);
+PlannedStage plan_convolution(const Context& context, const Convolution& op);
+PlannedStage plan_convolution(const Context& context, const ConvolutionBackwardData& op);
+PlannedStage plan_convolution(const Context& context, const ConvolutionBackwardWeights& op);
 
 }  // namespace voxmark::onednn

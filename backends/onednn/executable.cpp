@@ -12,7 +12,7 @@
 #include "backends/onednn/kernels/pointwise.h"
 #include "backends/onednn/kernels/transposed.h"
 #include "backends/onednn/memory_layout.h"
-#include "backends/onednn/passes_code.h"
+#include "backends/onednn/passes_stages.h"
 #include "backends/onednn/recomputation.h"
 #include "backends/onednn/tensor_io.h"
 #include "backends/plan/arena.h"
@@ -36,11 +36,11 @@ class ThreadCount {
   int previous_;
 };
 
-StageCode code_of(const Context& context, const StageOps& stage) {
+PlannedStage plan_stage(const Context& context, const StageOps& stage) {
   const Op& op = context.program.ops[static_cast<std::size_t>(stage.ops.front())];
   const auto convolution = [&](const auto& kind, TensorId kernel) {
-    return context.parameters.contains(kernel) ? convolution_code(context, kind)
-                                               : pointwise_code(context, kind);
+    return context.parameters.contains(kernel) ? plan_convolution(context, kind)
+                                               : plan_pointwise(context, kind);
   };
   if (const auto* forward = std::get_if<Convolution>(&op.kind)) {
     return convolution(*forward, forward->kernel);
@@ -52,15 +52,15 @@ StageCode code_of(const Context& context, const StageOps& stage) {
     return convolution(*weights, weights->grad_kernel);
   }
   if (const auto* forward = std::get_if<TransposedConvolution>(&op.kind)) {
-    return transposed_code(context, *forward);
+    return plan_transposed(context, *forward);
   }
   if (const auto* data = std::get_if<TransposedConvolutionBackwardData>(&op.kind)) {
-    return transposed_code(context, *data);
+    return plan_transposed(context, *data);
   }
   if (const auto* weights = std::get_if<TransposedConvolutionBackwardWeights>(&op.kind)) {
-    return transposed_code(context, *weights);
+    return plan_transposed(context, *weights);
   }
-  return passes_code(context, stage);
+  return plan_passes(context, stage);
 }
 
 // What may be spent by default: element-wise passes, whose time is lost in that of convolutions.
@@ -95,8 +95,8 @@ struct Blueprint {
   std::vector<Stage> described() const {
     std::vector<Stage> result;
     for (std::size_t i = 0; i < stages.size(); ++i) {
-      result.push_back({stages[i].ops, codes[i].implementation, formats.layout().name(),
-                        codes[i].isa, stages[i].recomputed});
+      result.push_back({stages[i].ops, planned[i].implementation, formats.layout().name(),
+                        planned[i].isa, stages[i].recomputed});
     }
     return result;
   }
@@ -104,7 +104,7 @@ struct Blueprint {
   Formats formats;
   Context context;
   std::vector<StageOps> stages;
-  std::vector<StageCode> codes;
+  std::vector<PlannedStage> planned;
   MemoryLayout layout;
 
  private:
@@ -117,27 +117,27 @@ struct Blueprint {
   }
 
   void prepare(const RecomputationGoal& goal, std::span<const TensorId> readable) {
-    const auto scratch = [this](const StageOps& stage) { return code(stage).scratch_bytes; };
+    const auto scratch = [this](const StageOps& stage) { return plan_once(stage).scratch_bytes; };
     const Schedule schedule = choose_schedule(context, scratch, goal, readable);
     stages = merge_ops(context.program, schedule, readable);
-    codes.clear();
+    planned.clear();
     for (const StageOps& stage : stages) {
-      codes.push_back(code(stage));
+      planned.push_back(plan_once(stage));
     }
-    layout = lay_out(context, stages, codes, readable);
+    layout = lay_out(context, stages, planned, readable);
     layout.plan.extra_time_share = extra_time_share(context, schedule);
   }
 
   // Made once for all stages of the same ops.
-  const StageCode& code(const StageOps& stage) {
+  const PlannedStage& plan_once(const StageOps& stage) {
     const auto [entry, is_new] = made_.try_emplace(stage.ops);
     if (is_new) {
-      entry->second = code_of(context, stage);
+      entry->second = plan_stage(context, stage);
     }
     return entry->second;
   }
 
-  std::map<std::vector<OpId>, StageCode> made_;
+  std::map<std::vector<OpId>, PlannedStage> made_;
 };
 
 class Compiled final : public Executable {
@@ -154,7 +154,7 @@ class Compiled final : public Executable {
     for (std::size_t i = 0; i < blueprint_.stages.size(); ++i) {
       calls_.push_back(
           {op_of(blueprint_.stages[i].ops.front()).phase,
-           blueprint_.codes[i].bind(memory_at(i), arena_.at(blueprint_.layout.scratch[i]))});
+           blueprint_.planned[i].bind(memory_at(i), arena_.at(blueprint_.layout.scratch[i]))});
     }
   }
 

@@ -37,10 +37,11 @@ class LayingOut {
     layout_.fixed_offsets.assign(program_.tensors.size(), 0);
   }
 
-  MemoryLayout result(std::span<const StageCode> codes, std::span<const TensorId> readable) && {
+  MemoryLayout result(std::span<const PlannedStage> planned,
+                      std::span<const TensorId> readable) && {
     place_parameters();
     place_persistent();
-    place_transient(codes, readable);
+    place_transient(planned, readable);
     return std::move(layout_);
   }
 
@@ -105,17 +106,17 @@ class LayingOut {
     }
   }
 
-  void place_transient(std::span<const StageCode> codes, std::span<const TensorId> readable) {
+  void place_transient(std::span<const PlannedStage> planned, std::span<const TensorId> readable) {
     const std::vector<Stay> all = stays(context_, stages_, readable);
     std::vector<Buffer> buffers;
-    buffers.reserve(all.size() + codes.size());
+    buffers.reserve(all.size() + planned.size());
     for (const Stay& stay : all) {
       buffers.push_back(stay.buffer);
     }
     const std::int64_t without_scratch = place_buffers(buffers).arena_bytes;
-    for (std::size_t stage = 0; stage < codes.size(); ++stage) {
+    for (std::size_t stage = 0; stage < planned.size(); ++stage) {
       buffers.push_back(
-          {codes[stage].scratch_bytes, static_cast<int>(stage), static_cast<int>(stage)});
+          {planned[stage].scratch_bytes, static_cast<int>(stage), static_cast<int>(stage)});
     }
     const Placement placement = place_buffers(buffers);
     for (std::size_t i = 0; i < buffers.size(); ++i) {
@@ -125,7 +126,7 @@ class LayingOut {
     for (const Stay& stay : all) {
       layout_.stays.push_back({stay, layout_.arena_bytes + placement.offsets[next++]});
     }
-    for (std::size_t stage = 0; stage < codes.size(); ++stage) {
+    for (std::size_t stage = 0; stage < planned.size(); ++stage) {
       layout_.scratch.push_back(layout_.arena_bytes + placement.offsets[next++]);
     }
     // Scratch lies in the gaps where it can; only what it adds counts as its own.
@@ -193,8 +194,8 @@ std::vector<std::int64_t> MemoryLayout::offsets_at(int stage) const {
 }
 
 MemoryLayout lay_out(const Context& context, std::span<const StageOps> stages,
-                     std::span<const StageCode> codes, std::span<const TensorId> readable) {
-  return LayingOut(context, stages).result(codes, readable);
+                     std::span<const PlannedStage> planned, std::span<const TensorId> readable) {
+  return LayingOut(context, stages).result(planned, readable);
 }
 
 }  // namespace voxmark::onednn

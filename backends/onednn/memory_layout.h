@@ -7,7 +7,7 @@
 #include <vector>
 
 #include "backends/backend.h"
-#include "backends/onednn/kernels/code.h"
+#include "backends/onednn/kernels/planned_stage.h"
 #include "backends/onednn/kernels/stages.h"
 #include "backends/plan/first_touch.h"
 #include "backends/plan/memory_plan.h"
@@ -44,6 +44,6 @@ struct MemoryLayout {
 // What stays throughout comes first, parameters in the order of their Adam ops so that one pass
 // updates all; then activations, gradients and scratch share one region by lifetime.
 MemoryLayout lay_out(const Context& context, std::span<const StageOps> stages,
-                     std::span<const StageCode> codes, std::span<const TensorId> readable);
+                     std::span<const PlannedStage> planned, std::span<const TensorId> readable);
 
 }  // namespace voxmark::onednn

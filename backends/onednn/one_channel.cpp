@@ -103,7 +103,7 @@ void backward_weights(const View<const T>& x, const View<const T>& dy, std::int6
 
 }  // namespace
 
-StageCode one_channel_code(const Context& context, const ConvolutionBackwardWeights& op) {
+PlannedStage plan_one_channel(const Context& context, const ConvolutionBackwardWeights& op) {
   const Shape& kernel = context.program.tensor(op.grad_kernel).shape;
   const std::int64_t count = elements(kernel), extent = kernel[0];
   const int threads = context.threads;
@@ -113,11 +113,11 @@ StageCode one_channel_code(const Context& context, const ConvolutionBackwardWeig
   const std::int64_t bias =
       scratch.reserve(passes::reduction_scratch_bytes(context.formats[op.grad_output].shape));
   const dnnl::memory::desc stored = context.parameters.at(op.grad_kernel);
-  StageCode code;
-  code.scratch_bytes = scratch.bytes();
-  code.implementation = "one-channel loop";
+  PlannedStage planned;
+  planned.scratch_bytes = scratch.bytes();
+  planned.implementation = "one-channel loop";
   with_storage(context.formats[op.input], [&]<class T>() {
-    code.bind = [=, engine = context.engine](const Memory& memory, std::byte* base) -> Call {
+    planned.bind = [=, engine = context.engine](const Memory& memory, std::byte* base) -> Call {
       float* grad_kernel = reinterpret_cast<float*>(base + plain);
       const dnnl::memory::desc from = program_kernel_desc(kernel);
       const auto to_stored = std::make_shared<Primitives>(engine);
@@ -133,7 +133,7 @@ StageCode one_channel_code(const Context& context, const ConvolutionBackwardWeig
       };
     };
   });
-  return code;
+  return planned;
 }
 
 }  // namespace voxmark::onednn

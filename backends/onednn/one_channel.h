@@ -2,10 +2,10 @@
 // reference loop for it with AVX2.
 #pragma once
 
-#include "backends/onednn/kernels/code.h"
+#include "backends/onednn/kernels/planned_stage.h"
 
 namespace voxmark::onednn {
 
-StageCode one_channel_code(const Context& context, const ConvolutionBackwardWeights& op);
+PlannedStage plan_one_channel(const Context& context, const ConvolutionBackwardWeights& op);
 
 }  // namespace voxmark::onednn

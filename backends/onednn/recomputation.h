@@ -7,7 +7,7 @@
 #include <span>
 #include <vector>
 
-#include "backends/onednn/kernels/code.h"
+#include "backends/onednn/kernels/planned_stage.h"
 #include "backends/onednn/kernels/stages.h"
 
 namespace voxmark::onednn {

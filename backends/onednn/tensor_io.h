@@ -4,7 +4,7 @@
 #include <span>
 #include <vector>
 
-#include "backends/onednn/kernels/code.h"
+#include "backends/onednn/kernels/planned_stage.h"
 
 namespace voxmark::onednn {
 

@@ -275,7 +275,7 @@ bool runs_on_blocks(const Context& context, const ConvolutionBackwardWeights& op
   return context.parameters.at(op.grad_kernel) == wanted;
 }
 
-StageCode blocked_weights_code(const Context& context, const ConvolutionBackwardWeights& op) {
+PlannedStage plan_blocked_weights(const Context& context, const ConvolutionBackwardWeights& op) {
   const int threads = context.threads;
   const std::int64_t block = context.formats.layout().block;
   const Division division(context.formats[op.input].shape, context.formats[op.grad_output].shape,
@@ -285,10 +285,10 @@ StageCode blocked_weights_code(const Context& context, const ConvolutionBackward
       scratch.reserve(division.slabs * division.kernel_elements() * std::int64_t{sizeof(float)});
   const std::int64_t bias_sums =
       scratch.reserve(division.slabs * division.output_channels() * std::int64_t{sizeof(double)});
-  StageCode code;
-  code.scratch_bytes = scratch.bytes();
-  code.implementation = "blocked loops";
-  code.bind = [=](const Memory& memory, std::byte* base) -> Call {
+  PlannedStage planned;
+  planned.scratch_bytes = scratch.bytes();
+  planned.implementation = "blocked loops";
+  planned.bind = [=](const Memory& memory, std::byte* base) -> Call {
     return [=, x = memory.in<float>(op.input), dy = memory.in<float>(op.grad_output),
             grad_kernel = memory.data(op.grad_kernel), grad_bias = memory.data(op.grad_bias)] {
       float* kernel = reinterpret_cast<float*>(base + kernel_sums);
@@ -304,7 +304,7 @@ StageCode blocked_weights_code(const Context& context, const ConvolutionBackward
                                             threads);
     };
   };
-  return code;
+  return planned;
 }
 
 }  // namespace voxmark::onednn

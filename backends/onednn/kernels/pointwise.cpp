@@ -171,13 +171,14 @@ bool is_pointwise(const Program& program, const Convolution& op) {
   return kernel[0] == 1 && kernel[4] <= kFew && makes_logits(program, op);
 }
 
-StageCode pointwise_code(const Context& context, const Convolution& op) {
+PlannedStage plan_pointwise(const Context& context, const Convolution& op) {
   const KernelSize size(context.program, op.kernel);
-  StageCode code;
-  code.scratch_bytes = size.float_bytes();
-  code.implementation = kName;
+  PlannedStage planned;
+  planned.scratch_bytes = size.float_bytes();
+  planned.implementation = kName;
   with_storage(context.formats[op.input], [&]<class T>() {
-    code.bind = [=, threads = context.threads](const Memory& memory, std::byte* scratch) -> Call {
+    planned.bind = [=, threads = context.threads](const Memory& memory,
+                                                  std::byte* scratch) -> Call {
       float* transposed = reinterpret_cast<float*>(scratch);
       return [=, x = memory.in<T>(op.input), kernel = memory.data(op.kernel),
               bias = memory.data(op.bias), y = memory.out<float>(op.output)] {
@@ -186,16 +187,17 @@ StageCode pointwise_code(const Context& context, const Convolution& op) {
       };
     };
   });
-  return code;
+  return planned;
 }
 
-StageCode pointwise_code(const Context& context, const ConvolutionBackwardData& op) {
+PlannedStage plan_pointwise(const Context& context, const ConvolutionBackwardData& op) {
   const KernelSize size(context.program, op.kernel);
-  StageCode code;
-  code.scratch_bytes = size.float_bytes();
-  code.implementation = kName;
+  PlannedStage planned;
+  planned.scratch_bytes = size.float_bytes();
+  planned.implementation = kName;
   with_storage(context.formats[op.grad_input], [&]<class T>() {
-    code.bind = [=, threads = context.threads](const Memory& memory, std::byte* scratch) -> Call {
+    planned.bind = [=, threads = context.threads](const Memory& memory,
+                                                  std::byte* scratch) -> Call {
       float* transposed = reinterpret_cast<float*>(scratch);
       return [=, dy = memory.in<float>(op.grad_output), kernel = memory.data(op.kernel),
               dx = memory.out<T>(op.grad_input)] {
@@ -204,10 +206,10 @@ StageCode pointwise_code(const Context& context, const ConvolutionBackwardData& 
       };
     };
   });
-  return code;
+  return planned;
 }
 
-StageCode pointwise_code(const Context& context, const ConvolutionBackwardWeights& op) {
+PlannedStage plan_pointwise(const Context& context, const ConvolutionBackwardWeights& op) {
   const KernelSize size(context.program, op.grad_kernel);
   const int threads = context.threads;
   ScratchSpace scratch;
@@ -215,11 +217,11 @@ StageCode pointwise_code(const Context& context, const ConvolutionBackwardWeight
       scratch.reserve(threads * size.in * size.out * std::int64_t{sizeof(double)});
   const std::int64_t bias =
       scratch.reserve(passes::reduction_scratch_bytes(context.formats[op.grad_output].shape));
-  StageCode code;
-  code.scratch_bytes = scratch.bytes();
-  code.implementation = kName;
+  PlannedStage planned;
+  planned.scratch_bytes = scratch.bytes();
+  planned.implementation = kName;
   with_storage(context.formats[op.input], [&]<class T>() {
-    code.bind = [=](const Memory& memory, std::byte* base) -> Call {
+    planned.bind = [=](const Memory& memory, std::byte* base) -> Call {
       return [=, x = memory.in<T>(op.input), dy = memory.in<float>(op.grad_output),
               grad_kernel = memory.data(op.grad_kernel), grad_bias = memory.data(op.grad_bias)] {
         backward_weights(x, dy, reinterpret_cast<double*>(base + sums), grad_kernel, threads);
@@ -227,7 +229,7 @@ StageCode pointwise_code(const Context& context, const ConvolutionBackwardWeight
       };
     };
   });
-  return code;
+  return planned;
 }
 
 }  // namespace voxmark::onednn

@@ -2,7 +2,7 @@
 // own, because oneDNN is slow at it.
 #pragma once
 
-#include "backends/onednn/kernels/code.h"
+#include "backends/onednn/kernels/planned_stage.h"
 
 namespace voxmark::onednn {
 
@@ -11,8 +11,8 @@ bool makes_logits(const Program& program, const Convolution& op);
 // Whether it makes logits, is 1x1x1 and has few outputs.
 bool is_pointwise(const Program& program, const Convolution& op);
 
-StageCode pointwise_code(const Context& context, const Convolution& op);
-StageCode pointwise_code(const Context& context, const ConvolutionBackwardData& op);
-StageCode pointwise_code(const Context& context, const ConvolutionBackwardWeights& op);
+PlannedStage plan_pointwise(const Context& context, const Convolution& op);
+PlannedStage plan_pointwise(const Context& context, const ConvolutionBackwardData& op);
+PlannedStage plan_pointwise(const Context& context, const ConvolutionBackwardWeights& op);
 
 }  // namespace voxmark::onednn

@@ -364,14 +364,15 @@ constexpr std::int64_t kFloatBytes = sizeof(float);
 
 }  // namespace
 
-StageCode transposed_code(const Context& context, const TransposedConvolution& op) {
+PlannedStage plan_transposed(const Context& context, const TransposedConvolution& op) {
   const Size size(context.program.tensor(op.kernel).shape);
-  StageCode code;
+  PlannedStage planned;
   const ChannelVectors outputs(context.formats[op.output].shape);
-  code.scratch_bytes = kTaps * outputs.count() * kNativeLanes * size.in * kFloatBytes;
-  code.implementation = kName;
+  planned.scratch_bytes = kTaps * outputs.count() * kNativeLanes * size.in * kFloatBytes;
+  planned.implementation = kName;
   with_storage(context.formats[op.input], [&]<class T>() {
-    code.bind = [=, threads = context.threads](const Memory& memory, std::byte* scratch) -> Call {
+    planned.bind = [=, threads = context.threads](const Memory& memory,
+                                                  std::byte* scratch) -> Call {
       float* packed = reinterpret_cast<float*>(scratch);
       return [=, x = memory.in<T>(op.input), kernel = memory.data(op.kernel),
               bias = memory.data(op.bias), y = memory.out<T>(op.output),
@@ -381,17 +382,18 @@ StageCode transposed_code(const Context& context, const TransposedConvolution& o
       };
     };
   });
-  return code;
+  return planned;
 }
 
-StageCode transposed_code(const Context& context, const TransposedConvolutionBackwardData& op) {
+PlannedStage plan_transposed(const Context& context, const TransposedConvolutionBackwardData& op) {
   const Size size(context.program.tensor(op.kernel).shape);
-  StageCode code;
+  PlannedStage planned;
   const ChannelVectors inputs(context.formats[op.grad_input].shape);
-  code.scratch_bytes = kTaps * size.out * inputs.count() * kNativeLanes * kFloatBytes;
-  code.implementation = kName;
+  planned.scratch_bytes = kTaps * size.out * inputs.count() * kNativeLanes * kFloatBytes;
+  planned.implementation = kName;
   with_storage(context.formats[op.grad_output], [&]<class T>() {
-    code.bind = [=, threads = context.threads](const Memory& memory, std::byte* scratch) -> Call {
+    planned.bind = [=, threads = context.threads](const Memory& memory,
+                                                  std::byte* scratch) -> Call {
       float* packed = reinterpret_cast<float*>(scratch);
       return [=, dy = memory.in<T>(op.grad_output), kernel = memory.data(op.kernel),
               dx = memory.out<T>(op.grad_input),
@@ -401,10 +403,11 @@ StageCode transposed_code(const Context& context, const TransposedConvolutionBac
       };
     };
   });
-  return code;
+  return planned;
 }
 
-StageCode transposed_code(const Context& context, const TransposedConvolutionBackwardWeights& op) {
+PlannedStage plan_transposed(const Context& context,
+                             const TransposedConvolutionBackwardWeights& op) {
   const Size size(context.program.tensor(op.grad_kernel).shape);
   const int threads = context.threads;
   ScratchSpace scratch;
@@ -412,11 +415,11 @@ StageCode transposed_code(const Context& context, const TransposedConvolutionBac
   const std::int64_t sums = scratch.reserve(slabs * size.kernel_elements() * kFloatBytes);
   const std::int64_t bias =
       scratch.reserve(passes::reduction_scratch_bytes(context.formats[op.grad_output].shape));
-  StageCode code;
-  code.scratch_bytes = scratch.bytes();
-  code.implementation = kName;
+  PlannedStage planned;
+  planned.scratch_bytes = scratch.bytes();
+  planned.implementation = kName;
   with_storage(context.formats[op.input], [&]<class T>() {
-    code.bind = [=](const Memory& memory, std::byte* base) -> Call {
+    planned.bind = [=](const Memory& memory, std::byte* base) -> Call {
       return [=, x = memory.in<T>(op.input), dy = memory.in<T>(op.grad_output),
               grad_kernel = memory.data(op.grad_kernel), grad_bias = memory.data(op.grad_bias)] {
         backward_weights(x, dy, size, reinterpret_cast<float*>(base + sums), grad_kernel, threads);
@@ -424,7 +427,7 @@ StageCode transposed_code(const Context& context, const TransposedConvolutionBac
       };
     };
   });
-  return code;
+  return planned;
 }
 
 }  // namespace voxmark::onednn

@@ -3,12 +3,13 @@
 // halves of concatenations in place, which oneDNN's cannot.
 #pragma once
 
-#include "backends/onednn/kernels/code.h"
+#include "backends/onednn/kernels/planned_stage.h"
 
 namespace voxmark::onednn {
 
-StageCode transposed_code(const Context& context, const TransposedConvolution& op);
-StageCode transposed_code(const Context& context, const TransposedConvolutionBackwardData& op);
-StageCode transposed_code(const Context& context, const TransposedConvolutionBackwardWeights& op);
+PlannedStage plan_transposed(const Context& context, const TransposedConvolution& op);
+PlannedStage plan_transposed(const Context& context, const TransposedConvolutionBackwardData& op);
+PlannedStage plan_transposed(const Context& context,
+                             const TransposedConvolutionBackwardWeights& op);
 
 }  // namespace voxmark::onednn

@@ -233,8 +233,8 @@ void transform_backward(const float* kernel, std::int64_t inputs, std::int64_t o
 }
 
 // `bias`: kNoTensor for none. `is_backward`: with the reversed kernel.
-StageCode convolution_code(const Context& context, TensorId source, TensorId kernel, TensorId bias,
-                           TensorId destination, bool is_backward) {
+PlannedStage plan_convolution(const Context& context, TensorId source, TensorId kernel,
+                              TensorId bias, TensorId destination, bool is_backward) {
   const int threads = context.threads;
   const Shape& k = context.program.tensor(kernel).shape;
   const TensorFormat& from = context.formats[source];
@@ -244,11 +244,12 @@ StageCode convolution_code(const Context& context, TensorId source, TensorId ker
   return with_lanes(context.formats.layout().block, [&]<class V>() {
     const ConvolutionScratch<V> parts(from.shape.panels, context.formats[destination].shape.panels);
     const std::int64_t own = scratch.reserve(float_bytes(threads * parts.floats));
-    StageCode code;
-    code.scratch_bytes = scratch.bytes();
-    code.implementation = kName;
+    PlannedStage planned;
+    planned.scratch_bytes = scratch.bytes();
+    planned.implementation = kName;
     with_storage(from, [&]<class T>() {
-      code.bind = [=, zero_bytes = points - zeros](const Memory& memory, std::byte* base) -> Call {
+      planned.bind = [=, zero_bytes = points - zeros](const Memory& memory,
+                                                      std::byte* base) -> Call {
         const View<T> y = memory.out<T>(destination);
         return [=, x = memory.in<T>(source), weights = memory.data(kernel),
                 added = bias == kNoTensor ? nullptr : memory.data(bias),
@@ -270,7 +271,7 @@ StageCode convolution_code(const Context& context, TensorId source, TensorId ker
         };
       };
     });
-    return code;
+    return planned;
   });
 }
 
@@ -291,12 +292,12 @@ bool runs_by_winograd(const Context& context, TensorId input, TensorId kernel, T
          context.formats[input].is_bf16 == context.formats[output].is_bf16;
 }
 
-StageCode winograd_code(const Context& context, const Convolution& op) {
-  return convolution_code(context, op.input, op.kernel, op.bias, op.output, false);
+PlannedStage plan_winograd(const Context& context, const Convolution& op) {
+  return plan_convolution(context, op.input, op.kernel, op.bias, op.output, false);
 }
 
-StageCode winograd_code(const Context& context, const ConvolutionBackwardData& op) {
-  return convolution_code(context, op.grad_output, op.kernel, kNoTensor, op.grad_input, true);
+PlannedStage plan_winograd(const Context& context, const ConvolutionBackwardData& op) {
+  return plan_convolution(context, op.grad_output, op.kernel, kNoTensor, op.grad_input, true);
 }
 
 }  // namespace voxmark::onednn

@@ -2,7 +2,7 @@
 // sums in exact arithmetic. oneDNN has it for 2D only.
 #pragma once
 
-#include "backends/onednn/kernels/code.h"
+#include "backends/onednn/kernels/planned_stage.h"
 
 namespace voxmark::onednn {
 
@@ -12,8 +12,8 @@ namespace voxmark::onednn {
 bool runs_by_winograd(const Context& context, TensorId input, TensorId kernel, TensorId output);
 
 // Kernels and their gradients lie in the program's layout.
-StageCode winograd_code(const Context& context, const Convolution& op);
-StageCode winograd_code(const Context& context, const ConvolutionBackwardData& op);
-StageCode winograd_code(const Context& context, const ConvolutionBackwardWeights& op);
+PlannedStage plan_winograd(const Context& context, const Convolution& op);
+PlannedStage plan_winograd(const Context& context, const ConvolutionBackwardData& op);
+PlannedStage plan_winograd(const Context& context, const ConvolutionBackwardWeights& op);
 
 }  // namespace voxmark::onednn

@@ -4,7 +4,7 @@
 #include <algorithm>
 #include <cstdint>
 
-#include "backends/onednn/kernels/code.h"
+#include "backends/onednn/kernels/planned_stage.h"
 #include "backends/onednn/kernels/winograd_tiles.h"
 
 namespace voxmark::onednn::winograd {

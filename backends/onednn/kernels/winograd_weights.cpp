@@ -276,7 +276,7 @@ void backward_weights(const View<const T>& x, const View<const T>& dy, const Div
 
 }  // namespace
 
-StageCode winograd_code(const Context& context, const ConvolutionBackwardWeights& op) {
+PlannedStage plan_winograd(const Context& context, const ConvolutionBackwardWeights& op) {
   const int threads = context.threads;
   const TensorFormat& from = context.formats[op.input];
   const passes::PanelShape& gradient = context.formats[op.grad_output].shape;
@@ -290,11 +290,11 @@ StageCode winograd_code(const Context& context, const ConvolutionBackwardWeights
         scratch.reserve(float_bytes(division.items() * division.product_floats));
     const std::int64_t bias =
         scratch.reserve(division.slabs * division.output_channels() * std::int64_t{sizeof(double)});
-    StageCode code;
-    code.scratch_bytes = scratch.bytes();
-    code.implementation = kName;
+    PlannedStage planned;
+    planned.scratch_bytes = scratch.bytes();
+    planned.implementation = kName;
     with_storage(from, [&]<class T>() {
-      code.bind = [=, zero_bytes = own - zeros](const Memory& memory, std::byte* base) -> Call {
+      planned.bind = [=, zero_bytes = own - zeros](const Memory& memory, std::byte* base) -> Call {
         return [=, x = memory.in<T>(op.input), dy = memory.in<T>(op.grad_output),
                 grad_kernel = memory.data(op.grad_kernel), grad_bias = memory.data(op.grad_bias)] {
           std::fill_n(base + zeros, zero_bytes, std::byte{});
@@ -306,7 +306,7 @@ StageCode winograd_code(const Context& context, const ConvolutionBackwardWeights
         };
       };
     });
-    return code;
+    return planned;
   });
 }
 

@@ -1,4 +1,4 @@
-#include "backends/onednn/passes_code.h"
+#include "backends/onednn/passes_stages.h"
 
 #include <array>
 #include <type_traits>
@@ -20,8 +20,8 @@ PredictionShape prediction_shape(const Program& program, TensorId id) {
   return {s[0], s[1] * s[2] * s[3], s[4]};
 }
 
-StageCode code(std::function<Call(const Memory&, std::byte*)> bind,
-               std::int64_t scratch_bytes = 0) {
+PlannedStage stage_of(std::function<Call(const Memory&, std::byte*)> bind,
+                      std::int64_t scratch_bytes = 0) {
   return {scratch_bytes, "pass", passes::kNativeIsa, std::move(bind)};
 }
 
@@ -34,9 +34,9 @@ class Passes {
         stage_(stage),
         threads_(context.threads) {}
 
-  StageCode operator()(const BatchNormStatistics& op) const {
+  PlannedStage operator()(const BatchNormStatistics& op) const {
     return with_storage(formats_[op.input], [&]<class T>() {
-      return code(
+      return stage_of(
           [op, threads = threads_](const Memory& m, std::byte* scratch) -> Call {
             return [=, x = m.in<T>(op.input), statistics = m.reduction(op.statistics)] {
               passes::batch_norm_statistics(x, statistics, scratch, threads);
@@ -46,10 +46,10 @@ class Passes {
     });
   }
 
-  StageCode operator()(const NormalizeRelu& op) const {
+  PlannedStage operator()(const NormalizeRelu& op) const {
     const std::int64_t channels = channels_of(op.input);
     return with_storage(formats_[op.input], [&]<class T>() {
-      return code(
+      return stage_of(
           [=, threads = threads_, epsilon = program_.batch_norm.epsilon](
               const Memory& m, std::byte* scratch) -> Call {
             float* coefficients = reinterpret_cast<float*>(scratch);
@@ -64,10 +64,10 @@ class Passes {
     });
   }
 
-  StageCode operator()(const InferenceNormalizeRelu& op) const {
+  PlannedStage operator()(const InferenceNormalizeRelu& op) const {
     const std::int64_t channels = channels_of(op.input);
     return with_storage(formats_[op.input], [&]<class T>() {
-      return code(
+      return stage_of(
           [=, threads = threads_, epsilon = program_.batch_norm.epsilon](
               const Memory& m, std::byte* scratch) -> Call {
             float* coefficients = reinterpret_cast<float*>(scratch);
@@ -83,14 +83,14 @@ class Passes {
     });
   }
 
-  StageCode operator()(const NormalizeReluReduce& op) const {
+  PlannedStage operator()(const NormalizeReluReduce& op) const {
     const std::int64_t channels = channels_of(op.input);
     ScratchSpace space;
     const std::int64_t own = space.reserve(coefficient_bytes(channels));
     const std::int64_t sums =
         space.reserve(passes::reduction_scratch_bytes(formats_[op.input].shape));
     return with_storage(formats_[op.input], [&]<class T>() {
-      return code(
+      return stage_of(
           [=, threads = threads_, epsilon = program_.batch_norm.epsilon](
               const Memory& m, std::byte* scratch) -> Call {
             float* coefficients = reinterpret_cast<float*>(scratch + own);
@@ -108,10 +108,10 @@ class Passes {
     });
   }
 
-  StageCode operator()(const NormalizeReluApply& op) const {
+  PlannedStage operator()(const NormalizeReluApply& op) const {
     const std::int64_t channels = channels_of(op.input);
     return with_storage(formats_[op.input], [&]<class T>() {
-      return code(
+      return stage_of(
           [=, threads = threads_, epsilon = program_.batch_norm.epsilon](
               const Memory& m, std::byte* scratch) -> Call {
             float* coefficients = reinterpret_cast<float*>(scratch);
@@ -130,9 +130,9 @@ class Passes {
     });
   }
 
-  StageCode operator()(const MaxPool& op) const {
+  PlannedStage operator()(const MaxPool& op) const {
     return with_storage(formats_[op.input], [&]<class T>() {
-      return code([op, threads = threads_](const Memory& m, std::byte*) -> Call {
+      return stage_of([op, threads = threads_](const Memory& m, std::byte*) -> Call {
         return [=, x = m.in<T>(op.input), y = m.out<T>(op.output)] {
           passes::max_pool(x, y, threads);
         };
@@ -140,36 +140,36 @@ class Passes {
     });
   }
 
-  StageCode operator()(const MaxPoolBackward& op) const {
+  PlannedStage operator()(const MaxPoolBackward& op) const {
     return with_storage(formats_[op.input], [&]<class T>() {
       if (stage_.ops.size() == 1) {
-        return code([op, threads = threads_](const Memory& m, std::byte*) -> Call {
+        return stage_of([op, threads = threads_](const Memory& m, std::byte*) -> Call {
           return [=, x = m.in<T>(op.input), dy = m.in<T>(op.grad_output),
                   dx = m.out<T>(op.grad_input)] { passes::max_pool_backward(x, dy, dx, threads); };
         });
       }
       const auto& add = std::get<Add>(last().kind);
       const TensorId other = add.first == op.grad_input ? add.second : add.first;
-      return code([=, sum = add.sum, threads = threads_](const Memory& m, std::byte*) -> Call {
+      return stage_of([=, sum = add.sum, threads = threads_](const Memory& m, std::byte*) -> Call {
         return [=, x = m.in<T>(op.input), dy = m.in<T>(op.grad_output), more = m.in<T>(other),
                 dx = m.out<T>(sum)] { passes::max_pool_backward_add(x, dy, more, dx, threads); };
       });
     });
   }
 
-  StageCode operator()(const Concat& op) const {
+  PlannedStage operator()(const Concat& op) const {
     return join({op.first, op.second}, op.output,
                 [](const auto& part, const auto& whole) { return std::pair(part, whole); });
   }
 
-  StageCode operator()(const Split& op) const {
+  PlannedStage operator()(const Split& op) const {
     return join({op.grad_first, op.grad_second}, op.grad_output,
                 [](const auto& part, const auto& whole) { return std::pair(whole, part); });
   }
 
-  StageCode operator()(const Add& op) const {
+  PlannedStage operator()(const Add& op) const {
     return with_storage(formats_[op.first], [&]<class T>() {
-      return code([op, threads = threads_](const Memory& m, std::byte*) -> Call {
+      return stage_of([op, threads = threads_](const Memory& m, std::byte*) -> Call {
         return [=, a = m.in<T>(op.first), b = m.in<T>(op.second), y = m.out<T>(op.sum)] {
           passes::add(a, b, y, threads);
         };
@@ -177,12 +177,12 @@ class Passes {
     });
   }
 
-  StageCode operator()(const Sigmoid& op) const { return predict(op.input, op.output, false); }
-  StageCode operator()(const Softmax& op) const { return predict(op.input, op.output, true); }
+  PlannedStage operator()(const Sigmoid& op) const { return predict(op.input, op.output, false); }
+  PlannedStage operator()(const Softmax& op) const { return predict(op.input, op.output, true); }
 
-  StageCode operator()(const DiceSums& op) const {
+  PlannedStage operator()(const DiceSums& op) const {
     const PredictionShape shape = prediction_shape(program_, op.prediction);
-    return code(
+    return stage_of(
         [=, threads = threads_](const Memory& m, std::byte* scratch) -> Call {
           return [=, p = m.data(op.prediction), t = m.data(op.target), s = m.reduction(op.sums)] {
             passes::dice_sums<float>(shape, p, t, s, scratch, threads);
@@ -191,9 +191,9 @@ class Passes {
         passes::dice_scratch_bytes(shape));
   }
 
-  StageCode operator()(const DiceLoss& op) const {
+  PlannedStage operator()(const DiceLoss& op) const {
     const Shape& shape = program_.tensor(op.sums).shape;
-    return code([op, rows = shape[0] * shape[1]](const Memory& m, std::byte*) -> Call {
+    return stage_of([op, rows = shape[0] * shape[1]](const Memory& m, std::byte*) -> Call {
       return [=, sums = m.reduction(op.sums), loss = m.reduction(op.loss),
               coefficients = m.reduction(op.gradient_coefficients)] {
         passes::dice_loss(rows, sums, loss, coefficients);
@@ -201,10 +201,10 @@ class Passes {
     });
   }
 
-  StageCode operator()(const DiceGradient& op) const {
+  PlannedStage operator()(const DiceGradient& op) const {
     if (stage_.ops.size() == 1) {
       const std::int64_t count = elements(program_.tensor(op.target).shape);
-      return code([=, threads = threads_](const Memory& m, std::byte*) -> Call {
+      return stage_of([=, threads = threads_](const Memory& m, std::byte*) -> Call {
         return [=, t = m.data(op.target), c = m.reduction(op.gradient_coefficients),
                 g = m.data(op.grad_prediction)] {
           passes::dice_gradient<float>(count, t, c, g, threads);
@@ -215,7 +215,7 @@ class Passes {
     const TensorId output = operands(last()).reads.front();
     const TensorId grad_logits = operands(last()).writes.front();
     const PredictionShape shape = prediction_shape(program_, output);
-    return code([=, threads = threads_](const Memory& m, std::byte*) -> Call {
+    return stage_of([=, threads = threads_](const Memory& m, std::byte*) -> Call {
       return [=, p = m.data(output), t = m.data(op.target),
               c = m.reduction(op.gradient_coefficients), g = m.data(grad_logits)] {
         passes::predict_dice_backward<float>(shape, is_softmax, p, t, c, g, threads);
@@ -223,26 +223,26 @@ class Passes {
     });
   }
 
-  StageCode operator()(const SigmoidBackward& op) const {
+  PlannedStage operator()(const SigmoidBackward& op) const {
     return predict_backward(op.output, op.grad_output, op.grad_input, false);
   }
-  StageCode operator()(const SoftmaxBackward& op) const {
+  PlannedStage operator()(const SoftmaxBackward& op) const {
     return predict_backward(op.output, op.grad_output, op.grad_input, true);
   }
 
-  StageCode operator()(const AdvanceIteration& op) const {
-    return code([op](const Memory& m, std::byte*) -> Call {
+  PlannedStage operator()(const AdvanceIteration& op) const {
+    return stage_of([op](const Memory& m, std::byte*) -> Call {
       return [iteration = m.data(op.iteration)] { *iteration += 1.0F; };
     });
   }
 
   // The arrays of all parameters lie one after the other, those of gradients, m and v likewise
   // (memory_layout.h): one pass over all of them.
-  StageCode operator()(const Adam& op) const {
+  PlannedStage operator()(const Adam& op) const {
     const auto& end = std::get<Adam>(last().kind);
     const std::int64_t last_elements = padded_elements(end.parameter);
-    return code([=, threads = threads_, settings = program_.adam](const Memory& m,
-                                                                  std::byte*) -> Call {
+    return stage_of([=, threads = threads_, settings = program_.adam](const Memory& m,
+                                                                      std::byte*) -> Call {
       const std::int64_t count = m.data(end.parameter) - m.data(op.parameter) + last_elements;
       return [=, iteration = m.data(op.iteration), gradient = m.data(op.gradient),
               parameter = m.data(op.parameter), moment = m.data(op.m), variance = m.data(op.v)] {
@@ -252,14 +252,14 @@ class Passes {
     });
   }
 
-  StageCode operator()(const UpdateMovingStatistics&) const {
+  PlannedStage operator()(const UpdateMovingStatistics&) const {
     std::vector<UpdateMovingStatistics> all;
     all.reserve(stage_.ops.size());
     for (const OpId id : stage_.ops) {
       all.push_back(
           std::get<UpdateMovingStatistics>(program_.ops[static_cast<std::size_t>(id)].kind));
     }
-    return code([all, &program = program_](const Memory& m, std::byte*) -> Call {
+    return stage_of([all, &program = program_](const Memory& m, std::byte*) -> Call {
       struct Update {
         std::int64_t channels;
         const double* statistics;
@@ -281,7 +281,7 @@ class Passes {
   }
 
   template <class Other>
-  StageCode operator()(const Other&) const {
+  PlannedStage operator()(const Other&) const {
     constexpr bool kIsConvolution = std::is_same_v<Other, Convolution> ||
                                     std::is_same_v<Other, ConvolutionBackwardData> ||
                                     std::is_same_v<Other, ConvolutionBackwardWeights> ||
@@ -296,9 +296,9 @@ class Passes {
   // Copies between the parts of a concatenation and the whole; what shares memory is there already.
   // direct(part, whole) tells the copy's source and destination.
   template <class Direct>
-  StageCode join(std::array<TensorId, 2> parts, TensorId whole, Direct direct) const {
+  PlannedStage join(std::array<TensorId, 2> parts, TensorId whole, Direct direct) const {
     return with_storage(formats_[whole], [&]<class T>() {
-      return code([=, *this](const Memory& m, std::byte*) -> Call {
+      return stage_of([=, *this](const Memory& m, std::byte*) -> Call {
         std::vector<std::pair<passes::View<T>, passes::View<T>>> copies;
         std::int64_t first_channel = 0;
         for (const TensorId part : parts) {
@@ -330,17 +330,17 @@ class Passes {
     return whole;
   }
 
-  StageCode predict(TensorId logits, TensorId prediction, bool is_softmax) const {
+  PlannedStage predict(TensorId logits, TensorId prediction, bool is_softmax) const {
     const PredictionShape shape = prediction_shape(program_, prediction);
     if (stage_.ops.size() == 1) {
-      return code([=, threads = threads_](const Memory& m, std::byte*) -> Call {
+      return stage_of([=, threads = threads_](const Memory& m, std::byte*) -> Call {
         return [=, x = m.data(logits), y = m.data(prediction)] {
           passes::predict<float>(shape, is_softmax, x, y, threads);
         };
       });
     }
     const auto& dice = std::get<DiceSums>(last().kind);
-    return code(
+    return stage_of(
         [=, target = dice.target, sums = dice.sums, threads = threads_](
             const Memory& m, std::byte* scratch) -> Call {
           return [=, x = m.data(logits), y = m.data(prediction), t = m.data(target),
@@ -351,10 +351,10 @@ class Passes {
         passes::dice_scratch_bytes(shape));
   }
 
-  StageCode predict_backward(TensorId prediction, TensorId grad_prediction, TensorId grad_logits,
-                             bool is_softmax) const {
+  PlannedStage predict_backward(TensorId prediction, TensorId grad_prediction, TensorId grad_logits,
+                                bool is_softmax) const {
     const PredictionShape shape = prediction_shape(program_, prediction);
-    return code([=, threads = threads_](const Memory& m, std::byte*) -> Call {
+    return stage_of([=, threads = threads_](const Memory& m, std::byte*) -> Call {
       return [=, y = m.data(prediction), dy = m.data(grad_prediction), dx = m.data(grad_logits)] {
         passes::predict_backward<float>(shape, is_softmax, y, dy, dx, threads);
       };
@@ -376,13 +376,13 @@ class Passes {
   const Program& program_;
   const Formats& formats_;
   const ParameterFormats& parameters_;
-  StageOps stage_;  // a copy: the code outlives what it was made for
+  StageOps stage_;  // a copy: the call outlives what it was made for
   int threads_;
 };
 
 }  // namespace
 
-StageCode passes_code(const Context& context, const StageOps& stage) {
+PlannedStage plan_passes(const Context& context, const StageOps& stage) {
   const Op& first = context.program.ops[static_cast<std::size_t>(stage.ops.front())];
   return std::visit(Passes(context, stage), first.kind);
 }

@@ -85,7 +85,7 @@ auto with_storage(const TensorFormat& format, F f) {
 
 using Call = std::function<void()>;
 
-struct StageCode {
+struct PlannedStage {
   std::int64_t scratch_bytes = 0;
   std::string implementation;
   std::string isa = passes::kNativeIsa;  // of loops of our own: what they are compiled for
