@@ -38,7 +38,7 @@ class LineWriter {
   int descriptor_;
 };
 
-void answer(const Request& request, const Extras& extras, const Say& say) {
+void answer(const Request& request, const Extras& extras, const SendMessage& say) {
   if (request.mode == ChildMode::verify || request.mode == ChildMode::check) {
     check_team(request.spec.threads);  // where it is timed, counters come before the team
   }
@@ -75,7 +75,7 @@ ErrorKind kind_of(const Error& error) {
 
 void run_child(const Extras& extras) {
   const LineWriter writer;
-  const Say say = [&writer](const Message& message) { writer(message); };
+  const SendMessage say = [&writer](const Message& message) { writer(message); };
   std::string line;
   std::getline(std::cin, line);
   try {

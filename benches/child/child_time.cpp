@@ -177,7 +177,8 @@ Json energy_per_image(Json energy, const CaseSpec& spec) {
 
 }  // namespace
 
-void time_case(const Backend& backend, const CaseSpec& spec, const Extras& extras, const Say& say) {
+void time_case(const Backend& backend, const CaseSpec& spec, const Extras& extras,
+               const SendMessage& say) {
   // Both before OpenMP's threads are created.
   CounterPasses passes(counter_groups(extras.counters));
   FrequencyMeter frequency(extras.counters != "none");
@@ -266,7 +267,7 @@ void time_case(const Backend& backend, const CaseSpec& spec, const Extras& extra
   say(done);
 }
 
-void plan_case(const Backend& backend, const CaseSpec& spec, const Say& say) {
+void plan_case(const Backend& backend, const CaseSpec& spec, const SendMessage& say) {
   const MemoryPlan plan = backend.plan(training_program(spec), compile_options(spec));
   Json by_purpose = Json::object();
   for (const auto& [purpose, bytes] : plan.bytes) {

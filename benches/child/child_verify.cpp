@@ -102,7 +102,7 @@ VerifiedMessage message_of(const CaseSpec& shape, const Verification& verificati
 
 }  // namespace
 
-void check_case(const Request& request, const Say& say) {
+void check_case(const Request& request, const SendMessage& say) {
   const CaseSpec& shape = request.spec;
   const Program program = training_program(shape);
   // What it wrote is read first: reading fails fast, the reference takes its time.
@@ -123,7 +123,7 @@ void check_case(const Request& request, const Say& say) {
   say(message);
 }
 
-void verify_case(const Backend& backend, const Request& request, const Say& say) {
+void verify_case(const Backend& backend, const Request& request, const SendMessage& say) {
   const CaseSpec shape = verification_shape(request.spec);
   const Program program = training_program(shape);
   const Weights weights = verification_weights(program, shape.seed);

@@ -37,25 +37,27 @@ std::optional<std::int64_t> oom_kills() {
 }
 
 // Seconds that went by, and those of them that count as a step's.
-struct Told {
+struct CountedSeconds {
   double passed = 0;
-  double told = 0;
+  double counted = 0;
 };
 
 // The step of which more is left out than chance explains; nothing where there is none. Chance
 // delays single steps, so the least of several is held to the tighter limit; but the published
 // figure is their median, so one honest step does not excuse the others.
-std::optional<Told> left_out(std::vector<Told> steps) {
+std::optional<CountedSeconds> left_out(std::vector<CountedSeconds> steps) {
   constexpr double kMaxShare = 0.25;         // far more than loading or a message takes
   constexpr double kChanceSeconds = 0.1;     // a loaded machine may take from any step
   constexpr double kRepeatedSeconds = 0.01;  // and probes, on many CPUs, from each of several
   constexpr std::size_t kSeveral = 3;
-  const auto excess = [](const Told& step) { return (1 - kMaxShare) * step.passed - step.told; };
+  const auto excess = [](const CountedSeconds& step) {
+    return (1 - kMaxShare) * step.passed - step.counted;
+  };
   if (steps.empty()) {
     return std::nullopt;
   }
   std::ranges::sort(steps, {}, excess);
-  const Told& middle = steps[(steps.size() - 1) / 2];
+  const CountedSeconds& middle = steps[(steps.size() - 1) / 2];
   if (excess(middle) > kChanceSeconds) {
     return middle;
   }
@@ -99,13 +101,13 @@ class ClockCheck {
   void done() const {
     if (const auto step = left_out(gaps_)) {
       throw_bad_input("child protocol: a step of {:.3g} s took {:.3g} s by the runner's clock",
-                      step->told, step->passed);
+                      step->counted, step->passed);
     }
     if (const auto step = left_out(with_loading_)) {
       throw_bad_input(
           "child protocol: load_seconds {:.3g} of a step of {:.3g} s: loading is a quarter of both "
           "at most",
-          step->passed - step->told, step->told);
+          step->passed - step->counted, step->counted);
     }
   }
 
@@ -122,7 +124,7 @@ class ClockCheck {
   Clock::time_point last_ = start_;
   int steps_ = 0;
   double reported_ = 0;
-  std::vector<Told> gaps_, with_loading_;  // of the timed steps
+  std::vector<CountedSeconds> gaps_, with_loading_;  // of the timed steps
 };
 
 // Takes one message; true when it was the last one that the mode has.
@@ -288,8 +290,8 @@ void explain_end(ChildProcess& child, const ChildProgram& program, const std::st
 }
 
 // All has been said: the memory is read while the child still waits for the end of its input.
-void part(ChildProcess& child, const ChildProgram& program,
-          std::optional<std::int64_t> oom_kills_before, Exchange& result) {
+void read_peak_and_end(ChildProcess& child, const ChildProgram& program,
+                       std::optional<std::int64_t> oom_kills_before, Exchange& result) {
   if (result.fault) {
     child.kill();  // it may be in the middle of a step
     return;
@@ -365,7 +367,7 @@ Exchange exchange(const ChildProgram& program, const Request& request,
   if (!listen(child, program, listener, on_step, result)) {
     explain_end(child, program, "before it said " + listener.due(), oom_kills_before, result);
   } else if (!result.interrupted) {
-    part(child, program, oom_kills_before, result);
+    read_peak_and_end(child, program, oom_kills_before, result);
   }
   // What a program of somebody else's does wrong is no fault of ours: its answer is no.
   if (is_external(request.spec) && result.code == ExitCode::internal) {

@@ -55,7 +55,7 @@ void clean_up(const std::set<std::string>& guarded) {
 }
 
 // Until the other end of the pipe is closed, by whatever end the guarded process found.
-[[noreturn]] void stand_guard(int pipe_end) {
+[[noreturn]] void wait_then_clean_up(int pipe_end) {
   for (const int signal : {SIGINT, SIGTERM, SIGHUP}) {
     std::signal(signal, SIG_IGN);
   }
@@ -103,7 +103,7 @@ int guard_pipe() {
   if (guard == 0) {
     setpgid(0, 0);
     close(pipe.write_end);
-    stand_guard(pipe.read_end);
+    wait_then_clean_up(pipe.read_end);
   }
   close(pipe.read_end);
   if (guard < 0) {

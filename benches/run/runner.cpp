@@ -385,7 +385,7 @@ void Runner::cross_check(const CaseSpec& spec, const Exchange& timed, Record& re
     details["timed_shape"] = {{"against", nullptr}, {"reason", "the backend is not verified"}};
     return;
   }
-  call_a_witness(spec);
+  compute_with_own_backend(spec);
   const CrossCheckResult result = cross_check_.check(spec, timed);
   if (result.against.empty()) {
     details["timed_shape"] = {{"against", nullptr},
@@ -403,7 +403,7 @@ void Runner::cross_check(const CaseSpec& spec, const Exchange& timed, Record& re
 
 // An external program says of itself what the timed step computed. Where none of ours has done the
 // same step yet, one does: once, untimed.
-void Runner::call_a_witness(const CaseSpec& spec) {
+void Runner::compute_with_own_backend(const CaseSpec& spec) {
   if (!is_external(spec) || cross_check_.has_ours(spec)) {
     return;
   }

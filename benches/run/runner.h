@@ -83,7 +83,7 @@ class Runner {
   struct Attempt;
   Attempt attempt(const CaseSpec& spec);
   void cross_check(const CaseSpec& spec, const Exchange& timed, Record& record);
-  void call_a_witness(const CaseSpec& spec);
+  void compute_with_own_backend(const CaseSpec& spec);
   Exchange ask(ChildMode mode, const CaseSpec& spec);
   std::optional<double> seconds_left(std::span<const CaseSpec> cases,
                                      std::span<const CaseSpec> later) const;
