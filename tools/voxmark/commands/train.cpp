@@ -1,35 +1,21 @@
 // voxmark train: from a data set to a trained model, its scores, and a report.
-#include <fcntl.h>
-#include <fmt/ranges.h>
-#include <sys/file.h>
-#include <unistd.h>
-
-#include <algorithm>
-#include <cerrno>
-#include <chrono>
 #include <cmath>
-#include <filesystem>
 #include <memory>
 #include <string>
-#include <utility>
 
-#include "base/atomic_file.h"
 #include "base/number_text.h"
-#include "base/overwrite.h"
 #include "base/tell.h"
-#include "benches/machine/build_info.h"
 #include "benches/machine/doctor.h"
 #include "benches/machine/environment.h"
 #include "benches/process/interrupt.h"
-#include "benches/process/process_status.h"
 #include "benches/run/progress.h"
-#include "results/claims/claims.h"
-#include "results/report.h"
-#include "results/training_report.h"
 #include "tools/voxmark/model_options.h"
 #include "tools/voxmark/run_on.h"
 #include "tools/voxmark/subcommand.h"
-#include "training/checkpoint.h"
+#include "tools/voxmark/train_flags.h"
+#include "tools/voxmark/train_folder.h"
+#include "tools/voxmark/train_report.h"
+#include "tools/voxmark/train_screen.h"
 #include "training/data.h"
 #include "training/defaults.h"
 #include "training/estimate.h"
@@ -38,25 +24,6 @@
 
 namespace voxmark {
 namespace {
-
-namespace fs = std::filesystem;
-
-struct TrainFlags {
-  std::string data;
-  ReadOptions reading;
-  ModelOptions model;
-  std::string backend = "onednn";
-  std::string precision = "fp32";
-  std::string memory_limit;
-  std::string out = "voxmark-training";
-  double progress_seconds = 60;
-  bool no_augment = false;
-  bool resume = false;
-  bool overwrite = false;
-  bool dry_run = false;
-  std::string preset;
-  TrainingOptions training;
-};
 
 void check_seconds(const char* flag, double seconds) {
   if (std::isnan(seconds) || seconds < 0) {
@@ -86,79 +53,6 @@ TrainingOptions options_of(const TrainFlags& flags) {
   options.binary_sha256 = binary_sha256();
   options.memory_bytes = memory_bytes_of(flags.memory_limit);
   return options;
-}
-
-std::string file_in(const TrainFlags& flags, const char* name) {
-  return (fs::path(flags.out) / name).string();
-}
-
-// What a run leaves in its folder; first the one without which nothing goes on.
-constexpr const char* kRunFiles[] = {"last.safetensors", "best.safetensors", "training.json",
-                                     "training.csv", "steps.csv"};
-
-// Those of the run before, for --overwrite.
-void remove_run(const TrainFlags& flags) {
-  for (const char* name : kRunFiles) {
-    std::error_code error;
-    fs::remove(file_in(flags, name), error);
-    if (error) {
-      throw_bad_input("{}: cannot be removed: {}", file_in(flags, name), error.message());
-    }
-  }
-}
-
-void write_text(const std::string& path, const std::string& text) {
-  AtomicFile file(path);
-  file.write(text);
-  file.commit();
-}
-
-// Everything but what changes while the run goes on.
-Json report_frame(const TrainFlags& flags, const TrainingOptions& options,
-                  const SubjectParts& parts) {
-  Json shown = {{"data", flags.data},
-                {"backend", flags.backend},
-                {"precision", flags.precision},
-                {"threads", options.threads},
-                {"preset", flags.preset.empty() ? Json() : Json(flags.preset)}};
-  if (flags.reading.follow_links) shown["follow_links"] = true;
-  if (flags.reading != ReadOptions{}) {
-    shown["affine_tolerance"] = flags.reading.affine_tolerance;
-  }
-  shown.update(to_json(options));
-  shown["epochs"] = options.epochs;
-  shown["patience"] = options.patience;
-  shown["memory_limit_bytes"] = flags.memory_limit.empty() ? Json() : Json(options.memory_bytes);
-  return {{"schema", kTrainingSchemaName},
-          {"created", ""},
-          {"voxmark", program_facts(options.binary_sha256)},
-          {"environment", probe_environment()},
-          {"options", std::move(shown)},
-          {"data",
-           {{"kind", parts.facts.kind},
-            {"name", parts.facts.name},
-            {"identity", parts.facts.identity},
-            {"labels", parts.facts.labels}}},
-          {"cases",
-           {{"training", parts.training.count},
-            {"validation", parts.validation.count},
-            {"test", parts.test.count}}}};
-}
-
-Json test_json(const TrainingResult& result) {
-  if (result.test.empty()) return {};
-  Json cases = Json::array();
-  ScoreMean mean;
-  for (const TestCase& scored : result.test) {
-    cases.push_back({{"name", scored.name},
-                     {"file", scored.file},
-                     {"dims", {scored.dims.d, scored.dims.h, scored.dims.w}},
-                     {"scores", to_json(scored.scores)}});
-    mean.add(scored.scores);
-  }
-  return {{"mean", to_json(mean.mean())},
-          {"cases", std::move(cases)},
-          {"tiled_for_memory", result.prediction_tiled}};
 }
 
 // The paper's model, images and epochs. Flags that are given stand.
@@ -194,205 +88,6 @@ bool print_estimate(const TrainingOptions& options, const SubjectParts& parts) {
        room_text(guess.fits, needed, options.memory_bytes),
        guess.tiled ? ", with predictions in tiles" : "", to_string(guess.memory));
   return guess.fits;
-}
-
-// `end`: null while the run goes on.
-Json report_of(const Json& frame, const TrainingResult& result, const Json& end) {
-  Json report = frame;
-  report["created"] = iso_time(std::chrono::system_clock::now());
-  report["forecast"] = to_json(result.forecast);
-  report["epochs"] = Json::array();
-  for (const EpochRecord& epoch : result.epochs) report["epochs"].push_back(to_json(epoch));
-  report["best_epoch"] = result.best_epoch;
-  report["end"] = end;
-  report["test"] = test_json(result);
-  report["claims"] = paper_figures(report, whitepaper_claims().claims);
-  report["memory"] = {{"planned_bytes", result.forecast.planned_bytes},
-                      {"peak_bytes", result.peak_bytes > 0 ? Json(result.peak_bytes) : Json()}};
-  return report;
-}
-
-std::string dice_text(const Scores& scores) {
-  std::string text = fmt::format("Dice {:.4f}", scores.mean_hard_dice());
-  if (scores.hard_dice.size() > 1) {
-    text += fmt::format(" ({:.3f})", fmt::join(scores.hard_dice, ", "));
-    if (scores.whole_dice) text += fmt::format(" whole {:.4f}", *scores.whole_dice);
-  }
-  return text;
-}
-
-std::string scores_text(const Scores& scores) {
-  double soft = 0;
-  for (const double value : scores.soft_dice) {
-    soft += value / static_cast<double>(scores.soft_dice.size());
-  }
-  return fmt::format("loss {:.4f} acc {:.4f} {} soft {:.4f}", scores.loss, scores.accuracy,
-                     dice_text(scores), soft);
-}
-
-std::string best_text(const EpochRecord& record) {
-  if (!record.best) return "";
-  return record.validation ? " (best)" : " (lowest training loss)";
-}
-
-// How far the scores of an epoch's end are those of the moving statistics' start.
-std::string start_text(std::int64_t steps) {
-  const double share = share_of_the_start(steps);
-  if (share <= kMostOfTheStart) return "";
-  return fmt::format(" ({:.0f}% of the moving statistics is still their start)", 100 * share);
-}
-
-// Prints lines, and keeps the report on the disk up to date.
-class TrainingScreen : public TrainingObserver {
- public:
-  TrainingScreen(const TrainFlags& flags, const Json& frame)
-      : flags_(flags), frame_(frame), terminal_(isatty(STDERR_FILENO) == 1) {}
-
-  void warning(const std::string& text) override { tell(stderr, "warning: {}\n", text); }
-
-  void forecast(const Forecast& forecast) override {
-    // Not before all that might refuse the run has been asked.
-    if (flags_.overwrite) remove_run(flags_);
-    tell(stderr,
-         "predicted: {:.3g} s per step, {} per epoch, {} in all; {} of memory planned: {}\n",
-         forecast.step_seconds, human_seconds(forecast.epoch_seconds),
-         human_seconds(forecast.total_seconds), bytes_text(forecast.planned_bytes),
-         to_string(forecast.memory));
-  }
-
-  void step(int epoch, std::int64_t step, std::int64_t steps, double loss,
-            double seconds_left) override {
-    const auto now = std::chrono::steady_clock::now();
-    const std::chrono::duration<double> silence = now - last_line_;
-    if (!terminal_ && (silence.count() < flags_.progress_seconds || step == steps)) return;
-    last_line_ = now;
-    tell(stderr, "{}epoch {} step {}/{}: loss {:.4f}; about {} left{}", terminal_ ? "\r\033[K" : "",
-         epoch, step, steps, loss, human_seconds(seconds_left), terminal_ ? "" : "\n");
-    std::fflush(stderr);
-  }
-
-  void epoch(const TrainingResult& so_far, double seconds_left) override {
-    const EpochRecord& record = so_far.epochs.back();
-    if (terminal_) tell(stderr, "\r\033[K");
-    tell(stdout, "epoch {}: {:.1f} s, {:.3g} s/image, {:.1f}% waiting; training {}", record.epoch,
-         record.seconds, record.seconds_per_image(), 100 * record.waiting_share(),
-         scores_text(record.training));
-    if (record.validation) {
-      tell(stdout, "; validation {}{}", scores_text(*record.validation),
-           start_text(record.epoch * so_far.steps_per_epoch));
-    }
-    tell(stdout, "{}; about {} left\n", best_text(record), human_seconds(seconds_left));
-    std::fflush(stdout);
-    last_line_ = std::chrono::steady_clock::now();
-    write(so_far, Json());
-  }
-
-  void tested(const TestCase& scored, std::size_t number, std::size_t count) override {
-    tell(stdout, "test {}/{}: {} {}: {}\n", number, count, scored.name, to_string(scored.dims),
-         dice_text(scored.scores));
-  }
-
-  bool stop() override { return pending_interrupt() != 0; }
-  std::int64_t peak_bytes() override { return process_bytes(0, "VmHWM").value_or(0); }
-
-  void write(const TrainingResult& result, const Json& end) const {
-    const Json report = report_of(frame_, result, end);
-    write_training_report(file_in(flags_, "training.json"), report);
-    write_text(file_in(flags_, "training.csv"), epochs_csv(report));
-    write_text(file_in(flags_, "steps.csv"), steps_csv(report));
-  }
-
- private:
-  const TrainFlags& flags_;
-  const Json& frame_;
-  bool terminal_;
-  std::chrono::steady_clock::time_point last_line_ = std::chrono::steady_clock::now();
-};
-
-// A run's folder, made where there is none yet, for one process alone. Where a folder cannot be
-// locked, as on some network file systems, the user has to see to that.
-class RunFolder {
- public:
-  explicit RunFolder(const std::string& path) {
-    std::error_code error;
-    fs::create_directories(path, error);
-    if (error || !fs::is_directory(path)) {
-      throw_bad_input("--out {}: cannot be made: {}", path, error.message());
-    }
-    descriptor_ = ::open(path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    if (descriptor_ < 0) return;
-    if (::flock(descriptor_, LOCK_EX | LOCK_NB) != 0 && errno == EWOULDBLOCK) {
-      ::close(descriptor_);
-      throw_bad_input("--out {}: another run is writing to it", path);
-    }
-  }
-  ~RunFolder() {
-    if (descriptor_ >= 0) ::close(descriptor_);
-  }
-  RunFolder(const RunFolder&) = delete;
-  RunFolder& operator=(const RunFolder&) = delete;
-
- private:
-  int descriptor_ = -1;
-};
-
-// Whether to go on with a run: with --resume, or where the same preset was under way. Throws Error
-// (bad_input) where a file of a run would be lost.
-bool goes_on(const TrainFlags& flags) {
-  if (flags.overwrite) return false;
-  std::error_code error;
-  const bool has_run = fs::exists(last_checkpoint(flags.out), error);
-  if (has_run && (flags.resume || !flags.preset.empty())) return true;
-  const char* otherwise = has_run
-                              ? "; --resume goes on with the run"
-                              : "; there is no last.safetensors from which --resume could go on";
-  for (const char* name : kRunFiles) {
-    check_overwrite("--out", file_in(flags, name), false, otherwise);
-  }
-  return false;
-}
-
-// Throws Error (bad_input) when the checkpoint to go on from cannot be read.
-void check_last_checkpoint(const TrainFlags& flags) {
-  try {
-    read_checkpoint_state(last_checkpoint(flags.out));
-  } catch (const Error& error) {
-    throw Error(error.code(), fmt::format("--resume {}; --overwrite begins anew", error.what()));
-  }
-}
-
-// Whether the run that is to be resumed has its last epoch, its test and its report.
-bool has_ended(const TrainFlags& flags, const TrainingOptions& options, const SubjectParts& parts) {
-  const int epochs = epochs_of_finished(options, parts);
-  const bool has_all = std::ranges::all_of(
-      kRunFiles, [&](const char* name) { return holds_something(file_in(flags, name)); });
-  if (epochs == 0 || !has_all) return false;
-  try {
-    const Json report = read_training_report(file_in(flags, "training.json"));
-    return (report["end"] == "done" || report["end"] == "early_stop") &&
-           std::cmp_equal(report["epochs"].size(), epochs) &&
-           (parts.test.count == 0 || !report["test"].is_null());
-  } catch (const Error&) {
-    return false;  // a report that cannot be read is written again
-  }
-}
-
-void print_next_step(const TrainFlags& flags) {
-  if (flags.preset.empty()) return;
-  fmt::print("voxmark reproduce --training {} judges it by the paper\n",
-             file_in(flags, "training.json"));
-}
-
-void print_end(const TrainingResult& result, const TrainFlags& flags) {
-  if (!result.test.empty()) {
-    ScoreMean mean;
-    for (const TestCase& scored : result.test) mean.add(scored.scores);
-    fmt::print("test, {} cases, weights of epoch {}: {}\n", result.test.size(), result.best_epoch,
-               scores_text(mean.mean()));
-  }
-  print_next_step(flags);
-  fmt::print("{} after {} epochs; report in {}\n", to_string(result.end), result.epochs.size(),
-             file_in(flags, "training.json"));
 }
 
 ExitCode exit_code(TrainingEnd end) {
@@ -431,7 +126,7 @@ ExitCode run_training(const TrainFlags& flags) {
       return ExitCode::done;
     }
   }
-  const RunFolder folder(flags.out);
+  const TrainFolder folder(flags.out);
   const bool resume = goes_on(flags);
   if (resume) {
     check_last_checkpoint(flags);
@@ -453,7 +148,7 @@ ExitCode run_training(const TrainFlags& flags) {
   }
   print_defaults(options, parts);
   catch_interrupts();
-  TrainingScreen screen(flags, frame);
+  TrainScreen screen(flags, frame);
   if (!is_phantom(flags.data)) {
     tell(stderr, "reading every case once, so that a broken file is found now\n");
     read_every_case(

@@ -1,0 +1,42 @@
+// What voxmark train prints while it runs, and at its end.
+#pragma once
+
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <string>
+
+#include "base/json.h"
+#include "tools/voxmark/train_flags.h"
+
+namespace voxmark {
+
+// Prints lines, and keeps the report on the disk up to date.
+class TrainScreen : public TrainingObserver {
+ public:
+  TrainScreen(const TrainFlags& flags, const Json& frame);
+
+  void warning(const std::string& text) override;
+  void forecast(const Forecast& forecast) override;
+  void step(int epoch, std::int64_t step, std::int64_t steps, double loss,
+            double seconds_left) override;
+  void epoch(const TrainingResult& so_far, double seconds_left) override;
+  void tested(const TestCase& scored, std::size_t number, std::size_t count) override;
+  bool stop() override;
+  std::int64_t peak_bytes() override;
+  // `end`: null while the run goes on.
+  void write(const TrainingResult& result, const Json& end) const;
+
+ private:
+  const TrainFlags& flags_;
+  const Json& frame_;
+  bool terminal_;
+  std::chrono::steady_clock::time_point last_line_ = std::chrono::steady_clock::now();
+};
+
+// What judges a run of the paper's preset; nothing for others.
+void print_next_step(const TrainFlags& flags);
+
+void print_end(const TrainingResult& result, const TrainFlags& flags);
+
+}  // namespace voxmark
