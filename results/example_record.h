@@ -34,6 +34,7 @@ inline Record example_record(const std::string& backend, int process, double ste
                     false,
                     "convolution",
                     "forward",
+                    {},
                     0.3 * step_seconds}};
   return record;
 }

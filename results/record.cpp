@@ -5,6 +5,7 @@
 
 #include "base/error.h"
 #include "base/sha256.h"
+#include "results/slow_kernel.h"
 
 namespace voxmark {
 namespace {
@@ -77,6 +78,7 @@ Json stage_to_json(const StageRecord& stage, bool with_times) {
     json["kind"] = stage.kind;
     json["direction"] = stage.direction;
   }
+  if (stage.slow) json["slow"] = *stage.slow;
   if (with_times && stage.seconds) json["seconds"] = *stage.seconds;
   return json;
 }
@@ -89,6 +91,7 @@ StageRecord stage_from_json(const Json& json) {
           json.at("recomputed").get<bool>(),
           json.value("kind", ""),
           json.value("direction", ""),
+          optional_from_json<bool>(json, "slow"),
           optional_from_json<double>(json, "seconds")};
 }
 
@@ -145,6 +148,8 @@ std::optional<VerificationRecord> verification_from_json(const Json& json) {
 }
 
 }  // namespace
+
+bool StageRecord::is_slow() const { return slow.value_or(is_slow_kernel(implementation)); }
 
 std::string_view to_string(Outcome outcome) {
   for (const auto& [value, text] : kOutcomes) {

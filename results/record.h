@@ -55,9 +55,14 @@ struct StageRecord {
   bool recomputed = false;
   std::string kind;       // of work: "convolution"; "" where the child does not say
   std::string direction;  // "forward", "backward_weights", ...; likewise
+  std::optional<bool>
+      slow;  // a kernel that a library falls back on; nothing: the child does not say
   // In a step that was watched stage by stage, after the timed ones: no sample. Not written where
   // the outcome publishes no times.
   std::optional<double> seconds;
+
+  // As told, or by the name (results/slow_kernel.h).
+  bool is_slow() const;
 };
 
 // Bytes; nothing where a figure could not be had.

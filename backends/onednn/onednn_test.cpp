@@ -223,7 +223,7 @@ class OnednnImplementations : public testing::Test {
   }
 
   // In each precision that the CPU has: none by reference loops, nor by gemm for any but the
-  // smallest images. The names are told apart as results/tables/slow_kernels.h does.
+  // smallest images. The names are told apart as results/slow_kernel.h does.
   void expect_no_slow_kernels(const Dims& dims, std::int64_t images) const {
     constexpr std::int64_t kSmallestWithoutGemm = 48;
     const bool may_be_gemm = std::min({dims.d, dims.h, dims.w}) < kSmallestWithoutGemm;

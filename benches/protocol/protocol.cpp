@@ -147,8 +147,9 @@ class Fields {
       for (const char* name : {"implementation", "layout", "isa", "kind", "direction"}) {
         expect_shape(stage.contains(name), stage, {place, name}, Json::value_t::string);
       }
-      expect_shape(stage.contains("recomputed"), stage, {place, "recomputed"},
-                   Json::value_t::boolean);
+      for (const char* name : {"recomputed", "slow"}) {
+        expect_shape(stage.contains(name), stage, {place, name}, Json::value_t::boolean);
+      }
     }
     return values;
   }

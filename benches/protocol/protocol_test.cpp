@@ -81,6 +81,8 @@ TEST(Protocol, NamesTheMemberThatHasAnotherShape) {
        "stages[0].isa: expected a text, found null"},
       {R"({"type":"ready","compile_seconds":1,"stages":[{"ops":["a"],"recomputed":"no"}]})",
        "stages[0].recomputed: expected true or false, found \"no\""},
+      {R"({"type":"ready","compile_seconds":1,"stages":[{"ops":["a"],"slow":1}]})",
+       "stages[0].slow: expected true or false, found 1"},
       {R"({"type":"ready","compile_seconds":1,"batch_sha256":"abc"})",
        "batch_sha256: expected 64 hexadecimal digits, found \"abc\""},
       {R"({"type":"ready","compile_seconds":1e300})",

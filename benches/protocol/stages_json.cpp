@@ -4,6 +4,7 @@
 
 #include <map>
 
+#include "results/slow_kernel.h"
 #include "workloads/network/work.h"
 
 namespace voxmark {
@@ -23,7 +24,8 @@ Json stages_to_json(const Program& program, const Executable& executable) {
                       {"isa", stage.isa},
                       {"recomputed", stage.recomputed},
                       {"kind", work.kind},
-                      {"direction", work.direction}});
+                      {"direction", work.direction},
+                      {"slow", is_slow_kernel(stage.implementation)}});
   }
   return stages;
 }

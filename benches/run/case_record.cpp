@@ -48,6 +48,9 @@ StageRecord to_stage(const Json& stage) {
   record.recomputed = stage.value("recomputed", false);
   record.kind = stage.value("kind", "");
   record.direction = stage.value("direction", "");
+  if (stage.contains("slow")) {
+    record.slow = stage.at("slow").get<bool>();
+  }
   return record;
 }
 

@@ -38,10 +38,7 @@ std::optional<double> sample_seconds(const SampleRecord& sample, const std::stri
 // kernels of its own, they and not the set are what is measured.
 std::string slow_kernels(const MeasuredCase& own) {
   const std::vector<StageRecord>& stages = own.measured().front()->stages;
-  const auto slow = std::ranges::count_if(stages, [](const StageRecord& stage) {
-    return stage.implementation.find("ref:") != std::string::npos ||
-           stage.implementation.find("gemm:") != std::string::npos;
-  });
+  const auto slow = std::ranges::count_if(stages, &StageRecord::is_slow);
   return slow == 0 ? ""
                    : fmt::format("{} of {}'s {} stages run ref: or gemm: kernels", slow,
                                  own.backend(), stages.size());

@@ -9,10 +9,8 @@ namespace voxmark {
 std::string slow_kernels(const Record& record) {
   std::map<std::string, std::pair<int, std::string>> found;  // stages, and the first one's op
   for (const StageRecord& stage : record.stages) {
-    const std::string& kernel = stage.implementation;
-    // "ref:any", "gemm:any", "x64:gemm:jit", "x64:gemm:jit between reorders"
-    if (kernel.starts_with("ref") || kernel.find("gemm:") != std::string::npos) {
-      auto& [count, op] = found[kernel];
+    if (stage.is_slow()) {
+      auto& [count, op] = found[stage.implementation];
       if (++count == 1 && !stage.ops.empty()) op = stage.ops.front();
     }
   }

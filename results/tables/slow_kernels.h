@@ -7,8 +7,8 @@
 
 namespace voxmark {
 
-// Of the record's stages, those that oneDNN runs by loops of reference ("ref:...") or by unrolling
-// and a general matrix multiplication ("x64:gemm:jit"), in one line; "" when there are none.
+// Of the record's stages, those that run slow kernels (results/slow_kernel.h), in one line; "" when
+// there are none.
 std::string slow_kernels(const Record& record);
 
 }  // namespace voxmark

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-from collections import Counter
 from dataclasses import dataclass
 from pathlib import PurePath
 from typing import TYPE_CHECKING, Any
@@ -271,9 +270,3 @@ def stage_changes(pairs: list[tuple[Case, Case]]) -> list[StageChange]:
             what = f"{clean(op).replace('/', ' ')}: {old} → {now}"
             found.setdefault(what, []).append(new.label())
     return [StageChange(what, cases) for what, cases in found.items()]
-
-
-def slow_kernels(case: Case) -> Counter[str]:
-    """Implementations that a fast library falls back to: worth a word wherever they turn up."""
-    names = _implementations(case).values()
-    return Counter(name.split(" ")[0] for name in names if name.startswith(("ref:", "gemm:")))

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from voxmark_reports import differences, inference, verdicts
+from voxmark_reports import inference, verdicts
 from voxmark_reports.cases import (
     Case,
     cases_of,
@@ -19,6 +19,7 @@ from voxmark_reports.cases import (
 )
 from voxmark_reports.environment import recorded_change_texts
 from voxmark_reports.reading import Report
+from voxmark_reports.slow_kernels import slow_kernels
 from voxmark_reports.text import clean, image_text
 from voxmark_reports.verdicts import Judgement
 
@@ -295,7 +296,7 @@ def warnings(reports: Sequence[Report]) -> list[str]:
                     found[f"{label}: not verified: {_unverified_reason(case)}"] = None
                 if why := _no_figure(case):
                     found[f"{label}: left out of the figures: {why}"] = None
-                for kernel, count in differences.slow_kernels(case).items():
+                for kernel, count in slow_kernels(case).items():
                     found[f"{label}: {count} stages run as {kernel}, which is slow"] = None
             if noise := case.noisy():
                 found[f"{label}: disturbed while it was timed: {noise}"] = None
