@@ -34,9 +34,16 @@ inline Record example_record(const std::string& backend, int process, double ste
                     false,
                     "convolution",
                     "forward",
-                    {},
                     0.3 * step_seconds}};
   return record;
+}
+
+// What a process says that was disturbed, or was not.
+inline Interference example_interference(bool tainted, std::vector<std::string> reasons = {}) {
+  Interference found;
+  found.tainted = tainted;
+  found.reasons = std::move(reasons);
+  return found;
 }
 
 // The same case, that did not come to be measured.

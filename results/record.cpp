@@ -40,6 +40,13 @@ Json object_from_json(const Json& object, const char* key) {
   return object.contains(key) ? object[key] : Json::object();
 }
 
+template <class Facts>
+Json details_to_json(const Json& others, const Facts& facts) {
+  Json details = others;
+  put_members(details, facts);
+  return details;
+}
+
 Json sample_to_json(const SampleRecord& sample, bool with_times) {
   Json json = Json::object();
   if (with_times && sample.times) {
@@ -91,8 +98,8 @@ StageRecord stage_from_json(const Json& json) {
           json.at("recomputed").get<bool>(),
           json.value("kind", ""),
           json.value("direction", ""),
-          optional_from_json<bool>(json, "slow"),
-          optional_from_json<double>(json, "seconds")};
+          optional_from_json<double>(json, "seconds"),
+          optional_from_json<bool>(json, "slow")};
 }
 
 Json memory_to_json(const MemoryRecord& memory, const std::optional<std::string>& record_reason) {
@@ -126,9 +133,12 @@ Json verification_to_json(const std::optional<VerificationRecord>& verification)
              {"error", number_to_json(verification->worst->error)},
              {"tolerance", verification->worst->tolerance}};
   }
-  return {{"verified", verification->verified}, {"against", verification->against},
-          {"image", verification->image},       {"worst", worst},
-          {"details", verification->details},   {"reason", optional_to_json(verification->reason)}};
+  return {{"verified", verification->verified},
+          {"against", verification->against},
+          {"image", verification->image},
+          {"worst", worst},
+          {"details", details_to_json(verification->details, verification->facts)},
+          {"reason", optional_to_json(verification->reason)}};
 }
 
 std::optional<VerificationRecord> verification_from_json(const Json& json) {
@@ -144,6 +154,7 @@ std::optional<VerificationRecord> verification_from_json(const Json& json) {
   }
   verification.reason = optional_from_json<std::string>(json, "reason");
   verification.details = object_from_json(json, "details");
+  verification.facts = take_members<VerificationFacts>(verification.details);
   return verification;
 }
 
@@ -193,7 +204,7 @@ Json to_json(const Record& record) {
       {"weights_sha256", optional_to_json(record.weights_sha256)},
       {"samples", std::move(samples)},
       {"stages", std::move(stages)},
-      {"details", record.details}};
+      {"details", details_to_json(record.details, record.facts)}};
 }
 
 Record record_from_json(const Json& json) {
@@ -214,7 +225,20 @@ Record record_from_json(const Json& json) {
   }
   for (const Json& stage : json.at("stages")) record.stages.push_back(stage_from_json(stage));
   record.details = object_from_json(json, "details");
+  record.facts = take_members<RecordFacts>(record.details);
   return record;
+}
+
+void keep_probes(Record& record, const Json& told) {
+  Json others = told;
+  record.facts.probes = take_members<Probes>(others);
+  if (!others.empty()) record.details["probes"] = std::move(others);
+}
+
+void keep_execution(Record& record, const Json& told) {
+  Json others = told;
+  record.facts.execution = take_members<Execution>(others);
+  if (!others.empty()) record.details["execution"] = std::move(others);
 }
 
 std::string case_key(const Json& spec) {

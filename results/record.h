@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "base/json.h"
+#include "results/record_facts.h"
 
 namespace voxmark {
 
@@ -55,13 +56,12 @@ struct StageRecord {
   bool recomputed = false;
   std::string kind;       // of work: "convolution"; "" where the child does not say
   std::string direction;  // "forward", "backward_weights", ...; likewise
-  std::optional<bool>
-      slow;  // a kernel that a library falls back on; nothing: the child does not say
   // In a step that was watched stage by stage, after the timed ones: no sample. Not written where
   // the outcome publishes no times.
   std::optional<double> seconds;
+  std::optional<bool> slow = std::nullopt;  // as the child says
 
-  // As told, or by the name (results/slow_kernel.h).
+  // A kernel that a library falls back on: as told, or by the name (results/slow_kernel.h).
   bool is_slow() const;
 };
 
@@ -87,7 +87,8 @@ struct VerificationRecord {
   std::vector<std::int64_t> image;  // at which dims; empty: not at all
   std::optional<TensorError> worst;
   std::optional<std::string> reason;  // why it was not verified
-  Json details = Json::object();
+  Json details = Json::object();      // as a record's
+  VerificationFacts facts = {};
 };
 
 struct Record {
@@ -104,8 +105,15 @@ struct Record {
   std::optional<std::string> weights_sha256;  // of the initial weights
   std::vector<SampleRecord> samples;
   std::vector<StageRecord> stages;
-  Json details = Json::object();  // whatever else the runner knows
+  // "details" in JSON: what voxmark knows, and what others added.
+  RecordFacts facts;
+  Json details = Json::object();
 };
+
+// What a child measured beside the steps, and what was in effect there. A program of somebody
+// else's may say more: that stays in the details.
+void keep_probes(Record& record, const Json& told);
+void keep_execution(Record& record, const Json& told);
 
 // Leaves out every time where the outcome publishes none. Whether the rest is complete is the
 // schema's question (results/report.h).

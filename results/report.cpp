@@ -34,11 +34,15 @@ void validate_report(const Json& json, std::string_view name) {
 }
 
 Json to_json(const Report& report) {
+  Json limits = report.header.other_limits;
+  put_members(limits, report.header.limits);
+  Json details = report.header.other_details;
+  put_members(details, report.header.facts);
   Json records = Json::array();
   for (const Record& record : report.records) records.push_back(to_json(record));
   return {{"schema", kReportSchemaName},      {"created", report.header.created},
           {"voxmark", report.header.voxmark}, {"environment", report.header.environment},
-          {"limits", report.header.limits},   {"details", report.header.details},
+          {"limits", std::move(limits)},      {"details", std::move(details)},
           {"records", std::move(records)}};
 }
 
@@ -48,8 +52,10 @@ Report report_from_json(const Json& json, std::string_view name) {
   report.header.created = json["created"].get<std::string>();
   report.header.voxmark = json["voxmark"];
   report.header.environment = json["environment"];
-  report.header.limits = json["limits"];
-  if (json.contains("details")) report.header.details = json["details"];
+  report.header.other_limits = json["limits"];
+  report.header.limits = take_members<RunLimits>(report.header.other_limits);
+  if (json.contains("details")) report.header.other_details = json["details"];
+  report.header.facts = take_members<RunFacts>(report.header.other_details);
   for (const Json& record : json["records"]) report.records.push_back(record_from_json(record));
   return report;
 }
@@ -57,7 +63,7 @@ Report report_from_json(const Json& json, std::string_view name) {
 Report read_report(const std::string& path) {
   if (is_journal(path)) {
     Report report = read_journal(path).report;
-    report.header.details["partial"] = "the run was killed";
+    report.header.facts.partial = "the run was killed";
     return report;
   }
   return report_from_json(read_json_file(path), path);

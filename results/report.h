@@ -9,6 +9,7 @@
 
 #include "base/json.h"
 #include "results/record.h"
+#include "results/run_facts.h"
 
 namespace voxmark {
 
@@ -16,11 +17,13 @@ constexpr std::string_view kReportSchemaName = "voxmark.report/1";
 
 // What is known before the first case starts.
 struct ReportHeader {
-  std::string created;                // from iso_time()
-  Json voxmark = Json::object();      // version, commit, dirty, binary_sha256, reason
-  Json environment = Json::object();  // the machine
-  Json limits = Json::object();       // what the run was held to
-  Json details = Json::object();      // whatever else the runner knows, the suite for example
+  std::string created;                 // from iso_time()
+  Json voxmark = Json::object();       // version, commit, dirty, binary_sha256, reason
+  Json environment = Json::object();   // the machine
+  RunLimits limits;                    // what the run was held to
+  RunFacts facts;                      // "details" in JSON: what was asked for and found
+  Json other_limits = Json::object();  // what others added to both
+  Json other_details = Json::object();
 };
 
 struct Report {

@@ -19,6 +19,7 @@
 #include "benches/protocol/stages_json.h"
 #include "benches/threads/thread_placement.h"
 #include "benches/threads/thread_team.h"
+#include "results/record_facts.h"
 #include "workloads/network/cost.h"
 #include "workloads/network/weights.h"
 #include "workloads/network/work.h"
@@ -78,18 +79,20 @@ std::map<std::string, double> gradient_norms(const Program& program, const Execu
 }
 
 // What the arithmetic ran under: set by the backend's compile, so asked after it.
-Json execution_settings() {
+Execution execution_settings() {
   constexpr unsigned kFlushToZero = 0x8000;
   constexpr unsigned kDenormalsAreZero = 0x0040;
   const unsigned mxcsr = _mm_getcsr();
-  return {{"mxcsr", mxcsr},
-          {"flush_to_zero", (mxcsr & kFlushToZero) != 0},
-          {"denormals_are_zero", (mxcsr & kDenormalsAreZero) != 0},
-          {"omp_max_threads", omp_get_max_threads()},
-          {"omp_dynamic", omp_get_dynamic() != 0},
-          {"omp_proc_bind", static_cast<int>(omp_get_proc_bind())},
-          {"omp_num_places", omp_get_num_places()},
-          {"omp_num_procs", omp_get_num_procs()}};
+  Execution found;
+  found.mxcsr = mxcsr;
+  found.flush_to_zero = (mxcsr & kFlushToZero) != 0;
+  found.denormals_are_zero = (mxcsr & kDenormalsAreZero) != 0;
+  found.omp_max_threads = omp_get_max_threads();
+  found.omp_dynamic = omp_get_dynamic() != 0;
+  found.omp_proc_bind = static_cast<int>(omp_get_proc_bind());
+  found.omp_num_places = omp_get_num_places();
+  found.omp_num_procs = omp_get_num_procs();
+  return found;
 }
 
 // Where the time of a step goes: stages with a convolution in them (and what is fused with it), and
@@ -115,14 +118,13 @@ class KindsOfWork : public StageObserver {
 };
 
 // One more step, that is watched, and no sample.
-Json observed_step(const Program& program, Executable& executable) {
+ObservedStep observed_step(const Program& program, Executable& executable) {
   KindsOfWork kinds(program, executable);
   const Clock::time_point start = Clock::now();
   executable.run(&kinds);
   executable.update();
   const double seconds = seconds_between(start, Clock::now());
-  return {{"convolution_seconds", kinds.convolution_seconds()},
-          {"other_seconds", seconds - kinds.convolution_seconds()}};
+  return {kinds.convolution_seconds(), seconds - kinds.convolution_seconds()};
 }
 
 double median(std::vector<double> values) {
@@ -160,17 +162,19 @@ std::vector<std::optional<double>> watch(Executable& executable, int steps) {
 }
 
 // The part of compile_seconds that was the first touch of memory; the rest made primitives.
-Json first_touch(const Executable& executable) {
-  const std::optional<double> seconds = executable.touch_seconds();
-  return seconds ? Json{{"seconds", *seconds}}
-                 : Json{{"seconds", nullptr}, {"reason", "the backend does not tell"}};
+FirstTouch first_touch(const Executable& executable) {
+  FirstTouch found{executable.touch_seconds(), {}};
+  if (!found.seconds) {
+    found.reason = "the backend does not tell";
+  }
+  return found;
 }
 
 // Of the timed steps, loading their batches included.
-Json energy_per_image(Json energy, const CaseSpec& spec) {
-  if (!energy.at("joules").is_null()) {
-    energy["joules_per_image"] = energy.at("joules").get<double>() /
-                                 static_cast<double>(spec.batch * std::int64_t{spec.steps});
+Energy energy_per_image(Energy energy, const CaseSpec& spec) {
+  if (energy.joules) {
+    energy.joules_per_image =
+        *energy.joules / static_cast<double>(spec.batch * std::int64_t{spec.steps});
   }
   return energy;
 }
@@ -199,7 +203,7 @@ void time_case(const Backend& backend, const CaseSpec& spec, const Extras& extra
   ready.weights_sha256 = set_initial_weights(program, spec.seed, *executable);
   peak.resume();
   ready.stages = stages_to_json(program, *executable);
-  ready.execution = execution_settings();
+  ready.execution = members_to_json(execution_settings());
   say(ready);
 
   ReadingsProbe probe(extras.count);
@@ -247,9 +251,10 @@ void time_case(const Backend& backend, const CaseSpec& spec, const Extras& extra
     say(step);
   }
   DoneMessage done;
-  done.probes["energy"] = energy_per_image(energy.stop(), spec);
-  done.probes["observed_step"] = observed_step(program, *executable);
-  done.probes["counters"] = passes.run(
+  Probes probes;
+  probes.energy = energy_per_image(energy.stop(), spec);
+  probes.observed_step = observed_step(program, *executable);
+  probes.counters = passes.run(
       [&executable] {
         executable->run();
         executable->update();
@@ -257,12 +262,13 @@ void time_case(const Backend& backend, const CaseSpec& spec, const Extras& extra
       static_cast<double>(flops(program)));
   done.stage_seconds = watch(*executable, extras.watched_steps);
   if (!harness_seconds.empty()) {
-    done.probes["harness_seconds_per_step"] = median(harness_seconds);
+    probes.harness_seconds_per_step = median(harness_seconds);
   }
-  done.probes["frequency"] = frequency.source();
-  done.probes["first_touch"] = first_touch(*executable);
-  done.probes["threads"] = thread_placement();
-  done.probes["missing_readings"] = probe.missing();
+  probes.frequency = frequency.source();
+  probes.first_touch = first_touch(*executable);
+  probes.threads = thread_placement();
+  probes.missing_readings = probe.missing();
+  done.probes = members_to_json(probes);
   done.earlier_peak_bytes = peak.earlier_bytes();
   say(done);
 }

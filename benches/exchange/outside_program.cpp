@@ -30,17 +30,17 @@ std::string file_of(const std::string& argument) {
   return is_file(behind) ? behind : "";
 }
 
-std::vector<std::string> digests(const Json& facts) {
+std::vector<std::string> digests(const OutsideProgramFacts& facts) {
   std::vector<std::string> all;
-  for (const Json& file : facts.at("files")) {
-    all.push_back(file.at("sha256").get<std::string>());
+  for (const ProgramFile& file : *facts.files) {
+    all.push_back(*file.sha256);
   }
   return all;
 }
 
 // The words that are no files.
-std::vector<std::string> options_of(const Json& facts) {
-  std::istringstream words(facts.at("command").get<std::string>());
+std::vector<std::string> options_of(const OutsideProgramFacts& facts) {
+  std::istringstream words(*facts.command);
   std::vector<std::string> options;
   std::string word;
   words >> word;  // the program
@@ -78,32 +78,33 @@ std::string OutsideProgram::digest(const std::string& file) {
   return known.sha256;
 }
 
-Json OutsideProgram::facts(const std::vector<std::string>& command) {
-  Json files = Json::array();
+OutsideProgramFacts OutsideProgram::facts(const std::vector<std::string>& command) {
+  std::vector<ProgramFile> files;
   for (std::size_t i = 0; i < command.size(); ++i) {
     const char* path = std::getenv("PATH");
     const std::string file =
         i == 0 ? program_path(command[i], path == nullptr ? "" : path) : file_of(command[i]);
     if (!file.empty() && access(file.c_str(), R_OK) == 0) {
-      files.push_back({{"path", file}, {"sha256", digest(file)}});
+      files.push_back({file, digest(file)});
     }
   }
-  return {{"command", fmt::format("{}", fmt::join(command, " "))}, {"files", std::move(files)}};
+  return {fmt::format("{}", fmt::join(command, " ")), std::move(files)};
 }
 
-std::string same_program_warning(const Json& first, const Json& second) {
+std::string same_program_warning(const OutsideProgramFacts& first,
+                                 const OutsideProgramFacts& second) {
   const std::vector<std::string> hashes = digests(first);
   if (hashes.empty() || hashes != digests(second)) {
     return "";
   }
-  const std::string command = second.at("command").get<std::string>();
+  const std::string& command = *second.command;
   if (options_of(first) == options_of(second)) {
     return fmt::format(
         "{} and {} are the same program (sha256 {}): what differs between the sides is noise",
-        first.at("command").get<std::string>(), command, hashes.back().substr(0, 12));
+        *first.command, command, hashes.back().substr(0, 12));
   }
   return fmt::format("{} and {} are the same program (sha256 {}) with other arguments",
-                     first.at("command").get<std::string>(), command, hashes.back().substr(0, 12));
+                     *first.command, command, hashes.back().substr(0, 12));
 }
 
 }  // namespace voxmark

@@ -7,7 +7,7 @@
 #include <utility>
 #include <vector>
 
-#include "base/json.h"
+#include "results/record_facts.h"
 
 namespace voxmark {
 
@@ -21,7 +21,7 @@ class OutsideProgram {
   //  "files": [{"path": "/usr/bin/python3", "sha256": "..."}, {"path": "new/step.py", ...}]}
   // The program, and every argument that is a file (also behind "--weights="). A module that the
   // program loads by another name (python3 -m) is none of them.
-  Json facts(const std::vector<std::string>& command);
+  OutsideProgramFacts facts(const std::vector<std::string>& command);
 
  private:
   struct Known {
@@ -36,6 +36,7 @@ class OutsideProgram {
 
 // What a person should know before two contenders are compared whose facts these are: that they are
 // the same program; "" where they differ in a file.
-std::string same_program_warning(const Json& first, const Json& second);
+std::string same_program_warning(const OutsideProgramFacts& first,
+                                 const OutsideProgramFacts& second);
 
 }  // namespace voxmark

@@ -100,12 +100,11 @@ double steps_seconds(const Record& record, bool with_loading) {
 void check_wall(const Record& record, Faults& faults) {
   constexpr double kClockError = 1.01;  // as the runner allows a program of somebody else's
   constexpr double kSlackSeconds = 0.01;
-  const Json wall = record.details.value("wall_seconds", Json());
-  if (wall.is_number()) {
+  if (const auto& wall = record.facts.wall_seconds) {
     const double steps = steps_seconds(record, true);
-    faults.expect(steps <= kClockError * wall.get<double>() + kSlackSeconds,
+    faults.expect(steps <= kClockError * *wall + kSlackSeconds,
                   "load_seconds and step_seconds sum to {:.4g}, details.wall_seconds is {:.4g}",
-                  steps, wall.get<double>());
+                  steps, *wall);
   }
 }
 
@@ -129,14 +128,11 @@ void check_cpu_time(const CaseSpec& spec, const Record& record, std::int64_t cpu
                 used, steps, cpus);
 }
 
-// The limits that were measured on as many threads; null where there are none.
-Json limits_of(const CaseSpec& spec, const Json& limits) {
-  const Json all = limits.value("machine", Json());
-  if (all.is_array()) {
-    for (const Json& own : all) {
-      if (own.is_object() && own.value("threads", Json()) == spec.threads) {
-        return own;
-      }
+// The limits that were measured on as many threads; without any where they were not.
+MachineLimits limits_of(const CaseSpec& spec, const RunLimits& limits) {
+  for (const MachineLimits& own : limits.machine.value_or(std::vector<MachineLimits>())) {
+    if (own.threads == spec.threads) {
+      return own;
     }
   }
   return {};
@@ -147,16 +143,18 @@ std::optional<double> number(const Json& object, const char* name) {
   return value.is_number() ? std::optional(value.get<double>()) : std::nullopt;
 }
 
-void check_rate(const CaseSpec& spec, const Record& record, const Json& limits, Faults& faults) {
+void check_rate(const CaseSpec& spec, const Record& record, const RunLimits& limits,
+                Faults& faults) {
   // A few times by algorithms that need fewer operations than are counted (Winograd's, Fourier's),
   // and many times where the limit was measured while others had the CPUs.
   constexpr double kMostOverPeak = 100;
-  const char* name =
-      spec.precision == Precision::bf16 ? "bf16_flops_per_second" : "fp32_flops_per_second";
+  const bool is_bf16 = spec.precision == Precision::bf16;
+  const char* name = is_bf16 ? "bf16_flops_per_second" : "fp32_flops_per_second";
   // What no core of today comes near: 6 GHz, 2048 operations a cycle (AMX), 8 times by algorithms.
   constexpr double kMostPerThread = 1e14;
-  const Json own = limits_of(spec, limits);
-  const std::optional<double> peak = number(own, name);
+  const MachineLimits own = limits_of(spec, limits);
+  const std::optional<double> peak =
+      is_bf16 ? own.bf16_flops_per_second : own.fp32_flops_per_second;
   if (record.outcome != Outcome::ok || !record.flops_per_step) {
     return;
   }
@@ -182,7 +180,7 @@ void check_rate(const CaseSpec& spec, const Record& record, const Json& limits, 
     }
   }
   const std::optional<double> told =
-      number(record.details.value("roofline", Json()), "flops_per_second");
+      record.facts.roofline ? record.facts.roofline->flops_per_second : std::nullopt;
   faults.expect(!told || *told == *peak, "details.roofline.flops_per_second is {}, {} is {}",
                 told.value_or(0), name, *peak);
 }
@@ -256,8 +254,8 @@ void check_inputs(std::size_t index, const CaseSpec& spec, const Record& record,
 
 // What follows each record's command where threads were bound.
 std::string reproduce_flags(const ReportHeader& header) {
-  const Json settings = header.details.value("thread_settings", Json());
-  return settings.is_object() ? flags(thread_settings_from_json(settings)) : "";
+  const auto& settings = header.facts.thread_settings;
+  return settings ? flags(thread_settings_of(*settings)) : "";
 }
 
 // What the records of a report are held against.
@@ -343,7 +341,7 @@ std::vector<std::string> check_header(const ReportHeader& header) {
     faults.push_back(fmt::format("environment.memory: available_bytes is {}, total_bytes is {}",
                                  *available, *total));
   }
-  const Json identity = header.details.value("identity", Json());
+  const Json identity = header.facts.identity.value_or(Json());
   const Json identified = identity.is_object() ? identity.value("CPU", Json()) : Json();
   const Json cpu = header.environment.value("cpu", Json());
   const Json named = cpu.is_object() ? cpu.value("model_name", Json()) : Json();
@@ -351,10 +349,8 @@ std::vector<std::string> check_header(const ReportHeader& header) {
     faults.push_back(fmt::format("details.identity.CPU is {}, environment.cpu.model_name is {}",
                                  identified.get<std::string>(), named.get<std::string>()));
   }
-  const Json machine = header.limits.value("machine", Json());
-  for (const Json& own : machine.is_array() ? machine : Json::array()) {
-    const Json isa = own.is_object() ? own.value("fp32_isa", Json()) : Json();
-    const std::string name = isa.is_string() ? isa.get<std::string>() : "";
+  for (const MachineLimits& own : header.limits.machine.value_or(std::vector<MachineLimits>())) {
+    const std::string name = own.fp32_isa.value_or("");
     if (const std::string flag = missing_flag(header.environment, name); !flag.empty()) {
       faults.push_back(
           fmt::format("limits.machine: fp32_isa is {}, environment.cpu.flags lack {}", name, flag));

@@ -65,7 +65,9 @@ TEST(ReportCheck, TheWorkIsTheNetworks) {
 
 TEST(ReportCheck, TheReproducerIsTheCases) {
   Report report = consistent_report();
-  report.header.details["thread_settings"] = {{"bind", "cores"}, {"profile", "none"}};
+  ThreadFacts& threads = report.header.facts.thread_settings.emplace();
+  threads.bind = "cores";
+  threads.profile = "none";
   report.records[0].reproduce += " --bind cores";
   EXPECT_TRUE(inconsistencies(report).empty()) << "its threads were bound";
   report.records[0].reproduce += " --steps 1";
@@ -88,8 +90,8 @@ TEST(ReportCheck, NothingPassesWhatTheMachineHas) {
 
 TEST(ReportCheck, WithoutLimitsNoThreadComputesWhatNoCoreCan) {
   Report report = consistent_report();
-  report.header.limits = Json::object();
-  report.records[0].details.erase("roofline");
+  report.header.limits = {};
+  report.records[0].facts.roofline.reset();
   EXPECT_EQ(inconsistencies(report), std::vector<std::string>{});
   for (SampleRecord& sample : report.records[0].samples) {
     sample.times->forward_backward_seconds = 1e-9;
@@ -101,9 +103,9 @@ TEST(ReportCheck, WithoutLimitsNoThreadComputesWhatNoCoreCan) {
 TEST(ReportCheck, TheRunsCpuIsTheEnvironments) {
   Report report = consistent_report();
   report.header.environment["cpu"]["model_name"] = "one";
-  report.header.details["identity"] = {{"CPU", "one"}};
+  report.header.facts.identity = Json({{"CPU", "one"}});
   EXPECT_EQ(inconsistencies(report), std::vector<std::string>{});
-  report.header.details["identity"] = {{"CPU", "another"}};
+  report.header.facts.identity = Json({{"CPU", "another"}});
   EXPECT_NE(only_fault(report).find("details.identity.CPU"), std::string::npos);
 }
 
@@ -118,9 +120,9 @@ TEST(ReportCheck, MemoryAddsUp) {
 
 TEST(ReportCheck, StepsLieWithinTheCasesWallTime) {
   Report report = consistent_report();
-  report.records[0].details["wall_seconds"] = 7.0;
+  report.records[0].facts.wall_seconds = 7.0;
   EXPECT_TRUE(inconsistencies(report).empty());
-  report.records[0].details["wall_seconds"] = 5.0;
+  report.records[0].facts.wall_seconds = 5.0;
   EXPECT_NE(only_fault(report).find("details.wall_seconds is 5"), std::string::npos);
 }
 
@@ -136,14 +138,16 @@ TEST(ReportCheck, NoMoreCpuTimeThanTheCpusHave) {
 TEST(ReportCheck, NoRateFarAboveTheMeasuredPeak) {
   Report report = consistent_report();
   const double flops = static_cast<double>(*report.records[0].flops_per_step);
-  report.header.limits["machine"] = {{{"threads", 1}, {"fp32_flops_per_second", flops}}};
+  MachineLimits& limits = report.header.limits.machine.emplace(1).front();
+  limits.threads = 1;
+  limits.fp32_flops_per_second = flops;
   EXPECT_TRUE(inconsistencies(report).empty());
-  report.records[0].details["roofline"] = {{"seconds", 1.0}, {"flops_per_second", flops}};
+  report.records[0].facts.roofline = {1.0, flops, {}, {}};
   EXPECT_TRUE(inconsistencies(report).empty());
-  report.records[0].details["roofline"]["flops_per_second"] = 2 * flops;
+  report.records[0].facts.roofline->flops_per_second = 2 * flops;
   EXPECT_NE(only_fault(report).find("details.roofline.flops_per_second"), std::string::npos);
-  report.records[0].details.erase("roofline");
-  report.header.limits["machine"][0]["fp32_flops_per_second"] = flops / 100;
+  report.records[0].facts.roofline.reset();
+  limits.fp32_flops_per_second = flops / 100;
   EXPECT_NE(only_fault(report).find("more than 100 times"), std::string::npos);
 }
 
@@ -155,7 +159,9 @@ TEST(ReportCheck, KernelsAreThoseThatTheCpuRuns) {
   EXPECT_EQ(only_fault(report),
             "record 0: a stage ran as jit:avx2, environment.cpu.flags lack avx2");
   report.records[0].stages.clear();
-  report.header.limits["machine"] = {{{"threads", 1}, {"fp32_isa", "avx512"}}};
+  MachineLimits& limits = report.header.limits.machine.emplace(1).front();
+  limits.threads = 1;
+  limits.fp32_isa = "avx512";
   EXPECT_NE(only_fault(report).find("fp32_isa is avx512"), std::string::npos);
 }
 

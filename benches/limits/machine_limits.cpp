@@ -32,11 +32,23 @@ constexpr std::int64_t kRounds = 200000;  // of multiply-adds: 2 ms, less than a
 constexpr std::int64_t kCacheMultiple = 4;
 constexpr std::int64_t kLeastCacheBytes = std::int64_t{32} << 20;
 
-void add_rate(Json& limits, const std::string& name, double amount, const TimedTry& timed) {
-  limits[name] = amount / timed.seconds.best;
-  limits[name + "_median"] = amount / timed.seconds.median;
+struct Rate {
+  const char* name;
+  std::optional<double> MachineLimits::*best;
+  std::optional<double> MachineLimits::*median;
+};
+constexpr Rate kFp32 = {"fp32_flops_per_second", &MachineLimits::fp32_flops_per_second,
+                        &MachineLimits::fp32_flops_per_second_median};
+constexpr Rate kBf16 = {"bf16_flops_per_second", &MachineLimits::bf16_flops_per_second,
+                        &MachineLimits::bf16_flops_per_second_median};
+constexpr Rate kTriad = {"triad_bytes_per_second", &MachineLimits::triad_bytes_per_second,
+                         &MachineLimits::triad_bytes_per_second_median};
+
+void add_rate(MachineLimits& limits, const Rate& rate, double amount, const TimedTry& timed) {
+  limits.*rate.best = amount / timed.seconds.best;
+  limits.*rate.median = amount / timed.seconds.median;
   for (const std::string& reason : timed.interference) {
-    limits["interference"].push_back(fmt::format("{}: {}", name, reason));
+    limits.interference->push_back(fmt::format("{}: {}", rate.name, reason));
   }
 }
 
@@ -56,12 +68,14 @@ TimedTry watched(int threads, Rounds rounds) {
   });
 }
 
-void add_missing(Json& limits, const std::string& name, const std::string& reason) {
-  limits[name] = nullptr;
-  limits["reasons"][name] = reason;
+void add_missing(MachineLimits& limits, const Rate& rate, const std::string& reason) {
+  if (!limits.reasons) {
+    limits.reasons.emplace();
+  }
+  (*limits.reasons)[rate.name] = reason;
 }
 
-void add_multiply_add(Json& limits, int threads) {
+void add_multiply_add(MachineLimits& limits, int threads) {
   const MultiplyAdd kernel = multiply_add();
   float sum = 0;
   const TimedTry timed = watched(threads, [&] {
@@ -75,25 +89,24 @@ void add_multiply_add(Json& limits, int threads) {
   const double flops = static_cast<double>(threads) * static_cast<double>(kRounds) *
                        static_cast<double>(kernel.flops_per_round);
   if (!std::isfinite(sum)) {
-    return add_missing(limits, "fp32_flops_per_second", "the kernel computed nonsense");
+    return add_missing(limits, kFp32, "the kernel computed nonsense");
   }
-  add_rate(limits, "fp32_flops_per_second", flops, timed);
-  limits["fp32_isa"] = kernel.isa;
+  add_rate(limits, kFp32, flops, timed);
+  limits.fp32_isa = kernel.isa;
 }
 
-void add_matmul(Json& limits, int threads) {
-  constexpr const char* kName = "bf16_flops_per_second";
+void add_matmul(MachineLimits& limits, int threads) {
   const ProductOrReason either = bf16_matrix_product();
   if (const auto* unsupported = std::get_if<Unsupported>(&either)) {
-    return add_missing(limits, kName, unsupported->reason);
+    return add_missing(limits, kBf16, unsupported->reason);
   }
   const auto& product = std::get<MatrixProduct>(either);
   try {
-    add_rate(limits, kName, product.flops,
+    add_rate(limits, kBf16, product.flops,
              watched(threads, [&] { return timed_rounds(kBudgetSeconds, product.run); }));
-    limits["bf16_implementation"] = product.implementation;
+    limits.bf16_implementation = product.implementation;
   } catch (const Error& error) {
-    add_missing(limits, kName, error.what());
+    add_missing(limits, kBf16, error.what());
   }
 }
 
@@ -125,18 +138,17 @@ class Array {
   double* data_ = nullptr;
 };
 
-void add_triad(Json& limits, int threads) {
-  constexpr const char* kName = "triad_bytes_per_second";
+void add_triad(MachineLimits& limits, int threads) {
   const std::int64_t bytes = kCacheMultiple * last_level_cache_bytes(threads);
   if (const MemoryRoom room = memory_room(); 4 * bytes > room.bytes) {
-    return add_missing(limits, kName,
+    return add_missing(limits, kTriad,
                        "three arrays of " + bytes_text(bytes) + " do not fit the " +
                            bytes_text(room.bytes) + " there are");
   }
   const auto count = static_cast<std::size_t>(bytes) / sizeof(double);
   const Array to(count), from(count), other(count);
   if (!to.allocated() || !from.allocated() || !other.allocated()) {
-    return add_missing(limits, kName, "no memory for three arrays of " + bytes_text(bytes));
+    return add_missing(limits, kTriad, "no memory for three arrays of " + bytes_text(bytes));
   }
 #pragma omp parallel num_threads(threads)
   {
@@ -157,8 +169,8 @@ void add_triad(Json& limits, int threads) {
   });
   const std::size_t part = count / static_cast<std::size_t>(threads);
   const double moved = 3.0 * sizeof(double) * static_cast<double>(part) * threads;
-  add_rate(limits, kName, moved, timed);
-  limits["triad_array_bytes"] = bytes;
+  add_rate(limits, kTriad, moved, timed);
+  limits.triad_array_bytes = bytes;
 }
 
 }  // namespace
@@ -187,9 +199,11 @@ std::int64_t last_level_cache_bytes(int threads, const std::string& cpus) {
   return std::max(kLeastCacheBytes, bytes * reached);
 }
 
-Json machine_limits(int threads) {
+MachineLimits machine_limits(int threads) {
   omp_set_num_threads(threads);
-  Json limits = {{"threads", threads}, {"interference", Json::array()}};
+  MachineLimits limits;
+  limits.threads = threads;
+  limits.interference.emplace();
   add_multiply_add(limits, threads);
   add_matmul(limits, threads);
   add_triad(limits, threads);

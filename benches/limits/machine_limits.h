@@ -7,8 +7,8 @@
 #include <utility>
 #include <vector>
 
-#include "base/json.h"
 #include "benches/limits/rounds.h"
+#include "results/run_facts.h"
 
 namespace voxmark {
 
@@ -16,15 +16,12 @@ namespace voxmark {
 // programs disturb it. Takes memory for three arrays four times as large as the last-level caches
 // each; call it in a process of its own.
 //
-//   threads, fp32_flops_per_second, fp32_isa, bf16_flops_per_second, bf16_implementation,
-//   triad_bytes_per_second, triad_array_bytes, reasons, interference
-//
 // Each rate is the best of many short rounds, since whatever else runs here only takes away; beside
 // it, *_median, whose distance from the best says how quiet the machine was. Triad counts 24 bytes
 // per element, as STREAM does: the lines read only to be written are not counted. What could not be
-// measured is null, and its reason in `reasons`. `interference` is a list of texts: what disturbed
-// each rate in all of its tries; it may be too low.
-Json machine_limits(int threads);
+// measured is nothing, and its reason in `reasons`. `interference` says what disturbed each rate in
+// all of its tries; it may be too low.
+MachineLimits machine_limits(int threads);
 
 // Rounds that were timed, and what disturbed them meanwhile.
 struct TimedTry {

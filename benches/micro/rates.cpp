@@ -13,14 +13,14 @@ namespace voxmark {
 namespace {
 
 // What `voxmark limits` measures: threads and memory that must not be this process's.
-Json limits_of_a_child(int threads) {
+MachineLimits limits_of_a_child(int threads) {
   std::array<int, 2> ends{};
   if (pipe(ends.data()) != 0) {
-    return Json::object();
+    return {};
   }
   const pid_t child = fork();
   if (child == 0) {
-    const std::string text = dump_json(machine_limits(threads));
+    const std::string text = dump_json(members_to_json(machine_limits(threads)));
     const ssize_t written = write(ends[1], text.data(), text.size());
     _exit(written == static_cast<ssize_t>(text.size()) ? 0 : 1);
   }
@@ -33,23 +33,19 @@ Json limits_of_a_child(int threads) {
   close(ends[0]);
   int status = 1;
   waitpid(child, &status, 0);
-  return status == 0 ? parse_json(text, "limits of the machine") : Json::object();
+  Json told = status == 0 ? parse_json(text, "limits of the machine") : Json::object();
+  return take_members<MachineLimits>(told);
 }
 
 }  // namespace
 
 Limits measure_limits(Precision precision, int threads) {
-  const Json limits = limits_of_a_child(threads);
-  const auto rate = [&](const char* name) {
-    return limits.contains(name) && limits.at(name).is_number()
-               ? std::optional(limits.at(name).get<double>())
-               : std::nullopt;
-  };
+  const MachineLimits limits = limits_of_a_child(threads);
   Limits own;
-  own.bytes_per_second = rate("triad_bytes_per_second");
+  own.bytes_per_second = limits.triad_bytes_per_second;
   if (precision != Precision::fp64) {  // whose peak is not measured
     own.flops_per_second =
-        rate(precision == Precision::bf16 ? "bf16_flops_per_second" : "fp32_flops_per_second");
+        precision == Precision::bf16 ? limits.bf16_flops_per_second : limits.fp32_flops_per_second;
   }
   return own;
 }

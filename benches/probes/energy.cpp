@@ -16,6 +16,12 @@ std::optional<std::uint64_t> read_count(const std::string& path) {
   return file >> value ? std::optional(value) : std::nullopt;
 }
 
+Energy missing(const std::string& reason) {
+  Energy found;
+  found.reason = reason;
+  return found;
+}
+
 }  // namespace
 
 EnergyMeter::EnergyMeter(const std::string& root) {
@@ -56,26 +62,28 @@ void EnergyMeter::start() {
   }
 }
 
-Json EnergyMeter::stop() {
+Energy EnergyMeter::stop() {
   if (domains_.empty()) {
-    return {{"joules", nullptr}, {"reason", reason_}};
+    return missing(reason_);
   }
   double sum = 0;
-  Json by_name = Json::object();
+  std::map<std::string, double> by_name;
   for (const Domain& domain : domains_) {
     const auto now = read_count(domain.path);
     if (!now) {
-      return {{"joules", nullptr}, {"reason", domain.name + ": cannot be read any more"}};
+      return missing(domain.name + ": cannot be read any more");
     }
     if (*now < domain.start_microjoules && domain.range_microjoules == 0) {
-      return {{"joules", nullptr},
-              {"reason", domain.name + ": its counter began anew, and its range is not known"}};
+      return missing(domain.name + ": its counter began anew, and its range is not known");
     }
     const double joules = joules_between(domain.start_microjoules, *now, domain.range_microjoules);
     by_name[domain.name] = joules;
     sum += joules;
   }
-  return {{"joules", sum}, {"domains", std::move(by_name)}};
+  Energy found;
+  found.joules = sum;
+  found.domains = std::move(by_name);
+  return found;
 }
 
 }  // namespace voxmark

@@ -5,7 +5,7 @@
 #include <string>
 #include <vector>
 
-#include "base/json.h"
+#include "results/record_facts.h"
 
 namespace voxmark {
 
@@ -17,7 +17,7 @@ class EnergyMeter {
   void start();
   // {"joules", "domains": {name: joules}} since start(), or {"joules": null, "reason"}. All that
   // ran on the machine counts, not this process alone.
-  Json stop();
+  Energy stop();
 
  private:
   struct Domain {

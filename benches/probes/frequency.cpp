@@ -57,16 +57,16 @@ std::optional<double> FrequencyMeter::cpufreq_hz() const {
                                             : std::nullopt;
 }
 
-Json FrequencyMeter::source() const {
+FrequencySource FrequencyMeter::source() const {
   if (counter_) {
-    return {{"source", counter_->user_space_only() ? "cycles / CPU time, both in user space"
-                                                   : "cycles / CPU time"}};
+    return {
+        counter_->user_space_only() ? "cycles / CPU time, both in user space" : "cycles / CPU time",
+        {}};
   }
   if (cpufreq_hz()) {
-    return {{"source", "cpufreq, of the main thread's CPU when the step had ended"}};
+    return {"cpufreq, of the main thread's CPU when the step had ended", {}};
   }
-  return {{"source", nullptr},
-          {"reason", "cycles: " + without_counter_ + "; no cpufreq on this machine"}};
+  return {{}, "cycles: " + without_counter_ + "; no cpufreq on this machine"};
 }
 
 }  // namespace voxmark

@@ -10,8 +10,8 @@
 #include <optional>
 #include <string>
 
-#include "base/json.h"
 #include "benches/probes/counters.h"
+#include "results/record_facts.h"
 
 namespace voxmark {
 
@@ -24,7 +24,7 @@ class FrequencyMeter {
   // In Hz, since start(); nothing where it cannot be had.
   std::optional<double> stop();
   // {"source": where the figures of stop() are from} or {"source": null, "reason"}.
-  Json source() const;
+  FrequencySource source() const;
 
  private:
   std::optional<double> cpufreq_hz() const;

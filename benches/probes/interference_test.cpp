@@ -65,7 +65,7 @@ TEST(Readings, SeeThreadsWaitForACpu) {
   ReadingsProbe probe;
   probe.start();
   const Json readings = probe.stop();
-  const Json missing = probe.missing();
+  const auto missing = probe.missing();
   for (const char* name :
        {"steal_seconds", "throttled_seconds", "cpu_pressure_seconds", "run_delay_seconds"}) {
     EXPECT_NE(readings.contains(name), missing.contains(name)) << name;
@@ -85,7 +85,7 @@ TEST(Readings, SayWhyThereAreNoneOfThreadsThatEnded) {
   first.join();
   std::thread second = thread_until(end_of_second);
   const Json readings = probe.stop();
-  const Json missing = probe.missing();
+  const auto missing = probe.missing();
   end_of_second.set_value();
   second.join();
   EXPECT_NE(readings.contains("run_delay_seconds"), missing.contains("run_delay_seconds"));

@@ -207,8 +207,8 @@ Json ReadingsProbe::stop() {
   return readings;
 }
 
-Json ReadingsProbe::missing() const {
-  Json reasons = Json::object();
+std::map<std::string, std::string> ReadingsProbe::missing() const {
+  std::map<std::string, std::string> reasons;
   if (!steal_seconds(stat_.text(), sysconf(_SC_CLK_TCK))) {
     reasons["steal_seconds"] = "cannot read /proc/stat";
   }

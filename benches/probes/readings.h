@@ -7,6 +7,7 @@
 #include <sys/resource.h>
 
 #include <array>
+#include <map>
 #include <optional>
 #include <string>
 #include <vector>
@@ -62,7 +63,7 @@ class ReadingsProbe {
   // run_delay_seconds and kCountReadings that there are.
   Json stop();
   // Of those that there are not: name -> reason.
-  Json missing() const;
+  std::map<std::string, std::string> missing() const;
 
  private:
   StolenTime stolen_time();

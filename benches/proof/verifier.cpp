@@ -23,7 +23,8 @@ VerifierResult accept(const VerifiedMessage& message) {
   record.against = "naive fp64";
   record.image = {message.image.d, message.image.h, message.image.w};
   record.worst = TensorError{message.tensor, message.error, message.tolerance};
-  record.details = {{"batch", message.batch}, {"checks", message.checks}};
+  record.facts.batch = message.batch;
+  record.facts.checks = message.checks;
   result.step_seconds = message.step_seconds;
   result.stages = message.stages;
   result.tensors = message.tensors;
@@ -146,7 +147,7 @@ VerifierResult Verifier::verify(const CaseSpec& spec) {
   }
   if (const auto recalled = recall(spec)) {
     VerifierResult result = accept(*recalled);
-    result.record.details["cached"] = true;
+    result.record.facts.cached = true;
     return result;
   }
   const Exchange answer = exchange(

@@ -7,6 +7,8 @@
 #include <utility>
 
 #include "base/error.h"
+#include "results/member_types.h"
+#include "results/record_facts.h"
 
 namespace voxmark {
 namespace {
@@ -127,6 +129,14 @@ class Fields {
     const Json counters = values.value("counters", Json::object());
     expect_shape(counters.contains("events"), counters, {"probes.counters", "events"},
                  Json::value_t::object);
+    expect_members<Probes>(key, values);
+    return values;
+  }
+
+  // Likewise: what a report describes has its type; what else there is is anything.
+  Json execution(const char* key) const {
+    Json values = object_or_empty(key);
+    expect_members<Execution>(key, values);
     return values;
   }
 
@@ -229,6 +239,13 @@ class Fields {
     }
   }
 
+  template <class Struct>
+  void expect_members(const char* key, const Json& object) const {
+    if (const auto found = wrong_member<Struct>(object)) {
+      wrong(fmt::format("{}.{}", key, found->path).c_str(), found->expected, found->found);
+    }
+  }
+
   double number(const char* key, std::string_view expected) const {
     return number_from_json(at(key, expected), fmt::format("child protocol: {}: {}", what_, key));
   }
@@ -326,7 +343,7 @@ ReadyMessage ready_message(const Fields& fields) {
   message.batch_sha256 = fields.sha256_or_empty("batch_sha256");
   message.weights_sha256 = fields.sha256_or_empty("weights_sha256");
   message.stages = fields.stages("stages");
-  message.execution = fields.object_or_empty("execution");
+  message.execution = fields.execution("execution");
   return message;
 }
 

@@ -12,11 +12,6 @@
 namespace voxmark {
 namespace {
 
-// In a record's details: the case failed by what the user gave it.
-constexpr const char* kBadInput = "bad_input";
-// By what the machine refused it.
-constexpr const char* kCannotHere = "cannot_here";
-
 bool is_fault(Outcome outcome) {
   return outcome == Outcome::failed || outcome == Outcome::crashed || outcome == Outcome::timeout;
 }
@@ -56,10 +51,9 @@ StageRecord to_stage(const Json& stage) {
 
 // Allocations and thread starts that neither the samples tell nor a reason of the child's.
 void explain_counts(Record& record) {
-  Json& missing = record.details["probes"]["missing_readings"];
-  if (!missing.is_object()) {  // whatever a child of somebody else's said
-    missing = Json::object();
-  }
+  Probes& probes = record.facts.probes ? *record.facts.probes : record.facts.probes.emplace();
+  auto& missing =
+      probes.missing_readings ? *probes.missing_readings : probes.missing_readings.emplace();
   for (const char* name : kCountReadings) {
     const bool is_told = std::ranges::any_of(
         record.samples, [&](const SampleRecord& own) { return own.readings.contains(name); });
@@ -84,17 +78,17 @@ Record start_record(const CaseSpec& spec) {
 void end_record(Record& record, Outcome outcome, const std::string& reason, ExitCode code) {
   record.outcome = outcome;
   if (code == ExitCode::bad_input && is_fault(outcome)) {
-    record.details[kBadInput] = true;
+    record.facts.bad_input = true;
   }
   if (code == ExitCode::cannot_here && is_fault(outcome)) {
-    record.details[kCannotHere] = true;
+    record.facts.cannot_here = true;
   }
   record.reason = reason.empty() ? std::string(to_string(outcome)) : reason;
 }
 
 ExitCode code_of_fault(const Record& record) {
-  return record.details.contains(kBadInput)     ? ExitCode::bad_input
-         : record.details.contains(kCannotHere) ? ExitCode::cannot_here
+  return record.facts.bad_input     ? ExitCode::bad_input
+         : record.facts.cannot_here ? ExitCode::cannot_here
          : is_external(record.spec.value("backend", std::string()))
              ? ExitCode::answer_is_no  // what somebody else's program does wrong is no fault of
                                        // ours
@@ -104,7 +98,7 @@ ExitCode code_of_fault(const Record& record) {
 void keep_plan(const PlannedMessage& planned, Record& record) {
   record.memory.planned_bytes = unsigned_bytes(planned.planned_bytes);
   record.memory.plan_by_purpose = planned.plan_by_purpose;
-  record.details["plan_exact"] = planned.exact;
+  record.facts.plan_exact = planned.exact;
 }
 
 void keep_measurement(const CaseSpec& spec, const Exchange& timed, Record& record) {
@@ -113,7 +107,7 @@ void keep_measurement(const CaseSpec& spec, const Exchange& timed, Record& recor
   }
   record.memory.peak_bytes = unsigned_bytes(timed.peak_bytes);
   if (!timed.fault && !timed.probes.empty()) {
-    record.details["probes"] = timed.probes;
+    keep_probes(record, timed.probes);
   }
   if (!timed.ready) {
     return;
@@ -125,12 +119,11 @@ void keep_measurement(const CaseSpec& spec, const Exchange& timed, Record& recor
   const std::int64_t taken = timed.peak_bytes.value_or(0) - timed.ready->base_bytes.value_or(0);
   if (spec.memory_limit_bytes &&
       static_cast<double>(taken) > kBesidePlan * static_cast<double>(*spec.memory_limit_bytes)) {
-    record.details["beyond_memory_limit"] = {{"taken_bytes", taken},
-                                             {"limit_bytes", *spec.memory_limit_bytes}};
+    record.facts.beyond_memory_limit = {taken, *spec.memory_limit_bytes};
   }
   record.input_sha256 = text_or_none(timed.ready->batch_sha256);
   record.weights_sha256 = text_or_none(timed.ready->weights_sha256);
-  record.details["execution"] = timed.ready->execution;
+  keep_execution(record, timed.ready->execution);
   for (const Json& stage : timed.ready->stages) {
     record.stages.push_back(to_stage(stage));
   }

@@ -7,12 +7,16 @@
 namespace voxmark {
 namespace {
 
-Json missing(const std::string& reason) { return {{"seconds", nullptr}, {"reason", reason}}; }
+Roofline missing(const std::string& reason) {
+  Roofline found;
+  found.reason = reason;
+  return found;
+}
 
 // The limit's reason, or ours when it has none.
-std::string reason_of(const Json& limit, const std::string& name) {
-  return name + ": " +
-         (limit.contains("reasons") ? limit.at("reasons").value(name, "unknown") : "unknown");
+std::string reason_of(const MachineLimits& limit, const std::string& name) {
+  const bool is_told = limit.reasons && limit.reasons->contains(name);
+  return name + ": " + (is_told ? limit.reasons->at(name) : "unknown");
 }
 
 }  // namespace
@@ -28,28 +32,28 @@ double roofline_seconds(const Program& program, std::int64_t element_bytes,
   return seconds;
 }
 
-Json roofline(const CaseSpec& spec, const Json& limits) {
+Roofline roofline(const CaseSpec& spec, std::span<const MachineLimits> limits) {
   if (spec.precision == Precision::fp64) {
     return missing("the peak of fp64 is not measured");
   }
-  const auto limit = std::find_if(limits.begin(), limits.end(), [&](const Json& own) {
-    return own.at("threads") == spec.threads;
-  });
+  const auto limit = std::ranges::find(limits, spec.threads, &MachineLimits::threads);
   if (limit == limits.end()) {
     return missing("the limits of " + std::to_string(spec.threads) + " threads were not measured");
   }
   const bool is_bf16 = spec.precision == Precision::bf16;
-  const std::string peak = is_bf16 ? "bf16_flops_per_second" : "fp32_flops_per_second";
-  const std::string bandwidth = "triad_bytes_per_second";
-  for (const std::string& name : {peak, bandwidth}) {
-    if (limit->at(name).is_null()) {
-      return missing(reason_of(*limit, name));
-    }
+  const auto& peak = is_bf16 ? limit->bf16_flops_per_second : limit->fp32_flops_per_second;
+  if (!peak) {
+    return missing(reason_of(*limit, is_bf16 ? "bf16_flops_per_second" : "fp32_flops_per_second"));
   }
-  const MachineLimit machine{limit->at(peak).get<double>(), limit->at(bandwidth).get<double>()};
-  return {{"seconds", roofline_seconds(training_program(spec), is_bf16 ? 2 : 4, machine)},
-          {"flops_per_second", machine.flops_per_second},
-          {"bytes_per_second", machine.bytes_per_second}};
+  if (!limit->triad_bytes_per_second) {
+    return missing(reason_of(*limit, "triad_bytes_per_second"));
+  }
+  const MachineLimit machine{*peak, *limit->triad_bytes_per_second};
+  Roofline found;
+  found.seconds = roofline_seconds(training_program(spec), is_bf16 ? 2 : 4, machine);
+  found.flops_per_second = machine.flops_per_second;
+  found.bytes_per_second = machine.bytes_per_second;
+  return found;
 }
 
 }  // namespace voxmark

@@ -4,8 +4,11 @@
 // that keeps small tensors in the caches.
 #pragma once
 
-#include "base/json.h"
+#include <span>
+
 #include "benches/protocol/case_spec.h"
+#include "results/record_facts.h"
+#include "results/run_facts.h"
 
 namespace voxmark {
 
@@ -18,9 +21,8 @@ struct MachineLimit {
 double roofline_seconds(const Program& program, std::int64_t element_bytes,
                         const MachineLimit& limit);
 
-// For a record: {"seconds", "flops_per_second", "bytes_per_second"}, or {"seconds": null, "reason"}
-// where the limits of that precision and thread count were not measured. `limits` is an array of
-// what benches/limits/machine_limits.h returns.
-Json roofline(const CaseSpec& spec, const Json& limits);
+// For a record; without seconds, and with a reason, where the limits of that precision and thread
+// count were not measured.
+Roofline roofline(const CaseSpec& spec, std::span<const MachineLimits> limits);
 
 }  // namespace voxmark

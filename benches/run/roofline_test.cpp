@@ -15,12 +15,13 @@ CaseSpec small_case() {
   return spec;
 }
 
-Json limits() {
-  return Json::array({{{"threads", 2},
-                       {"fp32_flops_per_second", 1e11},
-                       {"bf16_flops_per_second", nullptr},
-                       {"triad_bytes_per_second", 1e10},
-                       {"reasons", {{"bf16_flops_per_second", "no such instructions"}}}}});
+std::vector<MachineLimits> limits() {
+  MachineLimits own;
+  own.threads = 2;
+  own.fp32_flops_per_second = 1e11;
+  own.triad_bytes_per_second = 1e10;
+  own.reasons.emplace()["bf16_flops_per_second"] = "no such instructions";
+  return {own};
 }
 
 TEST(Roofline, IsAllArithmeticWhereMemoryIsInfinitelyFast) {
@@ -48,20 +49,20 @@ TEST(Roofline, TakesTheSlowerOfBothPerConvolution) {
 }
 
 TEST(Roofline, OfACaseUsesTheLimitsOfItsThreadsAndPrecision) {
-  const Json known = roofline(small_case(), limits());
-  EXPECT_NEAR(known.at("seconds").get<double>(),
-              roofline_seconds(training_program(small_case()), 4, {1e11, 1e10}), 1e-12);
+  const Roofline known = roofline(small_case(), limits());
+  EXPECT_NEAR(*known.seconds, roofline_seconds(training_program(small_case()), 4, {1e11, 1e10}),
+              1e-12);
 
   CaseSpec other = small_case();
   other.precision = Precision::bf16;
-  EXPECT_TRUE(roofline(other, limits()).at("seconds").is_null());
-  EXPECT_EQ(roofline(other, limits()).at("reason"), "bf16_flops_per_second: no such instructions");
+  EXPECT_FALSE(roofline(other, limits()).seconds);
+  EXPECT_EQ(roofline(other, limits()).reason, "bf16_flops_per_second: no such instructions");
   other.precision = Precision::fp64;
-  EXPECT_TRUE(roofline(other, limits()).at("seconds").is_null());
+  EXPECT_FALSE(roofline(other, limits()).seconds);
   other = small_case();
   other.threads = 3;
-  EXPECT_EQ(roofline(other, limits()).at("reason"), "the limits of 3 threads were not measured");
-  EXPECT_TRUE(roofline(small_case(), Json::array()).at("seconds").is_null());
+  EXPECT_EQ(roofline(other, limits()).reason, "the limits of 3 threads were not measured");
+  EXPECT_FALSE(roofline(small_case(), {}).seconds);
 }
 
 }  // namespace

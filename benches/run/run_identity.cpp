@@ -22,9 +22,9 @@ void add_programs(Json& identity, const ChildProgram& child, const std::vector<C
     if (!is_external(spec) && spec.isa.empty()) {
       continue;  // this program's own, by its own digest
     }
-    const Json facts = programs.facts(child_command(child, spec));
-    for (const Json& file : facts.at("files")) {
-      const auto path = file.at("path").get<std::string>();
+    const OutsideProgramFacts facts = programs.facts(child_command(child, spec));
+    for (const ProgramFile& file : *facts.files) {
+      const std::string& path = *file.path;
       if (keys.contains(path)) {
         continue;
       }
@@ -34,7 +34,7 @@ void add_programs(Json& identity, const ChildProgram& child, const std::vector<C
         key = fmt::format("{} ({})", name, number);
       }
       keys[path] = key;
-      identity[key] = file.at("sha256");
+      identity[key] = *file.sha256;
     }
   }
 }

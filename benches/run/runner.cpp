@@ -27,14 +27,11 @@ bool is_overhead(const CaseSpec& spec) {
          !find_backend(spec.backend).backend->computes();
 }
 
-// In a record's details: how long the case took, with its verification.
-constexpr const char* kWallSeconds = "wall_seconds";
-
 // Of what a journal holds already.
 double spent_seconds(const Report& report) {
   double seconds = 0;
   for (const Record& record : report.records) {
-    seconds += record.details.value(kWallSeconds, 0.0);
+    seconds += record.facts.wall_seconds.value_or(0);
   }
   return seconds;
 }
@@ -116,14 +113,14 @@ Record Runner::measure(const CaseSpec& spec) {
   Record record = start_record(spec);
   record.reproduce += options_.reproduce_flags;
   if (is_external(spec)) {
-    record.details["program"] = programs_.facts(child_command(options_.child, spec));
+    record.facts.program = programs_.facts(child_command(options_.child, spec));
   }
   if (const auto& quota = options_.cpu_quota; quota && spec.threads > *quota) {
-    record.details["beyond_cpu_quota"] = {{"threads", spec.threads}, {"cpus", *quota}};
+    record.facts.beyond_cpu_quota = {spec.threads, *quota};
   }
   measure(spec, record);
   explain_gaps(record);
-  record.details[kWallSeconds] =
+  record.facts.wall_seconds =
       std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
   return record;
 }
@@ -170,7 +167,7 @@ bool Runner::plan(const CaseSpec& spec, Record& record) {
   if (!answer.planned->planned_bytes) {  // what it took at other sizes is the next best
     if (const auto guess = prediction_.peak_bytes(spec)) {
       needed = *guess;
-      record.details["predicted_peak_bytes"] = *guess;
+      record.facts.predicted_peak_bytes = *guess;
     }
   }
   if (spec.memory_limit_bytes && needed > *spec.memory_limit_bytes) {
@@ -269,26 +266,20 @@ struct Runner::Attempt {
     }
   }
 
-  Json json(Json discarded) const {
-    Json json = {{"tainted", is_tainted()},
-                 {"tainted_steps", tainted_steps},
-                 {"lost_fraction", lost_fraction},
-                 {"reasons", reasons},
-                 {"canary_seconds", canary_seconds}};
-    if (!discarded.empty()) {
-      json["discarded"] = std::move(discarded);
-    }
-    return json;
+  Disturbance disturbed() const {
+    return {is_tainted(), static_cast<std::int64_t>(tainted_steps), lost_fraction,
+            std::vector(reasons.begin(), reasons.end()), canary_seconds};
   }
   // Of an attempt that another one was preferred to.
-  Json summary() const {
-    Json json = this->json(Json::array());
+  DiscardedTry discarded() const {
+    DiscardedTry found{disturbed(), {}};
     for (const StepMessage& step : timed.steps) {
       if (!step.warmup) {
-        json["step_seconds"].push_back(step.step_seconds);
+        found.step_seconds = found.step_seconds.value_or(std::vector<double>());
+        found.step_seconds->push_back(step.step_seconds);
       }
     }
-    return json;
+    return found;
   }
 };
 
@@ -334,7 +325,7 @@ Runner::Attempt Runner::attempt(const CaseSpec& spec) {
 void Runner::time(const CaseSpec& spec, Record& record) {
   observer_.timing(spec, prediction_.steps_seconds(spec));
   Attempt best = attempt(spec);
-  Json discarded = Json::array();
+  std::vector<DiscardedTry> discarded;
   const bool is_constant = stayed_disturbed_ >= kConstantLoad;  // what ran on will go on
   const int repeats = is_constant ? 0 : options_.taint_repeats;
   for (int i = 0; i < repeats && best.is_tainted() && !best.timed.fault; ++i) {
@@ -342,18 +333,22 @@ void Runner::time(const CaseSpec& spec, Record& record) {
     if (next.timed.fault || next.disturbance() < best.disturbance()) {
       std::swap(next, best);
     }
-    discarded.push_back(next.summary());
+    discarded.push_back(next.discarded());
   }
   stayed_disturbed_ = best.is_tainted() ? stayed_disturbed_ + 1 : 0;
   const Exchange& timed = best.timed;
   keep_measurement(spec, timed, record);
   if (options_.child.binding) {  // what was asked for; probes tell what came of it
-    record.details["openmp_places"] =
+    record.facts.openmp_places =
         openmp_places(cpus_of_threads(*options_.child.binding, spec.threads));
   }
-  record.details["interference"] = best.json(std::move(discarded));
+  Interference& interference =
+      record.facts.interference.emplace(Interference{best.disturbed(), {}, {}});
+  if (!discarded.empty()) {
+    interference.discarded = std::move(discarded);
+  }
   if (is_constant && best.is_tainted() && options_.taint_repeats > 0) {
-    record.details["interference"]["not_repeated"] = fmt::format(
+    interference.not_repeated = fmt::format(
         "the {} processes before it stayed disturbed, however often they were run", kConstantLoad);
   }
   if (timed.fault) {
@@ -369,33 +364,31 @@ void Runner::time(const CaseSpec& spec, Record& record) {
     return;
   }
   record.outcome = Outcome::ok;
-  record.details["warmup"] = warm_up(record.samples);
-  record.details["roofline"] =
-      roofline(spec, options_.machine_limits.is_array() ? options_.machine_limits : Json::array());
-  if (const auto others = other_kernels(verified_stages_, timed.ready->stages); !others.empty()) {
-    record.verification->details["other_kernels"] = others;
+  record.facts.warmup = warm_up(record.samples);
+  record.facts.roofline = roofline(spec, options_.machine_limits);
+  if (auto others = other_kernels(verified_stages_, timed.ready->stages); !others.empty()) {
+    record.verification->facts.other_kernels = std::move(others);
   }
   cross_check(spec, timed, record);
 }
 
 // At the timed shape itself, where another verified backend has done the same step.
 void Runner::cross_check(const CaseSpec& spec, const Exchange& timed, Record& record) {
-  Json& details = record.verification->details;
+  TimedShapeCheck& check = record.verification->facts.timed_shape.emplace();
   if (!record.verification->verified) {
-    details["timed_shape"] = {{"against", nullptr}, {"reason", "the backend is not verified"}};
+    check.reason = "the backend is not verified";
     return;
   }
   compute_with_own_backend(spec);
   const CrossCheckResult result = cross_check_.check(spec, timed);
   if (result.against.empty()) {
-    details["timed_shape"] = {{"against", nullptr},
-                              {"reason", "no other verified backend has run this shape before"}};
+    check.reason = "no other verified backend has run this shape before";
     return;
   }
-  details["timed_shape"] = {{"against", result.against},
-                            {"tensor", result.tensor},
-                            {"error", number_to_json(result.error)},
-                            {"tolerance", result.tolerance}};
+  check.against = result.against;
+  check.tensor = result.tensor;
+  check.error = number_to_json(result.error);
+  check.tolerance = result.tolerance;
   if (result.mismatch) {
     end_record(record, Outcome::invalid, *result.mismatch);
   }

@@ -54,7 +54,7 @@ struct RunnerOptions {
   // Under constant load, where processes before it stayed disturbed, not at all.
   int taint_repeats = 0;
   std::string reproduce_flags;  // behind each record's command: " --bind cores", or ""
-  Json machine_limits;  // by number of threads, as `voxmark limits` tells them; null: not measured
+  std::vector<MachineLimits> machine_limits;  // by number of threads; empty: not measured
 };
 
 class Runner {

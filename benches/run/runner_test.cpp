@@ -42,6 +42,9 @@ class Silent : public RunObserver {
   std::size_t resumed_processes = 0;
 };
 
+// As the report has them.
+Json details_of(const Record& record) { return to_json(record).at("details"); }
+
 class RunnerTest : public testing::Test {
  protected:
   static CaseSpec small_case(const std::string& backend) {
@@ -98,10 +101,10 @@ class RunnerTest : public testing::Test {
 TEST_F(RunnerTest, MarksMoreThreadsThanTheCpuQuotaHas) {
   cpu_quota_ = 0.5;
   const SweepResult result = run({small_case("null")});
-  EXPECT_EQ(result.report.records.at(0).details.at("beyond_cpu_quota"),
+  EXPECT_EQ(details_of(result.report.records.at(0)).at("beyond_cpu_quota"),
             Json({{"threads", 1}, {"cpus", 0.5}}));
   cpu_quota_ = 1;
-  EXPECT_FALSE(run({small_case("null")}).report.records.at(0).details.contains("beyond_cpu_quota"));
+  EXPECT_FALSE(run({small_case("null")}).report.records.at(0).facts.beyond_cpu_quota);
 }
 
 // Of two disturbed tries the one that waited less, though more of its steps did.
@@ -115,15 +118,15 @@ TEST_F(RunnerTest, TheLeastDisturbedTryCountsAndConstantLoadStopsTheTries) {
   }
   const std::vector<Record> records = run(cases).report.records;
   ASSERT_EQ(records.size(), 4U);
-  const Json first = records[0].details.at("interference");
+  const Json first = details_of(records[0]).at("interference");
   EXPECT_EQ(first.at("tainted"), true);
   EXPECT_EQ(first.at("tainted_steps"), 2) << "the first try, of which less was taken away";
   ASSERT_EQ(first.at("discarded").size(), 1U);
   EXPECT_GT(first.at("discarded").at(0).at("lost_fraction").get<double>(),
             first.at("lost_fraction").get<double>());
-  EXPECT_TRUE(records[1].details.at("interference").contains("discarded"));
+  EXPECT_TRUE(details_of(records[1]).at("interference").contains("discarded"));
   for (const std::size_t later : {2U, 3U}) {
-    const Json interference = records[later].details.at("interference");
+    const Json interference = details_of(records[later]).at("interference");
     EXPECT_FALSE(interference.contains("discarded")) << later;
     EXPECT_TRUE(interference.contains("not_repeated")) << later;
   }
@@ -142,21 +145,21 @@ TEST_F(RunnerTest, MeasuresAVerifiedCase) {
   EXPECT_GT(record.samples[1].readings.at("user_seconds").get<double>(), 0);
   for (const char* name : kCountReadings) {  // counted, or told why not
     EXPECT_NE(record.samples[1].readings.contains(name),
-              record.details.at("probes").at("missing_readings").contains(name))
+              details_of(record).at("probes").at("missing_readings").contains(name))
         << name;
   }
   EXPECT_EQ(record.samples[1].readings.value("thread_starts", 0), 0);
   EXPECT_LT(record.samples[2].loss, record.samples[0].loss) << "training does not train";
-  EXPECT_TRUE(record.details.at("warmup").at("over").is_null()) << "two steps tell nothing";
-  EXPECT_EQ(record.details.at("warmup").at("steps"), 1);
-  const Json& probes = record.details.at("probes");
+  EXPECT_TRUE(details_of(record).at("warmup").at("over").is_null()) << "two steps tell nothing";
+  EXPECT_EQ(details_of(record).at("warmup").at("steps"), 1);
+  const Json probes = details_of(record).at("probes");
   const double touch = probes.at("first_touch").at("seconds").get<double>();
   EXPECT_GT(touch, 0);
   EXPECT_LT(touch, *record.compile_seconds);
   EXPECT_EQ(record.samples[1].readings.contains("frequency_hz"),
             probes.at("frequency").at("source").is_string());
-  EXPECT_EQ(record.details.at("execution").at("flush_to_zero"), true);
-  EXPECT_EQ(record.details.at("execution").at("denormals_are_zero"), true);
+  EXPECT_EQ(details_of(record).at("execution").at("flush_to_zero"), true);
+  EXPECT_EQ(details_of(record).at("execution").at("denormals_are_zero"), true);
   ASSERT_FALSE(record.stages.empty());
   double stages = 0;
   for (const StageRecord& stage : record.stages) {
@@ -195,7 +198,8 @@ TEST_F(RunnerTest, ThePeakIsWhatIsAllocatedInEveryBackend) {
 TEST_F(RunnerTest, ComparesBackendsAtTheTimedShapeAndRemembersProofs) {
   const SweepResult first = run({small_case("naive"), small_case("example")});
   ASSERT_EQ(first.report.records.size(), 2U);
-  const Json& check = first.report.records[1].verification->details.at("timed_shape");
+  const Json check =
+      to_json(first.report.records[1]).at("verification").at("details").at("timed_shape");
   EXPECT_EQ(check.at("against"), "naive");
   EXPECT_EQ(first.report.records[0].input_sha256, first.report.records[1].input_sha256);
   EXPECT_EQ(first.report.records[0].weights_sha256, first.report.records[1].weights_sha256);
@@ -221,8 +225,8 @@ TEST_F(RunnerTest, ThreadsAreHeldWhereTheBindingSays) {
   spec.threads = 2;
   const Record record = run_one(spec);
   ASSERT_EQ(record.outcome, Outcome::ok) << record.reason.value_or("");
-  EXPECT_EQ(record.details.at("execution").at("omp_num_places"), 2);
-  const Json& threads = record.details.at("probes").at("threads");
+  EXPECT_EQ(details_of(record).at("execution").at("omp_num_places"), 2);
+  const Json threads = details_of(record).at("probes").at("threads");
   ASSERT_EQ(threads.size(), 2U) << threads;
   for (std::size_t i = 0; i < 2; ++i) {
     const Cpus& core = binding_->topology.cores[i];
@@ -320,9 +324,9 @@ TEST_F(RunnerTest, VerifiesAnExternalProgramByWhatItComputed) {
   EXPECT_TRUE(record.verification->verified);
   EXPECT_EQ(record.verification->against, "naive fp64");
   // Two losses, 82 gradients, 82 updated parameters, 36 moving statistics.
-  EXPECT_EQ(record.verification->details.at("checks"), 2 + 82 + 82 + 36);
+  EXPECT_EQ(record.verification->facts.checks, 2 + 82 + 82 + 36);
   for (const char* name : kCountReadings) {
-    EXPECT_EQ(record.details.at("probes").at("missing_readings").at(name),
+    EXPECT_EQ(details_of(record).at("probes").at("missing_readings").at(name),
               "the child does not count them");
   }
 }
@@ -453,8 +457,9 @@ TEST_F(RunnerTest, AnExternalProgramMustPlanToBeHeldToAMemoryLimit) {
   spec.memory_limit_bytes = std::int64_t{1} << 20;
   const Record record = run_one(spec);
   EXPECT_EQ(record.outcome, Outcome::ok) << record.reason.value_or("");
-  ASSERT_TRUE(record.details.contains("beyond_memory_limit"));
-  EXPECT_EQ(record.details.at("beyond_memory_limit").at("taken_bytes"), *record.memory.peak_bytes);
+  ASSERT_TRUE(details_of(record).contains("beyond_memory_limit"));
+  EXPECT_EQ(details_of(record).at("beyond_memory_limit").at("taken_bytes"),
+            *record.memory.peak_bytes);
 }
 
 TEST_F(RunnerTest, AChildThatDoesNotExitIsEnded) {
@@ -477,7 +482,7 @@ TEST_F(RunnerTest, KeepsToTheBudgetOfARun) {
   options.runner.run_budget_seconds = 1e-9;
   const std::vector<Record> records = run_sweep(options, observer_).report.records;
   ASSERT_EQ(records.size(), 2U);
-  EXPECT_GT(records[0].details.at("wall_seconds").get<double>(), 0);
+  EXPECT_GT(details_of(records[0]).at("wall_seconds").get<double>(), 0);
   EXPECT_EQ(records[1].outcome, Outcome::skipped);
   EXPECT_NE(records[1].reason->find("budget"), std::string::npos) << *records[1].reason;
 }

@@ -33,7 +33,7 @@ namespace voxmark {
 namespace {
 
 // What `voxmark limits` says: in a process of its own, whose memory and threads are nobody else's.
-Json measured_limits(const SweepOptions& options) {
+std::vector<MachineLimits> measured_limits(const SweepOptions& options) {
   std::set<int> threads;
   for (const CaseSpec& spec : options.cases) {
     threads.insert(spec.threads);
@@ -54,19 +54,23 @@ Json measured_limits(const SweepOptions& options) {
     child.kill();
     throw_internal("limits of the machine: {}", child.last_error_line());
   }
-  return parse_json(line, "limits of the machine").at("limits");
+  Json told = parse_json(line, "limits of the machine");
+  std::vector<MachineLimits> limits;
+  for (Json& own : told.at("limits")) {
+    limits.push_back(take_members<MachineLimits>(own));
+  }
+  return limits;
 }
 
 void add_machine_limits(const SweepOptions& options, ReportHeader& header, RunObserver& observer) {
   std::string reason = "not asked for";
   if (options.measure_limits) {
     try {
-      header.limits["machine"] = measured_limits(options);
-      for (const Json& limits : header.limits["machine"]) {
-        for (const Json& disturbance : limits.at("interference")) {
+      header.limits.machine = measured_limits(options);
+      for (const MachineLimits& limits : *header.limits.machine) {
+        for (const std::string& disturbance : *limits.interference) {
           observer.warn(fmt::format("limits of the machine on {} may be too low: {}",
-                                    counted(limits.at("threads").get<int>(), "thread"),
-                                    disturbance.get<std::string>()));
+                                    counted(*limits.threads, "thread"), disturbance));
         }
       }
       return;
@@ -74,8 +78,7 @@ void add_machine_limits(const SweepOptions& options, ReportHeader& header, RunOb
       reason = error.what();
     }
   }
-  header.limits["machine"] = nullptr;
-  header.limits["machine_reason"] = reason;
+  header.limits.machine_reason = reason;
 }
 
 ReportHeader header_of(const SweepOptions& options) {
@@ -84,17 +87,15 @@ ReportHeader header_of(const SweepOptions& options) {
   header.created = iso_time(std::chrono::system_clock::now());
   header.voxmark = program_facts(binary_sha256());
   header.environment = probe_environment();
-  header.limits = {{"memory_bytes", room.bytes},
-                   {"memory_source", room.source},
-                   {"timeout_seconds", options.runner.child.patience_seconds}};
-  if (options.runner.case_budget_seconds) {
-    header.limits["case_budget_seconds"] = *options.runner.case_budget_seconds;
-  }
-  header.details = options.details;
+  header.limits.memory_bytes = room.bytes;
+  header.limits.memory_source = room.source;
+  header.limits.timeout_seconds = options.runner.child.patience_seconds;
+  header.limits.case_budget_seconds = options.runner.case_budget_seconds;
+  header.facts = options.facts;
   if (Json programs =
           isa_programs(options.cases, options.runner.child.command.front(), header.voxmark);
       !programs.empty()) {
-    header.details["isa_programs"] = std::move(programs);
+    header.facts.isa_programs = std::move(programs);
   }
   return header;
 }
@@ -110,20 +111,17 @@ void check_writable(const std::string& out) {
   }
 }
 
-constexpr const char* kIdentity = "identity";  // in a header's details
-constexpr const char* kPartial = "partial";
-
 // A finished report, to be gone on from: of this run, and without what its end said of it.
 Report begun_report(const std::string& out, const ReportHeader& now) {
   Report report = read_report(out);
-  Json& details = report.header.details;
-  if (!details.contains(kIdentity)) {
+  RunFacts& facts = report.header.facts;
+  if (!facts.identity) {
     throw_bad_input(
         "{}: does not say what was run, so nothing can go on from it; --overwrite "
         "measures anew",
         out);
   }
-  check_same_run(details.at(kIdentity), now.details.at(kIdentity), out);
+  check_same_run(*facts.identity, *now.facts.identity, out);
   const Json system = report.header.environment.value("system", Json::object());
   if (system.value("host", Json()) == "redacted") {
     const bool names_files = std::ranges::any_of(report.records, [](const Record& record) {
@@ -137,10 +135,10 @@ Report begun_report(const std::string& out, const ReportHeader& now) {
     }
     report.header.environment = now.environment;
   }
-  for (const char* said_at_the_end :
-       {"environment_changes", "findings", "wall_seconds", kPartial}) {
-    details.erase(said_at_the_end);
-  }
+  facts.environment_changes.reset();
+  facts.findings.reset();
+  facts.wall_seconds.reset();
+  facts.partial.reset();
   return report;
 }
 
@@ -162,8 +160,8 @@ std::unique_ptr<Journal> open_journal(const SweepOptions& options, const ReportH
   const bool is_finished = !has_journal(options.out);
   auto journal = is_finished ? std::make_unique<Journal>(path, begun_report(options.out, header))
                              : std::make_unique<Journal>(path);
-  check_same_run(journal->report().header.details.value(kIdentity, Json::object()),
-                 header.details.at(kIdentity), path);
+  check_same_run(journal->report().header.facts.identity.value_or(Json::object()),
+                 *header.facts.identity, path);
   journal->drop([](const Record& record) { return record.outcome == Outcome::skipped; });
   return journal;
 }
@@ -218,9 +216,9 @@ class Build {
   // there is not.
   Report write(const Json& changes, const std::string& partial) const {
     Report report = journal_->report();
-    report.header.details["environment_changes"] = changes;
+    report.header.facts.environment_changes = changes;
     if (!partial.empty()) {
-      report.header.details[kPartial] = partial;
+      report.header.facts.partial = partial;
     }
     if (redact_) {
       report = redacted_report(report, reproduce_flags_);
@@ -239,7 +237,7 @@ class Build {
     return backend_.empty() ? cases : with_backend(std::move(cases), backend_);
   }
   static RunnerOptions with_limits(RunnerOptions options, const Report& report) {
-    options.machine_limits = report.header.limits.value("machine", Json());
+    options.machine_limits = report.header.limits.machine.value_or(std::vector<MachineLimits>());
     return options;
   }
 
@@ -260,7 +258,7 @@ bool can_be_spared(const std::string& out) {
   }
   try {
     const Report report = read_report(out);
-    const bool is_partial = report.header.details.contains(kPartial);
+    const bool is_partial = report.header.facts.partial.has_value();
     return (is_partial && std::filesystem::exists(journal_path(out))) ||
            std::ranges::all_of(report.records,
                                [](const Record& record) { return record.samples.empty(); });
@@ -369,7 +367,7 @@ void place_threads(const ThreadSettings& settings, SweepOptions& sweep) {
   sweep.runner.child.environment = assignments(requested_variables(settings));
   sweep.runner.child.binding = binding_here(places_named(settings));
   sweep.runner.reproduce_flags = flags(settings);
-  sweep.details["thread_settings"] = to_json(settings);
+  sweep.facts.thread_settings = facts_of(settings);
 }
 
 std::vector<std::string> check_before_start(const std::vector<CaseSpec>& cases, int cpus) {
@@ -416,8 +414,8 @@ std::unique_ptr<Build> other_contender(const SweepOptions& options, ReportHeader
       observer.warn(warning);
     }
     other.cases = with_backend(options.cases, options.against_backend);
-    if (header.details.contains("baseline")) {
-      header.details["baseline"] = options.against_backend;
+    if (header.facts.baseline) {
+      header.facts.baseline = options.against_backend;
     }
   } else {
     other.runner.child.command = other_child_command(options.against, options.runner.child.command);
@@ -432,7 +430,7 @@ std::unique_ptr<Build> other_contender(const SweepOptions& options, ReportHeader
     identity["libraries"] = header.environment.value("libraries", Json());
     identity["variables"] = header.environment.value("variables", Json());
   }
-  header.details[kIdentity] = run_identity(identity, other.runner.child, other.cases);
+  header.facts.identity = run_identity(identity, other.runner.child, other.cases);
   return std::make_unique<Build>(other, open_against(other, header), identity, observer);
 }
 
@@ -450,11 +448,11 @@ SweepResult run_sweep(const SweepOptions& options, RunObserver& observer) {
   ReportHeader header = header_of(options);
   if (const auto busy = busy_machine()) {
     observer.warn(busy_warning(*busy));
-    header.details["busy_at_start"] = *busy;
+    header.facts.busy_at_start = *busy;
   }
-  header.details[kIdentity] = run_identity(identity, options.runner.child, options.cases);
+  header.facts.identity = run_identity(identity, options.runner.child, options.cases);
   const bool is_comparison = !options.against.empty() || !options.against_backend.empty();
-  header.details[kIdentity]["--against or --against-backend"] = is_comparison;
+  (*header.facts.identity)["--against or --against-backend"] = is_comparison;
   if (!options.resume) {
     add_machine_limits(options, header, observer);
   }

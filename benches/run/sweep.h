@@ -33,7 +33,7 @@ struct SweepOptions {
   std::string cache_folder = default_cache_folder();  // of proofs; "": none
   RunnerOptions runner;
   bool redact = false;  // no host name and no folders in the report (benches/machine/redact.h)
-  Json details = Json::object();  // of the report: what was asked for
+  RunFacts facts;       // of the report: what was asked for
 };
 
 struct SweepResult {
@@ -42,7 +42,7 @@ struct SweepResult {
   Report against;  // of the other build or backend, where there is one
 };
 
-// The children's threads as `settings` say, which stand in the report's details.
+// The children's threads as `settings` say, which stand in the report.
 void place_threads(const ThreadSettings& settings, SweepOptions& sweep);
 
 // What can be known to be wrong before anything runs: an unknown backend, a data set that cannot be

@@ -5,7 +5,7 @@
 
 namespace voxmark {
 
-Json warm_up(const std::vector<SampleRecord>& samples) {
+WarmUp warm_up(const std::vector<SampleRecord>& samples) {
   constexpr std::size_t kLeastSteps = 3;
   const auto is_judged = [](const SampleRecord& sample) {
     return sample.times && !sample.readings.contains("tainted");
@@ -16,20 +16,20 @@ Json warm_up(const std::vector<SampleRecord>& samples) {
       timed.push_back(sample.times->step_seconds);
     }
   }
-  const auto steps = std::ranges::count_if(samples, &SampleRecord::warmup);
+  WarmUp found;
+  found.steps = std::ranges::count_if(samples, &SampleRecord::warmup);
   if (timed.size() < kLeastSteps) {
-    return {{"over", nullptr},
-            {"steps", steps},
-            {"reason", "needs three timed steps that nothing disturbed"}};
+    found.reason = "needs three timed steps that nothing disturbed";
+    return found;
   }
   const auto later = timed.begin() + static_cast<std::ptrdiff_t>(timed.size() / 2);
   const double settled = (1 + kWarmUpMargin) * *std::max_element(later, timed.end());
   const auto first = std::ranges::find_if(samples, [&](const SampleRecord& sample) {
     return is_judged(sample) && sample.times->step_seconds <= settled;
   });
-  return {{"over", timed.front() <= settled},
-          {"steps", steps},
-          {"needed", std::distance(samples.begin(), first)}};
+  found.over = timed.front() <= settled;
+  found.needed = std::distance(samples.begin(), first);
+  return found;
 }
 
 }  // namespace voxmark

@@ -3,7 +3,6 @@
 
 #include <vector>
 
-#include "base/json.h"
 #include "results/record.h"
 
 namespace voxmark {
@@ -12,10 +11,9 @@ namespace voxmark {
 // once; less is the spread that steps have anyway.
 constexpr double kWarmUpMargin = 0.05;
 
-// From all steps of a process in their order, warm-up first: {"over": whether the first timed step
-// is as fast as the later half of the timed ones, "steps": of warm-up, "needed": steps until the
-// first that is}. "over" is null with a "reason" where three undisturbed timed steps are not to be
-// had. Steps that were tainted are slow for another reason and judge nothing.
-Json warm_up(const std::vector<SampleRecord>& samples);
+// From all steps of a process in their order, warm-up first: over where the first timed step is as
+// fast as the later half of the timed ones. Not known, for a reason, where three undisturbed timed
+// steps are not to be had. Steps that were tainted are slow for another reason and judge nothing.
+WarmUp warm_up(const std::vector<SampleRecord>& samples);
 
 }  // namespace voxmark

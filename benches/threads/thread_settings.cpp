@@ -39,14 +39,10 @@ void check(const ThreadSettings& settings) {
   }
 }
 
-ThreadSettings thread_settings_from_json(const Json& json) {
+ThreadSettings thread_settings_of(const ThreadFacts& facts) {
   ThreadSettings settings;
-  const auto text = [&json](const char* key, const char* unset) {
-    const Json value = json.value(key, Json());
-    return value.is_string() && value != unset ? value.get<std::string>() : std::string();
-  };
-  settings.bind = text("bind", kNotBound);
-  settings.profile = text("profile", kNoProfile);
+  settings.bind = facts.bind == kNotBound ? "" : facts.bind.value_or("");
+  settings.profile = facts.profile == kNoProfile ? "" : facts.profile.value_or("");
   return settings;
 }
 
@@ -95,17 +91,18 @@ std::vector<std::string> assignments(const RequestedVariables& variables) {
   return all;
 }
 
-Json to_json(const ThreadSettings& settings) {
+ThreadFacts facts_of(const ThreadSettings& settings) {
   const RequestedVariables variables = requested_variables(settings);
-  Json json = {{"bind", settings.bind.empty() ? kNotBound : settings.bind},
-               {"profile", settings.profile.empty() ? kNoProfile : settings.profile},
-               {"runtime", settings.runtime},
-               {"requested", variables.as_published},
-               {"translated", variables.translated}};
+  ThreadFacts facts;
+  facts.bind = settings.bind.empty() ? kNotBound : settings.bind;
+  facts.profile = settings.profile.empty() ? kNoProfile : settings.profile;
+  facts.runtime = settings.runtime;
+  facts.requested = variables.as_published;
+  facts.translated = variables.translated;
   if (!variables.note.empty()) {
-    json["note"] = variables.note;
+    facts.note = variables.note;
   }
-  return json;
+  return facts;
 }
 
 std::optional<std::string> numa_warning(const Json& environment, const ThreadSettings& settings) {

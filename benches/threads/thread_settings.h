@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "base/json.h"
+#include "results/run_facts.h"
 
 namespace voxmark {
 
@@ -19,8 +20,8 @@ struct ThreadSettings {
   std::string runtime = "libgomp";  // benches/machine/loaded_libraries.h: openmp_runtime()
 };
 
-// As they stand in a report: to_json()'s. What is not there is not set.
-ThreadSettings thread_settings_from_json(const Json& json);
+// As they stand in a report: facts_of()'s. What is not there is not set.
+ThreadSettings thread_settings_of(const ThreadFacts& facts);
 
 // " --bind cores --profile paper", or "".
 std::string flags(const ThreadSettings& settings);
@@ -42,8 +43,8 @@ std::string places_named(const ThreadSettings& settings);
 // "NAME=VALUE" of all of them, for a child's environment.
 std::vector<std::string> assignments(const RequestedVariables& variables);
 
-// For a report: {"bind", "profile", "runtime", "requested", "translated", "note"}.
-Json to_json(const ThreadSettings& settings);
+// For a report.
+ThreadFacts facts_of(const ThreadSettings& settings);
 
 // What to tell a user whose threads may wander between NUMA nodes; nothing where there is one node
 // or something holds them. `environment` as probe_environment() tells it.

@@ -51,11 +51,11 @@ TEST(ThreadSettings, NameThePlacesThatATopologyIsAskedFor) {
 TEST(ThreadSettings, StandInAReportAndComeBackFromIt) {
   for (const ThreadSettings& settings :
        {ThreadSettings{}, {"cores", ""}, {"", "paper"}, {"none", "paper"}}) {
-    const ThreadSettings again = thread_settings_from_json(to_json(settings));
+    const ThreadSettings again = thread_settings_of(facts_of(settings));
     EXPECT_EQ(again.bind, settings.bind);
     EXPECT_EQ(again.profile, settings.profile);
   }
-  EXPECT_EQ(thread_settings_from_json(Json::object()).bind, "");
+  EXPECT_EQ(thread_settings_of(ThreadFacts()).bind, "");
   EXPECT_EQ(flags({"cores", "paper"}), " --bind cores --profile paper");
   EXPECT_EQ(flags({}), "");
 }

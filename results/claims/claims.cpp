@@ -99,11 +99,10 @@ std::vector<Finding> judge_ratio_claim(const Json& claim, const std::vector<Meas
 
 // What this machine does in fp32 at most, with so many threads; 0 where it was not measured.
 double fp32_limit(const Report& report, int threads) {
-  const Json& machine = report.header.limits.value("machine", Json());
-  for (const Json& limit : machine.is_array() ? machine : Json::array()) {
-    if (limit.value("threads", 0) == threads) {
-      const Json& rate = limit.value("fp32_flops_per_second", Json());
-      return rate.is_number() ? rate.get<double>() : 0;
+  for (const MachineLimits& limit :
+       report.header.limits.machine.value_or(std::vector<MachineLimits>())) {
+    if (limit.threads == threads) {
+      return limit.fp32_flops_per_second.value_or(0);
     }
   }
   return 0;

@@ -46,16 +46,11 @@ std::optional<double> faults_per_step(const Record& record) {
 }
 
 // Of the step that was observed after the timed ones.
-std::optional<double> observed_seconds(const Record& record, const char* kind) {
-  const Json probes = record.details.value("probes", Json::object());
-  const Json observed = probes.value("observed_step", Json::object());
-  const Json& seconds = observed.is_object() ? observed.value(kind, Json()) : Json();
-  return seconds.is_number() ? std::optional(seconds.get<double>()) : std::nullopt;
-}
-
-std::string observed_text(const MeasuredCase& own, const char* kind) {
-  const auto seconds =
-      median_over(own, [&](const Record& record) { return observed_seconds(record, kind); });
+std::string observed_text(const MeasuredCase& own, std::optional<double> ObservedStep::*member) {
+  const auto seconds = median_over(own, [&](const Record& record) {
+    const auto& probes = record.facts.probes;
+    return probes && probes->observed_step ? *probes->observed_step.*member : std::nullopt;
+  });
   return seconds ? significant(*seconds, 3) : kNothing;
 }
 
@@ -209,8 +204,8 @@ Table cost_table(const Report& report, const std::string& shape) {
     const auto faults = median_over(own, faults_per_step);
     table.rows.push_back({own.backend(), isa_text(own), own.precision(),
                           std::to_string(own.measured().size()), seconds_text(wall),
-                          observed_text(own, "convolution_seconds"),
-                          observed_text(own, "other_seconds"),
+                          observed_text(own, &ObservedStep::convolution_seconds),
+                          observed_text(own, &ObservedStep::other_seconds),
                           seconds_text(seconds_of(own.processes, "user", "step")),
                           seconds_text(seconds_of(own.processes, "system", "step")),
                           faults ? fmt::format("{:.0f}", *faults) : kNothing});

@@ -66,8 +66,7 @@ TEST(ClaimsTables, AMissingLinkLeavesNoProduct) {
 TEST(ClaimsTables, CostsAreApartByInstructionSetAndTellConvolutionsFromTheRest) {
   Report report = recorded(3.4, 1.0);
   for (std::size_t i : {0U, 1U}) {
-    report.records[i].details["probes"]["observed_step"] = {{"convolution_seconds", 2.5},
-                                                            {"other_seconds", 0.5}};
+    report.records[i].facts.probes.emplace().observed_step = ObservedStep{2.5, 0.5};
   }
   Record capped = measured("onednn", 0, 2);
   capped.spec["isa"] = "avx2";

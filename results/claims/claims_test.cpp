@@ -131,16 +131,16 @@ TEST(Claims, OneProcessLeavesTheQuestionOpen) {
 TEST(Claims, SaysWhereSomethingElseRan) {
   Report report = recorded(7, 1.0);
   EXPECT_THAT(only(ratio_claim(), report).remark, Not(HasSubstr("something else")));
-  report.records[1].details["interference"] = {{"tainted", true}};
+  report.records[1].facts.interference = example_interference(true);
   EXPECT_THAT(only(ratio_claim(), report).remark, HasSubstr("beside 1 of 4 processes"));
 }
 
 TEST(Claims, WhatWasDisturbedLeavesTheQuestionOpen) {
   Report report = recorded(7, 1.0);
-  report.records[1].details["interference"] = {{"tainted", true}};
+  report.records[1].facts.interference = example_interference(true);
   EXPECT_EQ(only(ratio_claim(), report).verdict, Verdict::inconclusive) << "one is no sample";
   for (Record& record : report.records) {
-    record.details["interference"] = {{"tainted", true}};
+    record.facts.interference = example_interference(true);
   }
   const Finding finding = only(ratio_claim(), report);
   EXPECT_EQ(finding.verdict, Verdict::inconclusive);
@@ -154,7 +154,7 @@ TEST(Claims, ALargerShapeThatWasDisturbedDoesNotDecide) {
   for (int process : {0, 1}) {
     for (const char* backend : {"tensorflow-stock", "tensorflow-onednn"}) {
       report.records.push_back(measured(backend, process, 10, 128));
-      report.records.back().details["interference"] = {{"tainted", true}};
+      report.records.back().facts.interference = example_interference(true);
     }
   }
   const std::vector<Finding> findings = judge(ratio_claim(), report, example_evidence());
@@ -287,11 +287,14 @@ TEST(Claims, AnotherMachinesSecondsAreNotComparableAndSayWhatCanBeSaid) {
   EXPECT_EQ(finding().paper, "30 s per image, 94.2 GFLOP/s, 0.74% of that server's peak");
   EXPECT_THAT(finding().remark, HasSubstr("limit was not measured"));
   // As a run writes them: an entry per number of threads.
-  report.header.limits["machine"] = {{{"threads", 1}, {"fp32_flops_per_second", 1e11}},
-                                     {{"threads", 2}, {"fp32_flops_per_second", 4.45e11}}};
+  std::vector<MachineLimits>& limits = report.header.limits.machine.emplace(2);
+  limits[0].threads = 1;
+  limits[0].fp32_flops_per_second = 1e11;
+  limits[1].threads = 2;
+  limits[1].fp32_flops_per_second = 4.45e11;
   EXPECT_THAT(finding().remark,
               HasSubstr("222 GFLOP/s of nominal work, 50% of what 2 threads do at most"));
-  report.header.limits["machine"][1]["fp32_flops_per_second"] = 1.45e11;
+  limits[1].fp32_flops_per_second = 1.45e11;
   EXPECT_THAT(finding().remark,
               HasSubstr("153% of what 2 threads do at most by the direct algorithm (Winograd's"));
   // What did not fit is said.

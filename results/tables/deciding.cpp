@@ -11,10 +11,8 @@ namespace {
 std::string first_reason(std::span<const Record* const> records) {
   for (const Record* record : records) {
     if (!was_disturbed(*record)) continue;
-    const Json reasons = record->details.at("interference").value("reasons", Json());
-    if (reasons.is_array() && !reasons.empty() && reasons.front().is_string()) {
-      return reasons.front().get<std::string>();
-    }
+    const auto& reasons = record->facts.interference->reasons;
+    if (reasons && !reasons->empty()) return reasons->front();
   }
   return "";
 }
@@ -22,10 +20,7 @@ std::string first_reason(std::span<const Record* const> records) {
 }  // namespace
 
 bool was_disturbed(const Record& record) {
-  const auto seen = record.details.find("interference");
-  if (seen == record.details.end() || !seen->is_object()) return false;
-  const auto tainted = seen->find("tainted");
-  return tainted != seen->end() && *tainted == true;
+  return record.facts.interference && record.facts.interference->tainted == true;
 }
 
 Deciding deciding(std::span<const Record* const> measured) {

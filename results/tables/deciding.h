@@ -14,7 +14,7 @@ namespace voxmark {
 // So many undisturbed processes decide alone: with fewer, no rank test finds anything at 1%.
 constexpr int kEnoughUndisturbed = 5;
 
-// Whether the run itself flagged the process (details.interference).
+// Whether the run itself flagged the process (facts.interference).
 bool was_disturbed(const Record& record);
 
 struct Deciding {

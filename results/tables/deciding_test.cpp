@@ -15,11 +15,10 @@ std::vector<Record> records_of(const Json& example) {
   for (std::size_t i = 0; i < example.at("seconds").size(); ++i) {
     records.push_back(example_record("onednn", static_cast<int>(i), example.at("seconds").at(i)));
     const bool disturbed = example.at("disturbed").at(i);
-    records.back().details["interference"] = {{"tainted", disturbed}, {"reasons", Json::array()}};
-    if (disturbed) {
-      records.back().details["interference"]["reasons"] = {
-          "threads waited 51% of the time for a CPU", "2 major page faults"};
-    }
+    const std::vector<std::string> reasons = {"threads waited 51% of the time for a CPU",
+                                              "2 major page faults"};
+    records.back().facts.interference =
+        example_interference(disturbed, disturbed ? reasons : std::vector<std::string>());
   }
   return records;
 }
@@ -63,9 +62,9 @@ TEST(Deciding, SummariesAndClaimsTakeTheDecidingProcessesAlone) {
 TEST(Deciding, ARecordOfAnotherShapeWasNotDisturbed) {
   for (const Json& odd :
        {Json(), Json(3), Json::array(), Json::object(), Json({{"tainted", "yes"}})}) {
-    Record record = example_record("onednn", 0);
-    record.details["interference"] = odd;
-    EXPECT_FALSE(was_disturbed(record)) << odd;
+    Json json = to_json(example_record("onednn", 0));
+    json["details"]["interference"] = odd;
+    EXPECT_FALSE(was_disturbed(record_from_json(json))) << odd;
   }
 }
 

@@ -71,35 +71,25 @@ void describe_failures(CaseSummary& summary, std::span<const Record* const> reco
   }
 }
 
-// "roofline" of a record's details, in seconds per step.
-std::optional<double> roofline_seconds(const Record& record) {
-  const auto roofline = record.details.find("roofline");
-  if (roofline == record.details.end() || !roofline->is_object()) return std::nullopt;
-  const auto seconds = roofline->find("seconds");
-  if (seconds == roofline->end() || !seconds->is_number()) return std::nullopt;
-  return seconds->get<double>();
-}
-
 // What stands between two steps: all probes, and what is said of each step. Nothing where no record
 // tells.
 std::string harness_note(std::span<const Record* const> records) {
   std::vector<double> seconds;
   for (const Record* record : records) {
-    const Json probes = record->details.value("probes", Json::object());
-    const auto own = probes.find("harness_seconds_per_step");
-    if (own != probes.end() && own->is_number()) seconds.push_back(own->get<double>());
+    const auto& probes = record->facts.probes;
+    if (probes && probes->harness_seconds_per_step) {
+      seconds.push_back(*probes->harness_seconds_per_step);
+    }
   }
   if (seconds.empty()) return "the harness alone";
   return fmt::format("the harness alone: {:.3g} ms between two steps",
                      1e3 * spread_of(std::move(seconds)).median);
 }
 
-// Where timed steps still paid for what comes once: "warmup" of the details, as
-// benches/run/warm_up.h has it.
+// Where timed steps still paid for what comes once (benches/run/warm_up.h).
 std::string warm_up_note(std::span<const Record* const> records) {
   const auto cold = std::ranges::count_if(records, [](const Record* record) {
-    const Json warm_up = record->details.value("warmup", Json::object());
-    return warm_up.is_object() && warm_up.value("over", Json()) == false;
+    return record->facts.warmup && record->facts.warmup->over == false;
   });
   return cold == 0 ? ""
                    : fmt::format("{} of {} processes were timed before their warm-up was over",
@@ -110,13 +100,10 @@ std::string warm_up_note(std::span<const Record* const> records) {
 std::string memory_limit_note(std::span<const Record* const> records) {
   std::int64_t taken = 0, limit = 0;
   for (const Record* record : records) {
-    const Json beyond = record->details.value("beyond_memory_limit", Json::object());
-    if (!beyond.is_object()) continue;
-    const Json most = beyond.value("taken_bytes", Json());
-    const Json allowed = beyond.value("limit_bytes", Json());
-    if (most.is_number_integer() && allowed.is_number_integer() && most > taken) {
-      taken = most.get<std::int64_t>();
-      limit = allowed.get<std::int64_t>();
+    const auto& beyond = record->facts.beyond_memory_limit;
+    if (beyond && beyond->taken_bytes && beyond->limit_bytes && *beyond->taken_bytes > taken) {
+      taken = *beyond->taken_bytes;
+      limit = *beyond->limit_bytes;
     }
   }
   return taken == 0
@@ -124,15 +111,13 @@ std::string memory_limit_note(std::span<const Record* const> records) {
              : fmt::format("took {}, the memory limit is {}", bytes_text(taken), bytes_text(limit));
 }
 
-// "beyond_cpu_quota" of the details: more threads than the CPUs that a control group grants.
+// More threads than the CPUs that a control group grants.
 std::string cpu_quota_note(std::span<const Record* const> records) {
   for (const Record* record : records) {
-    const Json beyond = record->details.value("beyond_cpu_quota", Json::object());
-    const Json cpus = beyond.is_object() ? beyond.value("cpus", Json()) : Json();
-    const Json threads = beyond.is_object() ? beyond.value("threads", Json()) : Json();
-    if (cpus.is_number() && threads.is_number_integer()) {
+    const auto& beyond = record->facts.beyond_cpu_quota;
+    if (beyond && beyond->cpus && beyond->threads) {
       return fmt::format("{} threads under a CPU quota of {:.3g}: all of them stop at times",
-                         threads.get<std::int64_t>(), cpus.get<double>());
+                         *beyond->threads, *beyond->cpus);
     }
   }
   return "";
@@ -169,12 +154,12 @@ CaseSummary summarise_case(std::span<const Record* const> records) {
     append_note(summary.note,
                 "not verified: " + first.verification->reason.value_or("no reason given"));
   }
-  if (const Json& proof = first.verification ? first.verification->details : Json::object();
-      proof.contains("other_kernels")) {
+  if (const auto others =
+          first.verification ? first.verification->facts.other_kernels : std::nullopt;
+      others && !others->empty()) {
     append_note(summary.note, fmt::format("{} ops timed by other kernels than were verified (first "
                                           "{})",
-                                          proof.at("other_kernels").size(),
-                                          proof.at("other_kernels").at(0).get<std::string>()));
+                                          others->size(), others->front()));
   }
   if (const std::string note = warm_up_note(timed); !note.empty()) {
     append_note(summary.note, note);
@@ -201,8 +186,8 @@ CaseSummary summarise_case(std::span<const Record* const> records) {
   if (first.flops_per_step && first.outcome == Outcome::ok && summary.step_seconds->median > 0) {
     summary.flops_per_second =
         static_cast<double>(*first.flops_per_step) / summary.step_seconds->median;
-    if (const auto seconds = roofline_seconds(first)) {
-      summary.roofline_share = *seconds / summary.step_seconds->median;
+    if (first.facts.roofline && first.facts.roofline->seconds) {
+      summary.roofline_share = *first.facts.roofline->seconds / summary.step_seconds->median;
     }
   }
   return summary;

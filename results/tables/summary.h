@@ -41,7 +41,7 @@ struct CaseSummary {
   std::optional<double> forward_backward_seconds_per_image;  // of the median
   std::optional<double> flops_per_second;  // nominal FLOPs of a step over its median seconds
   // What the machine's measured limits allow at best, over the median step; of the records' own
-  // roofline (details).
+  // roofline.
   std::optional<double> roofline_share;
   std::optional<std::uint64_t> planned_bytes;
   std::optional<std::uint64_t> peak_bytes;  // the largest of the processes'

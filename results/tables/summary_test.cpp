@@ -96,7 +96,7 @@ TEST(Summary, PublishesNoTimeOfACaseWithWrongNumbers) {
 
 TEST(Summary, MarksMoreThreadsThanAQuotaHasCpus) {
   Record record = example_record("naive", 0);
-  record.details["beyond_cpu_quota"] = {{"threads", 2}, {"cpus", 1.5}};
+  record.facts.beyond_cpu_quota = {2, 1.5};
   EXPECT_EQ(only_case({record}).note,
             "2 threads under a CPU quota of 1.5: all of them stop at times");
 }
@@ -116,8 +116,8 @@ TEST(Summary, SaysWhyThereIsNoFigure) {
 
 TEST(Summary, SaysWhereOtherKernelsWereTimedThanVerified) {
   Record record = example_record("onednn", 0);
-  record.verification->details["other_kernels"] = {"encodeE_conv0/convolution: rows -> im2col",
-                                                   "encodeE_conv1/convolution: rows -> im2col"};
+  record.verification->facts.other_kernels = {"encodeE_conv0/convolution: rows -> im2col",
+                                              "encodeE_conv1/convolution: rows -> im2col"};
   EXPECT_EQ(only_case({record}).note,
             "2 ops timed by other kernels than were verified (first encodeE_conv0/convolution: "
             "rows -> im2col)");
@@ -125,16 +125,16 @@ TEST(Summary, SaysWhereOtherKernelsWereTimedThanVerified) {
 
 TEST(Summary, SaysWhereWarmUpWasNotOver) {
   std::vector<Record> records = {example_record("onednn", 0), example_record("onednn", 1)};
-  records[0].details["warmup"] = {{"over", true}, {"steps", 1}, {"needed", 1}};
-  records[1].details["warmup"] = {{"over", nullptr}, {"steps", 1}, {"reason", "too few steps"}};
+  records[0].facts.warmup = {true, 1, 1, {}};
+  records[1].facts.warmup = {{}, 1, {}, "too few steps"};
   EXPECT_EQ(only_case(records).note, "");
-  records[1].details["warmup"] = {{"over", false}, {"steps", 1}, {"needed", 2}};
+  records[1].facts.warmup = {false, 1, 2, {}};
   EXPECT_EQ(only_case(records).note, "1 of 2 processes were timed before their warm-up was over");
 }
 
 TEST(Summary, SaysWhereMoreThanTheMemoryLimitWasTaken) {
   std::vector<Record> records = {example_record("onednn", 0), example_record("onednn", 1)};
-  records[1].details["beyond_memory_limit"] = {{"taken_bytes", 3 << 20}, {"limit_bytes", 2 << 20}};
+  records[1].facts.beyond_memory_limit = {3 << 20, 2 << 20};
   EXPECT_EQ(only_case(records).note, "took 3.00 MiB, the memory limit is 2.00 MiB");
 }
 
@@ -144,10 +144,10 @@ TEST(Summary, OfABackendThatComputesNothingTellsWhatTheHarnessCosts) {
     records.push_back(example_record("null", static_cast<int>(records.size()), 1e-7));
     records.back().outcome = Outcome::overhead;
     records.back().reason = "computes nothing";
-    records.back().details["probes"] = {{"harness_seconds_per_step", seconds}};
+    records.back().facts.probes.emplace().harness_seconds_per_step = seconds;
   }
   EXPECT_EQ(only_case(records).note, "the harness alone: 0.03 ms between two steps");
-  for (Record& record : records) record.details.erase("probes");
+  for (Record& record : records) record.facts.probes.reset();
   EXPECT_EQ(only_case(records).note, "the harness alone");
 }
 

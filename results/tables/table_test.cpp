@@ -120,8 +120,8 @@ TEST(CaseTable, ShowsNoRangeOfTheSpeedUpOfOneProcess) {
 TEST(CaseTable, ShowsTheShareOfTheRooflineWhereTheLimitsWereMeasured) {
   std::vector<Record> records = {example_record("naive", 0, 1.0),
                                  example_record("onednn", 0, 0.25)};
-  records[1].details["roofline"] = {{"seconds", 0.1}};
-  records[0].details["roofline"] = {{"seconds", nullptr}, {"reason", "not measured"}};
+  records[1].facts.roofline = {0.1, {}, {}, {}};
+  records[0].facts.roofline = {{}, {}, {}, "not measured"};
   const Table table = case_table(summarise(records), std::nullopt);
   const auto column = std::ranges::find(table.columns, "of roofline", &Column::header);
   ASSERT_NE(column, table.columns.end());

@@ -26,7 +26,7 @@ TEST(SpeedUpSentence, IsMarkedWhereDisturbedProcessesDecideIt) {
   std::vector<Record> records = {example_record("eigen-tensor", 0, 1.0),
                                  example_record("onednn-direct", 0, 0.25)};
   EXPECT_THAT(speed_up_sentence(summarise(records)), Not(HasSubstr("busy")));
-  records[1].details["interference"] = {{"tainted", true}, {"reasons", {"a hog"}}};
+  records[1].facts.interference = example_interference(true, {"a hog"});
   EXPECT_THAT(speed_up_sentence(summarise(records)),
               AllOf(HasSubstr("Not to be relied on, since this machine was busy (1 of 2 processes"),
                     HasSubstr("onednn-direct is 4.00x")));

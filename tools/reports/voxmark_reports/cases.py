@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import orjson
 
+from voxmark_reports import details
 from voxmark_reports.deciding import Deciding, deciding, reasons, was_disturbed
 from voxmark_reports.text import clean, counted, image_text, merged
 
@@ -212,7 +213,7 @@ class Case:
 
     def counters(self) -> list[str]:
         """Names of the hardware and software events that were counted."""
-        counted = [counters(record) for record in self.measured]
+        counted = [details.counted_events(record) for record in self.measured]
         return list(dict.fromkeys(name for events in counted for name in events))
 
     @property
@@ -243,25 +244,10 @@ def timed_samples(record: dict[str, Any]) -> Iterator[dict[str, Any]]:
     return (sample for sample in record["samples"] if not sample["warmup"])
 
 
-def _events(record: dict[str, Any]) -> dict[str, Any]:
-    return record.get("details", {}).get("probes", {}).get("counters", {}).get("events", {})
-
-
-def _counted(event: Any) -> float | None:
-    found = event.get("value") if isinstance(event, dict) else None
-    return float(found) if number(found) else None
-
-
-def counters(record: dict[str, Any]) -> dict[str, float]:
-    """Events of a counter pass, per step; those that could not be counted are left out."""
-    counted = ((name, _counted(event)) for name, event in _events(record).items())
-    return {name: value for name, value in counted if value is not None}
-
-
 def process_value(record: dict[str, Any], metric: str) -> float | None:
     """A reading is named "readings.NAME", a counter "counters.NAME"."""
     if metric.startswith("counters."):
-        return _counted(_events(record).get(metric.removeprefix("counters.")))
+        return details.counted_event(record, metric.removeprefix("counters."))
     if metric == "compile_seconds":
         return record.get("compile_seconds")
     if metric.endswith("_bytes") and not metric.startswith("readings."):

@@ -7,25 +7,20 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from voxmark_reports.text import clean, counted
+from voxmark_reports.details import interference
+from voxmark_reports.text import counted
 
 # So many undisturbed processes decide alone: with fewer, no rank test finds anything at 1%.
 ENOUGH_UNDISTURBED = 5
 
 
-def interference(record: dict[str, Any]) -> dict[str, Any]:
-    found = record.get("details", {}).get("interference")
-    return found if isinstance(found, dict) else {}
-
-
 def was_disturbed(record: dict[str, Any]) -> bool:
     """Whether the run itself flagged the process."""
-    return interference(record).get("tainted") is True
+    return interference(record).tainted
 
 
 def reasons(record: dict[str, Any]) -> list[str]:
-    found = interference(record).get("reasons")
-    return [clean(reason) for reason in found] if isinstance(found, list) else []
+    return list(interference(record).reasons)
 
 
 @dataclass

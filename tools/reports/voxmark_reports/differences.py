@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import orjson
 
-from voxmark_reports import environment
+from voxmark_reports import details, environment
 from voxmark_reports.cases import Case, number
 from voxmark_reports.text import clean, significant
 
@@ -104,9 +104,8 @@ def facts(report: Report) -> dict[str, Any]:
 def measured_limits(report: Report) -> dict[str, Any]:
     """What a run measured before its cases: "measured.fp32 peak" → "105 GFLOP/s on 2 threads"."""
     found: dict[str, list[str]] = {}
-    limits = report.limits.get("machine")
-    for entry in limits if isinstance(limits, list) else []:
-        for name, value in entry.items() if isinstance(entry, dict) else ():
+    for entry in details.measured_limits(report):
+        for name, value in entry.items():
             for ending, what, unit in _RATES:
                 if name.endswith(ending) and number(value):
                     text = f"{significant(value / 1e9, 3)} {unit} on {_threads(entry)}"

@@ -8,11 +8,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from voxmark_reports import inference, verdicts
+from voxmark_reports import details, inference, verdicts
 from voxmark_reports.cases import (
     Case,
     cases_of,
-    number,
     process_value,
     shared_members,
     timed_samples,
@@ -109,11 +108,9 @@ def median_interval(values: Sequence[float]) -> tuple[float, float] | None:
 def _roofline(case: Case, forward_backward: float) -> tuple[float | None, str]:
     """Least seconds that this machine's measured limits allow, over seconds."""
     for record in case.measured:
-        found = record.get("details", {}).get("roofline")
-        if isinstance(found, dict):
-            if number(found.get("seconds")):
-                return found["seconds"] / forward_backward, ""
-            return None, clean(found.get("reason") or "not told")
+        if found := details.roofline(record):
+            share = None if found.seconds is None else found.seconds / forward_backward
+            return share, "" if share is not None else found.reason
     return None, "the limits of this machine were not measured in this run"
 
 
@@ -173,10 +170,7 @@ def baseline_backend(
 ) -> str | None:
     """What speed-ups are over: as asked, as the run was told, the paper's, or the slowest."""
     present = dict.fromkeys(figure.case.backend for figure in figures)
-    told = [
-        clean(report.details["baseline"]) for report in reports if report.details.get("baseline")
-    ]
-    for name in [asked, *told, *_BASELINES]:
+    for name in [asked, *map(details.baseline, reports), *_BASELINES]:
         if name in present:
             return name
     return max(figures, key=lambda f: f.step_seconds).case.backend if figures else None
@@ -277,15 +271,15 @@ def warnings(reports: Sequence[Report]) -> list[str]:
         name = f"{report.name}: " if len(reports) > 1 else ""
         if report.program.get("dirty"):
             found[f"{name}built from sources with uncommitted changes"] = None
-        if partial := report.details.get("partial"):
-            found[f"{name}a partial report: {clean(partial)}"] = None
+        if partial := details.partial(report):
+            found[f"{name}a partial report: {partial}"] = None
         for fault in report.contradictions:
             found[f"contradicts itself: {fault}"] = None
-        for change in report.details.get("environment_changes") or []:
+        for change in details.environment_changes(report):
             for text in recorded_change_texts(change):
                 found[f"{name}changed while it ran: {text}"] = None
-        if busy := report.details.get("busy_at_start"):
-            found[f"{name}the machine was busy when the run began: {clean(busy)}"] = None
+        if busy := details.busy_at_start(report):
+            found[f"{name}the machine was busy when the run began: {busy}"] = None
         cases = [] if report.op_level else cases_of(report)
         shared = shared_members(cases)
         for case in cases:
@@ -341,11 +335,8 @@ def thread_scaling(figures: Sequence[Figure]) -> list[dict[str, Any]]:
 
 
 def joules_per_image(case: Case) -> float | None:
-    values = []
-    for record in case.measured:
-        energy = record.get("details", {}).get("probes", {}).get("energy", {})
-        if number(energy.get("joules_per_image")):
-            values.append(float(energy["joules_per_image"]))
+    found = map(details.joules_per_image, case.measured)
+    values = [joules for joules in found if joules is not None]
     return statistics.median(values) if values else None
 
 

@@ -10,7 +10,7 @@ from typing import Any
 import jsonschema_rs
 import orjson
 
-from voxmark_reports import copies, differences, google_benchmark
+from voxmark_reports import copies, details, differences, google_benchmark
 from voxmark_reports.errors import ExitCode, ToolError
 from voxmark_reports.strict_json import read_json
 from voxmark_reports.text import clean
@@ -147,9 +147,8 @@ def merge_reports(parts: list[Report], name: str) -> Report:
     first = parts[0]
     merged = Report(name, first.created, first.program, first.environment, first.limits)
     merged.details, merged.op_level = dict(first.details), first.op_level
-    changes = [c for part in parts for c in part.details.get("environment_changes") or []]
-    if changes:
-        merged.details["environment_changes"] = changes
+    if changes := [change for part in parts for change in details.environment_changes(part)]:
+        details.set_environment_changes(merged, changes)
     offset = 0
     for part in parts:
         highest = 0

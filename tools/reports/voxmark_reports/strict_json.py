@@ -11,7 +11,7 @@ from typing import Any
 
 import orjson
 
-from voxmark_reports import google_benchmark, journal
+from voxmark_reports import details, google_benchmark, journal
 from voxmark_reports.errors import ToolError
 from voxmark_reports.text import clean
 
@@ -37,7 +37,7 @@ def parse_json(text: bytes, name: str, expected: str) -> Any:
         content, text = _parse(_text(text, name))
         _check(content, text, name)
         if is_journal:
-            content.setdefault("details", {})["partial"] = journal.PARTIAL
+            details.set_partial(content, journal.PARTIAL)
         return content
     except orjson.JSONDecodeError as error:
         raise ToolError(f"{name}: expected {expected}, found no JSON: {error}") from error

@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from voxmark_reports import differences, step_parts
+from voxmark_reports import details, differences, step_parts
 from voxmark_reports.cases import Case, cases_of, number, shared_members
 from voxmark_reports.figures import Figure, SpeedUp
 from voxmark_reports.machines import are_machines
@@ -201,13 +201,7 @@ def missing_counters(figures: Sequence[Figure]) -> list[str]:
     reasons: dict[str, dict[str, None]] = {}
     for figure in figures:
         for record in figure.case.measured[:1]:
-            probes = record.get("details", {}).get("probes", {})
-            readings = probes.get("missing_readings")
-            missing = dict(readings) if isinstance(readings, dict) else {}
-            for name, event in probes.get("counters", {}).get("events", {}).items():
-                if isinstance(event, dict) and event.get("value") is None:
-                    missing[name] = event.get("reason") or "no reason given"
-            for name, reason in missing.items():
+            for name, reason in details.missing_readings(record).items():
                 reasons.setdefault(clean(reason), {})[clean(name).replace("_", " ")] = None
     return [f"{', '.join(names)}: {reason}" for reason, names in reasons.items()]
 

@@ -2,8 +2,10 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <iterator>
 #include <memory>
 
+#include "base/number_text.h"
 #include "base/tell.h"
 #include "benches/limits/machine_limits.h"
 #include "benches/machine/doctor.h"
@@ -33,17 +35,15 @@ std::vector<int> thread_counts(const std::string& text) {
   return counts;
 }
 
-std::string rate_cell(const Json& limits, const std::string& name) {
-  if (limits.at(name).is_null()) {
-    return "- (" + limits.at("reasons").at(name).get<std::string>() + ")";
-  }
-  const double best = limits.at(name).get<double>();
-  const double median = limits.at(name + "_median").get<double>();
-  return fmt::format("{:.4g} (median {:.4g})", best * 1e-9, median * 1e-9);
+// "105 (median 103)", or why there is none: the reason of `name`.
+std::string rate_cell(const MachineLimits& limits, const std::string& name,
+                      const std::optional<double>& best, const std::optional<double>& median) {
+  return best ? fmt::format("{:.4g} (median {:.4g})", *best * 1e-9, *median * 1e-9)
+              : "- (" + limits.reasons->at(name) + ")";
 }
 
 ExitCode limits(const Options& options) {
-  Json all = Json::array();
+  std::vector<MachineLimits> all;
   const std::vector<int> counts = thread_counts(options.threads);
   std::ranges::for_each(counts, check_threads);
   if (const auto busy = busy_machine()) {
@@ -53,7 +53,9 @@ ExitCode limits(const Options& options) {
     all.push_back(machine_limits(threads));
   }
   if (options.json) {
-    fmt::print("{}\n", dump_json({{"limits", all}}));
+    Json told = Json::array();
+    std::ranges::transform(all, std::back_inserter(told), members_to_json<MachineLimits>);
+    fmt::print("{}\n", dump_json({{"limits", std::move(told)}}));
     return ExitCode::done;
   }
   Table table{{{"threads", Align::right},
@@ -61,16 +63,19 @@ ExitCode limits(const Options& options) {
                {"bf16 GFLOP/s", Align::left},
                {"triad GB/s", Align::left}},
               {}};
-  for (const Json& one : all) {
-    table.rows.push_back(
-        {fmt::format("{}", one.at("threads").get<int>()), rate_cell(one, "fp32_flops_per_second"),
-         rate_cell(one, "bf16_flops_per_second"), rate_cell(one, "triad_bytes_per_second")});
+  for (const MachineLimits& one : all) {
+    table.rows.push_back({fmt::format("{}", *one.threads),
+                          rate_cell(one, "fp32_flops_per_second", one.fp32_flops_per_second,
+                                    one.fp32_flops_per_second_median),
+                          rate_cell(one, "bf16_flops_per_second", one.bf16_flops_per_second,
+                                    one.bf16_flops_per_second_median),
+                          rate_cell(one, "triad_bytes_per_second", one.triad_bytes_per_second,
+                                    one.triad_bytes_per_second_median)});
   }
   fmt::print("{}", render_text(table));
-  for (const Json& one : all) {
-    for (const Json& reason : one.at("interference")) {
-      tell(stderr, "Warning: {} {}: {}\n", one.at("threads").get<int>(),
-           one.at("threads") == 1 ? "thread" : "threads", reason.get<std::string>());
+  for (const MachineLimits& one : all) {
+    for (const std::string& reason : *one.interference) {
+      tell(stderr, "Warning: {}: {}\n", counted(*one.threads, "thread"), reason);
     }
   }
   return ExitCode::done;

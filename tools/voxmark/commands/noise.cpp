@@ -151,7 +151,7 @@ ExitCode noise(const Options& options) {
   sweep.measure_limits = true;
   sweep.runner.taint_repeats = Suite{}.taint_repeats;  // as run measures
   sweep.redact = options.redact;
-  sweep.details = {{"noise", true}};
+  sweep.facts.noise = true;
   place_threads(placement, sweep);
   catch_interrupts();
   Progress progress(stderr, cases.size());

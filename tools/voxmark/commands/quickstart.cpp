@@ -173,7 +173,8 @@ ExitCode quickstart(const QuickstartOptions& options) {
   keep_earlier(sweep.out);
   sweep.measure_limits = true;
   sweep.runner.child.command = {"/proc/self/exe", "child"};
-  sweep.details = {{"quickstart", true}, {"baseline", kPaperBaseline}};
+  sweep.facts.quickstart = true;
+  sweep.facts.baseline = kPaperBaseline;
   catch_interrupts();
   Progress progress(stderr, cases.size());
   const SweepResult result = run_sweep(sweep, progress);

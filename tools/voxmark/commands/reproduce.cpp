@@ -107,13 +107,12 @@ bool goes_on(const Options& options, const std::string& cases_sha256) {
   }
   const std::string path = is_stopped ? journal_path(out) : out;
   const Report report = is_stopped ? read_journal(path).report : read_report(path);
-  const Json found = report.header.details.value("cases_sha256", Json());
+  const auto& found = report.header.facts.cases_sha256;
   if (found != cases_sha256) {
     throw_bad_input(
         "--out {}: {} is of a run of other cases; expected {}, found {}; another --out, or "
         "--overwrite replaces it",
-        out, path, cases_sha256.substr(0, 12),
-        found.is_string() ? found.get<std::string>().substr(0, 12) : "none");
+        out, path, cases_sha256.substr(0, 12), found ? found->substr(0, 12) : "none");
   }
   return true;
 }
@@ -141,12 +140,12 @@ SweepResult measure(const Options& options, const Claims& claims) {
   sweep.runner.case_budget_seconds = suite.case_budget_seconds;
   sweep.runner.run_budget_seconds = budget;
   sweep.runner.taint_repeats = suite.taint_repeats;
-  sweep.details = {{"reproduce", options.quick ? "quick" : "full"},
-                   {"cases_sha256", cases_sha256},
-                   {"budget_seconds", budget},
-                   {"repeats", suite.repeats},
-                   {"taint_repeats", suite.taint_repeats},
-                   {"baseline", suite.baseline}};
+  sweep.facts.reproduce = options.quick ? "quick" : "full";
+  sweep.facts.cases_sha256 = cases_sha256;
+  sweep.facts.budget_seconds = budget;
+  sweep.facts.repeats = suite.repeats;
+  sweep.facts.taint_repeats = suite.taint_repeats;
+  sweep.facts.baseline = suite.baseline;
   for (const Peer& peer : peers()) {
     if (!peer_command(peer)) {
       tell(stderr, "{}: {}\n", peer.name, kPeerNotInstalled);
@@ -164,7 +163,7 @@ SweepResult measure(const Options& options, const Claims& claims) {
 double wall_seconds(const Report& report) {
   double seconds = 0;
   for (const Record& record : report.records) {
-    seconds += record.details.value("wall_seconds", 0.0);
+    seconds += record.facts.wall_seconds.value_or(0);
   }
   return seconds;
 }
@@ -190,8 +189,8 @@ ExitCode reproduce(const Options& options) {
   }
   const std::vector<Finding> findings = judge(claims, result.report, evidence);
   if (is_new) {
-    result.report.header.details["findings"] = to_json(findings);
-    result.report.header.details["wall_seconds"] = wall_seconds(result.report);
+    result.report.header.facts.findings = to_json(findings);
+    result.report.header.facts.wall_seconds = wall_seconds(result.report);
     write_report(out_of(options), result.report);
     tell(stderr, "{} in {}, measured in {:.1f} min\n",
          counted(static_cast<std::int64_t>(result.report.records.size()), "record"),

@@ -85,12 +85,11 @@ std::string then_path(const std::string& out) {
 }
 
 void warn_of_another_program(const Record& then, const Record& now) {
-  const Json before = then.details.value("program", Json());
-  const Json after = now.details.value("program", Json());
-  if (before.is_object() && after.is_object() &&
-      before.value("files", Json()) != after.value("files", Json())) {
+  const auto& before = then.facts.program;
+  const auto& after = now.facts.program;
+  if (before && after && before->files != after->files) {
     tell(stderr, "Warning: {} is another program than the report's: its files' hashes differ\n",
-         after.value("command", std::string()));
+         after->command.value_or(""));
   }
 }
 
@@ -118,15 +117,14 @@ ExitCode rerun(const Options& options) {
   sweep.out = options.out.empty() ? options.report + ".rerun.json" : options.out;
   check_new(sweep.out, false, options.overwrite);
   sweep.runner.child.command = {"/proc/self/exe", "child"};
-  const Json taint_repeats = report.header.details.value("taint_repeats", Json());
   sweep.runner.taint_repeats =
-      taint_repeats.is_number_integer() ? taint_repeats.get<int>() : Suite{}.taint_repeats;
+      static_cast<int>(report.header.facts.taint_repeats.value_or(Suite{}.taint_repeats));
   sweep.measure_limits = true;
   ThreadSettings threads =
-      thread_settings_from_json(report.header.details.value("thread_settings", Json::object()));
+      thread_settings_of(report.header.facts.thread_settings.value_or(ThreadFacts()));
   check(threads);
   threads.runtime = openmp_runtime();
-  sweep.details = {{"rerun_of", options.report}};
+  sweep.facts.rerun_of = options.report;
   place_threads(threads, sweep);
   tell(stderr, "{}: {} again\n", describe(sweep.cases.front()),
        counted(static_cast<std::int64_t>(sweep.cases.size()), "process"));

@@ -222,21 +222,26 @@ std::string processes_to_compare(const std::vector<CaseSpec>& cases, const Suite
           : "");
 }
 
-Json request_json(const Options& options, const Suite& suite, const std::string& baseline) {
-  Json flags = Json::object();
+RunFacts request_of(const Options& options, const Suite& suite, const std::string& baseline) {
+  std::map<std::string, std::string> flags;
   for (const auto& [key, text] : options.flags) {
     if (text) {
       flags[key] = *text;
     }
   }
-  return {{"suite", options.suite.empty() ? Json() : Json(options.suite)},
-          {"flags", std::move(flags)},
-          {"repeats", suite.repeats},
-          {"order_seed", suite.order_seed},
-          {"taint_repeats", suite.taint_repeats},
-          {"baseline", baseline},
-          {"against_backend",
-           options.against_backend.empty() ? Json() : Json(options.against_backend)}};
+  RunFacts request;
+  if (!options.suite.empty()) {
+    request.suite = options.suite;
+  }
+  request.flags = std::move(flags);
+  request.repeats = suite.repeats;
+  request.order_seed = suite.order_seed;
+  request.taint_repeats = suite.taint_repeats;
+  request.baseline = baseline;
+  if (!options.against_backend.empty()) {
+    request.against_backend = options.against_backend;
+  }
+  return request;
 }
 
 // What stands beside this build and its backend: another build, or another backend; "" for none.
@@ -333,11 +338,9 @@ ExitCode run(const Options& options) {
   }
   sweep.runner.child.patience_seconds = suite.timeout_seconds;
   sweep.runner.case_budget_seconds = suite.case_budget_seconds;
-  sweep.details = request_json(options, suite, baseline);
+  sweep.facts = request_of(options, suite, baseline);
   place_threads(threads, sweep);
-  if (warning) {
-    sweep.details["thread_settings"]["warning"] = *warning;
-  }
+  sweep.facts.thread_settings->warning = warning;
   catch_interrupts();
   Progress progress(stderr, cases.size() * (other.empty() ? 1 : 2));
   const SweepResult result = run_sweep(sweep, progress);

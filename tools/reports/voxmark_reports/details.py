@@ -1,0 +1,141 @@
+"""What a run says of a process beside its samples, and of itself: the members of "details" that
+voxmark knows. results/record_facts.h and results/run_facts.h have them in C++, and
+results/report.schema.json describes each. Nothing else looks into "details".
+
+A member that is missing, or of another type than is expected, counts as not told: reports of every
+age and of other programs are read.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from voxmark_reports.text import clean
+
+if TYPE_CHECKING:
+    from voxmark_reports.reading import Report
+
+Record = dict[str, Any]
+
+
+def _object(value: Any, name: str) -> dict[str, Any]:
+    found = value.get(name)
+    return found if isinstance(found, dict) else {}
+
+
+def _number(value: dict[str, Any], name: str) -> float | None:
+    found = value.get(name)
+    is_number = isinstance(found, (int, float)) and not isinstance(found, bool)
+    return float(found) if is_number else None
+
+
+def _details(record: Record, name: str) -> dict[str, Any]:
+    return _object(_object(record, "details"), name)
+
+
+# ---- Of a record ----
+
+
+@dataclass(frozen=True)
+class Roofline:
+    """The least time of a step by the machine's measured limits."""
+
+    seconds: float | None
+    reason: str  # why there is none
+
+
+def roofline(record: Record) -> Roofline | None:
+    """None where the record says nothing of it."""
+    if not isinstance(_object(record, "details").get("roofline"), dict):
+        return None
+    found = _details(record, "roofline")
+    return Roofline(_number(found, "seconds"), clean(found.get("reason") or "not told"))
+
+
+@dataclass(frozen=True)
+class Interference:
+    """What disturbed a process while it was timed."""
+
+    tainted: bool = False  # too much for its times to count
+    reasons: tuple[str, ...] = ()
+
+
+def interference(record: Record) -> Interference:
+    found = _details(record, "interference")
+    reasons = found.get("reasons")
+    texts = tuple(clean(reason) for reason in reasons) if isinstance(reasons, list) else ()
+    return Interference(found.get("tainted") is True, texts)
+
+
+def joules_per_image(record: Record) -> float | None:
+    return _number(_object(_details(record, "probes"), "energy"), "joules_per_image")
+
+
+def counted_event(record: Record, name: str) -> float | None:
+    """Per step; None where it could not be counted."""
+    return _number(_object(_all_events(record), name), "value")
+
+
+def counted_events(record: Record) -> dict[str, float]:
+    """By name, per step; those that could not be counted are left out."""
+    found = {name: _number(event, "value") for name, event in _events(record).items()}
+    return {name: value for name, value in found.items() if value is not None}
+
+
+def missing_readings(record: Record) -> dict[str, Any]:
+    """Readings and events that could not be had: name to reason."""
+    missing = dict(_object(_details(record, "probes"), "missing_readings"))
+    for name, event in _events(record).items():
+        if event.get("value") is None:
+            missing[name] = event.get("reason") or "no reason given"
+    return missing
+
+
+def _all_events(record: Record) -> dict[str, Any]:
+    return _object(_object(_details(record, "probes"), "counters"), "events")
+
+
+def _events(record: Record) -> dict[str, dict[str, Any]]:
+    return {name: own for name, own in _all_events(record).items() if isinstance(own, dict)}
+
+
+# ---- Of a run ----
+
+
+def baseline(report: Report) -> str:
+    """The backend that speed-ups refer to; "" where the run was not told."""
+    found = report.details.get("baseline")
+    return clean(found) if found else ""
+
+
+def partial(report: Report) -> str:
+    """Why the report is not whole; "" where it is."""
+    found = report.details.get("partial")
+    return clean(found) if found else ""
+
+
+def busy_at_start(report: Report) -> str:
+    found = report.details.get("busy_at_start")
+    return clean(found) if found else ""
+
+
+def environment_changes(report: Report) -> list[Any]:
+    """What changed while cases ran, each as environment.recorded_change_texts() reads it."""
+    found = report.details.get("environment_changes")
+    return found if isinstance(found, list) else []
+
+
+def set_environment_changes(report: Report, changes: list[Any]) -> None:
+    report.details["environment_changes"] = changes
+
+
+def set_partial(content: dict[str, Any], reason: str) -> None:
+    """Of a report's JSON."""
+    content.setdefault("details", {})["partial"] = reason
+
+
+def measured_limits(report: Report) -> list[dict[str, Any]]:
+    """What the machine can do at most, by number of threads."""
+    found = report.limits.get("machine")
+    return [own for own in found if isinstance(own, dict)] if isinstance(found, list) else []
