@@ -40,18 +40,23 @@ namespace {
 struct Options {
   std::string suite;
   std::map<std::string, std::optional<std::string>> flags;  // by key of a suite
-  std::string out = "voxmark-report.json";
+  SweepOptions sweep;                                       // as far as flags tell, without a suite
   bool dry_run = false;
-  bool resume = false;
   bool overwrite = false;
   bool no_cache = false;
   bool no_limits = false;
   std::string counters = "default";
-  std::string against;
-  std::string against_backend;
   ThreadSettings threads;
   std::vector<std::string> profiles;  // "stages" or "": where the step goes; "paper": settings
-  bool redact = false;
+};
+
+// What is to be measured.
+struct Request {
+  Suite suite;
+  std::vector<CaseSpec> cases;  // as they are listed
+  std::string baseline;
+  std::string other;  // another build or backend that stands beside this one; "" for none
+  ThreadSettings threads;
 };
 
 // Keys that take a list.
@@ -222,45 +227,46 @@ std::string processes_to_compare(const std::vector<CaseSpec>& cases, const Suite
           : "");
 }
 
-RunFacts request_of(const Options& options, const Suite& suite, const std::string& baseline) {
+RunFacts facts_of(const Options& options, const Request& request) {
   std::map<std::string, std::string> flags;
   for (const auto& [key, text] : options.flags) {
     if (text) {
       flags[key] = *text;
     }
   }
-  RunFacts request;
+  RunFacts facts;
   if (!options.suite.empty()) {
-    request.suite = options.suite;
+    facts.suite = options.suite;
   }
-  request.flags = std::move(flags);
-  request.repeats = suite.repeats;
-  request.order_seed = suite.order_seed;
-  request.taint_repeats = suite.taint_repeats;
-  request.baseline = baseline;
-  if (!options.against_backend.empty()) {
-    request.against_backend = options.against_backend;
+  facts.flags = std::move(flags);
+  facts.repeats = request.suite.repeats;
+  facts.order_seed = request.suite.order_seed;
+  facts.taint_repeats = request.suite.taint_repeats;
+  facts.baseline = request.baseline;
+  if (!options.sweep.against_backend.empty()) {
+    facts.against_backend = options.sweep.against_backend;
   }
-  return request;
+  return facts;
 }
 
 // What stands beside this build and its backend: another build, or another backend; "" for none.
-std::string other_side(const Options& options, const std::vector<CaseSpec>& cases, int cpus) {
-  check_contenders(cases, options.against, options.against_backend);
-  if (!options.against_backend.empty()) {
-    check_before_start(with_backend(cases, options.against_backend), cpus);
+std::string other_side(const SweepOptions& sweep, const std::vector<CaseSpec>& cases, int cpus) {
+  check_contenders(cases, sweep.against, sweep.against_backend);
+  if (!sweep.against_backend.empty()) {
+    check_before_start(with_backend(cases, sweep.against_backend), cpus);
   }
-  return options.against.empty() ? options.against_backend : options.against;
+  return sweep.against.empty() ? sweep.against_backend : sweep.against;
 }
 
-void print_other_side(const Options& options, const SweepResult& result,
-                      const std::vector<CaseSpec>& cases, const std::string& baseline) {
-  const bool is_build = !options.against.empty();
-  const std::vector<CaseSpec> own = is_build ? cases : with_backend(cases, options.against_backend);
-  fmt::print("\n{}:\n{}", is_build ? options.against : options.against_backend,
+void print_other_side(const SweepOptions& sweep, const SweepResult& result,
+                      const Request& request) {
+  const bool is_build = !sweep.against.empty();
+  const std::vector<CaseSpec> own =
+      is_build ? request.cases : with_backend(request.cases, sweep.against_backend);
+  fmt::print("\n{}:\n{}", request.other,
              fitted(case_table(summarise(in_listed_order(result.against.records, own)),
-                               is_build ? baseline : options.against_backend)));
-  tell(stderr, "The verdict: voxmark compare {} {}{}\n", against_path(options.out), options.out,
+                               is_build ? request.baseline : sweep.against_backend)));
+  tell(stderr, "The verdict: voxmark compare {} {}{}\n", against_path(sweep.out), sweep.out,
        is_build ? "" : " --ignore backend");
 }
 
@@ -276,87 +282,119 @@ std::string disturbed_text(std::span<const CaseSummary> cases) {
                                       disturbed == 1 ? "process was" : "processes were", left_out);
 }
 
-ExitCode run(const Options& options) {
-  const Suite suite = suite_of(options);
-  check_max_repeats(options, suite);
+// Throws Error (bad_input) where something is wrong that can be known before anything runs.
+Request checked_request(const Options& options) {
+  Request request;
+  request.suite = suite_of(options);
+  check_max_repeats(options, request.suite);
   const int cpus = allowed_cpus();
-  const std::vector<CaseSpec> cases = expand(suite, told_default_threads(suite));
-  const std::string baseline = baseline_of(suite, cases);
-  for (const std::string& warning : check_before_start(cases, cpus)) {
+  request.cases = expand(request.suite, told_default_threads(request.suite));
+  request.baseline = baseline_of(request.suite, request.cases);
+  for (const std::string& warning : check_before_start(request.cases, cpus)) {
     tell(stderr, "warning: {}\n", warning);
   }
   counter_groups(options.counters);
-  ThreadSettings threads = thread_settings(options);
-  const std::string other = other_side(options, cases, cpus);
-  const char* sides = !options.against.empty() ? ", all of them by two builds"
-                      : !other.empty()         ? ", all of them by two backends"
-                                               : "";
-  if (!options.resume && !options.dry_run) {
-    check_new(options.out, !other.empty(), options.overwrite);
+  request.threads = thread_settings(options);
+  request.other = other_side(options.sweep, request.cases, cpus);
+  return request;
+}
+
+void print_request(std::FILE* stream, const Options& options, const Request& request) {
+  const char* sides = !options.sweep.against.empty() ? ", all of them by two builds"
+                      : !request.other.empty()       ? ", all of them by two backends"
+                                                     : "";
+  print_cases(stream, request.cases, request.suite, sides);
+}
+
+// What a run finds wrong before its first case, and what it would measure.
+ExitCode run_nothing(const Options& options, const Request& request) {
+  check_out(options.sweep.out);
+  if (!options.sweep.against.empty()) {
+    ReportHeader described;
+    describe_other_build(options.sweep.against, described);
   }
-  if (options.dry_run) {  // what a run finds wrong before its first case
-    check_out(options.out);
-    if (!options.against.empty()) {
-      ReportHeader described;
-      describe_other_build(options.against, described);
-    }
-    print_cases(stdout, cases, suite, sides);
-    tell(stdout, "{}", processes_to_compare(cases, suite));
-    return ExitCode::done;
-  }
-  print_cases(stderr, cases, suite, sides);
-  threads.runtime = openmp_runtime();
+  print_request(stdout, options, request);
+  tell(stdout, "{}", processes_to_compare(request.cases, request.suite));
+  return ExitCode::done;
+}
+
+// Of threads whose memory may be far from them.
+std::optional<std::string> told_numa_warning(const ThreadSettings& threads) {
   const Json machine = {{"cpu", {{"numa_nodes", topology().value("numa_nodes", Json()).size()}}},
                         {"variables", performance_variables()}};
-  const auto warning = numa_warning(machine, threads);
+  auto warning = numa_warning(machine, threads);
   if (warning) {
     tell(stderr, "Warning: {}\n", *warning);
   }
-  if (const std::string missing = missing_hardware_counters();
-      options.counters != "none" && !missing.empty()) {
+  return warning;
+}
+
+void tell_missing_counters(const Options& options) {
+  const std::string missing = missing_hardware_counters();
+  if (options.counters != "none" && !missing.empty()) {
     tell(stderr, "No hardware counters: {}\n", missing);
   }
+}
 
-  SweepOptions sweep;
-  sweep.cases = interleave(cases, suite.order_seed);
-  sweep.stopping = suite.stopping;
-  sweep.order_seed = suite.order_seed;
-  sweep.runner.taint_repeats = suite.taint_repeats;
-  sweep.out = options.out;
-  sweep.resume = options.resume;
+std::vector<std::string> child_command(const Options& options) {
+  std::vector<std::string> command = {"/proc/self/exe", "child", "--counters", options.counters};
+  if (wants_stages(options)) {
+    command.insert(command.end(), {"--watched-steps", kWatchedSteps});
+  }
+  return command;
+}
+
+SweepOptions sweep_of(const Options& options, const Request& request) {
+  SweepOptions sweep = options.sweep;
+  sweep.cases = interleave(request.cases, request.suite.order_seed);
+  sweep.stopping = request.suite.stopping;
+  sweep.order_seed = request.suite.order_seed;
   sweep.measure_limits = !options.no_limits;
-  sweep.against = options.against;
-  sweep.against_backend = options.against_backend;
-  sweep.redact = options.redact;
   if (options.no_cache) {
     sweep.cache_folder.clear();
   }
-  sweep.runner.child.command = {"/proc/self/exe", "child", "--counters", options.counters};
-  if (wants_stages(options)) {
-    sweep.runner.child.command.insert(sweep.runner.child.command.end(),
-                                      {"--watched-steps", kWatchedSteps});
-  }
-  sweep.runner.child.patience_seconds = suite.timeout_seconds;
-  sweep.runner.case_budget_seconds = suite.case_budget_seconds;
-  sweep.facts = request_of(options, suite, baseline);
-  place_threads(threads, sweep);
-  sweep.facts.thread_settings->warning = warning;
-  catch_interrupts();
-  Progress progress(stderr, cases.size() * (other.empty() ? 1 : 2));
-  const SweepResult result = run_sweep(sweep, progress);
+  sweep.runner.taint_repeats = request.suite.taint_repeats;
+  sweep.runner.child.command = child_command(options);
+  sweep.runner.child.patience_seconds = request.suite.timeout_seconds;
+  sweep.runner.case_budget_seconds = request.suite.case_budget_seconds;
+  sweep.facts = facts_of(options, request);
+  return sweep;
+}
 
-  const std::vector<Record> records = in_listed_order(result.report.records, cases);
+void print_result(const Options& options, const Request& request, const SweepResult& result) {
+  const std::vector<Record> records = in_listed_order(result.report.records, request.cases);
   const std::vector<CaseSummary> summaries = summarise(records);
-  fmt::print("{}", fitted(case_table(summaries, baseline)));
+  fmt::print("{}", fitted(case_table(summaries, request.baseline)));
   if (wants_stages(options)) {
     fmt::print("\n{}", render_profiles(step_profiles(records)));
   }
-  if (!other.empty()) {
-    print_other_side(options, result, cases, baseline);
+  if (!request.other.empty()) {
+    print_other_side(options.sweep, result, request);
   }
   tell(stderr, "{} of {} in {}{}\n",
-       counted(static_cast<std::int64_t>(result.report.records.size()), "record"), cases.size(),
-       options.out, disturbed_text(summaries));
+       counted(static_cast<std::int64_t>(result.report.records.size()), "record"),
+       request.cases.size(), options.sweep.out, disturbed_text(summaries));
+}
+
+ExitCode run(const Options& options) {
+  Request request = checked_request(options);
+  if (options.dry_run) {
+    return run_nothing(options, request);
+  }
+  if (!options.sweep.resume) {
+    check_new(options.sweep.out, !request.other.empty(), options.overwrite);
+  }
+  print_request(stderr, options, request);
+  request.threads.runtime = openmp_runtime();
+  const auto warning = told_numa_warning(request.threads);
+  tell_missing_counters(options);
+  SweepOptions sweep = sweep_of(options, request);
+  place_threads(request.threads, sweep);
+  sweep.facts.thread_settings->warning = warning;
+  catch_interrupts();
+  Progress progress(stderr, request.cases.size() * (request.other.empty() ? 1 : 2));
+  const SweepResult result = run_sweep(sweep, progress);
+  print_result(options, request, result);
   return result.code;
 }
 
@@ -364,6 +402,7 @@ ExitCode run(const Options& options) {
 
 void add_run(Command program) {
   auto options = std::make_shared<Options>();
+  options->sweep.out = "voxmark-report.json";
   Command command = program.add_command(
       "run",
       "Times training steps, each case verified first and in a process of its own.\n"
@@ -377,10 +416,10 @@ void add_run(Command program) {
       command.add_option(flag_name(key), options->flags[key], kHelp.at(key));
     }
   }
-  command.add_option("--out", options->out, "report").show_default();
+  command.add_option("--out", options->sweep.out, "report").show_default();
   command.add_flag("--dry-run", options->dry_run, "list and count the cases, and stop");
   const Option resume =
-      command.add_flag("--resume", options->resume,
+      command.add_flag("--resume", options->sweep.resume,
                        "go on where the run with this --out ended, and try again what it skipped");
   command.add_flag("--overwrite", options->overwrite, "replace the report that is there")
       .excludes({resume});
@@ -398,13 +437,13 @@ void add_run(Command program) {
                   "stage by stage after the timed ones; \"--profile paper\": the white paper's "
                   "thread settings, translated for libgomp")
       .optional_values();
-  command.add_flag("--redact", options->redact, "no host name and no folders in the report");
+  command.add_flag("--redact", options->sweep.redact, "no host name and no folders in the report");
   const Option against =
-      command.add_option("--against", options->against,
+      command.add_option("--against", options->sweep.against,
                          "another build of voxmark (or a script that sets LD_LIBRARY_PATH and "
                          "execs one), measured process by process beside this one");
   command
-      .add_option("--against-backend", options->against_backend,
+      .add_option("--against-backend", options->sweep.against_backend,
                   "another backend (exec:./base), measured process by process beside --backend")
       .excludes({against});
   command.add_flag("--no-limits", options->no_limits,
