@@ -13,13 +13,15 @@ namespace {
 
 std::uint64_t executions = 0;
 std::uint64_t library_allocations = 0;  // inside of them
-std::uint64_t allocations_before = 0;   // of the execution that is running
+#ifdef VOXMARK_WITH_LIBRARY_CALLS
+std::uint64_t allocations_before = 0;  // of the execution that is running
 
 std::uint64_t allocations_so_far() {
   const CountsOrReason counts = process_counts();
   const auto* found = std::get_if<ProcessCounts>(&counts);
   return found == nullptr ? 0 : found->heap_allocations;
 }
+#endif
 
 class SteadyState : public testing::Test {
  protected:
