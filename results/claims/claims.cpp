@@ -378,6 +378,15 @@ Claims whitepaper_claims() {
                           "whitepaper.json");
 }
 
+Json question_of(const Claims& claims) {
+  const auto is_question = [&](const Json& claim) { return claim.at("id") == claims.question; };
+  const auto found = std::ranges::find_if(claims.claims, is_question);
+  if (found == claims.claims.end()) {
+    throw_internal("{}: no claim {}", claims.source, claims.question);
+  }
+  return *found;
+}
+
 std::vector<Finding> judge(const Claims& claims, const Report& report, const Evidence& evidence) {
   const std::vector<MeasuredCase> cases = papers_cases(report);
   const std::vector<MemoryLine> lines = memory_lines(report);

@@ -53,6 +53,8 @@ struct Claims {
 Claims claims_from_json(const Json& json, const std::string& name);
 // The white paper's, part of the program.
 Claims whitepaper_claims();
+// The claim that a reader asks about first: its "value", "image" and "batch".
+Json question_of(const Claims& claims);
 // The suite (benches/suite/suite.schema.json) whose records answer them: in minutes, or all of it.
 std::string_view whitepaper_suite_text(bool quick);
 

@@ -6,6 +6,7 @@
 #include <algorithm>
 
 #include "base/number_text.h"
+#include "results/claims/claims.h"
 #include "results/tables/case_table.h"
 #include "workloads/network/batch.h"
 
@@ -74,7 +75,7 @@ std::string speed_up_sentence(std::span<const CaseSummary> cases) {
   const std::string paper = fmt::format(
       "the white paper reports {}x over stock TensorFlow, whose convolution algorithm {} stands "
       "for with its memory planned",
-      kPaperSpeedUp, kPaperBaseline);
+      question_of(whitepaper_claims()).at("value").get<double>(), kPaperBaseline);
   const auto ratio =
       baseline != nullptr && contender != nullptr ? speed_up(*baseline, *contender) : std::nullopt;
   if (ratio) {

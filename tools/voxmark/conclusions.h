@@ -13,9 +13,6 @@
 
 namespace voxmark {
 
-// The white paper's speed-up over stock TensorFlow, at 240x240x144 and batch 16.
-constexpr double kPaperSpeedUp = 3.4;
-
 // Eigen's tensor convolutions, which stock TensorFlow of the paper's time used, and the library
 // that the paper put in their place.
 constexpr const char* kPaperBaseline = "eigen-tensor";

@@ -1,7 +1,11 @@
 // voxmark train: from a data set to a trained model, its scores, and a report.
+#include <fmt/ranges.h>
+
 #include <cmath>
+#include <cstdint>
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "base/number_text.h"
 #include "base/tell.h"
@@ -9,6 +13,7 @@
 #include "benches/machine/environment.h"
 #include "benches/process/interrupt.h"
 #include "benches/run/progress.h"
+#include "results/claims/claims.h"
 #include "tools/voxmark/model_options.h"
 #include "tools/voxmark/run_on.h"
 #include "tools/voxmark/subcommand.h"
@@ -64,8 +69,10 @@ void apply_preset(Command command, TrainFlags& flags) {
   const auto set = [&](const char* flag, auto& value, const auto& preset) {
     if (!command.option(flag).was_given()) value = preset;
   };
-  set("--image", flags.model.image, "240x240x144");
-  set("--batch", flags.model.batch, 16);
+  const Json paper = question_of(whitepaper_claims());
+  set("--image", flags.model.image,
+      fmt::format("{}", fmt::join(paper.at("image").get<std::vector<std::int64_t>>(), "x")));
+  set("--batch", flags.model.batch, paper.at("batch").get<std::int64_t>());
   set("--epochs", flags.training.epochs, 25);
 }
 
