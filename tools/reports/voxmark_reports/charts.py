@@ -15,6 +15,7 @@ import altair as alt
 
 from voxmark_reports import figures as fg
 from voxmark_reports.figures import Figure, SpeedUp
+from voxmark_reports.reading import paper_speed_up
 
 # Distinguishable on white and on near-black, and for most colour-blind readers (after Okabe, Ito).
 PALETTE = ["#3b8fd4", "#e08a00", "#1aa179", "#d9583b", "#b877c4", "#8c8c8c", "#b59b00", "#6f7fe0"]
@@ -172,7 +173,8 @@ def speed_up_chart(all_found: Sequence[SpeedUp], baseline: str) -> Chart | None:
     point = base.mark_point(filled=True, size=90, opacity=1).encode(
         x="factor:Q", y=y, color=colour, tooltip=tooltip
     )
-    marks = [{"at": 1.0, "what": ""}, {"at": fg.PAPER_SPEED_UP, "what": "the paper's 3.4x"}]
+    paper = paper_speed_up()
+    marks = [{"at": 1.0, "what": ""}, {"at": paper, "what": f"the paper's {paper:g}x"}]
     lines = alt.Chart(data(marks)).mark_rule(strokeDash=[4, 3], opacity=0.7).encode(x="at:Q")
     words = (
         alt.Chart(data(marks))

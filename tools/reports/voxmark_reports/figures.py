@@ -22,7 +22,6 @@ from voxmark_reports.slow_kernels import slow_kernels
 from voxmark_reports.text import clean, image_text
 from voxmark_reports.verdicts import Judgement
 
-PAPER_SPEED_UP = 3.4  # the white paper's, TensorFlow with DNNL over stock TensorFlow
 # Where a report names no baseline: the algorithm of the paper's.
 _BASELINES = ("tensorflow-stock", "eigen-tensor")
 

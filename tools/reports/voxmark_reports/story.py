@@ -9,7 +9,7 @@ from voxmark_reports import differences, step_parts, verdicts
 from voxmark_reports import figures as fg
 from voxmark_reports.figures import SpeedUp
 from voxmark_reports.page import paragraph
-from voxmark_reports.reading import Report
+from voxmark_reports.reading import Report, paper_speed_up
 from voxmark_reports.text import clean, percent, seconds_text, significant
 
 
@@ -144,7 +144,7 @@ def headline_html(found: SpeedUp | None, near: SpeedUp | None) -> str:
             factor_text(found.factor),
             f"measured, forward and backward ({interval_text(found.interval)})",
         ),
-        (factor_text(fg.PAPER_SPEED_UP), "the white paper's, TensorFlow with oneDNN over stock"),
+        (factor_text(paper_speed_up()), "the white paper's, TensorFlow with oneDNN over stock"),
         (f"{significant(other.step_seconds)} s", f"per step, {other.series}"),
         (f"{significant(base.step_seconds)} s", f"per step, {base.series}"),
     ]
