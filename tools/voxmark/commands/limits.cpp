@@ -49,9 +49,7 @@ ExitCode limits(const Options& options) {
   if (const auto busy = busy_machine()) {
     tell(stderr, "Warning: {}\n", busy_warning(*busy));
   }
-  for (const int threads : counts) {
-    all.push_back(machine_limits(threads));
-  }
+  std::ranges::transform(counts, std::back_inserter(all), machine_limits);
   if (options.json) {
     Json told = Json::array();
     std::ranges::transform(all, std::back_inserter(told), members_to_json<MachineLimits>);
