@@ -17,14 +17,10 @@
 #include <vector>
 
 #include "workloads/network/batch.h"
+#include "workloads/network/precision.h"
 #include "workloads/network/program.h"
 
 namespace voxmark {
-
-enum class Precision { fp64, fp32, bf16 };
-std::string to_string(Precision precision);
-// Throws Error (bad_input) on anything but fp64, fp32, bf16.
-Precision parse_precision(const std::string& text);
 
 struct CompileOptions {
   Precision precision = Precision::fp32;

@@ -1,4 +1,4 @@
-// Numbers for people to read.
+// Numbers for people to read, and as they type them.
 #pragma once
 
 #include <cstdint>
@@ -15,6 +15,9 @@ std::string bytes_text(std::int64_t bytes);
 
 // A round limit of at most so many bytes, as command lines take it: "22.1GiB", "912MiB".
 std::string limit_text(std::int64_t bytes);
+
+// "1073741824", "512MiB", "1.5GiB", "2GB". Throws Error (bad_input); `name` stands in the message.
+std::int64_t parse_bytes(const std::string& text, const std::string& name);
 
 // "1 thread", "2 threads"; "1 process", "2 processes".
 std::string counted(std::int64_t count, const std::string& noun);

@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include "base/error.h"
+
 namespace voxmark {
 namespace {
 
@@ -30,6 +32,16 @@ TEST(Counted, IsSingularForOneAlone) {
   EXPECT_EQ(counted(0, "record"), "0 records");
   EXPECT_EQ(counted(1, "process"), "1 process");
   EXPECT_EQ(counted(2, "process"), "2 processes");
+}
+
+TEST(NumberText, ReadsBytesWithTheirUnits) {
+  EXPECT_EQ(parse_bytes("1000", "limit"), 1000);
+  EXPECT_EQ(parse_bytes("8GiB", "limit"), std::int64_t{8} << 30);
+  EXPECT_EQ(parse_bytes("1.5GB", "limit"), 1'500'000'000);
+  for (const char* wrong :
+       {"", "0", "-1", "8 GiB", "8gib", "nan", "inf", "1e3", "9999999TiB", "192", "8.5"}) {
+    EXPECT_THROW(parse_bytes(wrong, "limit"), Error) << wrong;
+  }
 }
 
 }  // namespace

@@ -10,6 +10,7 @@
 #include "base/atomic_file.h"
 #include "base/error.h"
 #include "benches/child/child_modes.h"
+#include "benches/protocol/case_work.h"
 #include "benches/protocol/protocol.h"
 #include "benches/threads/thread_team.h"
 

@@ -6,6 +6,7 @@
 
 #include "backends/backend.h"
 #include "benches/child/child.h"
+#include "benches/protocol/case_work.h"
 #include "benches/protocol/protocol.h"
 
 namespace voxmark {

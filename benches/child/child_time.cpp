@@ -16,6 +16,7 @@
 #include "benches/probes/frequency.h"
 #include "benches/probes/readings.h"
 #include "benches/process/process_status.h"
+#include "benches/protocol/case_work.h"
 #include "benches/protocol/stages_json.h"
 #include "benches/threads/thread_placement.h"
 #include "benches/threads/thread_team.h"

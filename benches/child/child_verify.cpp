@@ -9,6 +9,7 @@
 #include "backends/verify/verify.h"
 #include "base/error.h"
 #include "benches/child/child_modes.h"
+#include "benches/protocol/case_work.h"
 #include "benches/protocol/stages_json.h"
 #include "workloads/network/safetensors.h"
 

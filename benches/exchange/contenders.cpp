@@ -2,6 +2,7 @@
 
 #include "base/error.h"
 #include "benches/exchange/outside_program.h"
+#include "benches/protocol/contender.h"
 
 namespace voxmark {
 
@@ -50,8 +51,8 @@ std::string same_contenders_warning(const ChildProgram& child, const CaseSpec& o
   const CaseSpec theirs = with_backend({ours}, other).front();
   if (is_external(ours) && is_external(theirs)) {
     OutsideProgram programs;
-    return same_program_warning(programs.facts(child_command(child, ours)),
-                                programs.facts(child_command(child, theirs)));
+    return same_program_warning(programs.facts(contender_of(ours, child.command).command),
+                                programs.facts(contender_of(theirs, child.command).command));
   }
   return ours.backend == other
              ? fmt::format("both sides are {}: what differs between them is noise", other)

@@ -11,9 +11,7 @@
 #include "benches/exchange/report_check.h"
 #include "benches/process/child_process.h"
 #include "benches/process/process_status.h"
-#include "benches/protocol/external_command.h"
-#include "benches/protocol/isa.h"
-#include "benches/protocol/peers.h"
+#include "benches/protocol/contender.h"
 
 namespace voxmark {
 namespace {
@@ -326,42 +324,18 @@ std::vector<std::string> environment_of(const ChildProgram& program, int threads
 
 }  // namespace
 
-std::vector<std::string> child_command(const ChildProgram& program, const CaseSpec& spec) {
-  if (const Peer* peer = find_peer(spec.backend)) {
-    return peer_command(*peer).value_or(std::vector<std::string>{});
-  }
-  if (!is_external(spec)) {
-    std::vector<std::string> command = program.command;
-    if (const Isa* isa = find_isa(spec.isa)) {
-      command.at(0) = isa_program(*isa, command.at(0));
-    }
-    return command;
-  }
-  return external_command(spec.backend);
-}
-
 Exchange exchange(const ChildProgram& program, const Request& request,
                   const std::function<void(const StepMessage&)>& on_step) {
   Exchange result;
+  const Contender contender = contender_of(request.spec, program.command);
+  if (!contender.missing.empty()) {
+    set_fault(result, Outcome::skipped, contender.missing);
+    return result;
+  }
   std::vector<std::string> environment = environment_of(program, request.spec.threads);
-  if (const Peer* peer = find_peer(request.spec.backend)) {
-    if (!peer_command(*peer)) {
-      set_fault(result, Outcome::skipped, kPeerNotInstalled);
-      return result;
-    }
-    environment.insert(environment.end(), peer->environment.begin(), peer->environment.end());
-  }
-  if (const Isa* isa = find_isa(request.spec.isa)) {
-    const std::string needed =
-        is_external(request.spec) ? "" : isa_program(*isa, program.command.at(0));
-    if (const auto missing = isa_missing(*isa, needed)) {
-      set_fault(result, Outcome::skipped, *missing);
-      return result;
-    }
-    environment.insert(environment.end(), isa->environment.begin(), isa->environment.end());
-  }
+  environment.insert(environment.end(), contender.environment.begin(), contender.environment.end());
   const std::optional<std::int64_t> oom_kills_before = oom_kills();
-  ChildProcess child(child_command(program, request.spec), environment);
+  ChildProcess child(contender.command, environment);
   child.write_line(to_line(request));
   Listener listener(request, result);
   if (!listen(child, program, listener, on_step, result)) {

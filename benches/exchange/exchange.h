@@ -23,9 +23,6 @@ struct ChildProgram {
   double exit_patience_seconds = 30;  // a child has nothing left to do once its input is closed
 };
 
-// The command of an "exec:" backend or of a peer that is installed, or the program's own.
-std::vector<std::string> child_command(const ChildProgram& program, const CaseSpec& spec);
-
 struct Exchange {
   // Nothing: the child did all that was asked.
   std::optional<Outcome> fault;

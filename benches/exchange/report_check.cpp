@@ -10,7 +10,8 @@
 #include "base/error.h"
 #include "benches/machine/build_info.h"
 #include "benches/machine/environment_check.h"
-#include "benches/protocol/case_spec.h"
+#include "benches/protocol/case_work.h"
+#include "benches/protocol/contender.h"
 #include "benches/threads/thread_settings.h"
 #include "workloads/network/cost.h"
 

@@ -3,7 +3,7 @@
 #include <gtest/gtest.h>
 
 #include "benches/machine/build_info.h"
-#include "benches/protocol/case_spec.h"
+#include "benches/protocol/case_work.h"
 #include "results/example_record.h"
 #include "workloads/network/cost.h"
 

@@ -5,6 +5,7 @@
 
 #include "backends/verify/verify.h"
 #include "benches/process/scratch_folder.h"
+#include "benches/protocol/case_work.h"
 #include "results/record.h"
 #include "workloads/network/safetensors.h"
 #include "workloads/network/weights.h"

@@ -4,7 +4,7 @@
 
 #include <string>
 
-#include "benches/protocol/case_spec.h"
+#include "benches/protocol/case_work.h"
 
 namespace voxmark {
 

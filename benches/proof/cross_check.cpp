@@ -5,6 +5,8 @@
 #include <limits>
 
 #include "base/error.h"
+#include "benches/protocol/case_work.h"
+#include "benches/protocol/contender.h"
 #include "workloads/network/structure.h"
 
 namespace voxmark {

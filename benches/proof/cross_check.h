@@ -10,7 +10,7 @@
 #include <vector>
 
 #include "benches/exchange/exchange.h"
-#include "benches/protocol/case_spec.h"
+#include "workloads/cases/case_spec.h"
 
 namespace voxmark {
 

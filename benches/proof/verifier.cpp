@@ -10,6 +10,8 @@
 #include "base/error.h"
 #include "base/sha256.h"
 #include "benches/process/scratch_folder.h"
+#include "benches/protocol/case_work.h"
+#include "benches/protocol/contender.h"
 
 namespace voxmark {
 namespace {

@@ -5,7 +5,8 @@
 #include <string_view>
 
 #include "base/error.h"
-#include "benches/protocol/case_spec.h"
+#include "benches/protocol/contender.h"
+#include "workloads/cases/case_spec.h"
 
 namespace voxmark {
 

@@ -9,7 +9,7 @@
 #include <variant>
 #include <vector>
 
-#include "benches/protocol/case_spec.h"
+#include "workloads/cases/case_spec.h"
 
 namespace voxmark {
 

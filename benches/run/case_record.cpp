@@ -7,6 +7,8 @@
 #include "base/error.h"
 #include "benches/probes/interference.h"
 #include "benches/probes/readings.h"
+#include "benches/protocol/case_work.h"
+#include "benches/protocol/contender.h"
 #include "workloads/network/cost.h"
 
 namespace voxmark {

@@ -4,8 +4,8 @@
 #include <string>
 
 #include "benches/exchange/exchange.h"
-#include "benches/protocol/case_spec.h"
 #include "results/record.h"
+#include "workloads/cases/case_spec.h"
 
 namespace voxmark {
 

@@ -6,6 +6,7 @@
 #include <map>
 
 #include "base/sha256.h"
+#include "benches/protocol/contender.h"
 
 namespace voxmark {
 

@@ -6,8 +6,8 @@
 #include <random>
 #include <vector>
 
-#include "benches/protocol/case_spec.h"
 #include "results/record.h"
+#include "workloads/cases/case_spec.h"
 
 namespace voxmark {
 

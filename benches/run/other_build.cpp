@@ -5,6 +5,7 @@
 #include "base/error.h"
 #include "base/sha256.h"
 #include "benches/process/child_process.h"
+#include "benches/protocol/contender.h"
 #include "benches/protocol/isa.h"
 
 namespace voxmark {

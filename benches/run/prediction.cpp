@@ -4,6 +4,7 @@
 
 #include <algorithm>
 
+#include "benches/protocol/case_work.h"
 #include "workloads/network/cost.h"
 
 namespace voxmark {

@@ -8,7 +8,7 @@
 #include <optional>
 #include <string>
 
-#include "benches/protocol/case_spec.h"
+#include "workloads/cases/case_spec.h"
 
 namespace voxmark {
 

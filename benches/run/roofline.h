@@ -6,9 +6,10 @@
 
 #include <span>
 
-#include "benches/protocol/case_spec.h"
 #include "results/record_facts.h"
 #include "results/run_facts.h"
+#include "workloads/cases/case_spec.h"
+#include "workloads/network/program.h"
 
 namespace voxmark {
 

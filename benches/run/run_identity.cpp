@@ -9,6 +9,7 @@
 #include "base/error.h"
 #include "base/sha256.h"
 #include "benches/exchange/outside_program.h"
+#include "benches/protocol/contender.h"
 
 namespace voxmark {
 namespace {
@@ -22,7 +23,7 @@ void add_programs(Json& identity, const ChildProgram& child, const std::vector<C
     if (!is_external(spec) && spec.isa.empty()) {
       continue;  // this program's own, by its own digest
     }
-    const OutsideProgramFacts facts = programs.facts(child_command(child, spec));
+    const OutsideProgramFacts facts = programs.facts(contender_of(spec, child.command).command);
     for (const ProgramFile& file : *facts.files) {
       const std::string& path = *file.path;
       if (keys.contains(path)) {

@@ -12,6 +12,8 @@
 #include "benches/probes/interference.h"
 #include "benches/probes/others.h"
 #include "benches/process/interrupt.h"
+#include "benches/protocol/case_work.h"
+#include "benches/protocol/contender.h"
 #include "benches/protocol/stages_json.h"
 #include "benches/run/case_record.h"
 #include "benches/run/roofline.h"
@@ -113,7 +115,7 @@ Record Runner::measure(const CaseSpec& spec) {
   Record record = start_record(spec);
   record.reproduce += options_.reproduce_flags;
   if (is_external(spec)) {
-    record.facts.program = programs_.facts(child_command(options_.child, spec));
+    record.facts.program = programs_.facts(contender_of(spec, options_.child.command).command);
   }
   if (const auto& quota = options_.cpu_quota; quota && spec.threads > *quota) {
     record.facts.beyond_cpu_quota = {spec.threads, *quota};

@@ -24,6 +24,8 @@
 #include "benches/machine/redact.h"
 #include "benches/process/child_process.h"
 #include "benches/process/process_cpus.h"
+#include "benches/protocol/case_work.h"
+#include "benches/protocol/contender.h"
 #include "benches/run/interleave.h"
 #include "benches/run/other_build.h"
 #include "benches/run/run_identity.h"
@@ -374,7 +376,7 @@ std::vector<std::string> check_before_start(const std::vector<CaseSpec>& cases, 
   std::set<std::string> data, warnings;
   for (const CaseSpec& spec : cases) {
     if (is_external(spec)) {
-      child_command({}, spec);  // one that is not installed is skipped
+      contender_of(spec, {});  // one that is not installed is skipped
     } else {
       find_backend(spec.backend);
     }

@@ -2,34 +2,24 @@
 // key of a suite file are one thing, read by the same code.
 #pragma once
 
+#include <functional>
 #include <map>
 #include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
 
-#include "benches/protocol/case_spec.h"
 #include "benches/suite/stopping.h"
+#include "workloads/cases/case_spec.h"
 
 namespace voxmark {
 
 // Every combination of these lists is a case.
 struct Grid {
-  std::vector<std::string> backend = {"eigen-tensor", "eigen", "onednn-direct", "onednn"};
-  std::vector<Dims> image = {{64, 64, 64}};
-  std::vector<std::int64_t> batch = {1};
-  std::vector<std::int64_t> channels = {1};
-  std::vector<std::int64_t> classes = {1};
-  std::vector<std::int64_t> filters = {16};
-  std::vector<std::int64_t> threads;  // empty: as many as this process may use
-  std::vector<Precision> precision = {Precision::fp32};
-  std::vector<std::string> data = {"synthetic"};
-  std::vector<std::string> isa = {""};  // "": what this CPU has
-  ReadOptions reading;                  // of data folders
-  std::uint64_t seed = 1;
-  int steps = 5;
-  int warmup = 2;
-  std::vector<std::int64_t> memory_limits;  // bytes; empty: none
+  // By the name of a case's field (workloads/cases/case_fields.h), as JSON has its values. A field
+  // that is not here is as in CaseSpec{}, and threads are as expand() is told.
+  std::map<std::string, std::vector<Json>, std::less<>> values = {
+      {"backend", {"eigen-tensor", "eigen", "onednn-direct", "onednn"}}};
   bool sweeps_memory = false;  // a case for each plan that a backend trades memory for time by
 };
 
@@ -44,8 +34,15 @@ struct Suite {
   std::string baseline;          // "": eigen-tensor if measured, else the first backend
 };
 
-// The keys of a grid and of a suite, which are flags as well: "backend", "memory_limit", ...
-const std::vector<std::string>& suite_keys();
+// A key of a grid or of a suite, which is a flag as well: "backend", "memory_limit", ...
+struct SuiteKey {
+  std::string name;
+  std::string help;
+  bool takes_list = false;
+  bool names_files = false;  // whose names may have commas
+  bool is_switch = false;    // on or off: its flag takes no value
+};
+const std::vector<SuiteKey>& suite_keys();
 
 // Sets one key from texts, as the command line gives them: "32", "96x96x64", "8GiB". In every grid,
 // where it is a grid's. Throws Error (bad_input) naming `name`, what was expected and what was
@@ -62,13 +59,15 @@ std::string_view suite_schema_text();
 // "a,b,c" in parts. Throws Error (bad_input) when one of them is empty.
 std::vector<std::string> split_list(const std::string& text, const std::string& name);
 
-// "1073741824", "512MiB", "1.5GiB", "2GB". Throws Error (bad_input).
-std::int64_t parse_bytes(const std::string& text, const std::string& name);
+// The memory limits, in bytes, that a case is measured within when a grid sweeps memory
+// (benches/run/memory_sweep.h); none where there is nothing to trade.
+using LimitsToSweep = std::function<std::vector<std::int64_t>(const CaseSpec&)>;
 
 // The cases in the order in which they are listed, checked: by workload, then by process, then by
 // backend (benches/run/interleave.h has the order of execution). A case that stands in two grids is
 // measured once. `default_threads` fills in empty thread lists. Throws Error (bad_input) as
 // check().
-std::vector<CaseSpec> expand(const Suite& suite, int default_threads);
+std::vector<CaseSpec> expand(const Suite& suite, int default_threads,
+                             const LimitsToSweep& limits_to_sweep = {});
 
 }  // namespace voxmark

@@ -9,9 +9,10 @@
 #include <string_view>
 
 #include "base/error.h"
-#include "benches/protocol/case_spec.h"
+#include "benches/protocol/contender.h"
 #include "benches/protocol/external_command.h"
 #include "benches/suite/suite.h"
+#include "workloads/cases/case_spec.h"
 
 namespace voxmark {
 namespace {

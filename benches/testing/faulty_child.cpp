@@ -18,6 +18,7 @@
 
 #include "backends/interpreter/executable_weights.h"
 #include "backends/naive/naive.h"
+#include "benches/protocol/case_work.h"
 #include "benches/protocol/protocol.h"
 #include "workloads/network/safetensors.h"
 #include "workloads/network/weights.h"

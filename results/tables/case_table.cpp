@@ -8,6 +8,7 @@
 #include <string_view>
 
 #include "base/number_text.h"
+#include "workloads/cases/case_fields.h"
 
 namespace voxmark {
 namespace {
@@ -16,35 +17,14 @@ constexpr int kSecondsDigits = 4;  // a tenth of the 1 to 2% that processes diff
 constexpr int kRatioDigits = 3;
 constexpr std::string_view kNothing = "-";
 
-// Members of a case that get a column only where they differ between the cases.
-constexpr std::array<std::pair<const char*, const char*>, 9> kOptionalMembers = {
-    {{"input_channels", "channels"},
-     {"classes", "classes"},
-     {"filters", "filters"},
-     {"precision", "precision"},
-     {"threads", "threads"},
-     {"isa", "isa"},
-     {"ranks", "ranks"},
-     {"data", "data"},
-     {"seed", "seed"}}};
-
-std::string member_text(const Json& spec, const char* member) {
-  if (!spec.contains(member)) return std::string(kNothing);
-  return spec[member].is_string() ? spec[member].get<std::string>() : dump_json(spec[member]);
+std::string value_cell(const CaseField& field, const CaseSummary& summary) {
+  const Json value = summary.spec.value(field.name, Json());
+  return value.is_null() ? std::string(kNothing) : value_words(field, value);
 }
 
-std::string image_text(const Json& spec) {
-  std::string text;
-  for (const Json& extent : spec.at("image")) {
-    if (!text.empty()) text += "x";
-    text += dump_json(extent);
-  }
-  return text;
-}
-
-bool differs(std::span<const CaseSummary> cases, const char* member) {
+bool differs(std::span<const CaseSummary> cases, const CaseField& field) {
   return std::ranges::any_of(cases, [&](const CaseSummary& summary) {
-    return member_text(summary.spec, member) != member_text(cases.front().spec, member);
+    return value_cell(field, summary) != value_cell(field, cases.front());
   });
 }
 
@@ -87,23 +67,13 @@ Table case_table(std::span<const CaseSummary> cases,
     });
   };
 
-  add_column("backend", Align::left,
-             [](const CaseSummary& summary) { return member_text(summary.spec, "backend"); });
-  add_column("image", Align::right,
-             [](const CaseSummary& summary) { return image_text(summary.spec); });
-  add_column("batch", Align::right,
-             [](const CaseSummary& summary) { return member_text(summary.spec, "batch"); });
-  for (const auto& [member, header] : kOptionalMembers) {
-    if (!differs(cases, member)) continue;
-    add_column(header, Align::right, [name = member](const CaseSummary& summary) {
-      return member_text(summary.spec, name);
-    });
-  }
-  if (differs(cases, "memory_limit_bytes")) {
-    add_column("memory limit", Align::right, [](const CaseSummary& summary) {
-      const Json limit = summary.spec.value("memory_limit_bytes", Json());
-      return limit.is_null() ? std::string(kNothing) : bytes_text(limit.get<std::int64_t>());
-    });
+  for (const bool leads : {true, false}) {
+    for (const CaseField& field : case_fields()) {
+      if (field.leads == leads && !field.column.empty() && (leads || differs(cases, field))) {
+        add_column(std::string(field.column), field.name == "backend" ? Align::left : Align::right,
+                   [&](const CaseSummary& summary) { return value_cell(field, summary); });
+      }
+    }
   }
   add_figure("step s", &CaseSummary::step_seconds,
              [](const Spread& spread) { return significant(spread.median, kSecondsDigits); });

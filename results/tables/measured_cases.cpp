@@ -9,6 +9,7 @@
 
 #include "results/tables/case_table.h"
 #include "results/tables/deciding.h"
+#include "workloads/cases/case_fields.h"
 
 namespace voxmark {
 namespace {
@@ -64,9 +65,12 @@ std::string MeasuredCase::shape() const {
 
 Json MeasuredCase::workload() const {
   Json json = spec;
-  for (const char* key : {"backend", "isa", "steps", "warmup", "memory_limit_bytes"}) {
-    json.erase(key);
+  for (const CaseField& field : case_fields()) {
+    if (field.meaning != FieldMeaning::workload) {
+      json.erase(std::string(field.name));
+    }
   }
+  json.erase("isa");  // the paper's two builds differ in it
   return json;
 }
 
@@ -83,8 +87,7 @@ std::vector<MeasuredCase> papers_cases(const Report& report) {
     if (!is_papers_model(record.spec)) {
       continue;
     }
-    Json spec = record.spec;
-    spec.erase("process");
+    const Json spec = case_identity(record.spec);
     auto found =
         std::ranges::find_if(cases, [&](const MeasuredCase& own) { return own.spec == spec; });
     if (found == cases.end()) {

@@ -22,7 +22,7 @@ struct Interval {
 
 // The processes of one case.
 struct MeasuredCase {
-  Json spec = Json::object();  // without "process"
+  Json spec = Json::object();  // case_identity() of all of them
   std::vector<const Record*> processes;
 
   std::string backend() const { return spec.at("backend").get<std::string>(); }
@@ -33,8 +33,7 @@ struct MeasuredCase {
   double batch() const { return spec.at("batch").get<double>(); }
   double voxels() const;      // of all images of the batch
   std::string shape() const;  // "64x64x64 b1"
-  // All but the backend, its instruction set and how long it ran: equal for cases whose times
-  // compare.
+  // What is computed, by whatever instruction set: equal for cases whose times compare.
   Json workload() const;
   // Processes that published times.
   std::vector<const Record*> measured() const;

@@ -11,6 +11,7 @@
 #include "results/tables/case_table.h"
 #include "results/tables/summary.h"
 #include "results/tables/table.h"
+#include "workloads/cases/case_fields.h"
 
 namespace voxmark {
 namespace {
@@ -42,8 +43,7 @@ std::map<PartName, double> parts_of(const Record& record) {
 
 StepProfile profile_of(const std::vector<const Record*>& processes) {
   StepProfile profile;
-  profile.spec = processes.front()->spec;
-  profile.spec.erase("process");
+  profile.spec = case_identity(processes.front()->spec);
   std::map<PartName, std::vector<double>> seconds;
   std::vector<double> steps;
   for (const Record* record : processes) {
@@ -134,9 +134,8 @@ std::vector<StepProfile> step_profiles(std::span<const Record> records) {
   std::map<std::string, std::size_t> index_of;
   for (const Record& record : records) {
     if (!publishes_times(record.outcome)) continue;
-    Json spec = record.spec;
-    spec.erase("process");
-    const auto [found, is_new] = index_of.try_emplace(case_key(spec), cases.size());
+    const auto [found, is_new] =
+        index_of.try_emplace(case_key(case_identity(record.spec)), cases.size());
     if (is_new) cases.emplace_back();
     cases[found->second].push_back(&record);
   }

@@ -9,14 +9,10 @@
 
 #include "base/number_text.h"
 #include "results/tables/deciding.h"
+#include "workloads/cases/case_fields.h"
 
 namespace voxmark {
 namespace {
-
-// What two cases must share for the ratio of their times to mean something.
-constexpr std::array<std::string_view, 11> kWorkloadMembers = {
-    "image",   "batch", "input_channels", "classes", "filters", "precision",
-    "threads", "data",  "seed",           "ranks",   "isa"};
 
 Json without_process(Json spec) {
   spec.erase("process");
@@ -193,17 +189,6 @@ CaseSummary summarise_case(std::span<const Record* const> records) {
   return summary;
 }
 
-bool same_workload(const Json& left, const Json& right) {
-  return std::ranges::all_of(kWorkloadMembers, [&](std::string_view member) {
-    const auto in_left = left.find(member);
-    const auto in_right = right.find(member);
-    if (in_left == left.end() || in_right == right.end()) {
-      return in_left == left.end() && in_right == right.end();
-    }
-    return *in_left == *in_right;
-  });
-}
-
 }  // namespace
 
 Spread spread_of(std::vector<double> values) {
@@ -219,7 +204,7 @@ std::vector<CaseSummary> summarise(std::span<const Record> records) {
   std::map<std::string, std::size_t> index_of;  // by the case's key, repeats as one
   for (const Record& record : records) {
     const auto [found, is_new] =
-        index_of.try_emplace(case_key(without_process(record.spec)), cases.size());
+        index_of.try_emplace(case_key(case_identity(record.spec)), cases.size());
     if (is_new) cases.emplace_back();
     cases[found->second].push_back(&record);
   }

@@ -167,7 +167,8 @@ TEST_F(RunTest, WrongUseIsOneLineThatNamesTheThing) {
   const CommandResult dims = run_voxmark({"run", "--dry-run", "--image", "64x64x60"});
   EXPECT_EQ(dims.status, 64);
   EXPECT_EQ(dims.err,
-            "voxmark: image 64x64x60: expected extents that are multiples of 16, up to 65536\n");
+            "voxmark: --image: expected one extent or three, multiples of 16, up to 65536, found "
+            "64x64x60\n");
 }
 
 TEST_F(RunTest, AFailureInTheDataKeepsTheCasesThatFinished) {

@@ -3,6 +3,8 @@
 #include <array>
 #include <utility>
 
+#include "benches/protocol/case_work.h"
+
 namespace voxmark {
 namespace {
 
@@ -16,19 +18,17 @@ constexpr std::array<Dims, 8> kImages = {
 constexpr std::int64_t kMaxBatch = std::int64_t{1} << 20U;
 constexpr std::int64_t kMaxSide = 4096;
 
-// Nothing when `batch` images do not fit.
-std::optional<Fit> fit_of(const Backend& backend, const CompileOptions& options,
-                          const Network& network, const Dims& image, std::int64_t batch,
-                          std::int64_t room_bytes) {
-  const Program program = lower(network, batch, image, Mode::training);
+std::optional<Fit> fit_of(const Backend& backend, const CaseSpec& spec, std::int64_t room_bytes) {
+  const Program program = training_program(spec);
+  const CompileOptions options = compile_options(spec);
   if (backend.unsupported(program, options)) {
     return std::nullopt;
   }
   MemoryPlan plan = backend.plan(program, options);
-  if (plan.total_bytes() > room_bytes) {
+  if (plan.total_bytes() + harness_bytes(spec) > room_bytes) {
     return std::nullopt;
   }
-  return Fit{image, batch, std::move(plan), false};
+  return Fit{spec.image, spec.batch, std::move(plan), false};
 }
 
 // The fit of the largest n in [1, most], a power of two, that has one; what fits n fits all below.
@@ -63,30 +63,31 @@ std::optional<Fit> largest(std::int64_t most, FitOf fit_of_number) {
 
 }  // namespace
 
-std::optional<Fit> largest_batch(const Backend& backend, const CompileOptions& options,
-                                 const UnetOptions& unet, const Dims& image,
+std::optional<Fit> largest_batch(const Backend& backend, const CaseSpec& like,
                                  std::int64_t room_bytes) {
-  const Network network = unet3d(unet);
   return largest(kMaxBatch, [&](std::int64_t batch) {
-    return fit_of(backend, options, network, image, batch, room_bytes);
+    CaseSpec spec = like;
+    spec.batch = batch;
+    return fit_of(backend, spec, room_bytes);
   });
 }
 
-std::optional<Fit> largest_cube(const Backend& backend, const CompileOptions& options,
-                                const UnetOptions& unet, std::int64_t batch,
+std::optional<Fit> largest_cube(const Backend& backend, const CaseSpec& like,
                                 std::int64_t room_bytes) {
-  constexpr std::int64_t kStep = 16;  // four poolings
-  const Network network = unet3d(unet);
-  return largest(kMaxSide / kStep, [&](std::int64_t steps) {
-    const std::int64_t side = steps * kStep;
-    return fit_of(backend, options, network, {side, side, side}, batch, room_bytes);
+  return largest(kMaxSide / kUnetDimsMultiple, [&](std::int64_t steps) {
+    const std::int64_t side = steps * kUnetDimsMultiple;
+    CaseSpec spec = like;
+    spec.image = {side, side, side};
+    return fit_of(backend, spec, room_bytes);
   });
 }
 
-std::optional<Fit> largest_fit(const Backend& backend, const CompileOptions& options,
-                               const UnetOptions& unet, std::int64_t room_bytes) {
+std::optional<Fit> largest_fit(const Backend& backend, const CaseSpec& like,
+                               std::int64_t room_bytes) {
   for (const Dims& image : kImages) {
-    if (auto fit = largest_batch(backend, options, unet, image, room_bytes)) {
+    CaseSpec spec = like;
+    spec.image = image;
+    if (auto fit = largest_batch(backend, spec, room_bytes)) {
       return fit;
     }
   }

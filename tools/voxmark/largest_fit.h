@@ -5,7 +5,7 @@
 #include <optional>
 
 #include "backends/backend.h"
-#include "workloads/network/network.h"
+#include "workloads/cases/case_spec.h"
 
 namespace voxmark {
 
@@ -16,20 +16,21 @@ struct Fit {
   bool is_bound = false;  // the search ended here: more may fit
 };
 
-// The largest batch of an image that fits in `room_bytes` by the backend's own plan.
-std::optional<Fit> largest_batch(const Backend& backend, const CompileOptions& options,
-                                 const UnetOptions& unet, const Dims& image,
+// A step fits in `room_bytes` where the backend's own plan and the batch do together, as in
+// `voxmark run`. Where `like` has a memory limit, tensors are computed again to get there.
+
+// The largest batch of `like`'s image that fits.
+std::optional<Fit> largest_batch(const Backend& backend, const CaseSpec& like,
                                  std::int64_t room_bytes);
 
-// The largest cube, in steps of 16 voxels, of which `batch` images fit.
-std::optional<Fit> largest_cube(const Backend& backend, const CompileOptions& options,
-                                const UnetOptions& unet, std::int64_t batch,
+// The largest cube, in steps of 16 voxels, of which `like`'s batch fits.
+std::optional<Fit> largest_cube(const Backend& backend, const CaseSpec& like,
                                 std::int64_t room_bytes);
 
 // The largest of the images that the paper and its code train on, from the whole scan
-// (240x240x144) down, of which at least one fits in `room_bytes` by the backend's own plan, with
-// the largest batch of it that fits. Nothing when not even the smallest does.
-std::optional<Fit> largest_fit(const Backend& backend, const CompileOptions& options,
-                               const UnetOptions& unet, std::int64_t room_bytes);
+// (240x240x144) down, of which at least one fits, with the largest batch of it that
+// does. Nothing when not even the smallest fits.
+std::optional<Fit> largest_fit(const Backend& backend, const CaseSpec& like,
+                               std::int64_t room_bytes);
 
 }  // namespace voxmark

@@ -5,6 +5,8 @@
 #include <optional>
 
 #include "backends/registry/registry.h"
+#include "benches/protocol/case_work.h"
+#include "benches/protocol/contender.h"
 #include "results/claims/memory_line.h"
 
 namespace voxmark {

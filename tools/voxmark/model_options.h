@@ -21,9 +21,6 @@ struct ModelOptions {
 
 void add_model_options(Command command, ModelOptions& options);
 
-constexpr const char* kFollowLinksHelp = "read images and labels that are links out of the folder";
-constexpr const char* kAffineToleranceHelp =
-    "millimetres by which the affines of an image and its label may differ";
 void add_read_options(Command command, ReadOptions& reading);
 
 // The step's program. Throws Error (bad_input) naming the flag that does not make sense.

@@ -10,14 +10,14 @@
 #include "benches/machine/environment.h"
 #include "benches/process/memory_room.h"
 #include "benches/process/process_cpus.h"
-#include "benches/protocol/peers.h"
+#include "benches/protocol/contender.h"
 #include "benches/suite/suite.h"
 #include "benches/threads/thread_team.h"
 
 namespace voxmark {
 
 const Backend& learning_backend(const std::string& name) {
-  if (find_peer(name) != nullptr || name.starts_with("exec:")) {
+  if (is_external(name)) {
     throw_bad_input(
         "--backend {}: a program outside of voxmark takes part in run and verify only. Train with "
         "a "
@@ -63,8 +63,8 @@ int told_default_threads() {
 }
 
 int told_default_threads(const Suite& suite) {
-  const bool all_named =
-      std::ranges::none_of(suite.grids, [](const Grid& grid) { return grid.threads.empty(); });
+  const bool all_named = std::ranges::none_of(
+      suite.grids, [](const Grid& grid) { return !grid.values.contains("threads"); });
   return all_named ? default_threads().threads : told_default_threads();
 }
 

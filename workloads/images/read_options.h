@@ -6,6 +6,11 @@
 
 namespace voxmark {
 
+// Of the flags.
+constexpr const char* kFollowLinksHelp = "read images and labels that are links out of the folder";
+constexpr const char* kAffineToleranceHelp =
+    "millimetres by which the affines of an image and its label may differ";
+
 struct ReadOptions {
   // dataset.json, images and labels may be links out of the folder: archives, caches, git-annex.
   bool follow_links = false;

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import orjson
 
 from voxmark_reports import details
+from voxmark_reports.case_fields import BY_NAME, LEADING, NOT_IDENTITY
 from voxmark_reports.deciding import Deciding, deciding, reasons, was_disturbed
 from voxmark_reports.text import clean, counted, image_text, merged
 
@@ -20,27 +21,6 @@ if TYPE_CHECKING:
 MEASURED = ("ok", "overhead")
 # Wrong or no numbers where there should be some. The others were never promised.
 BROKEN = ("invalid", "diverged", "oom", "crashed", "timeout", "failed")
-# How often and how long a case is measured, and what of a data folder's files is accepted, do not
-# make it another case.
-_NOT_IDENTITY = frozenset({"process", "steps", "warmup", "follow_links", "affine_tolerance"})
-
-# How a case's label tells its members; others by their own names.
-WORDING = {
-    "image": "{}",
-    "precision": "{}",
-    "threads": "{} threads",
-    "data": "{}",
-    "input_channels": "{} channels",
-    "classes": "{} classes",
-    "filters": "{} filters",
-    "memory_limit_bytes": "limit {} B",
-}
-_SINGULAR = {
-    "threads": "{} thread",
-    "input_channels": "{} channel",
-    "classes": "{} class",
-    "filters": "{} filter",
-}
 
 
 @dataclass(frozen=True)
@@ -174,15 +154,14 @@ class Case:
         """The case without its backend or op: "64x64x64 batch 1 fp32 2 threads ..."."""
         parts = []
         for name, value in self.spec.items():
-            if name not in leave_out | _NOT_IDENTITY | {"backend", "op"}:
+            if name not in leave_out | NOT_IDENTITY | {"backend", "op"}:
                 text = image_text(value) if name == "image" else clean(value)
-                wording = _SINGULAR.get(name) if value == 1 else None
-                wording = wording or WORDING.get(name)
-                parts.append(wording.format(text) if wording else f"{clean(name)} {text}")
+                field = BY_NAME.get(name)
+                parts.append(field.text(text) if field else f"{clean(name)} {text}")
         return " ".join(parts)
 
     def key(self, ignore: Iterable[str] = ()) -> bytes:
-        left_out = _NOT_IDENTITY.union(ignore)
+        left_out = NOT_IDENTITY.union(ignore)
         spec = {name: value for name, value in self.spec.items() if name not in left_out}
         return orjson.dumps(spec, option=orjson.OPT_SORT_KEYS)
 
@@ -275,7 +254,7 @@ def shared_members(cases: Sequence[Case]) -> frozenset[str]:
     """Of their specifications, what is the same in all of them; never what is measured, and of a
     step never the image or the batch."""
     names = {name for case in cases for name in case.spec}
-    never = {"op"} if "op" in names else {"backend", "image", "batch"}
+    never = {"op"} if "op" in names else LEADING
     first = cases[0].spec if cases else {}
     return frozenset(
         name

@@ -6,9 +6,9 @@ import re
 from dataclasses import dataclass, field
 
 from voxmark_reports import copies, differences, verdicts
+from voxmark_reports.case_fields import BY_NAME, CHOICES_OF_MACHINES, NOT_IDENTITY
 from voxmark_reports.cases import (
     KERNELS,
-    WORDING,
     Case,
     Metric,
     cases_of,
@@ -149,7 +149,7 @@ def parse_fail_on(texts: list[str]) -> dict[str, float | None]:
 
 def _check_ignore(ignore: frozenset[str], cases: list[Case]) -> None:
     """Raises ToolError for a word that ignores nothing."""
-    known = {"machine", *WORDING, *(name for case in cases for name in case.spec)}
+    known = {"machine", *BY_NAME, *(name for case in cases for name in case.spec)}
     if unknown := sorted(ignore - known):
         raise ToolError(f"--ignore {unknown[0]}: expected one of {', '.join(sorted(known))}")
 
@@ -179,8 +179,7 @@ def _nearest(case: Case, others: list[Case]) -> str:
 
     def changed(other: Case) -> list[str]:
         names = dict.fromkeys([*case.spec, *other.spec])
-        skip = ("steps", "warmup")
-        return [n for n in names if n not in skip and case.spec.get(n) != other.spec.get(n)]
+        return [n for n in names if n not in NOT_IDENTITY and case.spec.get(n) != other.spec.get(n)]
 
     alike = [other for other in others if other.spec.get("backend") == case.spec.get("backend")]
     if not alike:
@@ -218,14 +217,10 @@ def _measure(base: Case, new: Case, metric: Metric, margin: float) -> Judgement:
     return found
 
 
-# What another machine does the same work with.
-_FREE = ("threads", "memory_limit_bytes")
-
-
 def _ignored(options: Options, reports: list[list[Case]]) -> frozenset[str]:
     """What is asked for; for machines also what they are free to choose, where cases stay apart."""
     ignore = options.ignore
-    for name in _FREE if options.machines else ():
+    for name in CHOICES_OF_MACHINES if options.machines else ():
         wider = ignore | {name}
         if all(len({case.key(wider) for case in cases}) == len(cases) for cases in reports):
             ignore = wider

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from voxmark_reports import details, inference, verdicts
+from voxmark_reports.case_fields import CHOICES_OF_MACHINES, LEADING
 from voxmark_reports.cases import (
     Case,
     cases_of,
@@ -130,7 +131,7 @@ def figures_of(reports: Sequence[Report]) -> list[Figure]:
     found: list[Figure] = []
     colours: dict[str, int] = {}
     all_cases = [case for report in reports for case in cases_of(report) if not report.op_level]
-    shared = shared_members(all_cases) | {"backend", "image", "batch"}
+    shared = shared_members(all_cases) | LEADING
     for report in reports:
         for case in cases_of(report):
             if case.outcome != "ok" or report.op_level or _no_figure(case):
@@ -197,7 +198,7 @@ def _speed_up(base: Figure, other: Figure, found: Judgement, questions: int) -> 
 
 
 # What a machine is free to choose for the same work.
-_FREE = ("backend", "threads", "precision", "memory_limit_bytes", "data")
+_FREE = ("backend", "precision", "data", *CHOICES_OF_MACHINES)
 
 
 def machine_speed_ups(figures: Sequence[Figure]) -> list[SpeedUp]:

@@ -21,6 +21,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from voxmark_reports.case_fields import FIELDS
 from voxmark_reports.cases import number
 from voxmark_reports.errors import ToolError
 from voxmark_reports.text import clean, counted
@@ -28,15 +29,9 @@ from voxmark_reports.text import clean, counted
 _SECONDS = {"ns": 1e-9, "us": 1e-6, "ms": 1e-3, "s": 1.0}
 _RATES = ("FLOP/s", "bytes/s")
 _TIMING = re.compile(r"(/iterations:\d+)?(/manual_time)?$")
-# Of the context, what makes it another case: named as in a report's cases.
-_CASE = {
-    "threads": "threads",
-    "precision": "precision",
-    "batch": "batch",
-    "filters": "filters",
-    "channels": "input_channels",
-    "classes": "classes",
-}
+# Of the context, what makes it another case: named as in a suite file. What kernels may use is told
+# of the library there ("isa").
+_CASE = {field.key: field.name for field in FIELDS if field.key and field.key != "isa"}
 # Before 1.5 only its name tells an aggregate: of "f" there are "f_mean", "f_stddev", "f_BigO", ...
 _OLD_AGGREGATE = re.compile(r"(.+)_(mean|median|stddev)")
 _OLD_FIT = re.compile(r".+_(BigO|RMS)")

@@ -29,8 +29,8 @@ std::vector<int> thread_counts(const std::string& text) {
   }
   set_key(suite, "threads", split_list(text, "--threads"), "--threads");
   std::vector<int> counts;
-  for (const std::int64_t count : suite.grids.front().threads) {
-    counts.push_back(static_cast<int>(count));
+  for (const Json& count : suite.grids.front().values.at("threads")) {
+    counts.push_back(count.get<int>());
   }
   return counts;
 }

@@ -56,7 +56,7 @@ std::vector<CaseSpec> noise_cases(const Options& options) {
   suite.repeats = options.processes;
   const int threads = told_default_threads(suite);
   std::vector<CaseSpec> cases = expand(suite, threads);
-  suite.grids.front().seed = 2;
+  set_key(suite, "seed", {"2"}, "--seed");
   suite.repeats = options.processes / 2;
   const std::vector<CaseSpec> others = expand(suite, threads);
   cases.insert(cases.end(), others.begin(), others.end());

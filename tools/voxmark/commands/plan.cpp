@@ -15,7 +15,8 @@
 #include "base/tell.h"
 #include "benches/machine/environment.h"
 #include "benches/process/memory_room.h"
-#include "benches/protocol/case_spec.h"
+#include "benches/protocol/case_work.h"
+#include "benches/protocol/contender.h"
 #include "benches/suite/suite.h"
 #include "tools/voxmark/largest_fit.h"
 #include "tools/voxmark/model_options.h"
@@ -38,17 +39,29 @@ struct BackendPlan {
   std::string backend;
   std::string reason;  // why there is no plan; empty when there is one
   MemoryPlan plan;
+  bool fits = false;                  // together with the batch
   std::vector<MemoryPlan> trades;     // time for memory; empty when there is nothing to trade
   std::optional<MemoryPlan> limited;  // within --memory-limit `limit`, where `plan` does not fit
   std::string limit;
 };
 
-CompileOptions compile_options(const PlanOptions& options) {
-  CompileOptions compile{parse_precision(options.precision), options.threads, {}};
+// What the flags ask for, as a case of `voxmark run`: a limit on memory means the same there.
+CaseSpec asked_case(const PlanOptions& options) {
+  CaseSpec spec;
+  spec.image = parse_dims(options.model.image);
+  spec.batch = options.model.batch;
+  spec.network = options.model.unet;
+  spec.precision = parse_precision(options.precision);
+  spec.threads = options.threads;
   if (!options.memory_limit.empty()) {
-    compile.memory_limit_bytes = parse_bytes(options.memory_limit, "--memory-limit");
+    spec.memory_limit_bytes = parse_bytes(options.memory_limit, "--memory-limit");
   }
-  return compile;
+  return spec;
+}
+
+// Of a plan and the batch beside it.
+std::int64_t needed_bytes(const MemoryPlan& plan, const CaseSpec& spec) {
+  return plan.total_bytes() + harness_bytes(spec);
 }
 
 std::vector<RegisteredBackend> asked_backends(const PlanOptions& options) {
@@ -71,19 +84,13 @@ std::vector<RegisteredBackend> asked_backends(const PlanOptions& options) {
   return result;
 }
 
-// What computing tensors again makes fit where the plan as asked for does not: under the limit of
-// a case of `voxmark run`, which the batch has to fit in too.
-void plan_within(const Backend& backend, const Program& program, CompileOptions compile,
-                 const UnetOptions& network, std::int64_t bound_bytes, BackendPlan& own) {
-  CaseSpec spec;
-  spec.image = program.dims;
-  spec.batch = program.images;
-  spec.network = network;
+// What computing tensors again makes fit where the plan as asked for does not.
+void plan_within(const Backend& backend, const Program& program, CaseSpec spec,
+                 std::int64_t bound_bytes, BackendPlan& own) {
   own.limit = limit_text(bound_bytes);
   spec.memory_limit_bytes = parse_bytes(own.limit, "--memory-limit");
-  compile.memory_limit_bytes = compile_options(spec).memory_limit_bytes;
-  MemoryPlan plan = backend.plan(program, compile);
-  if (plan.total_bytes() <= *compile.memory_limit_bytes) {
+  MemoryPlan plan = backend.plan(program, compile_options(spec));
+  if (needed_bytes(plan, spec) <= *spec.memory_limit_bytes) {
     plan.exact = plan.exact && own.plan.exact;
     own.limited = std::move(plan);
   }
@@ -91,19 +98,23 @@ void plan_within(const Backend& backend, const Program& program, CompileOptions 
 
 std::vector<BackendPlan> plan_backends(const PlanOptions& options, const Program& program,
                                        std::int64_t bound_bytes, bool is_estimate) {
-  const CompileOptions compile = compile_options(options);
+  const CaseSpec spec = asked_case(options);
+  const CompileOptions compile = compile_options(spec);
   std::vector<BackendPlan> plans;
   for (const RegisteredBackend& entry : asked_backends(options)) {
-    BackendPlan own{entry.name, obstacle(entry, program, compile), {}, {}, {}, {}};
+    BackendPlan own;
+    own.backend = entry.name;
+    own.reason = obstacle(entry, program, compile);
     if (own.reason.empty()) {
       own.plan = entry.backend->plan(program, compile);
       own.plan.exact = own.plan.exact && !is_estimate;
+      own.fits = needed_bytes(own.plan, spec) <= bound_bytes;
       own.trades = memory_trade_off(*entry.backend, program, compile);
       if (own.trades.size() == 1) {
         own.trades.clear();
       }
-      if (own.plan.total_bytes() > bound_bytes) {
-        plan_within(*entry.backend, program, compile, options.model.unet, bound_bytes, own);
+      if (!own.fits) {
+        plan_within(*entry.backend, program, spec, bound_bytes, own);
       }
     }
     plans.push_back(std::move(own));
@@ -142,7 +153,7 @@ std::int64_t bound_of(const PlanOptions& options, const MemoryRoom& room) {
              : std::min(room.bytes, parse_bytes(options.memory_limit, "--memory-limit"));
 }
 
-Json plan_json(const BackendPlan& own, std::int64_t bound_bytes) {
+Json plan_json(const BackendPlan& own) {
   if (!own.reason.empty()) {
     return {{"backend", own.backend}, {"planned_bytes", nullptr}, {"reason", own.reason}};
   }
@@ -157,14 +168,14 @@ Json plan_json(const BackendPlan& own, std::int64_t bound_bytes) {
           {"exact", own.plan.exact},
           {"extra_time_share", own.plan.extra_time_share},
           {"schedules", std::move(trades)},
-          {"fits", own.plan.total_bytes() <= bound_bytes},
+          {"fits", own.fits},
           {"within_limit", own.limited ? Json{{"memory_limit", own.limit},
                                               {"planned_bytes", own.limited->total_bytes()},
                                               {"extra_time_share", own.limited->extra_time_share}}
                                        : Json()}};
 }
 
-void print_plan(const BackendPlan& own, std::int64_t bound_bytes) {
+void print_plan(const BackendPlan& own) {
   if (!own.reason.empty()) {
     fmt::print("{:<13} {}\n", own.backend, own.reason);
     return;
@@ -176,8 +187,8 @@ void print_plan(const BackendPlan& own, std::int64_t bound_bytes) {
     }
   }
   fmt::print("{:<13} {:>10}  {:<12} {}{}{}\n", own.backend, bytes_text(own.plan.total_bytes()),
-             own.plan.total_bytes() <= bound_bytes ? "fits" : "does not fit",
-             fmt::join(purposes, ", "), extra_time(own.plan), own.plan.exact ? "" : kEstimated);
+             own.fits ? "fits" : "does not fit", fmt::join(purposes, ", "), extra_time(own.plan),
+             own.plan.exact ? "" : kEstimated);
   if (own.limited) {
     fmt::print("{:<13} {:>10}  fits with --memory-limit {}{}\n", "",
                bytes_text(own.limited->total_bytes()), own.limit, extra_time(*own.limited));
@@ -197,9 +208,10 @@ void print_plan(const BackendPlan& own, std::int64_t bound_bytes) {
 ExitCode fit(const PlanOptions& options) {
   const std::int64_t bytes = parse_bytes(options.fit, "--fit");
   const Program program = lower_model(options.model, Mode::training);  // checks the flags
-  CompileOptions compile = compile_options(options);
-  const std::int64_t room = std::min(bytes, compile.memory_limit_bytes.value_or(bytes));
-  compile.memory_limit_bytes = room;
+  CaseSpec spec = asked_case(options);
+  const std::int64_t room = std::min(bytes, spec.memory_limit_bytes.value_or(bytes));
+  spec.memory_limit_bytes = room;
+  const CompileOptions compile = compile_options(spec);
   const bool is_estimate = of_another_machine(options, bytes);
   bool any_fits = false;
   Json rows = Json::array();
@@ -209,9 +221,8 @@ ExitCode fit(const PlanOptions& options) {
       tell(options.json ? stderr : stdout, "{:<13} {}\n", entry.name, reason);
       continue;
     }
-    const UnetOptions& unet = options.model.unet;
-    const auto batch = largest_batch(*entry.backend, compile, unet, program.dims, room);
-    const auto cube = largest_cube(*entry.backend, compile, unet, program.images, room);
+    const auto batch = largest_batch(*entry.backend, spec, room);
+    const auto cube = largest_cube(*entry.backend, spec, room);
     any_fits = any_fits || batch || cube;
     const auto show = [&](const char* what, const std::optional<Fit>& found) {
       if (options.json) {
@@ -255,12 +266,15 @@ ExitCode table(const PlanOptions& options) {
   constexpr Row kRows[] = {{{128, 128, 128}, 16, "192GB", "fails"},
                            {{144, 144, 144}, 8, "384GB", "succeeds"},
                            {{240, 240, 144}, 16, "1536GB", "succeeds, a little less than 1 TB"}};
-  const CompileOptions compile = compile_options(options);
   bool any_plan = false;
   fmt::print("{:<13} {:>12} {:>6} {:>10} {:>9}  {:<24} {}\n", "backend", "image", "batch",
              "planned", "server", "fits", "white paper");
   for (const Row& row : kRows) {
-    const Program program = lower(unet3d(options.model.unet), row.batch, row.image, Mode::training);
+    CaseSpec spec = asked_case(options);
+    spec.image = row.image;
+    spec.batch = row.batch;
+    const Program program = training_program(spec);
+    const CompileOptions compile = compile_options(spec);
     for (const RegisteredBackend& entry : asked_backends(options)) {
       const std::string reason = obstacle(entry, program, compile);
       if (!reason.empty()) {
@@ -273,7 +287,7 @@ ExitCode table(const PlanOptions& options) {
       const bool is_exact = plan.exact && !of_another_machine(options, server);
       fmt::print("{:<13} {:>12} {:>6} {:>10} {:>9}  {:<24} {}\n", entry.name, to_string(row.image),
                  row.batch, bytes_text(plan.total_bytes()), row.server,
-                 fmt::format("{}{}", plan.total_bytes() <= server ? "fits" : "does not fit",
+                 fmt::format("{}{}", needed_bytes(plan, spec) <= server ? "fits" : "does not fit",
                              is_exact ? "" : kEstimated),
                  row.paper);
     }
@@ -301,7 +315,7 @@ ExitCode plan(const PlanOptions& options) {
   if (options.json) {
     Json rows = Json::array();
     for (const BackendPlan& own : plans) {
-      rows.push_back(plan_json(own, bound));
+      rows.push_back(plan_json(own));
     }
     fmt::print("{}\n", dump_json({{"memory", {{"bytes", room.bytes}, {"source", room.source}}},
                                   {"image", {program.dims.d, program.dims.h, program.dims.w}},
@@ -313,14 +327,16 @@ ExitCode plan(const PlanOptions& options) {
                to_string(program.dims), bytes_text(bound),
                bound < room.bytes ? "--memory-limit" : room.source);
     for (const BackendPlan& own : plans) {
-      print_plan(own, bound);
+      print_plan(own);
     }
     fmt::print(
-        "Of the step alone: voxmark train --dry-run says what reading ahead and scoring whole "
-        "images add\n");
+        "A step fits where its plan and its batch do ({}); voxmark train --dry-run says what "
+        "reading ahead and "
+        "scoring whole images add\n",
+        bytes_text(harness_bytes(asked_case(options))));
   }
   const bool any_fits = std::any_of(plans.begin(), plans.end(), [&](const BackendPlan& own) {
-    return own.reason.empty() && (own.plan.total_bytes() <= bound || own.limited);
+    return own.reason.empty() && (own.fits || own.limited);
   });
   return any_fits ? ExitCode::done : ExitCode::cannot_here;
 }

@@ -13,6 +13,7 @@
 #include "benches/machine/environment.h"
 #include "benches/process/interrupt.h"
 #include "benches/process/memory_room.h"
+#include "benches/protocol/case_work.h"
 #include "benches/run/interleave.h"
 #include "benches/run/progress.h"
 #include "benches/run/sweep.h"
@@ -79,17 +80,18 @@ Dims image_within(const std::string& folder, const ReadOptions& reading, const D
 // be compared with, and takes longer than all others together.
 std::vector<CaseSpec> quickstart_cases(const std::string& data, const ReadOptions& reading,
                                        const Dims& image, int threads) {
-  Grid fast;
-  fast.image = {image};
-  fast.data = {data};
-  fast.reading = reading;
-  fast.steps = kSteps;
-  fast.warmup = kWarmup;
-  fast.backend = {kPaperBaseline, "eigen", kPaperContender, kFastest, "null"};
   Suite suite;
-  suite.grids = {fast};
+  set_key(suite, "backend", {kPaperBaseline, "eigen", kPaperContender, kFastest, "null"},
+          "--backend");
   suite.repeats = kProcesses;
   std::vector<CaseSpec> cases = expand(suite, threads);
+  for (CaseSpec& spec : cases) {
+    spec.image = image;
+    spec.data = data;
+    spec.reading = reading;
+    spec.steps = kSteps;
+    spec.warmup = kWarmup;
+  }
 
   CaseSpec reference = cases.front();
   reference.backend = "naive";
@@ -108,13 +110,14 @@ std::string seen_from_here(const std::filesystem::path& path) {
 }
 
 // Whether every backend of the next command plans a step of the image into the memory.
-bool fits(const Dims& image, const CompileOptions& compile, std::int64_t room_bytes) {
-  const Program program = lower(unet3d({}), 1, image, Mode::training);
+bool fits(const CaseSpec& spec, std::int64_t room_bytes) {
+  const Program program = training_program(spec);
+  const CompileOptions compile = compile_options(spec);
   return std::ranges::all_of(
       std::array{kPaperBaseline, kPaperContender, kFastest}, [&](const char* name) {
         const Backend* backend = find_backend(name).backend;
         return backend == nullptr || backend->unsupported(program, compile) ||
-               backend->plan(program, compile).total_bytes() <= room_bytes;
+               backend->plan(program, compile).total_bytes() + harness_bytes(spec) <= room_bytes;
       });
 }
 
@@ -124,18 +127,18 @@ void print_conclusions(const std::vector<CaseSummary>& cases, const std::string&
   if (find_backend(planner).backend == nullptr) {
     planner = "naive";
   }
-  CompileOptions compile;
-  compile.threads = threads;
   const std::int64_t room_bytes = memory_room().bytes;
-  const Dims larger = image_within(data, reading, kNextImage);
-  CompileOptions limited = compile;
+  CaseSpec larger;
+  larger.image = image_within(data, reading, kNextImage);
+  larger.threads = threads;
+  CaseSpec limited = larger;
   limited.memory_limit_bytes = room_bytes;
-  const auto fit = largest_fit(*find_backend(planner).backend, limited, UnetOptions{}, room_bytes);
+  const auto fit = largest_fit(*find_backend(planner).backend, limited, room_bytes);
   fmt::print("\n{}\n{}\n{}\n", speed_up_sentence(cases),
              largest_fit_sentence(fit, planner, room_bytes),
              next_command_sentence(seen_from_here(std::filesystem::read_symlink("/proc/self/exe")),
                                    seen_from_here(data),
-                                   fits(larger, compile, room_bytes) ? larger : measured, reading));
+                                   fits(larger, room_bytes) ? larger.image : measured, reading));
 }
 
 // A quickstart is called again and again: what an earlier one measured gets another name.

@@ -13,6 +13,7 @@
 #include "base/tell.h"
 #include "benches/machine/environment.h"
 #include "benches/process/interrupt.h"
+#include "benches/protocol/case_work.h"
 #include "benches/protocol/peers.h"
 #include "benches/run/interleave.h"
 #include "benches/run/progress.h"

@@ -16,9 +16,10 @@
 #include "benches/machine/topology.h"
 #include "benches/probes/counters.h"
 #include "benches/process/interrupt.h"
-#include "benches/protocol/isa.h"
-#include "benches/protocol/peers.h"
+#include "benches/protocol/case_work.h"
+#include "benches/protocol/contender.h"
 #include "benches/run/interleave.h"
+#include "benches/run/memory_sweep.h"
 #include "benches/run/other_build.h"
 #include "benches/run/progress.h"
 #include "benches/run/sweep.h"
@@ -59,43 +60,6 @@ struct Request {
   ThreadSettings threads;
 };
 
-// Keys that take a list.
-const std::set<std::string> kLists = {"backend", "image",   "batch",     "channels", "classes",
-                                      "filters", "threads", "precision", "data",     "isa"};
-
-// Those whose values may be names of files, which may have commas.
-const std::set<std::string> kFiles = {"backend", "data"};
-
-const std::map<std::string, std::string> kHelp = {
-    {"backend",
-     "names, with commas (voxmark list backends), or exec:PROGRAM; default: "
-     "eigen-tensor,eigen,onednn-direct,onednn"},
-    {"image", "extents, multiples of 16: 64 or 96x96x64, with commas"},
-    {"batch", "images per step, with commas"},
-    {"channels", "input channels, with commas"},
-    {"classes", "labels besides background, with commas"},
-    {"filters", "of the finest level, with commas"},
-    {"threads", "with commas; default: all CPUs of this process, or OMP_NUM_THREADS"},
-    {"precision", "fp32, fp64 or bf16, with commas"},
-    {"data", "synthetic, phantom or a data set's folder, with commas"},
-    {"follow_links", kFollowLinksHelp},
-    {"affine_tolerance", kAffineToleranceHelp},
-    {"isa", "avx, avx2, avx512: what kernels may use, with commas (ci/isa builds ours)"},
-    {"seed", "of weights, batches and splits"},
-    {"steps", "timed steps per process"},
-    {"warmup", "steps before them"},
-    {"repeats", "processes per case, interleaved over the backends"},
-    {"precision_target", "more processes until the median is known to this fraction: 0.02"},
-    {"time_budget", "seconds after which no process starts beyond --repeats; alone: to be filled"},
-    {"max_repeats", "processes per case that these two may reach"},
-    {"order_seed", "of the order in which cases are interleaved"},
-    {"taint_repeats", "how often a process that was disturbed is run again, at most"},
-    {"memory_limit",
-     "8GiB,500MB: tensors are computed again to fit; sweep: from most memory to least"},
-    {"case_budget", "a case predicted to take more seconds is skipped"},
-    {"timeout", "seconds without a message after which a case is ended"},
-    {"baseline", "backend that speed-ups refer to; default: eigen-tensor, else the first"}};
-
 // Steps that --profile watches stage by stage in each process, and takes the medians of.
 constexpr const char* kWatchedSteps = "5";
 
@@ -127,20 +91,21 @@ Suite suite_of(const Options& options) {
   if (!options.suite.empty()) {
     suite = read_suite(options.suite);
   }
-  for (const auto& [key, text] : options.flags) {
+  for (const SuiteKey& key : suite_keys()) {
+    const std::optional<std::string>& text = options.flags.at(key.name);
     if (!text) {
       continue;
     }
-    const std::string name = flag_name(key);
-    if (kFiles.contains(key)) {
-      set_key(suite, key, split_files(*text, name), name);
-    } else if (kLists.contains(key)) {
+    const std::string name = flag_name(key.name);
+    if (key.names_files) {
+      set_key(suite, key.name, split_files(*text, name), name);
+    } else if (key.takes_list) {
       const std::vector<std::string> values = split_list(*text, name);
-      const std::string warning = key == "image" ? one_image_meant(values) : "";
+      const std::string warning = key.name == "image" ? one_image_meant(values) : "";
       if (!warning.empty()) tell(stderr, "warning: {}\n", warning);
-      set_key(suite, key, values, name);
+      set_key(suite, key.name, values, name);
     } else {
-      set_key(suite, key, {*text}, name);
+      set_key(suite, key.name, {*text}, name);
     }
   }
   return suite;
@@ -172,15 +137,9 @@ std::string baseline_of(const Suite& suite, const std::vector<CaseSpec>& cases) 
 
 // Why a case will not run, as far as that can be told beforehand; "" where it will.
 std::string obstacle_of(const CaseSpec& spec) {
-  if (const Isa* isa = find_isa(spec.isa)) {
-    const std::string needed = is_external(spec) ? "" : isa_program(*isa, "/proc/self/exe");
-    if (const auto missing = isa_missing(*isa, needed)) {
-      return *missing;
-    }
-  }
-  if (is_external(spec)) {
-    const Peer* peer = find_peer(spec.backend);
-    return peer != nullptr && !peer_command(*peer) ? kPeerNotInstalled : "";
+  const std::string missing = contender_of(spec, {"/proc/self/exe"}).missing;
+  if (!missing.empty() || is_external(spec)) {
+    return missing;
   }
   return obstacle(find_backend(spec.backend), training_program(spec), compile_options(spec));
 }
@@ -288,7 +247,7 @@ Request checked_request(const Options& options) {
   request.suite = suite_of(options);
   check_max_repeats(options, request.suite);
   const int cpus = allowed_cpus();
-  request.cases = expand(request.suite, told_default_threads(request.suite));
+  request.cases = expand(request.suite, told_default_threads(request.suite), limits_to_sweep);
   request.baseline = baseline_of(request.suite, request.cases);
   for (const std::string& warning : check_before_start(request.cases, cpus)) {
     tell(stderr, "warning: {}\n", warning);
@@ -409,11 +368,12 @@ void add_run(Command program) {
       "Example: voxmark run --backend eigen,onednn --image 32,64 --repeats 3 --out report.json");
   command.add_option("suite,--suite", options->suite,
                      "suite file (benches/suite/suite.schema.json)");
-  for (const std::string& key : suite_keys()) {
-    if (key == "follow_links") {
-      command.add_flag(flag_name(key), options->flags[key], kHelp.at(key));
+  for (const SuiteKey& key : suite_keys()) {
+    std::optional<std::string>& text = options->flags[key.name];
+    if (key.is_switch) {
+      command.add_flag(flag_name(key.name), text, key.help);
     } else {
-      command.add_option(flag_name(key), options->flags[key], kHelp.at(key));
+      command.add_option(flag_name(key.name), text, key.help);
     }
   }
   command.add_option("--out", options->sweep.out, "report").show_default();

@@ -14,6 +14,8 @@
 #include "base/json.h"
 #include "benches/exchange/exchange.h"
 #include "benches/proof/verifier.h"
+#include "benches/protocol/case_work.h"
+#include "benches/protocol/contender.h"
 #include "benches/threads/thread_team.h"
 #include "tools/voxmark/model_options.h"
 #include "tools/voxmark/run_on.h"

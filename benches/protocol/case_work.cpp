@@ -1,0 +1,86 @@
+#include "benches/protocol/case_work.h"
+
+#include <algorithm>
+
+#include "workloads/data_sets/batch_source.h"
+#include "workloads/network/synthetic.h"
+
+namespace voxmark {
+namespace {
+
+constexpr std::int64_t kVerifiedExtent = 48;
+// Kernels cut rows into registers and tiles: a row that leaves the same rest at every level of the
+// network is cut the same way.
+constexpr std::int64_t kRowPeriod = 64;
+constexpr std::int64_t kVerifiedBatch = 2;  // more than one sample; statistics couple them
+
+SubjectSource subjects(const CaseSpec& spec) {
+  return spec.data == "phantom" ? phantom_subjects(spec.image, spec.seed)
+                                : data_set_subjects(spec.data, spec.seed, spec.reading);
+}
+
+SampleShape sample_shape(const CaseSpec& spec) {
+  return {spec.image, spec.network.input_channels, spec.network.classes};
+}
+
+}  // namespace
+
+Program training_program(const CaseSpec& spec) {
+  return lower(unet3d(spec.network), spec.batch, spec.image, Mode::training);
+}
+
+std::int64_t harness_bytes(const CaseSpec& spec) {
+  return spec.batch * spec.image.voxels() *
+         (spec.network.input_channels + output_channels(spec.network)) *
+         static_cast<std::int64_t>(sizeof(float));
+}
+
+CompileOptions compile_options(const CaseSpec& spec) {
+  CompileOptions options;
+  options.precision = spec.precision;
+  options.threads = spec.threads;
+  if (spec.memory_limit_bytes) {
+    options.memory_limit_bytes =
+        std::max<std::int64_t>(1, *spec.memory_limit_bytes - harness_bytes(spec));
+  }
+  return options;
+}
+
+Batch case_batch(const CaseSpec& spec) {
+  if (spec.data == "synthetic") {
+    return synthetic_batch(spec.batch, spec.image, spec.network.input_channels,
+                           spec.network.classes, spec.seed, 0);
+  }
+  return make_batch(subjects(spec), sample_shape(spec), spec.batch, spec.seed, 0, 0);
+}
+
+std::vector<std::string> check_data(const CaseSpec& spec) {
+  if (spec.data == "synthetic" || spec.data == "phantom") {
+    return {};
+  }
+  return check_first_batch(subjects(spec), sample_shape(spec), spec.batch, spec.seed);
+}
+
+CaseSpec verification_shape(const CaseSpec& spec) {
+  CaseSpec shape = spec;
+  const std::int64_t beyond = std::max<std::int64_t>(0, spec.image.w - kVerifiedExtent);
+  shape.image = {std::min(spec.image.d, kVerifiedExtent), std::min(spec.image.h, kVerifiedExtent),
+                 std::min(spec.image.w, kVerifiedExtent) + beyond % kRowPeriod};
+  shape.batch = std::min(spec.batch, kVerifiedBatch);
+  shape.data = "synthetic";
+  shape.reading = {};
+  shape.memory_limit_bytes.reset();
+  shape.steps = 1;
+  shape.warmup = 0;
+  shape.process = 0;
+  return shape;
+}
+
+CaseSpec external_verification_shape(const CaseSpec& spec) {
+  constexpr int kSteps = 2;
+  CaseSpec shape = verification_shape(spec);
+  shape.steps = kSteps;
+  return shape;
+}
+
+}  // namespace voxmark

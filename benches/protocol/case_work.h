@@ -1,0 +1,36 @@
+// What a case asks to be computed: its program, its batch, how it is compiled, and the smaller case
+// that proves it.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "backends/backend.h"
+#include "workloads/cases/case_spec.h"
+
+namespace voxmark {
+
+Program training_program(const CaseSpec& spec);
+// The harness holds one batch beside what a backend plans.
+std::int64_t harness_bytes(const CaseSpec& spec);
+// A memory limit is the case's: the backend gets what the harness leaves of it.
+CompileOptions compile_options(const CaseSpec& spec);
+
+// The batch that the case trains on, the same in every step. A pure function of the case.
+// Throws Error (bad_input) when the data cannot be read or is smaller than the image asked for.
+Batch case_batch(const CaseSpec& spec);
+// Throws Error (bad_input) as case_batch() would, and returns what is read otherwise than files
+// say, as far as the headers of a data set tell.
+std::vector<std::string> check_data(const CaseSpec& spec);
+
+// The case at which the one that is timed is verified: at most 48 voxels along D and H, from where
+// on oneDNN picks the implementations of all larger images, rows of 48 to 96 voxels that are cut as
+// the timed ones are, at most two images, synthetic data.
+CaseSpec verification_shape(const CaseSpec& spec);
+
+// The same for an external program, which runs more than one step: the second step's loss shows
+// that it trains on what it updated.
+CaseSpec external_verification_shape(const CaseSpec& spec);
+
+}  // namespace voxmark

@@ -1,0 +1,122 @@
+#include "workloads/cases/case_schema.h"
+
+#include <string>
+
+#include "workloads/cases/case_fields.h"
+
+namespace voxmark {
+namespace {
+
+Json integer_schema(const CaseField& field) {
+  return {{"type", "integer"}, {"minimum", field.least}, {"maximum", field.most}};
+}
+
+Json extent_schema(const CaseField& field) {
+  Json schema = integer_schema(field);
+  schema["multipleOf"] = field.least;
+  return schema;
+}
+
+Json image_schema(const CaseField& field) {
+  return {{"type", "array"}, {"minItems", 3}, {"maxItems", 3}, {"items", extent_schema(field)}};
+}
+
+// What JSON holds of the field.
+Json value_schema(const CaseField& field) {
+  switch (field.type) {
+    case FieldType::text:
+      return {{"type", "string"}, {"minLength", 1}};
+    case FieldType::choice:
+      return {{"enum", field.choices}};
+    case FieldType::image:
+      return image_schema(field);
+    case FieldType::integer:
+    case FieldType::bytes:
+      return integer_schema(field);
+    case FieldType::number:
+      return {{"type", "number"}, {"exclusiveMinimum", 0}};
+    case FieldType::boolean:
+      return {{"type", "boolean"}};
+  }
+  return {};
+}
+
+Json described(const CaseField& field, const Json& schema) {
+  Json result = {{"description", field.help}};
+  result.update(schema);
+  return result;
+}
+
+Json case_schema(bool of_reports) {
+  Json required = Json::array();
+  Json properties = Json::object();
+  for (const CaseField& field : case_fields()) {
+    if (!field.is_optional && (field.is_in_all_reports || !of_reports)) {
+      required.push_back(field.name);
+    }
+    properties[std::string(field.name)] = described(field, value_schema(field));
+  }
+  Json schema = {{"description", "One measurement. Written by write_case_files."},
+                 {"type", "object"},
+                 {"required", required}};
+  if (!of_reports) {
+    schema["additionalProperties"] = false;
+  }
+  schema["properties"] = properties;
+  return schema;
+}
+
+// A number is a cube; bytes may be a text with a unit.
+Json grid_value_schema(const CaseField& field) {
+  if (field.type == FieldType::image) {
+    return {{"anyOf", {extent_schema(field), image_schema(field)}}};
+  }
+  if (field.type == FieldType::bytes) {
+    return {{"anyOf", {integer_schema(field), {{"type", "string"}}}}};
+  }
+  return value_schema(field);
+}
+
+}  // namespace
+
+Json protocol_case_schema() { return case_schema(false); }
+
+Json report_case_schema() { return case_schema(true); }
+
+Json grid_schema() {
+  Json properties = Json::object();
+  for (const CaseField& field : case_fields()) {
+    if (field.key.empty()) {
+      continue;
+    }
+    Json schema = grid_value_schema(field);
+    if (field.is_axis) {
+      const Json list = {{"type", "array"}, {"minItems", 1}, {"items", schema}};
+      schema = field.type == FieldType::bytes ? Json{{"anyOf", {schema, list}}} : list;
+    }
+    properties[std::string(field.key)] = described(field, schema);
+  }
+  return {{"description", "Every combination of these lists. Written by write_case_files."},
+          {"type", "object"},
+          {"additionalProperties", false},
+          {"properties", properties}};
+}
+
+Json fields_for_readers() {
+  Json fields = Json::array();
+  for (const CaseField& field : case_fields()) {
+    const char* meaning = field.meaning == FieldMeaning::contender  ? "contender"
+                          : field.meaning == FieldMeaning::workload ? "workload"
+                                                                    : "effort";
+    fields.push_back({{"name", field.name},
+                      {"key", field.key},
+                      {"meaning", meaning},
+                      {"leads", field.leads},
+                      {"machine_chooses", field.machine_chooses},
+                      {"label", field.label},
+                      {"label_of_one", field.label_of_one}});
+  }
+  return fields;
+}
+
+}  // namespace voxmark
