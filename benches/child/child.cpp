@@ -39,27 +39,27 @@ class LineWriter {
   int descriptor_;
 };
 
-void answer(const Request& request, const Extras& extras, const SendMessage& say) {
+void answer(const Request& request, const Extras& extras, const SendMessage& send) {
   if (request.mode == ChildMode::verify || request.mode == ChildMode::check) {
     check_team(request.spec.threads);  // where it is timed, counters come before the team
   }
   if (request.mode == ChildMode::check) {  // needs no backend
-    return check_case(request, say);
+    return check_case(request, send);
   }
   const RegisteredBackend& entry = find_backend(request.spec.backend);
   const std::string reason =
       obstacle(entry, training_program(request.spec), compile_options(request.spec));
   if (!reason.empty()) {
-    say(UnsupportedMessage{reason});
+    send(UnsupportedMessage{reason});
     return;
   }
   switch (request.mode) {
     case ChildMode::plan:
-      return plan_case(*entry.backend, request.spec, say);
+      return plan_case(*entry.backend, request.spec, send);
     case ChildMode::verify:
-      return verify_case(*entry.backend, request, say);
+      return verify_case(*entry.backend, request, send);
     case ChildMode::time:
-      return time_case(*entry.backend, request.spec, extras, say);
+      return time_case(*entry.backend, request.spec, extras, send);
     case ChildMode::check:
       break;  // done above
   }
@@ -76,19 +76,19 @@ ErrorKind kind_of(const Error& error) {
 
 void run_child(const Extras& extras) {
   const LineWriter writer;
-  const SendMessage say = [&writer](const Message& message) { writer(message); };
+  const SendMessage send = [&writer](const Message& message) { writer(message); };
   std::string line;
   std::getline(std::cin, line);
   try {
-    answer(parse_request(line), extras, say);
+    answer(parse_request(line), extras, send);
   } catch (const ThreadsRefused&) {
     throw;  // what the machine refuses is told by the exit code
   } catch (const Error& error) {
-    say(ErrorMessage{kind_of(error), error.what()});
+    send(ErrorMessage{kind_of(error), error.what()});
   } catch (const std::bad_alloc&) {
-    say(ErrorMessage{ErrorKind::out_of_memory, "out of memory"});
+    send(ErrorMessage{ErrorKind::out_of_memory, "out of memory"});
   } catch (const std::exception& error) {
-    say(ErrorMessage{ErrorKind::internal, error.what()});
+    send(ErrorMessage{ErrorKind::internal, error.what()});
   }
   // Whoever started us reads our high-water mark before closing our input.
   while (std::getline(std::cin, line)) {

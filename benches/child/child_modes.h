@@ -14,18 +14,18 @@ namespace voxmark {
 using SendMessage = std::function<void(const Message&)>;  // to who asked
 
 // The bytes that the case will allocate; allocates none of them.
-void plan_case(const Backend& backend, const CaseSpec& spec, const SendMessage& say);
+void plan_case(const Backend& backend, const CaseSpec& spec, const SendMessage& send);
 
 // One step against naive in double, at verification_shape(request.spec).
-void verify_case(const Backend& backend, const Request& request, const SendMessage& say);
+void verify_case(const Backend& backend, const Request& request, const SendMessage& send);
 
 // What an external program left in `request.results_path`, started from the weights and the batch
 // that verification_files() wrote for it, against the same reference.
-void check_case(const Request& request, const SendMessage& say);
+void check_case(const Request& request, const SendMessage& send);
 
 // Warm-up and timed steps, then steps that are counted or watched stage by stage. The only function
 // that times anything.
 void time_case(const Backend& backend, const CaseSpec& spec, const Extras& extras,
-               const SendMessage& say);
+               const SendMessage& send);
 
 }  // namespace voxmark

@@ -180,107 +180,153 @@ Energy energy_per_image(Energy energy, const CaseSpec& spec) {
   return energy;
 }
 
-}  // namespace
+// The process of a case, from the program to its last word.
+class TimedCase {
+ public:
+  TimedCase(const Backend& backend, const CaseSpec& spec, const Extras& extras,
+            const SendMessage& send)
+      : backend_(backend), spec_(spec), extras_(extras), send_(send) {}
 
-void time_case(const Backend& backend, const CaseSpec& spec, const Extras& extras,
-               const SendMessage& say) {
-  // Both before OpenMP's threads are created.
-  CounterPasses passes(counter_groups(extras.counters));
-  FrequencyMeter frequency(extras.counters != "none");
-  check_team(spec.threads);
-  const Program program = training_program(spec);
-  const Batch batch = case_batch(spec);
-  ReadyMessage ready;
-  ready.batch_sha256 = sha256_hex(batch);
-  malloc_trim(0);
-  ready.base_bytes = process_bytes(0, "VmRSS");
+  void run() {
+    prepare();
+    compile();
+    sample();
+    count_and_watch();
+    tell_the_rest();
+  }
 
-  PeakMeter peak;
-  const Clock::time_point compile_start = Clock::now();
-  const std::unique_ptr<Executable> executable = backend.compile(program, compile_options(spec));
-  ready.compile_seconds = seconds_between(compile_start, Clock::now());
-  ready.allocated_bytes = executable->plan().total_bytes();
-  peak.pause();
-  ready.weights_sha256 = set_initial_weights(program, spec.seed, *executable);
-  peak.resume();
-  ready.stages = stages_to_json(program, *executable);
-  ready.execution = members_to_json(execution_settings());
-  say(ready);
+ private:
+  void prepare() {
+    check_team(spec_.threads);
+    program_ = training_program(spec_);
+    batch_ = case_batch(spec_);
+    ready_.batch_sha256 = sha256_hex(batch_);
+    malloc_trim(0);
+    ready_.base_bytes = process_bytes(0, "VmRSS");
+  }
 
-  ReadingsProbe probe(extras.count);
-  std::vector<double> harness_seconds;  // all that stands between two steps but loading
-  const int steps = spec.warmup + spec.steps;
-  harness_seconds.reserve(static_cast<std::size_t>(steps));  // none in a step
-  std::optional<Clock::time_point> before;
-  EnergyMeter energy;
-  for (int i = 0; i < spec.warmup + spec.steps; ++i) {
-    StepMessage step;
-    step.warmup = i < spec.warmup;
-    if (i == spec.warmup) {
-      energy.start();
-    }
+  void compile() {
     const Clock::time_point start = Clock::now();
-    executable->load(batch);
+    executable_ = backend_.compile(program_, compile_options(spec_));
+    ready_.compile_seconds = seconds_between(start, Clock::now());
+    ready_.allocated_bytes = executable_->plan().total_bytes();
+    peak_.pause();
+    ready_.weights_sha256 = set_initial_weights(program_, spec_.seed, *executable_);
+    peak_.resume();
+    ready_.stages = stages_to_json(program_, *executable_);
+    ready_.execution = members_to_json(execution_settings());
+    send_(ready_);
+  }
+
+  void sample() {
+    ReadingsProbe probe(extras_.count);
+    const int steps = spec_.warmup + spec_.steps;
+    harness_seconds_.reserve(static_cast<std::size_t>(steps));  // nothing is allocated in a step
+    EnergyMeter energy;
+    for (int i = 0; i < steps; ++i) {
+      if (i == spec_.warmup) {
+        energy.start();
+      }
+      StepMessage step = timed_step(probe);
+      step.warmup = i < spec_.warmup;
+      if (i == 0) {
+        peak_.pause();
+        step.gradient_norms = gradient_norms(program_, *executable_);
+        peak_.resume();
+        last_update_.reset();  // this took longer than what stands between other steps
+      }
+      send_(step);
+    }
+    probes_.energy = energy_per_image(energy.stop(), spec_);
+    probes_.missing_readings = probe.missing();
+  }
+
+  StepMessage timed_step(ReadingsProbe& probe) {
+    StepMessage step;
+    const Clock::time_point start = Clock::now();
+    executable_->load(batch_);
     const Clock::time_point loaded = Clock::now();
-    frequency.start();
+    frequency_.start();
     probe.start();  // last, and stopped first: it counts allocations
     const Clock::time_point step_start = Clock::now();
-    step.loss = executable->run().loss;
+    step.loss = executable_->run().loss;
     const Clock::time_point ran = Clock::now();
-    if (before) {
-      harness_seconds.push_back(seconds_between(*before, start) +
-                                seconds_between(loaded, step_start));
+    if (last_update_) {
+      harness_seconds_.push_back(seconds_between(*last_update_, start) +
+                                 seconds_between(loaded, step_start));
     }
     step.load_seconds = seconds_between(start, loaded);
     step.forward_backward_seconds = seconds_between(step_start, ran);
-    executable->update();
+    executable_->update();
     const Clock::time_point updated = Clock::now();
     step.update_seconds = seconds_between(ran, updated);
     step.step_seconds = step.forward_backward_seconds + step.update_seconds;
     step.readings = probe.stop();
-    if (const std::optional<double> hertz = frequency.stop()) {
+    if (const std::optional<double> hertz = frequency_.stop()) {
       step.readings["frequency_hz"] = *hertz;
     }
-    if (i > 0) {  // after the first there is more to do, once
-      before = updated;
-    }
-    if (i == 0) {
-      peak.pause();
-      step.gradient_norms = gradient_norms(program, *executable);
-      peak.resume();
-    }
-    say(step);
+    last_update_ = updated;
+    return step;
   }
-  DoneMessage done;
-  Probes probes;
-  probes.energy = energy_per_image(energy.stop(), spec);
-  probes.observed_step = observed_step(program, *executable);
-  probes.counters = passes.run(
-      [&executable] {
-        executable->run();
-        executable->update();
-      },
-      static_cast<double>(flops(program)));
-  done.stage_seconds = watch(*executable, extras.watched_steps);
-  if (!harness_seconds.empty()) {
-    probes.harness_seconds_per_step = median(harness_seconds);
+
+  // In steps that are no samples.
+  void count_and_watch() {
+    probes_.observed_step = observed_step(program_, *executable_);
+    probes_.counters = passes_.run(
+        [this] {
+          executable_->run();
+          executable_->update();
+        },
+        static_cast<double>(flops(program_)));
+    stage_seconds_ = watch(*executable_, extras_.watched_steps);
   }
-  probes.frequency = frequency.source();
-  probes.first_touch = first_touch(*executable);
-  probes.threads = thread_placement();
-  probes.missing_readings = probe.missing();
-  done.probes = members_to_json(probes);
-  done.earlier_peak_bytes = peak.earlier_bytes();
-  say(done);
+
+  void tell_the_rest() {
+    if (!harness_seconds_.empty()) {
+      probes_.harness_seconds_per_step = median(harness_seconds_);
+    }
+    probes_.frequency = frequency_.source();
+    probes_.first_touch = first_touch(*executable_);
+    probes_.threads = thread_placement();
+    DoneMessage done;
+    done.stage_seconds = stage_seconds_;
+    done.probes = members_to_json(probes_);
+    done.earlier_peak_bytes = peak_.earlier_bytes();
+    send_(done);
+  }
+
+  const Backend& backend_;
+  const CaseSpec& spec_;
+  const Extras& extras_;
+  const SendMessage& send_;
+  // Both are made before OpenMP's threads are.
+  CounterPasses passes_{counter_groups(extras_.counters)};
+  FrequencyMeter frequency_{extras_.counters != "none"};
+  Program program_;
+  Batch batch_;
+  ReadyMessage ready_;
+  PeakMeter peak_;
+  std::unique_ptr<Executable> executable_;
+  std::vector<double> harness_seconds_;  // all that stands between two steps but loading
+  std::optional<Clock::time_point> last_update_;
+  Probes probes_;
+  std::vector<std::optional<double>> stage_seconds_;
+};
+
+}  // namespace
+
+void time_case(const Backend& backend, const CaseSpec& spec, const Extras& extras,
+               const SendMessage& send) {
+  TimedCase(backend, spec, extras, send).run();
 }
 
-void plan_case(const Backend& backend, const CaseSpec& spec, const SendMessage& say) {
+void plan_case(const Backend& backend, const CaseSpec& spec, const SendMessage& send) {
   const MemoryPlan plan = backend.plan(training_program(spec), compile_options(spec));
   Json by_purpose = Json::object();
   for (const auto& [purpose, bytes] : plan.bytes) {
     by_purpose[purpose] = bytes;
   }
-  say(PlannedMessage{plan.total_bytes(), plan.exact, std::move(by_purpose)});
+  send(PlannedMessage{plan.total_bytes(), plan.exact, std::move(by_purpose)});
 }
 
 }  // namespace voxmark

@@ -103,7 +103,7 @@ VerifiedMessage message_of(const CaseSpec& shape, const Verification& verificati
 
 }  // namespace
 
-void check_case(const Request& request, const SendMessage& say) {
+void check_case(const Request& request, const SendMessage& send) {
   const CaseSpec& shape = request.spec;
   const Program program = training_program(shape);
   // What it wrote is read first: reading fails fast, the reference takes its time.
@@ -121,10 +121,10 @@ void check_case(const Request& request, const SendMessage& say) {
                                {"tolerance", check.tolerance}});
   }
   message.hint = verification.hint;
-  say(message);
+  send(message);
 }
 
-void verify_case(const Backend& backend, const Request& request, const SendMessage& say) {
+void verify_case(const Backend& backend, const Request& request, const SendMessage& send) {
   const CaseSpec shape = verification_shape(request.spec);
   const Program program = training_program(shape);
   const Weights weights = verification_weights(program, shape.seed);
@@ -135,7 +135,7 @@ void verify_case(const Backend& backend, const Request& request, const SendMessa
 
   VerifiedMessage message = message_of(shape, verification);
   probe_step(backend, shape, program, weights, batch, message);
-  say(message);
+  send(message);
 }
 
 }  // namespace voxmark

@@ -387,6 +387,28 @@ Json question_of(const Claims& claims) {
   return *found;
 }
 
+std::string ServerStep::text() const { return fmt::format("{} b{}", to_string(image), batch); }
+
+std::string ServerStep::server_text() const {
+  constexpr double kTerabyte = 1e12, kGigabyte = 1e9;
+  return server_bytes >= kTerabyte ? fmt::format("{:g} TB", server_bytes / kTerabyte)
+                                   : fmt::format("{:g} GB", server_bytes / kGigabyte);
+}
+
+std::vector<ServerStep> table_1(const Claims& claims) {
+  std::vector<ServerStep> rows;
+  for (const Json& claim : claims.claims) {
+    if (claim.value("of_table_1", false)) {
+      const Json& image = claim.at("image");
+      rows.push_back({{image.at(0), image.at(1), image.at(2)},
+                      claim.at("batch"),
+                      claim.at("server_bytes"),
+                      claim.at("fits")});
+    }
+  }
+  return rows;
+}
+
 std::vector<Finding> judge(const Claims& claims, const Report& report, const Evidence& evidence) {
   const std::vector<MeasuredCase> cases = papers_cases(report);
   const std::vector<MemoryLine> lines = memory_lines(report);

@@ -2,6 +2,7 @@
 // claim. Pure: from records to verdicts, so that a recorded report can be judged again.
 #pragma once
 
+#include <cstdint>
 #include <span>
 #include <string>
 #include <string_view>
@@ -11,6 +12,7 @@
 #include "base/json.h"
 #include "results/report.h"
 #include "results/tables/measured_cases.h"
+#include "workloads/network/batch.h"
 
 namespace voxmark {
 
@@ -55,6 +57,16 @@ Claims claims_from_json(const Json& json, const std::string& name);
 Claims whitepaper_claims();
 // The claim that a reader asks about first: its "value", "image" and "batch".
 Json question_of(const Claims& claims);
+// What a server with so much memory trains, as the paper says: of its table 1.
+struct ServerStep {
+  Dims image;
+  std::int64_t batch = 1;
+  double server_bytes = 0;
+  bool fits = false;
+  std::string text() const;         // "240x240x144 b16"
+  std::string server_text() const;  // "192 GB", "1.5 TB"
+};
+std::vector<ServerStep> table_1(const Claims& claims);
 // The suite (benches/suite/suite.schema.json) whose records answer them: in minutes, or all of it.
 std::string_view whitepaper_suite_text(bool quick);
 

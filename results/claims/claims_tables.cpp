@@ -239,17 +239,14 @@ Table plan_table(const Report& report) {
   return table;
 }
 
-Table memory_table(std::span<const MemoryLine> lines) {
-  constexpr double kVoxels128b16 = 128.0 * 128 * 128 * 16;
-  constexpr double kVoxels144b8 = 144.0 * 144 * 144 * 8;
-  constexpr double kVoxels240b16 = 240.0 * 240 * 144 * 16;
+Table memory_table(std::span<const MemoryLine> lines, std::span<const ServerStep> steps) {
   Table table;
-  table.columns = {{"backend", Align::left},
-                   {"precision", Align::left},
-                   {"bytes per voxel", Align::right},
-                   {"128x128x128 b16 on 192 GB", Align::left},
-                   {"144x144x144 b8 on 384 GB", Align::left},
-                   {"240x240x144 b16 on 1.5 TB", Align::left}};
+  table.columns = {
+      {"backend", Align::left}, {"precision", Align::left}, {"bytes per voxel", Align::right}};
+  for (const ServerStep& step : steps) {
+    table.columns.push_back(
+        {fmt::format("{} on {}", step.text(), step.server_text()), Align::left});
+  }
   for (const MemoryLine& line : lines) {
     const auto outcome = [&](double voxels, double server) {
       const Interval needed = line.bytes_at(voxels);
@@ -264,9 +261,11 @@ Table memory_table(std::span<const MemoryLine> lines) {
                                   ? fmt::format(" ({}..{}, {} sizes)", significant(slope.low, 3),
                                                 significant(slope.high, 3), line.sizes)
                                   : " (two sizes: no interval)";
-    table.rows.push_back({line.backend, line.precision, significant(slope.middle, 3) + range,
-                          outcome(kVoxels128b16, 192e9), outcome(kVoxels144b8, 384e9),
-                          outcome(kVoxels240b16, 1.5e12)});
+    table.rows.push_back({line.backend, line.precision, significant(slope.middle, 3) + range});
+    for (const ServerStep& step : steps) {
+      const auto voxels = static_cast<double>(step.image.voxels() * step.batch);
+      table.rows.back().push_back(outcome(voxels, step.server_bytes));
+    }
   }
   return table;
 }
@@ -313,7 +312,7 @@ std::string render_markdown(const Claims& claims, const Report& report,
           cost_table(report, chain.shape));
   section("Memory, planned and measured (the paper's figures 3 and 5)", plan_table(report));
   section("The paper's table 1: lines through the sizes measured, with 95% intervals",
-          memory_table(memory_lines(report)));
+          memory_table(memory_lines(report), table_1(claims)));
   return text;
 }
 

@@ -4,6 +4,7 @@
 #include <cmath>
 #include <random>
 
+#include "base/json.h"
 #include "results/tables/summary.h"
 
 namespace voxmark {
@@ -33,88 +34,20 @@ std::vector<double> logarithms(std::vector<double> values) {
   return values;
 }
 
-// The largest U of Mann and Whitney, n against n, that chance alone stays at or below in at most 1%
-// of cases; nothing where even U = 0 is more likely. By counting all ways to deal the ranks out.
-std::optional<int> critical_u(int n) {
-  const auto side = static_cast<std::size_t>(n);
-  const std::size_t most = side * side;
-  // ways[j][u]: j values of the first side, among those placed so far, with that U.
-  std::vector<std::vector<double>> ways(side + 1, std::vector<double>(most + 1, 0.0));
-  ways[0][0] = 1;
-  for (int placed = 1; placed <= 2 * n; ++placed) {
-    for (int j = std::min(placed, n); j >= 1; --j) {
-      // The value placed now is of the first side, above placed - j of the other.
-      const int gain = placed - j;
-      if (gain > n) {
-        continue;
-      }
-      auto& into = ways[static_cast<std::size_t>(j)];
-      const auto& from = ways[static_cast<std::size_t>(j) - 1];
-      for (std::size_t u = most; u + 1 > static_cast<std::size_t>(gain); --u) {
-        into[u] += from[u - static_cast<std::size_t>(gain)];
-      }
-    }
+// In standard deviations; nothing where a test of so many processes can find no shift.
+std::optional<double> shift_found(int processes_per_side) {
+  static const Json shifts =
+      parse_json(detectable_shifts_text(), "detectable_shifts.json").at("shifts");
+  const Json& last = shifts.back();
+  if (processes_per_side > last.at("processes_per_side").get<int>()) {
+    // The normal approximation: a shift's standard error falls with the root of the processes.
+    return last.at("shift").get<double>() *
+           std::sqrt(last.at("processes_per_side").get<double>() / processes_per_side);
   }
-  const std::vector<double>& counts = ways.back();
-  double total = 0;
-  for (const double count : counts) {
-    total += count;
-  }
-  double below = 0;
-  int critical = -1;
-  for (const double count : counts) {
-    below += count;
-    if (below > kAlpha * total) {
-      break;
-    }
-    ++critical;
-  }
-  return critical < 0 ? std::nullopt : std::optional(critical);
+  const auto row = std::ranges::find_if(
+      shifts, [&](const Json& own) { return own.at("processes_per_side") == processes_per_side; });
+  return row == shifts.end() ? std::nullopt : std::optional(row->at("shift").get<double>());
 }
-
-// Box and Muller on std::mt19937_64: the same everywhere, unlike std::normal_distribution.
-double normal(std::mt19937_64& random) {
-  constexpr double kPi = 3.14159265358979323846;
-  const double u = (static_cast<double>(random() >> 11U) + 0.5) * 0x1p-53;
-  const double v = static_cast<double>(random() >> 11U) * 0x1p-53;
-  return std::sqrt(-2 * std::log(u)) * std::cos(2 * kPi * v);
-}
-
-// Rank tests of samples whose processes differ by one, simulated once for every shift asked for.
-class SimulatedTests {
- public:
-  SimulatedTests(int per_side, int critical) {
-    constexpr int kTrials = 4000;
-    std::mt19937_64 random(1);
-    const auto n = static_cast<std::size_t>(per_side);
-    for (int trial = 0; trial < kTrials; ++trial) {
-      std::vector<double> differences;  // of every pair
-      std::vector<double> first(n);
-      std::ranges::generate(first, [&] { return normal(random); });
-      for (std::size_t i = 0; i < n; ++i) {
-        const double second = normal(random);
-        for (const double one : first) {
-          differences.push_back(one - second);
-        }
-      }
-      // Shifted by d, U is the number of differences above d: at most `critical` from the one on
-      // that has so many above it.
-      const auto least = differences.end() - 1 - critical;
-      std::ranges::nth_element(differences, least);
-      least_shifts_.push_back(*least);
-    }
-    std::ranges::sort(least_shifts_);
-  }
-
-  // How often a shift, in standard deviations, is found.
-  double power(double shift) const {
-    const auto found = std::ranges::upper_bound(least_shifts_, shift) - least_shifts_.begin();
-    return static_cast<double>(found) / static_cast<double>(least_shifts_.size());
-  }
-
- private:
-  std::vector<double> least_shifts_;  // per trial, the least shift that is found
-};
 
 }  // namespace
 
@@ -158,19 +91,8 @@ int least_processes_to_compare(std::int64_t tests) {
 }
 
 std::optional<double> minimum_detectable_effect(double between_processes, int processes_per_side) {
-  const auto critical = critical_u(processes_per_side);
-  if (!critical) {
-    return std::nullopt;
-  }
-  constexpr double kPower = 0.95;
-  const SimulatedTests tests(processes_per_side, *critical);
-  double low = 0;
-  double high = 64;  // standard deviations: found by any sample
-  for (int i = 0; i < 24; ++i) {
-    const double middle = (low + high) / 2;
-    (tests.power(middle) < kPower ? low : high) = middle;
-  }
-  return std::expm1(high * between_processes);
+  const std::optional<double> shift = shift_found(processes_per_side);
+  return shift ? std::optional(std::expm1(*shift * between_processes)) : std::nullopt;
 }
 
 }  // namespace voxmark

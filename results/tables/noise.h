@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <optional>
+#include <string_view>
 #include <vector>
 
 namespace voxmark {
@@ -23,6 +24,10 @@ NoiseFigures noise_figures(const std::vector<std::vector<double>>& processes, st
 // finds with 95% power at a false alarm rate of 1%, when processes differ by `between_processes`.
 // Nothing where the test cannot reach 1% whatever the figures are: below five per side.
 std::optional<double> minimum_detectable_effect(double between_processes, int processes_per_side);
+
+// results/tables/detectable_shifts.json: what the rank test of voxmark compare finds, simulated
+// once.
+std::string_view detectable_shifts_text();
 
 // Per side, the fewest with which such a test can find anything at all where so many are asked at
 // once (Holm's correction), as voxmark compare asks of the cases of a run.

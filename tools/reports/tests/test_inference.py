@@ -1,12 +1,16 @@
 """The statistics against scipy, against enumeration, and against simulated truth."""
 
+import json
 import math
+from pathlib import Path
 
 import numpy as np
 import pytest
 from scipy import stats
 from voxmark_reports import inference, verdicts
 from voxmark_reports.verdicts import Verdict
+
+TABLE = "results/tables/detectable_shifts.json"
 
 
 @pytest.mark.parametrize("counts", [(3, 3), (5, 7), (10, 10), (25, 30)])
@@ -112,3 +116,12 @@ def test_the_repeats_advised_settle_sameness() -> None:
 
 def test_a_change_at_the_margin_is_not_settled_by_any_number() -> None:
     assert inference.processes_to_settle(0.02, verdicts.MARGIN, verdicts.MARGIN, 0.01) is None
+
+
+def test_the_table_of_detectable_shifts_is_what_the_simulation_says() -> None:
+    table = json.loads((Path(__file__).resolve().parents[3] / TABLE).read_text())["shifts"]
+    assert [row["processes_per_side"] for row in table] == list(range(5, 31))
+    for row in table:
+        count = row["processes_per_side"]
+        effect = inference.detectable_effect(1e-6, count, count, alpha=0.01, margin=0)
+        assert effect == pytest.approx(1e-6 * row["shift"], rel=1e-3), count

@@ -18,6 +18,7 @@
 #include "benches/protocol/case_work.h"
 #include "benches/protocol/contender.h"
 #include "benches/suite/suite.h"
+#include "results/claims/claims.h"
 #include "tools/voxmark/largest_fit.h"
 #include "tools/voxmark/model_options.h"
 #include "tools/voxmark/run_on.h"
@@ -255,21 +256,13 @@ ExitCode fit(const PlanOptions& options) {
   return any_fits ? ExitCode::done : ExitCode::cannot_here;
 }
 
-// The white paper's table 1 for this network: its images and batches on its servers.
+// The white paper's table 1 for this network: its images and batches on its servers, and what it
+// says of TensorFlow there.
 ExitCode table(const PlanOptions& options) {
-  struct Row {
-    Dims image;
-    std::int64_t batch;
-    const char* server;
-    const char* paper;  // what it reports of TensorFlow
-  };
-  constexpr Row kRows[] = {{{128, 128, 128}, 16, "192GB", "fails"},
-                           {{144, 144, 144}, 8, "384GB", "succeeds"},
-                           {{240, 240, 144}, 16, "1536GB", "succeeds, a little less than 1 TB"}};
   bool any_plan = false;
   fmt::print("{:<13} {:>12} {:>6} {:>10} {:>9}  {:<24} {}\n", "backend", "image", "batch",
              "planned", "server", "fits", "white paper");
-  for (const Row& row : kRows) {
+  for (const ServerStep& row : table_1(whitepaper_claims())) {
     CaseSpec spec = asked_case(options);
     spec.image = row.image;
     spec.batch = row.batch;
@@ -283,13 +276,13 @@ ExitCode table(const PlanOptions& options) {
       }
       any_plan = true;
       const MemoryPlan plan = entry.backend->plan(program, compile);
-      const std::int64_t server = parse_bytes(row.server, "server");
+      const auto server = static_cast<std::int64_t>(row.server_bytes);
       const bool is_exact = plan.exact && !of_another_machine(options, server);
       fmt::print("{:<13} {:>12} {:>6} {:>10} {:>9}  {:<24} {}\n", entry.name, to_string(row.image),
-                 row.batch, bytes_text(plan.total_bytes()), row.server,
+                 row.batch, bytes_text(plan.total_bytes()), row.server_text(),
                  fmt::format("{}{}", needed_bytes(plan, spec) <= server ? "fits" : "does not fit",
                              is_exact ? "" : kEstimated),
-                 row.paper);
+                 row.fits ? "fits" : "runs out of memory");
     }
   }
   return any_plan ? ExitCode::done : ExitCode::cannot_here;
