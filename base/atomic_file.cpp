@@ -16,7 +16,9 @@ namespace {
 void sync_folder_of(const std::string& path) {
   const std::string folder = std::filesystem::path(path).parent_path().string();
   const int descriptor = ::open(folder.empty() ? "." : folder.c_str(), O_RDONLY | O_CLOEXEC);
-  if (descriptor < 0) return;
+  if (descriptor < 0) {
+    return;
+  }
   ::fsync(descriptor);
   ::close(descriptor);
 }
@@ -27,7 +29,9 @@ void write_fully(int descriptor, std::span<const std::byte> bytes, const std::st
   while (!bytes.empty()) {
     const ssize_t count = ::write(descriptor, bytes.data(), bytes.size());
     if (count < 0) {
-      if (errno == EINTR) continue;
+      if (errno == EINTR) {
+        continue;
+      }
       throw_internal("{}: cannot be written: {}", path, describe_errno(errno));
     }
     bytes = bytes.subspan(static_cast<std::size_t>(count));
@@ -45,7 +49,9 @@ AtomicFile::AtomicFile(const std::string& path) : path_(path), final_path_(path)
   } else {
     if (std::filesystem::exists(status)) {
       const auto resolved = std::filesystem::canonical(path, error);
-      if (!error) final_path_ = resolved.string();
+      if (!error) {
+        final_path_ = resolved.string();
+      }
     }
     temporary_path_ = fmt::format("{}.{}.part", final_path_, ::getpid());
     descriptor_ = ::open(temporary_path_.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
@@ -56,9 +62,13 @@ AtomicFile::AtomicFile(const std::string& path) : path_(path), final_path_(path)
 }
 
 AtomicFile::~AtomicFile() {
-  if (descriptor_ < 0) return;
+  if (descriptor_ < 0) {
+    return;
+  }
   ::close(descriptor_);
-  if (!temporary_path_.empty()) ::unlink(temporary_path_.c_str());
+  if (!temporary_path_.empty()) {
+    ::unlink(temporary_path_.c_str());
+  }
 }
 
 void AtomicFile::write(std::span<const std::byte> bytes) { write_fully(descriptor_, bytes, path_); }
@@ -73,7 +83,9 @@ void AtomicFile::commit() {
   }
   ::close(descriptor_);
   descriptor_ = -1;
-  if (!in_place) sync_folder_of(final_path_);
+  if (!in_place) {
+    sync_folder_of(final_path_);
+  }
 }
 
 }  // namespace voxmark

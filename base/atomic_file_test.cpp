@@ -67,7 +67,9 @@ TEST_F(AtomicFileTest, WritesBehindASymbolicLink) {
 }
 
 TEST_F(AtomicFileTest, ReportsAFullDevice) {
-  if (!std::filesystem::exists("/dev/full")) GTEST_SKIP() << "no /dev/full here";
+  if (!std::filesystem::exists("/dev/full")) {
+    GTEST_SKIP() << "no /dev/full here";
+  }
   AtomicFile file("/dev/full");
   try {
     file.write("text");

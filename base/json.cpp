@@ -21,7 +21,9 @@ constexpr std::size_t kMaxQuotedBytes = 200;  // of the user's text in a message
 std::string readable(const std::string& message) {
   const std::size_t prefix_end = message.find("] ");
   std::string text = prefix_end == std::string::npos ? message : message.substr(prefix_end + 2);
-  if (text.size() > kMaxQuotedBytes) text = text.substr(0, kMaxQuotedBytes) + "...";
+  if (text.size() > kMaxQuotedBytes) {
+    text = text.substr(0, kMaxQuotedBytes) + "...";
+  }
   return text;
 }
 
@@ -125,10 +127,14 @@ class DocumentBuilder : public nlohmann::json_sax<Json> {
 };
 
 bool all_finite(const Json& json) {
-  if (json.is_number_float()) return std::isfinite(json.get<double>());
+  if (json.is_number_float()) {
+    return std::isfinite(json.get<double>());
+  }
   if (json.is_structured()) {
     for (const Json& value : json) {
-      if (!all_finite(value)) return false;
+      if (!all_finite(value)) {
+        return false;
+      }
     }
   }
   return true;
@@ -149,14 +155,18 @@ Json parse_json(std::string_view text, std::string_view name) {
 std::string read_text_file(const std::string& path) {
   const std::unique_ptr<std::FILE, int (*)(std::FILE*)> file(std::fopen(path.c_str(), "rbe"),
                                                              &std::fclose);
-  if (!file) throw_bad_input("{}: cannot be opened: {}", path, describe_errno(errno));
+  if (!file) {
+    throw_bad_input("{}: cannot be opened: {}", path, describe_errno(errno));
+  }
   std::string text;
   std::vector<char> buffer(std::size_t{1} << 16U);
   for (;;) {
     errno = 0;
     const std::size_t count = std::fread(buffer.data(), 1, buffer.size(), file.get());
     text.append(buffer.data(), count);
-    if (count < buffer.size()) break;
+    if (count < buffer.size()) {
+      break;
+    }
   }
   if (std::ferror(file.get()) != 0) {
     throw_bad_input("{}: cannot be read: {}", path, describe_errno(errno));
@@ -190,26 +200,42 @@ Json read_json_file(const std::string& path) {
       throw_bad_input("{}: expected JSON, found {}", path, foreign.found);
     }
   }
-  if (text.starts_with(kByteOrderMark)) text.remove_prefix(kByteOrderMark.size());
+  if (text.starts_with(kByteOrderMark)) {
+    text.remove_prefix(kByteOrderMark.size());
+  }
   return parse_json(text, path);
 }
 
 std::string dump_json(const Json& json, int indent) {
-  if (!all_finite(json)) throw_internal("json: a NaN or infinite number cannot be written");
+  if (!all_finite(json)) {
+    throw_internal("json: a NaN or infinite number cannot be written");
+  }
   return json.dump(indent, ' ', false, Json::error_handler_t::replace);
 }
 
 Json number_to_json(double number) {
-  if (std::isnan(number)) return "NaN";
-  if (std::isinf(number)) return number > 0 ? "Infinity" : "-Infinity";
+  if (std::isnan(number)) {
+    return "NaN";
+  }
+  if (std::isinf(number)) {
+    return number > 0 ? "Infinity" : "-Infinity";
+  }
   return number;
 }
 
 double number_from_json(const Json& json, std::string_view name) {
-  if (json.is_number()) return json.get<double>();
-  if (json == "NaN") return std::numeric_limits<double>::quiet_NaN();
-  if (json == "Infinity") return std::numeric_limits<double>::infinity();
-  if (json == "-Infinity") return -std::numeric_limits<double>::infinity();
+  if (json.is_number()) {
+    return json.get<double>();
+  }
+  if (json == "NaN") {
+    return std::numeric_limits<double>::quiet_NaN();
+  }
+  if (json == "Infinity") {
+    return std::numeric_limits<double>::infinity();
+  }
+  if (json == "-Infinity") {
+    return -std::numeric_limits<double>::infinity();
+  }
   throw_bad_input("{}: {}, expected a number, \"NaN\", \"Infinity\" or \"-Infinity\"", name,
                   dump_json(json).substr(0, kMaxQuotedBytes));
 }

@@ -21,21 +21,31 @@ std::string place_text(const nlohmann::json& document, const std::vector<std::st
   const nlohmann::json* value = &document;
   std::string path;
   for (const std::string& step : context) {
-    if (step.size() < 2 || step.front() != '[') continue;  // "<root>"
+    if (step.size() < 2 || step.front() != '[') {
+      continue;  // "<root>"
+    }
     const std::string name = step.substr(1, step.size() - 2);
     if (value->is_array()) {
       value = &value->at(std::stoul(name));
       path += step;
     } else if (value->contains(name)) {
       value = &value->at(name);
-      if (!path.empty()) path += '.';
+      if (!path.empty()) {
+        path += '.';
+      }
       path += name;
     }
   }
-  if (path.empty()) path = "the document";
-  if (value->is_structured()) return path;
+  if (path.empty()) {
+    path = "the document";
+  }
+  if (value->is_structured()) {
+    return path;
+  }
   std::string text = value->dump(-1, ' ', true, nlohmann::json::error_handler_t::replace);
-  if (text.size() > kMaxQuotedBytes) text = text.substr(0, kMaxQuotedBytes) + "...";
+  if (text.size() > kMaxQuotedBytes) {
+    text = text.substr(0, kMaxQuotedBytes) + "...";
+  }
   return path + " = " + text;
 }
 
@@ -68,9 +78,13 @@ void JsonSchema::check(const Json& document, std::string_view name) const {
   // The deepest error is the cause; those above it only say that something below them failed.
   const valijson::ValidationResults::Error* cause = nullptr;
   for (const auto& error : results) {
-    if (cause == nullptr || error.context.size() > cause->context.size()) cause = &error;
+    if (cause == nullptr || error.context.size() > cause->context.size()) {
+      cause = &error;
+    }
   }
-  if (cause == nullptr) throw_bad_input("{}: does not match its schema", name);
+  if (cause == nullptr) {
+    throw_bad_input("{}: does not match its schema", name);
+  }
   throw_bad_input("{}: {}: {}", name, place_text(json, cause->context), cause->description);
 }
 

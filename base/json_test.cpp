@@ -69,13 +69,17 @@ TEST(Json, RefusesDeepNestingBeforeBuildingIt) {
             std::string::npos);
   EXPECT_NE(parse_error(std::string(200'000, '[')).find("nested deeper"), std::string::npos);
   std::string objects;
-  for (int i = 0; i < 200'000; ++i) objects += "{\"a\":";
+  for (int i = 0; i < 200'000; ++i) {
+    objects += "{\"a\":";
+  }
   EXPECT_NE(parse_error(objects).find("nested deeper"), std::string::npos);
 }
 
 TEST(Json, ParsesManyKeysInLinearTime) {
   std::string text = "{";
-  for (int i = 0; i < 300'000; ++i) text += "\"" + std::to_string(i) + "\":0,";
+  for (int i = 0; i < 300'000; ++i) {
+    text += "\"" + std::to_string(i) + "\":0,";
+  }
   EXPECT_EQ(parse_json(text + "\"x\":0}", "t").size(), 300'001U);  // quadratic: over a minute
 }
 
@@ -116,7 +120,9 @@ TEST(Json, IsTheSameInACommaLocale) {
   for (const char* name : {"de_DE.UTF-8", "de_DE.utf8", "fr_FR.UTF-8"}) {
     found = found || std::setlocale(LC_ALL, name) != nullptr;
   }
-  if (!found) GTEST_SKIP() << "no locale with a decimal comma is installed";
+  if (!found) {
+    GTEST_SKIP() << "no locale with a decimal comma is installed";
+  }
   const Json json = parse_json("[1.5]", "t");
   const std::string text = dump_json(json);
   std::setlocale(LC_ALL, before.c_str());

@@ -14,7 +14,9 @@
 namespace voxmark {
 
 std::string significant(double value, int digits) {
-  if (value == 0 || !std::isfinite(value)) return fmt::format("{}", value);
+  if (value == 0 || !std::isfinite(value)) {
+    return fmt::format("{}", value);
+  }
   const int before_point = static_cast<int>(std::floor(std::log10(std::abs(value)))) + 1;
   return fmt::format("{:.{}f}", value, std::max(0, digits - before_point));
 }
@@ -35,8 +37,12 @@ std::string bytes_text(std::int64_t bytes) {
 std::string limit_text(std::int64_t bytes) {
   constexpr double kMiB = 0x1p20, kGiB = 0x1p30;
   const auto value = static_cast<double>(bytes);
-  if (value >= kGiB) return fmt::format("{:.1f}GiB", std::floor(10 * value / kGiB) / 10);
-  if (value >= kMiB) return fmt::format("{:.0f}MiB", std::floor(value / kMiB));
+  if (value >= kGiB) {
+    return fmt::format("{:.1f}GiB", std::floor(10 * value / kGiB) / 10);
+  }
+  if (value >= kMiB) {
+    return fmt::format("{:.0f}MiB", std::floor(value / kMiB));
+  }
   return fmt::format("{}B", bytes);
 }
 

@@ -56,14 +56,18 @@ std::string sha256_hex(std::string_view text) { return sha256_hex(std::as_bytes(
 std::string sha256_file(const std::string& path) {
   const std::unique_ptr<std::FILE, int (*)(std::FILE*)> file(std::fopen(path.c_str(), "rbe"),
                                                              &std::fclose);
-  if (!file) throw_bad_input("{}: cannot be opened: {}", path, describe_errno(errno));
+  if (!file) {
+    throw_bad_input("{}: cannot be opened: {}", path, describe_errno(errno));
+  }
   Sha256 digest;
   std::vector<std::byte> buffer(std::size_t{1} << 20U);
   for (;;) {
     errno = 0;
     const std::size_t count = std::fread(buffer.data(), 1, buffer.size(), file.get());
     digest.update(std::span(buffer).first(count));
-    if (count < buffer.size()) break;
+    if (count < buffer.size()) {
+      break;
+    }
   }
   if (std::ferror(file.get()) != 0) {
     throw_bad_input("{}: cannot be read: {}", path, describe_errno(errno));

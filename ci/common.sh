@@ -8,7 +8,7 @@ readonly BUILD_PACKAGES=(cmake ninja-build g++ libdnnl-dev ocl-icd-opencl-dev li
   libvalijson-dev zlib1g-dev libssl-dev libpng-dev)
 # libomp-dev: the omp.h that clang-tidy reads. libclang-rt-dev: libFuzzer and TSan of clang.
 # chromium: opens the page that voxmark report writes.
-readonly TEST_PACKAGES=(libgtest-dev libgmock-dev clang clang-format clang-tidy libclang-rt-dev
+readonly TEST_PACKAGES=(libgtest-dev libgmock-dev clang clang-tidy libclang-rt-dev
   libomp-dev shellcheck python3-venv chromium)
 readonly TOOL_PACKAGES=(python3-venv)
 

@@ -24,6 +24,11 @@ target_compile_options(voxmark_kernel_options INTERFACE -march=${VOXMARK_ARCH} -
   # g++ 12 warns wrongly of its own AVX-512 intrinsics (GCC bug 105593); clang-tidy looks as well.
   "$<$<CXX_COMPILER_ID:GNU>:-Wno-maybe-uninitialized;-Wno-uninitialized>")
 
+# For a folder whose code is run once a process and never in a step: a fifth less to compile.
+function(voxmark_compile_quickly)
+  add_compile_options($<$<CONFIG:Release>:-O1>)
+endfunction()
+
 # voxmark_library(NAME [KERNELS] SOURCES... [LINKS...]): a static library voxmark_NAME, alias
 # voxmark::NAME. KERNELS: what a step's time is spent in, worth the compiler's longest effort.
 function(voxmark_library name)

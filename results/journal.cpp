@@ -54,17 +54,22 @@ int open_and_lock(const std::string& path) {
   if (descriptor < 0 && errno == ENOENT) {
     throw_bad_input("{}: not there, so there is nothing to resume", path);
   }
-  if (descriptor < 0) throw_bad_input("{}: cannot be written: {}", path, describe_errno(errno));
+  if (descriptor < 0) {
+    throw_bad_input("{}: cannot be written: {}", path, describe_errno(errno));
+  }
   const bool is_locked = ::flock(descriptor, LOCK_EX | LOCK_NB) == 0;
   const int error_number = errno;
   // Between opening and locking, another run may have put its own in this place.
   struct stat opened = {}, found = {};
   const bool is_the_same = ::fstat(descriptor, &opened) == 0 && ::stat(path.c_str(), &found) == 0 &&
                            opened.st_ino == found.st_ino && opened.st_dev == found.st_dev;
-  if (is_locked && is_the_same) return descriptor;
+  if (is_locked && is_the_same) {
+    return descriptor;
+  }
   ::close(descriptor);
-  if (is_locked || error_number == EWOULDBLOCK)
+  if (is_locked || error_number == EWOULDBLOCK) {
     throw_bad_input("{}: another run is writing to it", path);
+  }
   throw_internal("{}: cannot be locked: {}", path, describe_errno(error_number));
 }
 
@@ -78,12 +83,16 @@ class FolderLock {
     descriptor_ = ::open(folder.empty() ? "." : folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     constexpr int kTries = 200;  // a journal is begun in milliseconds
     for (int i = 0; i < kTries && descriptor_ >= 0; ++i) {
-      if (::flock(descriptor_, LOCK_EX | LOCK_NB) == 0 || errno != EWOULDBLOCK) break;
+      if (::flock(descriptor_, LOCK_EX | LOCK_NB) == 0 || errno != EWOULDBLOCK) {
+        break;
+      }
       std::this_thread::sleep_for(std::chrono::milliseconds(10));
     }
   }
   ~FolderLock() {
-    if (descriptor_ >= 0) ::close(descriptor_);
+    if (descriptor_ >= 0) {
+      ::close(descriptor_);
+    }
   }
   FolderLock(const FolderLock&) = delete;
   FolderLock& operator=(const FolderLock&) = delete;
@@ -103,7 +112,9 @@ bool holds_records(const std::string& path) {
 
 // Not another run's, and nothing measured is lost. Returns what to tell the user.
 std::optional<std::string> make_room(const std::string& path) {
-  if (::access(path.c_str(), F_OK) != 0) return std::nullopt;
+  if (::access(path.c_str(), F_OK) != 0) {
+    return std::nullopt;
+  }
   const int descriptor = open_and_lock(path);
   std::optional<std::string> warning;
   if (holds_records(path)) {
@@ -141,9 +152,12 @@ JournalContents read_journal(const std::string& path) {
         begin, (end == std::string::npos ? text.size() : end) - begin);
     const auto entry = end == std::string::npos ? std::nullopt : entry_text(line);
     if (!entry) {
-      if (line_number == 1) throw_bad_input("{}: line 1: not the header of a journal", path);
-      if (!is_last)
+      if (line_number == 1) {
+        throw_bad_input("{}: line 1: not the header of a journal", path);
+      }
+      if (!is_last) {
         throw_bad_input("{}: line {}: damaged, its checksum differs", path, line_number);
+      }
       contents.warning = fmt::format(
           "{}: line {}, the last one, is not whole: its record is dropped", path, line_number);
       break;
@@ -151,7 +165,9 @@ JournalContents read_journal(const std::string& path) {
     Json json = parse_json(*entry, fmt::format("{}: line {}", path, line_number));
     if (line_number == 1) {
       document = std::move(json);
-      if (document.is_object()) document["records"] = Json::array();
+      if (document.is_object()) {
+        document["records"] = Json::array();
+      }
     } else if (document.is_object()) {
       document["records"].push_back(std::move(json));
     }
@@ -171,7 +187,9 @@ std::string text_of(const Report& report, const std::string& path) {
   const Json records = std::move(document["records"]);
   document.erase("records");
   std::string text = to_line(document);
-  for (const Json& record : records) text += to_line(record);
+  for (const Json& record : records) {
+    text += to_line(record);
+  }
   return text;
 }
 
@@ -193,13 +211,17 @@ Journal::Journal(const std::string& path, Report begun) : path_(path), report_(s
   write_whole(path, text);
   bytes_ = text.size();
   descriptor_ = open_and_lock(path);
-  for (const Record& record : report_.records) keys_.insert(case_key(record.spec));
+  for (const Record& record : report_.records) {
+    keys_.insert(case_key(record.spec));
+  }
 }
 
 void Journal::drop(const std::function<bool(const Record&)>& unwanted) {
   Report kept{report_.header, {}};
   std::ranges::remove_copy_if(report_.records, std::back_inserter(kept.records), unwanted);
-  if (kept.records.size() == report_.records.size()) return;
+  if (kept.records.size() == report_.records.size()) {
+    return;
+  }
   const std::string text = text_of(kept, path_);
   const FolderLock lock(path_);
   write_whole(path_, text);
@@ -209,7 +231,9 @@ void Journal::drop(const std::function<bool(const Record&)>& unwanted) {
   bytes_ = text.size();
   report_ = std::move(kept);
   keys_.clear();
-  for (const Record& record : report_.records) keys_.insert(case_key(record.spec));
+  for (const Record& record : report_.records) {
+    keys_.insert(case_key(record.spec));
+  }
 }
 
 Journal::Journal(const std::string& path) : path_(path), descriptor_(open_and_lock(path)) {
@@ -225,7 +249,9 @@ Journal::Journal(const std::string& path) : path_(path), descriptor_(open_and_lo
     ::close(descriptor_);
     throw;
   }
-  for (const Record& record : report_.records) keys_.insert(case_key(record.spec));
+  for (const Record& record : report_.records) {
+    keys_.insert(case_key(record.spec));
+  }
 }
 
 Journal::~Journal() { ::close(descriptor_); }

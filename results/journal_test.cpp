@@ -45,7 +45,9 @@ class JournalTest : public testing::Test {
   static std::string text_of(int records) {
     {
       Journal journal(path(), header());
-      for (int i = 0; i < records; ++i) journal.append(example_record("naive", i));
+      for (int i = 0; i < records; ++i) {
+        journal.append(example_record("naive", i));
+      }
     }
     return read_text_file(path());
   }
@@ -64,7 +66,9 @@ class JournalTest : public testing::Test {
 TEST_F(JournalTest, IsTheReportWhenItIsClosed) {
   Report expected = example_report();
   Journal journal(path(), expected.header);
-  for (const Record& record : expected.records) journal.append(record);
+  for (const Record& record : expected.records) {
+    journal.append(record);
+  }
   EXPECT_EQ(to_json(journal.report()), to_json(expected));
   const JournalContents contents = read_journal(path());
   EXPECT_EQ(to_json(contents.report), to_json(expected));
@@ -101,7 +105,9 @@ TEST_F(JournalTest, DropsATornLastLineAtEveryLength) {
     ASSERT_EQ(contents.warning.has_value(), is_torn) << length;
     Journal journal(path());
     ASSERT_EQ(journal.warning(), contents.warning);
-    for (int i = static_cast<int>(expected); i < 2; ++i) journal.append(example_record("naive", i));
+    for (int i = static_cast<int>(expected); i < 2; ++i) {
+      journal.append(example_record("naive", i));
+    }
     ASSERT_EQ(read_text_file(path()), whole) << length;
   }
 }
@@ -264,7 +270,9 @@ TEST_F(JournalTest, LosesNothingWhenTheWriterIsKilled) {
       Journal journal(path(), header());
       for (int i = 0;; ++i) {
         journal.append(example_record("naive", i));
-        if (write(done[1], "x", 1) != 1) _exit(1);
+        if (write(done[1], "x", 1) != 1) {
+          _exit(1);
+        }
       }
     }
     ASSERT_GT(child, 0);
@@ -273,7 +281,9 @@ TEST_F(JournalTest, LosesNothingWhenTheWriterIsKilled) {
     kill(child, SIGKILL);
     ASSERT_EQ(waitpid(child, nullptr, 0), child);
     std::size_t acknowledged = 0;
-    for (char byte; read(done[0], &byte, 1) == 1;) ++acknowledged;
+    for (char byte; read(done[0], &byte, 1) == 1;) {
+      ++acknowledged;
+    }
     close(done[0]);
     if (!std::filesystem::exists(path())) {
       EXPECT_EQ(acknowledged, 0U);
@@ -282,7 +292,9 @@ TEST_F(JournalTest, LosesNothingWhenTheWriterIsKilled) {
     const std::vector<Record> records = read_journal(path()).report.records;
     EXPECT_GE(records.size(), acknowledged);
     EXPECT_LE(records.size(), acknowledged + 1);
-    for (std::size_t i = 0; i < records.size(); ++i) EXPECT_EQ(records[i].spec["process"], i);
+    for (std::size_t i = 0; i < records.size(); ++i) {
+      EXPECT_EQ(records[i].spec["process"], i);
+    }
   }
 }
 

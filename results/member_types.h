@@ -46,19 +46,25 @@ std::optional<WrongMember> wrong_member(const Json& object) {
   members_detail::for_each_member<Struct>(
       [&]<class Owner, class Value>(const Member<Owner, Value>& member) {
         const auto found = object.find(member.name);
-        if (wrong || found == object.end()) return;
+        if (wrong || found == object.end()) {
+          return;
+        }
         constexpr bool kIsPlain = std::same_as<Value, bool> || std::same_as<Value, double> ||
                                   std::same_as<Value, std::int64_t> ||
                                   std::same_as<Value, std::uint64_t> ||
                                   std::same_as<Value, std::string>;
-        if (kIsPlain && found->is_null()) return;
+        if (kIsPlain && found->is_null()) {
+          return;
+        }
         if (!members_detail::is_of_type<Value>(*found)) {
           wrong = {member.name, members_detail::type_name<Value>(), *found};
           return;
         }
         if constexpr (HasMembers<Value>) {
           wrong = wrong_member<Value>(*found);
-          if (wrong) wrong->path = std::string(member.name) + "." + wrong->path;
+          if (wrong) {
+            wrong->path = std::string(member.name) + "." + wrong->path;
+          }
         }
       });
   return wrong;

@@ -37,7 +37,7 @@ constexpr Missing kNullWithReason = Missing::null_with_reason;
 template <class Struct, class Value>
 struct Member {
   const char* name;
-  std::optional<Value> Struct::*value;
+  std::optional<Value> Struct::* value;
   Missing missing = Missing::left_out;
 };
 template <class Struct, class Value>
@@ -46,9 +46,7 @@ template <class Struct, class Value>
 Member(const char*, std::optional<Value> Struct::*, Missing) -> Member<Struct, Value>;
 
 template <class Struct>
-concept HasMembers = requires {
-  Struct::members();
-};
+concept HasMembers = requires { Struct::members(); };
 
 // Nothing where `json` is of another type.
 template <class Struct>
@@ -98,7 +96,9 @@ template <class Value>
 Value take_value(Json& json) {
   if constexpr (HasMembers<Value>) {
     Value value = take_members<Value>(json);
-    if (json.empty()) json = nullptr;
+    if (json.empty()) {
+      json = nullptr;
+    }
     return value;
   } else if constexpr (IsVector<Value>::value) {
     Value values;
@@ -107,7 +107,9 @@ Value take_value(Json& json) {
       values.push_back(take_value<typename Value::value_type>(element));
       is_taken = is_taken && element.is_null();
     }
-    if (is_taken) json = nullptr;
+    if (is_taken) {
+      json = nullptr;
+    }
     return values;
   } else {
     auto value = json.get<Value>();
@@ -119,14 +121,20 @@ Value take_value(Json& json) {
 template <class Value>
 void put_value(Json& json, const Value& value) {
   if constexpr (HasMembers<Value>) {
-    if (!json.is_object()) json = Json::object();
+    if (!json.is_object()) {
+      json = Json::object();
+    }
     put_members(json, value);
   } else if constexpr (IsVector<Value>::value) {
     if (!json.is_array() || json.size() != value.size()) {
       json = Json::array();
-      for (std::size_t i = 0; i < value.size(); ++i) json.push_back(nullptr);
+      for (std::size_t i = 0; i < value.size(); ++i) {
+        json.push_back(nullptr);
+      }
     }
-    for (std::size_t i = 0; i < value.size(); ++i) put_value(json[i], value[i]);
+    for (std::size_t i = 0; i < value.size(); ++i) {
+      put_value(json[i], value[i]);
+    }
   } else {
     json = value;
   }
@@ -159,9 +167,13 @@ Struct take_members(Json& object) {
   members_detail::for_each_member<Struct>(
       [&]<class Owner, class Value>(const Member<Owner, Value>& member) {
         const auto found = object.find(member.name);
-        if (found == object.end() || !members_detail::is_of_type<Value>(*found)) return;
+        if (found == object.end() || !members_detail::is_of_type<Value>(*found)) {
+          return;
+        }
         value.*member.value = members_detail::take_value<Value>(*found);
-        if (found->is_null()) object.erase(found);
+        if (found->is_null()) {
+          object.erase(found);
+        }
       });
   // What is null for a reason that was taken is written anew with it.
   members_detail::for_each_member<Struct>([&](const auto& member) {

@@ -110,7 +110,9 @@ TEST(Members, AreReadWholeAndWrittenAsTheyWere) {
 
 TEST(Members, OfOlderReportsAreNothingAndStayAway) {
   Json json = to_json(example_report());
-  for (Json& record : json["records"]) record.erase("details");
+  for (Json& record : json["records"]) {
+    record.erase("details");
+  }
   json.erase("details");
   const Report old = report_from_json(json, "old");
   EXPECT_FALSE(old.records.front().facts.roofline);
@@ -171,7 +173,9 @@ void collect(const Json& json, const std::string& place, std::vector<std::string
     const std::string own = place + "/" + item.key();
     places.push_back(own);
     const bool is_free = kFree.contains(item.key()) && !item.value().is_number();
-    if (item.value().is_structured() && !is_free) collect(item.value(), own, places);
+    if (item.value().is_structured() && !is_free) {
+      collect(item.value(), own, places);
+    }
   }
 }
 

@@ -32,7 +32,9 @@ Json optional_to_json(const std::optional<Value>& value) {
 template <class Value>
 std::optional<Value> optional_from_json(const Json& object, const char* key) {
   const auto member = object.find(key);
-  if (member == object.end() || member->is_null()) return std::nullopt;
+  if (member == object.end() || member->is_null()) {
+    return std::nullopt;
+  }
   return member->get<Value>();
 }
 
@@ -85,8 +87,12 @@ Json stage_to_json(const StageRecord& stage, bool with_times) {
     json["kind"] = stage.kind;
     json["direction"] = stage.direction;
   }
-  if (stage.slow) json["slow"] = *stage.slow;
-  if (with_times && stage.seconds) json["seconds"] = *stage.seconds;
+  if (stage.slow) {
+    json["slow"] = *stage.slow;
+  }
+  if (with_times && stage.seconds) {
+    json["seconds"] = *stage.seconds;
+  }
   return json;
 }
 
@@ -126,7 +132,9 @@ MemoryRecord memory_from_json(const Json& json) {
 }
 
 Json verification_to_json(const std::optional<VerificationRecord>& verification) {
-  if (!verification) return nullptr;
+  if (!verification) {
+    return nullptr;
+  }
   Json worst = nullptr;
   if (verification->worst) {
     worst = {{"tensor", verification->worst->tensor},
@@ -142,7 +150,9 @@ Json verification_to_json(const std::optional<VerificationRecord>& verification)
 }
 
 std::optional<VerificationRecord> verification_from_json(const Json& json) {
-  if (json.is_null()) return std::nullopt;
+  if (json.is_null()) {
+    return std::nullopt;
+  }
   VerificationRecord verification;
   verification.verified = json.at("verified").get<bool>();
   verification.against = json.at("against").get<std::string>();
@@ -164,14 +174,18 @@ bool StageRecord::is_slow() const { return slow.value_or(is_slow_kernel(implemen
 
 std::string_view to_string(Outcome outcome) {
   for (const auto& [value, text] : kOutcomes) {
-    if (value == outcome) return text;
+    if (value == outcome) {
+      return text;
+    }
   }
   throw_internal("outcome: {} has no name", static_cast<int>(outcome));
 }
 
 Outcome parse_outcome(std::string_view text) {
   for (const auto& [value, name] : kOutcomes) {
-    if (name == text) return value;
+    if (name == text) {
+      return value;
+    }
   }
   throw_bad_input("outcome: \"{}\" is unknown", text);
 }
@@ -223,7 +237,9 @@ Record record_from_json(const Json& json) {
   for (const Json& sample : json.at("samples")) {
     record.samples.push_back(sample_from_json(sample));
   }
-  for (const Json& stage : json.at("stages")) record.stages.push_back(stage_from_json(stage));
+  for (const Json& stage : json.at("stages")) {
+    record.stages.push_back(stage_from_json(stage));
+  }
   record.details = object_from_json(json, "details");
   record.facts = take_members<RecordFacts>(record.details);
   return record;
@@ -232,13 +248,17 @@ Record record_from_json(const Json& json) {
 void keep_probes(Record& record, const Json& told) {
   Json others = told;
   record.facts.probes = take_members<Probes>(others);
-  if (!others.empty()) record.details["probes"] = std::move(others);
+  if (!others.empty()) {
+    record.details["probes"] = std::move(others);
+  }
 }
 
 void keep_execution(Record& record, const Json& told) {
   Json others = told;
   record.facts.execution = take_members<Execution>(others);
-  if (!others.empty()) record.details["execution"] = std::move(others);
+  if (!others.empty()) {
+    record.details["execution"] = std::move(others);
+  }
 }
 
 std::string case_key(const Json& spec) {

@@ -17,7 +17,9 @@ void check_version(const Json& json, std::string_view name) {
                     kReportSchemaName);
   }
   const auto found = json["schema"].get<std::string>();
-  if (found == kReportSchemaName) return;
+  if (found == kReportSchemaName) {
+    return;
+  }
   if (found.starts_with("voxmark.report/")) {
     throw_bad_input("{}: report of version {}, this program reads {}", name, found,
                     kReportSchemaName);
@@ -39,7 +41,9 @@ Json to_json(const Report& report) {
   Json details = report.header.other_details;
   put_members(details, report.header.facts);
   Json records = Json::array();
-  for (const Record& record : report.records) records.push_back(to_json(record));
+  for (const Record& record : report.records) {
+    records.push_back(to_json(record));
+  }
   return {{"schema", kReportSchemaName},      {"created", report.header.created},
           {"voxmark", report.header.voxmark}, {"environment", report.header.environment},
           {"limits", std::move(limits)},      {"details", std::move(details)},
@@ -54,9 +58,13 @@ Report report_from_json(const Json& json, std::string_view name) {
   report.header.environment = json["environment"];
   report.header.other_limits = json["limits"];
   report.header.limits = take_members<RunLimits>(report.header.other_limits);
-  if (json.contains("details")) report.header.other_details = json["details"];
+  if (json.contains("details")) {
+    report.header.other_details = json["details"];
+  }
   report.header.facts = take_members<RunFacts>(report.header.other_details);
-  for (const Json& record : json["records"]) report.records.push_back(record_from_json(record));
+  for (const Json& record : json["records"]) {
+    report.records.push_back(record_from_json(record));
+  }
   return report;
 }
 

@@ -55,7 +55,9 @@ TEST(Report, RefusesMissingAndUnknownMembers) {
   }
   const Json record = to_json(example_record("naive", 0));
   for (const auto& [key, value] : record.items()) {
-    if (key == "details") continue;
+    if (key == "details") {
+      continue;
+    }
     expect_refused(key, [&, name = key](Json& json) { json["records"][0].erase(name); });
   }
   for (const auto& [key, value] : record["case"].items()) {
@@ -71,9 +73,8 @@ TEST(Report, NamesThePlaceOfAWrongValue) {
                  [](Json& json) { json["records"][0]["outcome"] = "fine"; });
   expect_refused("records[0].case.batch = 0",
                  [](Json& json) { json["records"][0]["case"]["batch"] = 0; });
-  expect_refused("records[0].case.image", [](Json& json) {
-    json["records"][0]["case"]["image"] = {64, 64};
-  });
+  expect_refused("records[0].case.image",
+                 [](Json& json) { json["records"][0]["case"]["image"] = {64, 64}; });
   expect_refused("records[0].case.precision = \"fp16\"",
                  [](Json& json) { json["records"][0]["case"]["precision"] = "fp16"; });
   expect_refused("records[1].samples[2].step_seconds = -1",

@@ -3,7 +3,8 @@
 namespace voxmark {
 
 bool is_slow_kernel(std::string_view implementation) {
-  return implementation.starts_with("ref") || implementation.find("gemm:") != std::string_view::npos;
+  return implementation.starts_with("ref") ||
+         implementation.find("gemm:") != std::string_view::npos;
 }
 
 }  // namespace voxmark

@@ -16,7 +16,9 @@ TEST(SlowKernel, AgreesWithTheExamplesThatPythonReadsToo) {
     Report report = example_report();
     StageRecord& stage = report.records.front().stages.front();
     stage.implementation = example.at("implementation").get<std::string>();
-    if (example.contains("told")) stage.slow = example.at("told").get<bool>();
+    if (example.contains("told")) {
+      stage.slow = example.at("told").get<bool>();
+    }
     EXPECT_EQ(stage.is_slow(), example.at("slow").get<bool>());
     const Json written = to_json(report);
     EXPECT_EQ(written["records"][0]["stages"][0].contains("slow"), example.contains("told"));

@@ -68,12 +68,16 @@ std::string why_not_papers_training(const Json& report) {
   constexpr int kScans = 484;  // of Task01_BrainTumour
   constexpr std::size_t kEpochs = 25;
   int scans = 0;
-  for (const Json& count : report.at("cases")) scans += count.get<int>();
+  for (const Json& count : report.at("cases")) {
+    scans += count.get<int>();
+  }
   if (scans != kScans) {
     return fmt::format("{} scans, the BraTS data set has {}", scans, kScans);
   }
   const auto kind = report.value("data", Json::object()).value("kind", "unknown");
-  if (kind != "decathlon") return fmt::format("data: {}, not the BraTS data set", kind);
+  if (kind != "decathlon") {
+    return fmt::format("data: {}, not the BraTS data set", kind);
+  }
   const Json& options = report.at("options");
   const Json papers = {{"preset", "whitepaper"},
                        {"image", {240, 240, 144}},
@@ -95,16 +99,22 @@ std::string why_not_papers_training(const Json& report) {
   if (report.at("epochs").size() != kEpochs) {
     return fmt::format("{} epochs, the paper trained {}", report.at("epochs").size(), kEpochs);
   }
-  if (report.at("test").is_null()) return "its test split was not scored";
+  if (report.at("test").is_null()) {
+    return "its test split was not scored";
+  }
   return report.at("end") == "done" ? "" : "it did not come to its end";
 }
 
 Json paper_figures(const Json& report, const Json& claims) {
-  if (!why_not_papers_training(report).empty()) return {};
+  if (!why_not_papers_training(report).empty()) {
+    return {};
+  }
   const Json& mean = report.at("test").at("mean");
   Json figures = Json::array();
   for (const Json& claim : claims) {
-    if (claim.at("kind") != "training") continue;
+    if (claim.at("kind") != "training") {
+      continue;
+    }
     const auto quantity = claim.at("quantity").get<std::string>();
     const Json& measured = mean.at(quantity);
     figures.push_back({{"figure", claim.at("id")},
@@ -124,7 +134,9 @@ std::string epochs_csv(const Json& report) {
       names.push_back(name);
       values.push_back(value.is_null() ? "" : dump_json(value));
     }
-    if (text.empty()) text = fmt::format("{}\n", fmt::join(names, ","));
+    if (text.empty()) {
+      text = fmt::format("{}\n", fmt::join(names, ","));
+    }
     text += fmt::format("{}\n", fmt::join(values, ","));
   }
   return text;

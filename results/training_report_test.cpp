@@ -102,7 +102,9 @@ TEST(TrainingReport, SetsThePapersFiguresBesideARunOfThePapersOnly) {
   report["data"]["kind"] = "decathlon";
   report["cases"] = {{"training", 406}, {"validation", 32}, {"test", 46}};
   const Json epoch = report["epochs"][0];
-  for (int i = 1; i < 25; ++i) report["epochs"].push_back(epoch);
+  for (int i = 1; i < 25; ++i) {
+    report["epochs"].push_back(epoch);
+  }
   report["test"] = {{"mean", example_scores(0.25)}, {"cases", Json::array()}};
   EXPECT_EQ(paper_figures(report, claims),
             Json({{{"figure", "dice"}, {"paper", 0.82}, {"measured", 0.625}},

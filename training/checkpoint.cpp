@@ -25,8 +25,12 @@ std::optional<std::uint64_t> expected_bytes(const std::string& path) {
   constexpr std::uint64_t kMaxHeaderBytes = 100'000'000;  // of the format
   std::ifstream file(path, std::ios::binary);
   std::uint64_t header_bytes = 0;
-  if (!file.read(reinterpret_cast<char*>(&header_bytes), kLengthBytes)) return kLengthBytes;
-  if (header_bytes > kMaxHeaderBytes) return std::nullopt;
+  if (!file.read(reinterpret_cast<char*>(&header_bytes), kLengthBytes)) {
+    return kLengthBytes;
+  }
+  if (header_bytes > kMaxHeaderBytes) {
+    return std::nullopt;
+  }
   std::string header(header_bytes, '\0');
   if (!file.read(header.data(), static_cast<std::streamsize>(header_bytes))) {
     return kLengthBytes + header_bytes;
@@ -35,7 +39,9 @@ std::optional<std::uint64_t> expected_bytes(const std::string& path) {
   try {
     const Json tensors = parse_json(header, path);
     for (const auto& [name, tensor] : tensors.items()) {
-      if (name == "__metadata__") continue;
+      if (name == "__metadata__") {
+        continue;
+      }
       end = std::max(end, tensor.at("data_offsets").at(1).get<std::uint64_t>());
     }
   } catch (const std::exception&) {
@@ -47,7 +53,9 @@ std::optional<std::uint64_t> expected_bytes(const std::string& path) {
 // Throws Error (bad_input) where that is what is wrong with a file.
 void check_not_cut_short(const std::string& path) {
   std::error_code failure;
-  if (!std::filesystem::is_regular_file(path, failure)) return;
+  if (!std::filesystem::is_regular_file(path, failure)) {
+    return;
+  }
   const std::uint64_t bytes = std::filesystem::file_size(path, failure);
   const std::optional<std::uint64_t> expected = failure ? std::nullopt : expected_bytes(path);
   if (expected && bytes < *expected) {
@@ -62,7 +70,9 @@ void save_checkpoint(const std::string& path, const Program& program, Precision 
   std::deque<std::vector<float>> floats;  // what the views point into
   std::vector<TensorView> views;
   for (const TensorInfo& tensor : program.tensors) {
-    if (!is_persistent(tensor.role)) continue;
+    if (!is_persistent(tensor.role)) {
+      continue;
+    }
     const std::vector<double>& values = checkpoint.weights.at(tensor.name);
     TensorView view{tensor.name, tensor.shape, std::span<const double>(values)};
     if (precision != Precision::fp64) {

@@ -23,11 +23,15 @@ using LabelValues = std::bitset<256>;
 void warn_of_missing(const LabelValues& found, const std::vector<std::string>& names,
                      const std::function<void(const std::string&)>& warn) {
   if (names.size() < 2) {
-    if ((found >> 1).none()) warn("labels: every voxel of every training case is background");
+    if ((found >> 1).none()) {
+      warn("labels: every voxel of every training case is background");
+    }
     return;
   }
   for (std::size_t value = 1; value < names.size(); ++value) {
-    if (found[value]) continue;
+    if (found[value]) {
+      continue;
+    }
     warn(fmt::format("label {} ({}): no voxel in any training case", value, names[value]));
   }
 }
@@ -47,7 +51,9 @@ bool is_phantom(const std::string& data) { return data.starts_with(kPhantom); }
 
 SubjectParts open_parts(const std::string& data, const Dims& image, std::uint64_t seed,
                         bool whole_images, const ReadOptions& reading) {
-  if (!is_phantom(data)) return data_set_parts(data, seed, reading);
+  if (!is_phantom(data)) {
+    return data_set_parts(data, seed, reading);
+  }
   const std::string_view text = std::string_view(data).substr(kPhantom.size());
   const std::size_t colon = std::min(text.find(':'), text.size());
   std::size_t count = 0;
@@ -78,21 +84,31 @@ void read_every_case(const SubjectParts& parts, std::int64_t channels, int reade
       try {
         const Subject subject = subjects.next();
         std::ranges::for_each(subject.warnings, warn);
-        if (part != &parts.training) continue;
-        for (const std::uint8_t value : subject.labels) found.set(value);
+        if (part != &parts.training) {
+          continue;
+        }
+        for (const std::uint8_t value : subject.labels) {
+          found.set(value);
+        }
       } catch (const Error& error) {
-        if (error.code() != ExitCode::bad_input) throw;
+        if (error.code() != ExitCode::bad_input) {
+          throw;
+        }
         faults.emplace_back(error.what());
       }
     }
   }
   throw_case_faults(faults, parts.training.count + parts.validation.count + parts.test.count);
-  if (!stop()) warn_of_missing(found, parts.facts.labels, warn);
+  if (!stop()) {
+    warn_of_missing(found, parts.facts.labels, warn);
+  }
 }
 
 CaseSplit places_of(const std::string& data, const SubjectParts& parts, std::uint64_t seed,
                     const ReadOptions& reading) {
-  if (!is_phantom(data)) return split_of(read_data_set(data, reading), seed);
+  if (!is_phantom(data)) {
+    return split_of(read_data_set(data, reading), seed);
+  }
   return split_cases(parts.training.count + parts.validation.count + parts.test.count, seed);
 }
 

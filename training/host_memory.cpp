@@ -18,7 +18,9 @@ constexpr std::int64_t kDouble = sizeof(double);
 std::int64_t persistent_elements(const Program& program) {
   std::int64_t count = 0;
   for (const TensorInfo& tensor : program.tensors) {
-    if (is_persistent(tensor.role)) count += elements(tensor.shape);
+    if (is_persistent(tensor.role)) {
+      count += elements(tensor.shape);
+    }
   }
   return count;
 }
@@ -86,7 +88,9 @@ std::string to_string(const TrainingMemory& memory) {
     text += fmt::format(" less {} by computing tensors again", bytes_text(memory.saved));
   }
   const auto add = [&](const char* what, std::int64_t bytes) {
-    if (bytes > 0) text += fmt::format(", {} {}", what, bytes_text(bytes));
+    if (bytes > 0) {
+      text += fmt::format(", {} {}", what, bytes_text(bytes));
+    }
   };
   add("spent for speed", memory.for_speed);
   add("images and batches read ahead", memory.host.images + memory.host.batches);

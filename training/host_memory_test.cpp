@@ -32,7 +32,9 @@ std::int64_t planned_step(const TrainingOptions& options) {
 
 TEST(TrainingMemory, IsTheStepThatPlanTellsAndWhatIsAddedToIt) {
   const TrainingOptions options = small_options();
-  if (options.backend == nullptr) GTEST_SKIP() << "onednn is not built";
+  if (options.backend == nullptr) {
+    GTEST_SKIP() << "onednn is not built";
+  }
   const SubjectParts parts = open_parts("phantom:16", options.image, 1);
   const Estimate roomy = estimate(options, parts);
   EXPECT_EQ(roomy.memory.step, planned_step(options));
@@ -50,7 +52,9 @@ TEST(TrainingMemory, IsTheStepThatPlanTellsAndWhatIsAddedToIt) {
 
 TEST(TrainingMemory, TellsWhatIsSavedWhereThereIsLittle) {
   TrainingOptions options = small_options();
-  if (options.backend == nullptr) GTEST_SKIP() << "onednn is not built";
+  if (options.backend == nullptr) {
+    GTEST_SKIP() << "onednn is not built";
+  }
   const SubjectParts parts = open_parts("phantom:4", options.image, 1);
   const TrainingMemory roomy = estimate(options, parts).memory;
   options.memory_bytes = roomy.total() - roomy.for_speed - roomy.step / 20;

@@ -29,7 +29,9 @@ std::string worth_of_scores(std::int64_t steps_per_epoch, std::int64_t epochs) {
         steps_per_epoch * epochs, 100 * share_of_the_start(steps_per_epoch * epochs), enough,
         epoch);
   }
-  if (epoch == 1) return "";
+  if (epoch == 1) {
+    return "";
+  }
   return fmt::format(
       "before step {}, in epoch {}, more than 1% of the moving statistics, which inference uses, "
       "is still their start: until then validation tells of the number of steps",

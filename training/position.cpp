@@ -14,7 +14,9 @@ EpochRecord record_from_json(const Json& json) {
   record.validation_seconds = json.at("validation_seconds").get<double>();
   record.validation_waiting_seconds = json.at("validation_waiting_seconds").get<double>();
   record.training = scores_from_json(json.at("training"));
-  if (!json.at("validation").is_null()) record.validation = scores_from_json(json["validation"]);
+  if (!json.at("validation").is_null()) {
+    record.validation = scores_from_json(json["validation"]);
+  }
   record.best = json.at("best").get<bool>();
   record.step_losses = json.at("step_losses").get<std::vector<double>>();
   record.computed_by = json.value("computed_by", std::vector<Json>());  // earlier versions: none
@@ -30,7 +32,9 @@ Forecast forecast_from_json(const Json& json) {
 }  // namespace
 
 Json to_json(const Forecast& forecast) {
-  if (forecast.step_seconds == 0) return {};
+  if (forecast.step_seconds == 0) {
+    return {};
+  }
   return {{"step_seconds", forecast.step_seconds},
           {"epoch_seconds", forecast.epoch_seconds},
           {"test_seconds", forecast.test_seconds},
@@ -56,7 +60,9 @@ Json to_json(const EpochRecord& record) {
 
 Json to_json(const Position& position) {
   Json epochs = Json::array();
-  for (const EpochRecord& record : position.epochs) epochs.push_back(to_json(record));
+  for (const EpochRecord& record : position.epochs) {
+    epochs.push_back(to_json(record));
+  }
   return {{"epoch", position.epoch},
           {"step", position.step},
           {"scores", position.scores.state()},
@@ -90,7 +96,9 @@ Position position_from_json(const Json& json, const std::string& name) {
     // Checkpoints of earlier versions have none of them.
     position.peak_bytes = json.value("peak_bytes", std::int64_t{0});
     const Json forecast = json.value("forecast", Json());
-    if (!forecast.is_null()) position.forecast = forecast_from_json(forecast);
+    if (!forecast.is_null()) {
+      position.forecast = forecast_from_json(forecast);
+    }
     position.computed_by = json.value("computed_by", std::vector<Json>());
   } catch (const Json::exception& error) {
     throw_bad_input("{}: position: {}", name, error.what());

@@ -31,7 +31,9 @@ class ReadAhead {
         wanted_(first),
         claimed_(first) {
     try {
-      for (int i = 0; i < std::max(threads, 1); ++i) threads_.emplace_back([this] { work(); });
+      for (int i = 0; i < std::max(threads, 1); ++i) {
+        threads_.emplace_back([this] { work(); });
+      }
     } catch (const std::system_error&) {
       // Fewer than asked for do as well.
     }
@@ -42,7 +44,9 @@ class ReadAhead {
       stopping_ = true;
     }
     changed_.notify_all();
-    for (std::thread& thread : threads_) thread.join();
+    for (std::thread& thread : threads_) {
+      thread.join();
+    }
   }
   ReadAhead(const ReadAhead&) = delete;
   ReadAhead& operator=(const ReadAhead&) = delete;
@@ -51,13 +55,17 @@ class ReadAhead {
   Item next() {
     std::unique_lock lock(mutex_);
     assert(wanted_ < end_);
-    if (threads_.empty()) return make_(wanted_++);
+    if (threads_.empty()) {
+      return make_(wanted_++);
+    }
     changed_.wait(lock, [this] { return made_.contains(wanted_); });
     Made made = std::move(made_.extract(wanted_).mapped());
     ++wanted_;
     lock.unlock();
     changed_.notify_all();
-    if (made.failure) std::rethrow_exception(made.failure);
+    if (made.failure) {
+      std::rethrow_exception(made.failure);
+    }
     return std::move(made.item);
   }
 
@@ -72,7 +80,9 @@ class ReadAhead {
     while (true) {
       changed_.wait(
           lock, [this] { return stopping_ || claimed_ >= end_ || claimed_ - wanted_ < depth_; });
-      if (stopping_ || claimed_ >= end_) return;
+      if (stopping_ || claimed_ >= end_) {
+        return;
+      }
       const std::uint64_t index = claimed_++;
       lock.unlock();
       Made made;

@@ -28,7 +28,9 @@ TEST(ReadAhead, HandsOutInOrderWhateverIsReadyFirst) {
         return numbered(index);
       },
       7, 40, 3, 4);
-  for (std::int64_t index = 7; index < 40; ++index) EXPECT_EQ(batches.next().images, index);
+  for (std::int64_t index = 7; index < 40; ++index) {
+    EXPECT_EQ(batches.next().images, index);
+  }
 }
 
 TEST(ReadAhead, HoldsNoMoreThanItsDepth) {
@@ -48,7 +50,9 @@ TEST(ReadAhead, HoldsNoMoreThanItsDepth) {
 TEST(ReadAhead, PassesOnWhatWentWrongWhereItBelongs) {
   ReadAhead<Batch> batches(
       [](std::uint64_t index) {
-        if (index == 2) throw_bad_input("case 2 cannot be read");
+        if (index == 2) {
+          throw_bad_input("case 2 cannot be read");
+        }
         return numbered(index);
       },
       0, 4, 2, 4);
@@ -69,7 +73,9 @@ int status_with_tasks(rlim_t tasks) {
   if (process == 0) {
     constexpr uid_t kNobody = 65531;  // who has no other process; privileged users have no limit
     const rlimit limit{tasks, tasks};
-    if (setrlimit(RLIMIT_NPROC, &limit) != 0 || setuid(kNobody) != 0) _exit(99);
+    if (setrlimit(RLIMIT_NPROC, &limit) != 0 || setuid(kNobody) != 0) {
+      _exit(99);
+    }
     bool right = true;
     {
       ReadAhead<Batch> batches(numbered, 0, 20, 4, 4);
@@ -85,8 +91,12 @@ int status_with_tasks(rlim_t tasks) {
 }
 
 TEST(ReadAhead, GoesOnWithTheThreadsThatTheSystemGives) {
-  if (getuid() != 0) GTEST_SKIP() << "not root: cannot become a user with no process";
-  for (const rlim_t tasks : {1U, 2U, 3U}) EXPECT_EQ(status_with_tasks(tasks), 0) << tasks;
+  if (getuid() != 0) {
+    GTEST_SKIP() << "not root: cannot become a user with no process";
+  }
+  for (const rlim_t tasks : {1U, 2U, 3U}) {
+    EXPECT_EQ(status_with_tasks(tasks), 0) << tasks;
+  }
 }
 
 }  // namespace

@@ -47,12 +47,16 @@ void remove_batches(const std::filesystem::path& folder) {
   std::vector<std::filesystem::path> found;
   for (const auto& entry : std::filesystem::directory_iterator(folder)) {
     const std::string name = entry.path().filename().string();
-    if (name.starts_with("step_") && name.ends_with(".safetensors")) found.push_back(entry.path());
+    if (name.starts_with("step_") && name.ends_with(".safetensors")) {
+      found.push_back(entry.path());
+    }
   }
   for (const std::filesystem::path& path : found) {
     std::error_code error;
     std::filesystem::remove(path, error);
-    if (error) throw_bad_input("{}: cannot be removed: {}", path.string(), error.message());
+    if (error) {
+      throw_bad_input("{}: cannot be removed: {}", path.string(), error.message());
+    }
   }
 }
 
@@ -75,7 +79,9 @@ Position resumed_position(const TrainingOptions& options, const DataFacts& data,
   for (const std::string& difference : check_resumable(options, data, state, path)) {
     warn(difference + ": the losses will differ slightly");
   }
-  if (!state.contains("position")) throw_bad_input("{}: has no position", path);
+  if (!state.contains("position")) {
+    throw_bad_input("{}: has no position", path);
+  }
   Position position = position_from_json(state.at("position"), path);
   // Checkpoints of earlier versions know only who wrote them.
   if (position.step > 0 && position.computed_by.empty()) {
@@ -117,9 +123,13 @@ std::string fault_of_best(const TrainingOptions& options, const DataFacts& data,
 // checkpoints, and the best weights are those of the last. Throws Error (bad_input) where they are
 // lost.
 bool has_best(const TrainingOptions& options, const DataFacts& data, const Position& position) {
-  if (position.best_epoch == 0) return true;
+  if (position.best_epoch == 0) {
+    return true;
+  }
   const std::string fault = fault_of_best(options, data, position);
-  if (fault.empty()) return true;
+  if (fault.empty()) {
+    return true;
+  }
   if (position.best_epoch != position.epoch || position.step != 0) {
     throw_bad_input("{}; expected the weights of epoch {}, the best of this run", fault,
                     position.best_epoch);
@@ -147,7 +157,9 @@ class Trainer {
       measure_forecast();
       end = train_epochs();
     }
-    if (stopped_early(options_, position_)) end = TrainingEnd::early_stop;
+    if (stopped_early(options_, position_)) {
+      end = TrainingEnd::early_stop;
+    }
     std::vector<TestCase> test;  // before the result, which has the peak
     if (end == TrainingEnd::done || end == TrainingEnd::early_stop) {
       test = score_test();
@@ -173,7 +185,9 @@ class Trainer {
         observer_.warning(warning);
       });
       weights = load_weights(last_checkpoint(options_.folder), program_);
-      if (position_.memory_bytes > memory_bytes) had_memory_bytes_ = position_.memory_bytes;
+      if (position_.memory_bytes > memory_bytes) {
+        had_memory_bytes_ = position_.memory_bytes;
+      }
       // With more memory, too, what was tiled stays tiled.
       memory_bytes = std::min(memory_bytes, position_.memory_bytes);
     }
@@ -190,7 +204,9 @@ class Trainer {
   }
 
   void check_best() {
-    if (!has_best(options_, parts_.facts, position_)) save(best_checkpoint(options_.folder));
+    if (!has_best(options_, parts_.facts, position_)) {
+      save(best_checkpoint(options_.folder));
+    }
   }
 
   void compile(std::int64_t memory_bytes) {
@@ -233,11 +249,15 @@ class Trainer {
   }
 
   void export_batches() {
-    if (options_.exported_batches == 0) return;
+    if (options_.exported_batches == 0) {
+      return;
+    }
     const std::filesystem::path folder(batches_folder(options_.folder));
     std::error_code error;
     std::filesystem::create_directories(folder, error);
-    if (error) throw_bad_input("{}: cannot be made: {}", folder.string(), error.message());
+    if (error) {
+      throw_bad_input("{}: cannot be made: {}", folder.string(), error.message());
+    }
     remove_batches(folder);
     save((folder / "start.safetensors").string());
     for (std::int64_t i = 0; i < options_.exported_batches; ++i) {
@@ -276,7 +296,9 @@ class Trainer {
                                       predictor_->planned_bytes());
     forecast.planned_bytes = forecast.memory.total();
     observer_.forecast(forecast);
-    if (position_.forecast.step_seconds == 0) position_.forecast = forecast;
+    if (position_.forecast.step_seconds == 0) {
+      position_.forecast = forecast;
+    }
     // Of the epochs that are asked for now: a resumed run may go on for more.
     Forecast& first = position_.forecast;
     first.total_seconds = options_.epochs * first.epoch_seconds + first.test_seconds;
@@ -300,12 +322,16 @@ class Trainer {
           save(last_checkpoint(options_.folder));
           return TrainingEnd::interrupted;
         }
-        if (!step(batches)) return TrainingEnd::diverged;
+        if (!step(batches)) {
+          return TrainingEnd::diverged;
+        }
         if (seconds_since(last_saved_) > options_.checkpoint_seconds) {
           save(last_checkpoint(options_.folder));
         }
       }
-      if (const auto end = finish_epoch()) return *end;
+      if (const auto end = finish_epoch()) {
+        return *end;
+      }
       observer_.epoch(result_so_far(), seconds_left());
     }
     return TrainingEnd::done;
@@ -318,7 +344,9 @@ class Trainer {
     const double waited = seconds_since(start);
     executable_->load(batch);
     const StepResult& result = executable_->run();
-    if (!std::isfinite(result.loss)) return false;
+    if (!std::isfinite(result.loss)) {
+      return false;
+    }
     executable_->update();
     Scores scores = scores_of(result.sums, options_.batch, options_.image.voxels());
     scores.loss = result.loss;
@@ -359,7 +387,9 @@ class Trainer {
       validation_seconds_ = record.validation_seconds;
     }
     const double loss = record.validation ? record.validation->loss : record.training.loss;
-    if (!std::isfinite(loss)) return TrainingEnd::diverged;
+    if (!std::isfinite(loss)) {
+      return TrainingEnd::diverged;
+    }
     record.best = loss < position_.best_loss;
     if (record.best) {
       position_.best_loss = loss;
@@ -376,7 +406,9 @@ class Trainer {
     note_computing();
     // In this order: were the run to end between the two, the last one has what the best one lacks.
     save(last_checkpoint(options_.folder));
-    if (position_.epochs.back().best) save(best_checkpoint(options_.folder));
+    if (position_.epochs.back().best) {
+      save(best_checkpoint(options_.folder));
+    }
     return std::nullopt;
   }
 
@@ -410,7 +442,9 @@ class Trainer {
 
   std::vector<TestCase> score_test() {
     std::vector<TestCase> cases;
-    if (parts_.test.count == 0) return cases;
+    if (parts_.test.count == 0) {
+      return cases;
+    }
     check_best();
     predictor_->set_weights(load_weights(best_checkpoint(options_.folder), program_));
     const std::map<std::string, std::string> files = case_files(parts_);
@@ -436,9 +470,13 @@ class Trainer {
   // That this process takes part in the epoch in work.
   void note_computing() {
     Json computing = computing_json(options_);
-    if (!options_.binary_sha256.empty()) computing["binary_sha256"] = options_.binary_sha256;
+    if (!options_.binary_sha256.empty()) {
+      computing["binary_sha256"] = options_.binary_sha256;
+    }
     std::vector<Json>& known = position_.computed_by;
-    if (known.empty() || known.back() != computing) known.push_back(std::move(computing));
+    if (known.empty() || known.back() != computing) {
+      known.push_back(std::move(computing));
+    }
   }
 
   void note_peak() {

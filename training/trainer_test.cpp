@@ -80,7 +80,9 @@ class NeverUpdating : public Backend {
       void load(const Batch& batch) override { inner_->load(batch); }
       const StepResult& run(StageObserver* observer) override { return inner_->run(observer); }
       void update() override {
-        if (!poison_) return;
+        if (!poison_) {
+          return;
+        }
         const std::vector<double> values(poison_->second, std::nan(""));
         inner_->set(poison_->first, values);
       }
@@ -93,7 +95,9 @@ class NeverUpdating : public Backend {
     };
     std::optional<std::pair<TensorId, std::size_t>> poison;
     for (std::size_t i = 0; poisonous_ && i < program.tensors.size(); ++i) {
-      if (program.tensors[i].role != TensorRole::parameter) continue;
+      if (program.tensors[i].role != TensorRole::parameter) {
+        continue;
+      }
       poison = std::pair(static_cast<TensorId>(i),
                          static_cast<std::size_t>(elements(program.tensors[i].shape)));
     }
@@ -130,7 +134,9 @@ SubjectParts parts_of(const TrainingOptions& options) {
 class EveryBackend : public testing::TestWithParam<std::string> {
  protected:
   void SetUp() override {
-    if (backend_or_null(GetParam()) == nullptr) GTEST_SKIP() << GetParam() << " is not built";
+    if (backend_or_null(GetParam()) == nullptr) {
+      GTEST_SKIP() << GetParam() << " is not built";
+    }
   }
 };
 
@@ -232,7 +238,9 @@ TEST(Position, OfAnEarlierVersionHasNeitherPeakNorForecast) {
   Json json = to_json(position);
   EXPECT_EQ(position_from_json(json, "new").peak_bytes, 900);
   EXPECT_EQ(position_from_json(json, "new").forecast.total_seconds, 4);
-  for (const char* key : {"peak_bytes", "forecast", "computed_by"}) json.erase(key);
+  for (const char* key : {"peak_bytes", "forecast", "computed_by"}) {
+    json.erase(key);
+  }
   EXPECT_EQ(position_from_json(json, "old").peak_bytes, 0);
   EXPECT_TRUE(to_json(position_from_json(json, "old").forecast).is_null());
   json["epochs"][0].erase("computed_by");
@@ -306,7 +314,9 @@ TEST(Train, RefusesToScoreABestCheckpointThatWasSwappedMeanwhile) {
    public:
     explicit Thief(std::string path) : path_(std::move(path)) {}
     void epoch(const TrainingResult& so_far, double) override {
-      if (so_far.epochs.size() == 2) std::filesystem::remove(path_);
+      if (so_far.epochs.size() == 2) {
+        std::filesystem::remove(path_);
+      }
     }
 
    private:
@@ -603,7 +613,9 @@ class EveryVariant : public testing::TestWithParam<Variant> {};
 TEST_P(EveryVariant, LearnsResumesAndIsScored) {
   TemporaryFolder folder;
   TrainingOptions options = small_options(folder.path("whole"), GetParam().backend);
-  if (options.backend == nullptr) GTEST_SKIP() << GetParam().backend << " is not built";
+  if (options.backend == nullptr) {
+    GTEST_SKIP() << GetParam().backend << " is not built";
+  }
   options.network.classes = GetParam().classes;
   options.tile = GetParam().tile;
   options.downsample = GetParam().downsample;
@@ -616,7 +628,9 @@ TEST_P(EveryVariant, LearnsResumesAndIsScored) {
   try {
     expected = train(options, parts, false, whole);
   } catch (const Error& error) {
-    if (error.code() != ExitCode::cannot_here) throw;
+    if (error.code() != ExitCode::cannot_here) {
+      throw;
+    }
     GTEST_SKIP() << error.what();  // no bf16 on this CPU
   }
   EXPECT_LT(expected.epochs.back().training.loss, expected.epochs.front().training.loss);

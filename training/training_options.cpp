@@ -16,7 +16,9 @@ const Json& member(const Json& json, const char* key, const std::string& name) {
 }  // namespace
 
 std::int64_t steps_per_epoch(const TrainingOptions& options, const SubjectParts& parts) {
-  if (options.steps_per_epoch > 0) return options.steps_per_epoch;
+  if (options.steps_per_epoch > 0) {
+    return options.steps_per_epoch;
+  }
   const auto cases = static_cast<std::int64_t>(parts.training.count);
   return (cases + options.batch - 1) / options.batch;
 }

@@ -44,7 +44,9 @@ class Step {
     for (std::uint64_t seed = kFirstSeed; seed <= kLastSeed; ++seed) {
       draw_parameters(seed);
       executable_->run();
-      if (distance_from_kinks() >= kLeastDistance) return;
+      if (distance_from_kinks() >= kLeastDistance) {
+        return;
+      }
     }
     ADD_FAILURE() << "no seed up to " << kLastSeed << " keeps away from kinks";
   }
@@ -181,10 +183,14 @@ class Step {
             (((at[0] * in[1] + d) * in[2] + h) * in[3] + w) * in[4] + at[4])];
         // Equal values of a drawn image are the same function of the parameters (all that reaches
         // them is constant): they move together.
-        if (value != largest) second = std::max(second, std::min(value, largest));
+        if (value != largest) {
+          second = std::max(second, std::min(value, largest));
+        }
         largest = std::max(largest, value);
       }
-      if (largest != 0) distance = std::min(distance, largest - second);
+      if (largest != 0) {
+        distance = std::min(distance, largest - second);
+      }
     }
     return distance;
   }

@@ -216,11 +216,10 @@ Wide<V> widen(V x) {
     return {static_cast<double>(x)};
   } else {
     constexpr int kHalf = static_cast<int>(kLanes<V>) / 2;
-    return [&]<int... I>(std::integer_sequence<int, I...>)->Wide<V> {
+    return [&]<int... I>(std::integer_sequence<int, I...>) -> Wide<V> {
       return {to_doubles<V>(__builtin_shufflevector(x, x, I...)),
               to_doubles<V>(__builtin_shufflevector(x, x, (kHalf + I)...))};
-    }
-    (std::make_integer_sequence<int, kHalf>{});
+    }(std::make_integer_sequence<int, kHalf>{});
   }
 }
 

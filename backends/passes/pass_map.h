@@ -44,8 +44,7 @@ template <bool Streams, class V, class F, class T, std::size_t Inputs, std::size
   [&]<std::size_t... I>(std::index_sequence<I...>) __attribute__((always_inline)) {
     put<Streams, V>(f(coefficients, load<V>(piece.x[I] + voxel * piece.x_strides[I] + c)...),
                     piece.y + voxel * piece.y_stride + c);
-  }
-  (std::make_index_sequence<Inputs>{});
+  }(std::make_index_sequence<Inputs>{});
 }
 
 // U vectors of channels from c on, of voxels [first, last): the coefficients stay in registers. The

@@ -100,8 +100,7 @@ void softmax_block(std::int64_t voxels, Channels channels, const T* x, T* y) {
       y[v + c] = x[v + c] - largest;
     }
   }
-  map_dense(
-      voxels * channels, [](auto value) { return exp_lanes(value); }, y, y);
+  map_dense(voxels * channels, [](auto value) { return exp_lanes(value); }, y, y);
   for (std::int64_t v = 0; v < voxels * channels; v += channels) {
     T sum{0};
     for (std::int64_t c = 0; c < channels; ++c) {

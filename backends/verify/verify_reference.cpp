@@ -130,7 +130,7 @@ double largest_relative_error(const std::vector<double>& found,
 constexpr double kFinalTolerance = 1e-9;
 
 // Dice over samples; `chosen`: the prediction's own sum.
-double mean_dice(const StepResult& result, double ClassSums::*both, double ClassSums::*chosen) {
+double mean_dice(const StepResult& result, double ClassSums::* both, double ClassSums::* chosen) {
   double sum = 0;
   for (const ClassSums& own : result.sums) {
     sum += (2 * own.*both + kDiceSmooth) / (own.target + own.*chosen + kDiceSmooth);

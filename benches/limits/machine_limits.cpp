@@ -34,8 +34,8 @@ constexpr std::int64_t kLeastCacheBytes = std::int64_t{32} << 20;
 
 struct Rate {
   const char* name;
-  std::optional<double> MachineLimits::*best;
-  std::optional<double> MachineLimits::*median;
+  std::optional<double> MachineLimits::* best;
+  std::optional<double> MachineLimits::* median;
 };
 constexpr Rate kFp32 = {"fp32_flops_per_second", &MachineLimits::fp32_flops_per_second,
                         &MachineLimits::fp32_flops_per_second_median};

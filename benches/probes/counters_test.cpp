@@ -153,11 +153,11 @@ double faults_of_fresh_pages(Counters& counters) {
       volatile char* page = pages;  // its own code and stack are there before counting starts
       // AddressSanitizer's checks would touch pages of its own.
       const auto touch = [&](std::size_t from, std::size_t to)
-          __attribute__((no_sanitize("address"))) {
-        for (std::size_t i = from; i < to; ++i) {
-          page[i * kPageBytes] = 1;
-        }
-      };
+                             __attribute__((no_sanitize("address"))) {
+                               for (std::size_t i = from; i < to; ++i) {
+                                 page[i * kPageBytes] = 1;
+                               }
+                             };
       touch(0, 0);
       together.arrive_and_wait();
       together.arrive_and_wait();

@@ -406,7 +406,7 @@ Json to_json(const ErrorMessage& message) {
 // Keys of a request that are left out where there is no such file.
 struct PathKey {
   const char* key;
-  std::string Request::*path;
+  std::string Request::* path;
 };
 constexpr PathKey kPathKeys[] = {{"reference_path", &Request::reference_path},
                                  {"weights_path", &Request::weights_path},

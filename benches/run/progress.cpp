@@ -144,7 +144,9 @@ std::string human_seconds(double seconds) {
   if (seconds < 100) {
     return fmt::format("{:.0f} s", seconds);
   }
-  if (seconds < 6000) return fmt::format("{:.0f} min", seconds / 60);
+  if (seconds < 6000) {
+    return fmt::format("{:.0f} min", seconds / 60);
+  }
   constexpr double kHour = 3600, kDay = 24 * kHour;
   return seconds < 2 * kDay ? fmt::format("{:.1f} h", seconds / kHour)
                             : fmt::format("{:.1f} days", seconds / kDay);

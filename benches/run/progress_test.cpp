@@ -61,7 +61,9 @@ TEST_F(ProgressTest, CountsTheStepsOfADisturbedCaseAnew) {
   Progress progress(stream_, 2, std::chrono::milliseconds(20));
   progress.timing(spec(), std::nullopt);
   StepMessage step;
-  for (int i = 0; i < 9; ++i) progress.step(spec(), step);
+  for (int i = 0; i < 9; ++i) {
+    progress.step(spec(), step);
+  }
   EXPECT_TRUE(comes("again after 1 disturbed, step 2 of 7: "));
 }
 

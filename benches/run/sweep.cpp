@@ -314,18 +314,26 @@ std::vector<CaseSpec> due_processes(const SweepOptions& options, const Builds& b
 // Tells what the journals have already.
 void tell_resumed(const SweepOptions& options, const Builds& builds, RunObserver& observer) {
   std::set<std::string> announced;
-  for (const CaseSpec& spec : options.cases) announced.insert(case_key(to_json(spec)));
+  for (const CaseSpec& spec : options.cases) {
+    announced.insert(case_key(to_json(spec)));
+  }
   std::size_t recorded = 0;
   std::size_t more = 0;
   for (const auto& build : builds) {
     for (const Record& record : build->report().records) {
       ++recorded;
       Json spec = record.spec;
-      if (!options.against_backend.empty()) spec["backend"] = options.cases.front().backend;
-      if (!announced.contains(case_key(spec))) ++more;
+      if (!options.against_backend.empty()) {
+        spec["backend"] = options.cases.front().backend;
+      }
+      if (!announced.contains(case_key(spec))) {
+        ++more;
+      }
     }
   }
-  if (recorded > 0) observer.resumed(recorded, more);
+  if (recorded > 0) {
+    observer.resumed(recorded, more);
+  }
 }
 
 Clock::time_point budget_end(const StoppingRule& rule) {

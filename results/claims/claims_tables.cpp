@@ -46,7 +46,7 @@ std::optional<double> faults_per_step(const Record& record) {
 }
 
 // Of the step that was observed after the timed ones.
-std::string observed_text(const MeasuredCase& own, std::optional<double> ObservedStep::*member) {
+std::string observed_text(const MeasuredCase& own, std::optional<double> ObservedStep::* member) {
   const auto seconds = median_over(own, [&](const Record& record) {
     const auto& probes = record.facts.probes;
     return probes && probes->observed_step ? *probes->observed_step.*member : std::nullopt;
@@ -124,7 +124,7 @@ std::vector<std::string> link_row(const Link& link) {
 }
 
 // Of one clock over all links; "-" where one of them is missing.
-std::string product_text(const std::vector<Link>& links, std::optional<Ratio> Link::*clock) {
+std::string product_text(const std::vector<Link>& links, std::optional<Ratio> Link::* clock) {
   double product = 1;
   for (const Link& link : links) {
     if (!(link.*clock)) {
@@ -219,7 +219,7 @@ Table plan_table(const Report& report) {
                    {"planned", Align::right},       {"resident before", Align::right},
                    {"measured peak", Align::right}, {"measured over both", Align::right}};
   for (const MeasuredCase& own : papers_cases(report)) {
-    const auto figure = [&](std::optional<std::uint64_t> MemoryRecord::*bytes) {
+    const auto figure = [&](std::optional<std::uint64_t> MemoryRecord::* bytes) {
       return median_over(own, [&](const Record& record) {
         const auto& value = record.memory.*bytes;
         return value ? std::optional(static_cast<double>(*value)) : std::nullopt;

@@ -40,7 +40,9 @@ std::string spread_text(const CaseSummary& summary) {
 std::string speed_up_cell(std::span<const CaseSummary> cases, const std::string& baseline_backend,
                           const CaseSummary& summary) {
   for (const CaseSummary& baseline : cases) {
-    if (baseline.spec.at("backend") != baseline_backend) continue;
+    if (baseline.spec.at("backend") != baseline_backend) {
+      continue;
+    }
     if (const auto ratio = speed_up(baseline, summary)) {
       return &baseline == &summary ? "baseline" : speed_up_text(baseline, summary, *ratio);
     }
@@ -57,7 +59,9 @@ Table case_table(std::span<const CaseSummary> cases,
   const auto add_column = [&](const std::string& header, Align align,
                               const std::function<std::string(const CaseSummary&)>& cell) {
     table.columns.push_back({header, align});
-    for (std::size_t i = 0; i < cases.size(); ++i) table.rows[i].push_back(cell(cases[i]));
+    for (std::size_t i = 0; i < cases.size(); ++i) {
+      table.rows[i].push_back(cell(cases[i]));
+    }
   };
   // A figure, or the sign that there is none.
   const auto add_figure = [&](const std::string& header, auto figure, auto text) {
@@ -126,7 +130,9 @@ Table case_table(std::span<const CaseSummary> cases,
 std::string speed_up_text(const CaseSummary& baseline, const CaseSummary& other,
                           const Spread& speed_up) {
   const std::string times = significant(speed_up.median, kRatioDigits) + "x";
-  if (std::min(baseline.processes, other.processes) < 2) return times + " (one process)";
+  if (std::min(baseline.processes, other.processes) < 2) {
+    return times + " (one process)";
+  }
   return fmt::format("{} ({}..{})", times, significant(speed_up.minimum, kRatioDigits),
                      significant(speed_up.maximum, kRatioDigits));
 }

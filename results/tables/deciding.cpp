@@ -10,9 +10,13 @@ namespace {
 // The first reason of the first disturbed process that names one.
 std::string first_reason(std::span<const Record* const> records) {
   for (const Record* record : records) {
-    if (!was_disturbed(*record)) continue;
+    if (!was_disturbed(*record)) {
+      continue;
+    }
     const auto& reasons = record->facts.interference->reasons;
-    if (reasons && !reasons->empty()) return reasons->front();
+    if (reasons && !reasons->empty()) {
+      return reasons->front();
+    }
   }
   return "";
 }
@@ -37,11 +41,15 @@ Deciding deciding(std::span<const Record* const> measured) {
 }
 
 std::string disturbed_note(const Deciding& processes) {
-  if (processes.disturbed == 0) return "";
+  if (processes.disturbed == 0) {
+    return "";
+  }
   const std::string count = fmt::format(
       "{} of {} {} {} disturbed", processes.disturbed, processes.measured,
       processes.measured == 1 ? "process" : "processes", processes.disturbed == 1 ? "was" : "were");
-  if (processes.left_out > 0) return count + " and left out";
+  if (processes.left_out > 0) {
+    return count + " and left out";
+  }
   const std::string reason = first_reason(processes.records);
   return reason.empty() ? count : count + ": " + reason;
 }

@@ -31,7 +31,9 @@ TEST(Deciding, AgreesWithTheExamplesThatPythonReadsToo) {
     SCOPED_TRACE(example.at("name").get<std::string>());
     const std::vector<Record> records = records_of(example);
     std::vector<const Record*> measured;
-    for (const Record& record : records) measured.push_back(&record);
+    for (const Record& record : records) {
+      measured.push_back(&record);
+    }
     const Deciding found = deciding(measured);
     Json seconds = Json::array();
     for (const Record* record : found.records) {
@@ -55,7 +57,9 @@ TEST(Deciding, SummariesAndClaimsTakeTheDecidingProcessesAlone) {
   EXPECT_EQ(summary.left_out, 2);
   EXPECT_EQ(summary.note, "2 of 7 processes were disturbed and left out");
   std::vector<const Record*> processes;
-  for (const Record& record : records) processes.push_back(&record);
+  for (const Record& record : records) {
+    processes.push_back(&record);
+  }
   EXPECT_EQ(seconds_of(processes, "wall", "step")->maximum, 0.32);
 }
 

@@ -11,7 +11,9 @@ std::string slow_kernels(const Record& record) {
   for (const StageRecord& stage : record.stages) {
     if (stage.is_slow()) {
       auto& [count, op] = found[stage.implementation];
-      if (++count == 1 && !stage.ops.empty()) op = stage.ops.front();
+      if (++count == 1 && !stage.ops.empty()) {
+        op = stage.ops.front();
+      }
     }
   }
   std::string text;

@@ -20,10 +20,12 @@ using PartName = std::pair<std::string, std::string>;  // kind, direction
 
 double median(std::vector<double> values) { return spread_of(std::move(values)).median; }
 
-double median_of_steps(const Record& record, double StepTimes::*member) {
+double median_of_steps(const Record& record, double StepTimes::* member) {
   std::vector<double> seconds;
   for (const SampleRecord& sample : record.samples) {
-    if (!sample.warmup && sample.times) seconds.push_back((*sample.times).*member);
+    if (!sample.warmup && sample.times) {
+      seconds.push_back((*sample.times).*member);
+    }
   }
   return seconds.empty() ? 0 : median(std::move(seconds));
 }
@@ -36,8 +38,9 @@ std::map<PartName, double> parts_of(const Record& record) {
       parts[{stage.kind, stage.recomputed ? "recomputed" : stage.direction}] += *stage.seconds;
     }
   }
-  if (!parts.empty())
+  if (!parts.empty()) {
     parts[{"update", "update"}] = median_of_steps(record, &StepTimes::update_seconds);
+  }
   return parts;
 }
 
@@ -48,7 +51,9 @@ StepProfile profile_of(const std::vector<const Record*>& processes) {
   std::vector<double> steps;
   for (const Record* record : processes) {
     steps.push_back(median_of_steps(*record, &StepTimes::step_seconds));
-    for (const auto& [name, value] : parts_of(*record)) seconds[name].push_back(value);
+    for (const auto& [name, value] : parts_of(*record)) {
+      seconds[name].push_back(value);
+    }
   }
   for (auto& [name, values] : seconds) {
     profile.parts.push_back({name.first, name.second, median(std::move(values))});
@@ -73,7 +78,9 @@ std::string workload_text(const Json& spec) {
       fmt::format("{} batch {} {} {} {}", image, dump_json(spec.at("batch")),
                   spec.at("precision").get<std::string>(), dump_json(spec.at("threads")),
                   spec.at("threads") == 1 ? "thread" : "threads");
-  if (spec.contains("isa")) text += " " + spec.at("isa").get<std::string>();
+  if (spec.contains("isa")) {
+    text += " " + spec.at("isa").get<std::string>();
+  }
   if (spec.contains("memory_limit_bytes")) {
     text += " within " + bytes_text(spec.at("memory_limit_bytes").get<std::int64_t>());
   }
@@ -89,7 +96,9 @@ double part_seconds(const StepProfile& profile, const PartName& name) {
 
 double watched_seconds(const StepProfile& profile) {
   double sum = 0;
-  for (const ProfilePart& part : profile.parts) sum += part.seconds;
+  for (const ProfilePart& part : profile.parts) {
+    sum += part.seconds;
+  }
   return sum;
 }
 
@@ -133,15 +142,21 @@ std::vector<StepProfile> step_profiles(std::span<const Record> records) {
   std::vector<std::vector<const Record*>> cases;
   std::map<std::string, std::size_t> index_of;
   for (const Record& record : records) {
-    if (!publishes_times(record.outcome)) continue;
+    if (!publishes_times(record.outcome)) {
+      continue;
+    }
     const auto [found, is_new] =
         index_of.try_emplace(case_key(case_identity(record.spec)), cases.size());
-    if (is_new) cases.emplace_back();
+    if (is_new) {
+      cases.emplace_back();
+    }
     cases[found->second].push_back(&record);
   }
   std::vector<StepProfile> profiles;
   profiles.reserve(cases.size());
-  for (const auto& processes : cases) profiles.push_back(profile_of(processes));
+  for (const auto& processes : cases) {
+    profiles.push_back(profile_of(processes));
+  }
   return profiles;
 }
 
@@ -156,7 +171,9 @@ std::string render_profiles(std::span<const StepProfile> profiles) {
       continue;
     }
     const auto [found, is_new] = index_of.try_emplace(workload_key(profile.spec), workloads.size());
-    if (is_new) workloads.emplace_back();
+    if (is_new) {
+      workloads.emplace_back();
+    }
     workloads[found->second].push_back(&profile);
   }
   std::string text;

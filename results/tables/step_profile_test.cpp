@@ -30,7 +30,9 @@ Record watched(const std::string& backend, int process, double factor = 1) {
 double seconds_of(const StepProfile& profile, const std::string& kind,
                   const std::string& direction) {
   for (const ProfilePart& part : profile.parts) {
-    if (part.kind == kind && part.direction == direction) return part.seconds;
+    if (part.kind == kind && part.direction == direction) {
+      return part.seconds;
+    }
   }
   return -1;
 }

@@ -19,19 +19,25 @@ Json without_process(Json spec) {
   return spec;
 }
 
-std::vector<double> measured(const Record& record, double StepTimes::*member) {
+std::vector<double> measured(const Record& record, double StepTimes::* member) {
   std::vector<double> seconds;
   for (const SampleRecord& sample : record.samples) {
-    if (!sample.warmup && sample.times) seconds.push_back((*sample.times).*member);
+    if (!sample.warmup && sample.times) {
+      seconds.push_back((*sample.times).*member);
+    }
   }
   return seconds;
 }
 
 // Over records that publish times and have measured steps.
 std::optional<Spread> spread_over(std::span<const Record* const> records,
-                                  double StepTimes::*member) {
-  if (records.empty()) return std::nullopt;
-  if (records.size() == 1) return spread_of(measured(*records.front(), member));
+                                  double StepTimes::* member) {
+  if (records.empty()) {
+    return std::nullopt;
+  }
+  if (records.size() == 1) {
+    return spread_of(measured(*records.front(), member));
+  }
   std::vector<double> medians;
   for (const Record* record : records) {
     medians.push_back(spread_of(measured(*record, member)).median);
@@ -40,14 +46,20 @@ std::optional<Spread> spread_over(std::span<const Record* const> records,
 }
 
 void append_note(std::string& note, const std::string& text) {
-  if (!note.empty()) note += "; ";
+  if (!note.empty()) {
+    note += "; ";
+  }
   note += text;
 }
 
 // How serious an outcome is for the case as a whole: the largest one names it.
 int severity(Outcome outcome) {
-  if (outcome == Outcome::invalid) return 3;
-  if (outcome == Outcome::diverged) return 2;
+  if (outcome == Outcome::invalid) {
+    return 3;
+  }
+  if (outcome == Outcome::diverged) {
+    return 2;
+  }
   return publishes_times(outcome) ? 1 : 0;
 }
 
@@ -77,7 +89,9 @@ std::string harness_note(std::span<const Record* const> records) {
       seconds.push_back(*probes->harness_seconds_per_step);
     }
   }
-  if (seconds.empty()) return "the harness alone";
+  if (seconds.empty()) {
+    return "the harness alone";
+  }
   return fmt::format("the harness alone: {:.3g} ms between two steps",
                      1e3 * spread_of(std::move(seconds)).median);
 }
@@ -129,14 +143,22 @@ CaseSummary summarise_case(std::span<const Record* const> records) {
 
   std::vector<const Record*> timed;
   for (const Record* record : records) {
-    if (record->memory.planned_bytes) summary.planned_bytes = record->memory.planned_bytes;
+    if (record->memory.planned_bytes) {
+      summary.planned_bytes = record->memory.planned_bytes;
+    }
     if (record->memory.peak_bytes) {
       summary.peak_bytes = std::max(summary.peak_bytes.value_or(0), *record->memory.peak_bytes);
     }
-    if (!publishes_times(summary.outcome) || !publishes_times(record->outcome)) continue;
-    if (!measured(*record, &StepTimes::step_seconds).empty()) timed.push_back(record);
+    if (!publishes_times(summary.outcome) || !publishes_times(record->outcome)) {
+      continue;
+    }
+    if (!measured(*record, &StepTimes::step_seconds).empty()) {
+      timed.push_back(record);
+    }
   }
-  if (!publishes_times(summary.outcome)) return summary;
+  if (!publishes_times(summary.outcome)) {
+    return summary;
+  }
 
   if (timed.empty()) {
     append_note(summary.note, "no step was measured after the warm-up");
@@ -145,7 +167,9 @@ CaseSummary summarise_case(std::span<const Record* const> records) {
   const Deciding processes = deciding(timed);
   timed = processes.records;
   const Record& first = *timed.front();
-  if (first.outcome == Outcome::overhead) append_note(summary.note, harness_note(timed));
+  if (first.outcome == Outcome::overhead) {
+    append_note(summary.note, harness_note(timed));
+  }
   if (first.verification && !first.verification->verified) {
     append_note(summary.note,
                 "not verified: " + first.verification->reason.value_or("no reason given"));
@@ -205,12 +229,16 @@ std::vector<CaseSummary> summarise(std::span<const Record> records) {
   for (const Record& record : records) {
     const auto [found, is_new] =
         index_of.try_emplace(case_key(case_identity(record.spec)), cases.size());
-    if (is_new) cases.emplace_back();
+    if (is_new) {
+      cases.emplace_back();
+    }
     cases[found->second].push_back(&record);
   }
   std::vector<CaseSummary> summaries;
   summaries.reserve(cases.size());
-  for (const auto& of_case : cases) summaries.push_back(summarise_case(of_case));
+  for (const auto& of_case : cases) {
+    summaries.push_back(summarise_case(of_case));
+  }
   return summaries;
 }
 
@@ -222,7 +250,9 @@ std::optional<Spread> speed_up(const CaseSummary& baseline, const CaseSummary& o
   }
   const Spread& slow = *baseline.forward_backward_seconds;
   const Spread& fast = *other.forward_backward_seconds;
-  if (fast.minimum <= 0) return std::nullopt;
+  if (fast.minimum <= 0) {
+    return std::nullopt;
+  }
   return Spread{slow.median / fast.median, slow.minimum / fast.maximum,
                 slow.maximum / fast.minimum};
 }
@@ -244,7 +274,9 @@ std::optional<Scaling> scaling(std::span<const CaseSummary> cases, const CaseSum
       continue;
     }
     is_alone = is_alone && threads_of(summary) == threads_of(own);
-    if (fewest == nullptr || threads_of(summary) < threads_of(*fewest)) fewest = &summary;
+    if (fewest == nullptr || threads_of(summary) < threads_of(*fewest)) {
+      fewest = &summary;
+    }
   }
   if (is_alone || own.outcome != Outcome::ok || !own.step_seconds ||
       own.step_seconds->median <= 0) {

@@ -27,7 +27,9 @@ TEST(Spread, IsTheMedianAndTheRange) {
 TEST(Summary, TakesTheMedianOfTheProcessesMedians) {
   // One process of many slow steps must not outweigh two quick ones.
   Record slow = example_record("naive", 0, 2.0);
-  for (int i = 0; i < 20; ++i) slow.samples.push_back(slow.samples.back());
+  for (int i = 0; i < 20; ++i) {
+    slow.samples.push_back(slow.samples.back());
+  }
   const CaseSummary summary =
       only_case({slow, example_record("naive", 1, 0.5), example_record("naive", 2, 0.25)});
   EXPECT_EQ(summary.outcome, Outcome::ok);
@@ -147,7 +149,9 @@ TEST(Summary, OfABackendThatComputesNothingTellsWhatTheHarnessCosts) {
     records.back().facts.probes.emplace().harness_seconds_per_step = seconds;
   }
   EXPECT_EQ(only_case(records).note, "the harness alone: 0.03 ms between two steps");
-  for (Record& record : records) record.facts.probes.reset();
+  for (Record& record : records) {
+    record.facts.probes.reset();
+  }
   EXPECT_EQ(only_case(records).note, "the harness alone");
 }
 

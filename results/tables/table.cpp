@@ -22,7 +22,9 @@ std::string one_line(std::string text) {
 std::string markdown_cell(const std::string& text) {
   std::string escaped;
   for (const char byte : one_line(text)) {
-    if (byte == '|') escaped += '\\';
+    if (byte == '|') {
+      escaped += '\\';
+    }
     escaped += byte;
   }
   return escaped;
@@ -43,7 +45,9 @@ std::vector<std::size_t> widths(const Table& table) {
   std::vector<std::size_t> result;
   for (std::size_t i = 0; i < table.columns.size(); ++i) {
     result.push_back(width(table.columns[i].header));
-    for (const auto& row : table.rows) result[i] = std::max(result[i], width(row[i]));
+    for (const auto& row : table.rows) {
+      result[i] = std::max(result[i], width(row[i]));
+    }
   }
   return result;
 }
@@ -52,16 +56,22 @@ std::vector<std::size_t> widths(const Table& table) {
 template <class Escape>
 Table escaped(const Table& table, Escape escape) {
   Table result = table;
-  for (Column& column : result.columns) column.header = escape(column.header);
+  for (Column& column : result.columns) {
+    column.header = escape(column.header);
+  }
   for (auto& row : result.rows) {
-    for (std::string& text : row) text = escape(text);
+    for (std::string& text : row) {
+      text = escape(text);
+    }
   }
   return result;
 }
 
 std::vector<std::string> headers(const Table& table) {
   std::vector<std::string> result;
-  for (const Column& column : table.columns) result.push_back(column.header);
+  for (const Column& column : table.columns) {
+    result.push_back(column.header);
+  }
   return result;
 }
 
@@ -73,9 +83,13 @@ std::vector<std::size_t> columns_within(const Table& table, std::size_t terminal
   std::vector<std::size_t> kept(table.columns.size());
   std::iota(kept.begin(), kept.end(), std::size_t{0});
   std::size_t total = 0;
-  for (const std::size_t column_width : column_widths) total += column_width + kGap;
+  for (const std::size_t column_width : column_widths) {
+    total += column_width + kGap;
+  }
   for (std::size_t i = table.columns.size(); i-- > 0 && total > terminal_columns + kGap;) {
-    if (!table.columns[i].may_go_below) continue;
+    if (!table.columns[i].may_go_below) {
+      continue;
+    }
     std::erase(kept, i);
     total -= column_widths[i] + kGap;
   }
@@ -84,10 +98,14 @@ std::vector<std::size_t> columns_within(const Table& table, std::size_t terminal
 
 Table only(const Table& table, const std::vector<std::size_t>& kept) {
   Table result;
-  for (const std::size_t i : kept) result.columns.push_back(table.columns[i]);
+  for (const std::size_t i : kept) {
+    result.columns.push_back(table.columns[i]);
+  }
   for (const auto& row : table.rows) {
     std::vector<std::string>& texts = result.rows.emplace_back();
-    for (const std::size_t i : kept) texts.push_back(row[i]);
+    for (const std::size_t i : kept) {
+      texts.push_back(row[i]);
+    }
   }
   return result;
 }
@@ -117,7 +135,9 @@ std::string render_text(const Table& original) {
   const auto add_row = [&](const std::vector<std::string>& row) {
     std::string line;
     for (std::size_t i = 0; i < row.size(); ++i) {
-      if (i > 0) line += std::string(kGap, ' ');
+      if (i > 0) {
+        line += std::string(kGap, ' ');
+      }
       line += padded(row[i], column_widths[i], table.columns[i].align);
     }
     line.erase(line.find_last_not_of(' ') + 1);
@@ -126,9 +146,13 @@ std::string render_text(const Table& original) {
   add_row(headers(table));
   std::vector<std::string> rules;
   rules.reserve(column_widths.size());
-  for (const std::size_t column_width : column_widths) rules.emplace_back(column_width, '-');
+  for (const std::size_t column_width : column_widths) {
+    rules.emplace_back(column_width, '-');
+  }
   add_row(rules);
-  for (const auto& row : table.rows) add_row(row);
+  for (const auto& row : table.rows) {
+    add_row(row);
+  }
   return text;
 }
 
@@ -138,13 +162,17 @@ std::string render_within(const Table& original, std::size_t terminal_columns) {
   std::istringstream lines(render_text(only(table, kept)));
   std::string text;
   std::string line;
-  for (int i = 0; i < 2 && std::getline(lines, line); ++i) text += line + "\n";  // header and rule
+  for (int i = 0; i < 2 && std::getline(lines, line); ++i) {
+    text += line + "\n";  // header and rule
+  }
   for (const auto& row : table.rows) {
     std::getline(lines, line);
     text += line + "\n";
     std::string below;
     for (std::size_t i = 0; i < row.size(); ++i) {
-      if (std::ranges::binary_search(kept, i) || row[i].empty() || row[i] == "-") continue;
+      if (std::ranges::binary_search(kept, i) || row[i].empty() || row[i] == "-") {
+        continue;
+      }
       below += (below.empty() ? "" : "; ") + table.columns[i].header + ": " + row[i];
     }
     text += wrapped(below, terminal_columns);
@@ -170,7 +198,9 @@ std::string render_markdown(const Table& original) {
     text += std::string(column_widths[i] + 1, '-') + (right ? ":|" : "-|");
   }
   text += "\n";
-  for (const auto& row : table.rows) add_row(row);
+  for (const auto& row : table.rows) {
+    add_row(row);
+  }
   return text;
 }
 

@@ -43,7 +43,9 @@ TEST_F(DataTest, EveryFaultIsALineOfItsOwn) {
   ASSERT_EQ(run_voxmark({"phantom", set, "--cases", "3", "--image", "32"}).status, 0);
   Json document = read_json_file(set + "/dataset.json");
   std::vector<std::string> labels;
-  for (const Json& one : document["training"]) labels.push_back(one["label"]);
+  for (const Json& one : document["training"]) {
+    labels.push_back(one["label"]);
+  }
   ASSERT_EQ(labels.size(), 3U);
   const auto begins_a_line = [&](const std::string& text, const std::string& label) {
     const std::string name = fs::path(label).filename().string();
@@ -51,14 +53,18 @@ TEST_F(DataTest, EveryFaultIsALineOfItsOwn) {
     return at != std::string::npos && text.find('\n', at) < text.find("voxmark: ", at);
   };
   const Arguments train = {"train", "--data", set, "--image", "32", "--out", file("trained")};
-  for (std::size_t i = 0; i < 2; ++i) fs::resize_file(set + "/" + labels[i], 40);
+  for (std::size_t i = 0; i < 2; ++i) {
+    fs::resize_file(set + "/" + labels[i], 40);
+  }
   for (const Arguments& command : {Arguments{"inspect", set}, train}) {
     const CommandResult unreadable = run_voxmark(command);
     EXPECT_EQ(unreadable.status, 64);
     EXPECT_THAT(unreadable.err, HasSubstr("voxmark: 2 of 3 cases cannot be read:\nvoxmark: "));
     EXPECT_TRUE(begins_a_line(unreadable.err, labels[0])) << unreadable.err;
   }
-  for (std::size_t i = 0; i < 2; ++i) fs::remove(set + "/" + labels[i]);
+  for (std::size_t i = 0; i < 2; ++i) {
+    fs::remove(set + "/" + labels[i]);
+  }
   const CommandResult missing = run_voxmark({"inspect", set});
   EXPECT_EQ(missing.status, 64);
   EXPECT_TRUE(begins_a_line(missing.err, labels[0])) << missing.err;
@@ -91,7 +97,9 @@ TEST_F(DataTest, LinksOutOfTheFolderAreReadByEveryCommandThatIsTold) {
     EXPECT_THAT(refused.err,
                 AllOf(HasSubstr("link out of the folder"), HasSubstr("--follow-links")))
         << command[0];
-    if (command[0] == "tricks") continue;  // one case is too few for it
+    if (command[0] == "tricks") {
+      continue;  // one case is too few for it
+    }
     command.emplace_back("--follow-links");
     const CommandResult read = run_voxmark(command);
     EXPECT_EQ(read.status, 0) << command[0] << read.err;

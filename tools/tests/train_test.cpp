@@ -99,7 +99,9 @@ TEST(Predict, ScoresEveryCaseOfOtherData) {
   ASSERT_EQ(result["predictions"].size(), 5U);
   ASSERT_EQ(result["mean"]["hard_dice"].size(), 3U);
   double sum = 0;
-  for (const Json& one : result["predictions"]) sum += one["scores"]["whole_dice"].get<double>();
+  for (const Json& one : result["predictions"]) {
+    sum += one["scores"]["whole_dice"].get<double>();
+  }
   EXPECT_NEAR(result["mean"]["whole_dice"].get<double>(), sum / 5, 1e-12);
   const NiftiImage labels = read_nifti(folder.path("labels/phantom_3_prediction.nii.gz"));
   EXPECT_EQ(labels.header.shape, (std::vector<std::int64_t>{18, 16, 20}));
@@ -143,7 +145,9 @@ TEST(Predict, WritesEveryCaseOfAFolderPerCase) {
   ASSERT_EQ(run_voxmark(small_run(folder.path("data"), folder.path("run"))).status, 0);
   std::set<std::string> tested;
   const Json report = read_training_report(folder.path("run/training.json"));
-  for (const Json& one : report["test"]["cases"]) tested.insert(one["name"].get<std::string>());
+  for (const Json& one : report["test"]["cases"]) {
+    tested.insert(one["name"].get<std::string>());
+  }
   EXPECT_EQ(tested.size(), 2U);
 
   const std::vector<std::string> arguments = {"predict",
@@ -165,7 +169,9 @@ TEST(Predict, WritesEveryCaseOfAFolderPerCase) {
     EXPECT_TRUE(std::filesystem::exists(stem + "_overlay.png")) << stem;
     EXPECT_THAT(predicted.out, HasSubstr(fmt::format("case_{:02}/imaging.nii.gz: {}", i, stem)));
   }
-  for (const std::string& name : tested) EXPECT_THAT(predicted.out, HasSubstr(name + ": "));
+  for (const std::string& name : tested) {
+    EXPECT_THAT(predicted.out, HasSubstr(name + ": "));
+  }
 
   // Of other images of these names nothing would be left.
   const CommandResult again = run_voxmark(arguments);
@@ -265,7 +271,9 @@ TEST(Tricks, CompareAtEqualVoxelsAndGoOnWhereTheyWereStopped) {
   // The same images, split alike, in every run.
   std::set<std::string> data;
   for (const auto& entry : std::filesystem::directory_iterator(folder.path("tricks"))) {
-    if (!entry.is_directory()) continue;
+    if (!entry.is_directory()) {
+      continue;
+    }
     const Json report = read_training_report((entry.path() / "training.json").string());
     data.insert(report["data"]["identity"].get<std::string>() +
                 report["test"]["cases"][0]["name"].get<std::string>());
@@ -281,7 +289,9 @@ TEST(Tricks, CompareAtEqualVoxelsAndGoOnWhereTheyWereStopped) {
   const auto dice_of = [](const Json& all) {
     Json dice;
     for (const Json& trick : all["tricks"]) {
-      for (const Json& run : trick["runs"]) dice.push_back(run["test_dice"]);
+      for (const Json& run : trick["runs"]) {
+        dice.push_back(run["test_dice"]);
+      }
     }
     return dice;
   };
@@ -567,7 +577,9 @@ TEST(Train, WarnsOfLabelsThatNoTrainingCaseHas) {
 
 // As a user who may start no thread, or one more, where four are to read.
 TEST(Train, GoesOnWithTheReadersThatTheSystemGives) {
-  if (getuid() != 0) GTEST_SKIP() << "not root: cannot become a user with no process";
+  if (getuid() != 0) {
+    GTEST_SKIP() << "not root: cannot become a user with no process";
+  }
   const std::string folder = fmt::format("/tmp/voxmark-train-test-{}", getpid());
   std::filesystem::create_directory(folder);
   std::filesystem::permissions(folder, std::filesystem::perms::all);

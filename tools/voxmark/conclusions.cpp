@@ -119,7 +119,9 @@ std::string largest_fit_sentence(const std::optional<Fit>& fit, const std::strin
 std::string next_command_sentence(const std::string& program, const std::string& data,
                                   const Dims& image, const ReadOptions& reading) {
   std::string flags;
-  for (const std::string& flag : flags_of(reading)) flags += " " + flag;
+  for (const std::string& flag : flags_of(reading)) {
+    flags += " " + flag;
+  }
   return fmt::format(
       "Next, the largest images of this data that fit, in five processes per backend, for an "
       "interval to rely on: {} run --backend {},{},{} --image {} --data {}{} --repeats 5",

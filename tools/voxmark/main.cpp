@@ -113,7 +113,9 @@ int main(int argc, char** argv) {
     }
     return exit_status(action());
   } catch (const ErrorLines& error) {
-    for (const std::string& line : error.lines()) print_error(line);
+    for (const std::string& line : error.lines()) {
+      print_error(line);
+    }
     return exit_status(error.code());
   } catch (const Error& error) {
     print_error(error.what());

@@ -19,7 +19,9 @@ void PredictProgress::beat(const std::stop_token& stop, std::chrono::millisecond
   while (!stop.stop_requested()) {
     stopped_.wait_for(lock, stop, heartbeat, [] { return false; });
     const bool silent = Clock::now() - shown_ >= heartbeat;
-    if (!stop.stop_requested() && !name_.empty() && silent) show();
+    if (!stop.stop_requested() && !name_.empty() && silent) {
+      show();
+    }
   }
 }
 
@@ -28,9 +30,13 @@ std::string PredictProgress::line() const {
     return std::chrono::duration<double>(taken).count();
   };
   std::string text = fmt::format("[{}/{}] {}: ", finished_ + 1, cases_, name_);
-  if (what_.empty()) return text + "reading";
+  if (what_.empty()) {
+    return text + "reading";
+  }
   text += fmt::format("predicting {}", what_);
-  if (tiles_ > 1) text += fmt::format(", {} of {} tiles done", tiles_done_, tiles_);
+  if (tiles_ > 1) {
+    text += fmt::format(", {} of {} tiles done", tiles_done_, tiles_);
+  }
   const Clock::time_point now = Clock::now();
   text += fmt::format(", {} so far", human_seconds(seconds(now - since_)));
   const double part =
@@ -55,33 +61,43 @@ void PredictProgress::reading(const std::string& name) {
   what_.clear();
   tiles_done_ = tiles_ = 0;
   since_ = Clock::now();
-  if (terminal_ || finished_ == 0) show();
+  if (terminal_ || finished_ == 0) {
+    show();
+  }
 }
 
 void PredictProgress::predicting(const std::string& what) {
   const std::lock_guard lock(mutex_);
   what_ = what;
-  if (terminal_) show();
+  if (terminal_) {
+    show();
+  }
 }
 
 void PredictProgress::tile(std::int64_t done, std::int64_t all) {
   const std::lock_guard lock(mutex_);
   tiles_done_ = done;
   tiles_ = all;
-  if (terminal_) show();
+  if (terminal_) {
+    show();
+  }
 }
 
 void PredictProgress::warn(const std::string& text) {
   const std::lock_guard lock(mutex_);
   tell(stream_, "{}warning: {}\n", terminal_ ? "\r\033[K" : "", text);
-  if (terminal_) show();
+  if (terminal_) {
+    show();
+  }
 }
 
 void PredictProgress::finished() {
   const std::lock_guard lock(mutex_);
   ++finished_;
   name_.clear();
-  if (terminal_) tell(stream_, "\r\033[K");
+  if (terminal_) {
+    tell(stream_, "\r\033[K");
+  }
   std::fflush(stream_);
 }
 

@@ -75,7 +75,9 @@ void tell_threads(const Option& threads) {
 }
 
 void check_at_least(const char* flag, std::int64_t value, std::int64_t least) {
-  if (value < least) throw_bad_input("{} {}: expected {} or more", flag, value, least);
+  if (value < least) {
+    throw_bad_input("{} {}: expected {} or more", flag, value, least);
+  }
 }
 
 }  // namespace voxmark

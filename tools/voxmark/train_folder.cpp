@@ -33,7 +33,9 @@ TrainFolder::TrainFolder(const std::string& path) {
     throw_bad_input("--out {}: cannot be made: {}", path, error.message());
   }
   descriptor_ = ::open(path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-  if (descriptor_ < 0) return;
+  if (descriptor_ < 0) {
+    return;
+  }
   if (::flock(descriptor_, LOCK_EX | LOCK_NB) != 0 && errno == EWOULDBLOCK) {
     ::close(descriptor_);
     throw_bad_input("--out {}: another run is writing to it", path);
@@ -41,7 +43,9 @@ TrainFolder::TrainFolder(const std::string& path) {
 }
 
 TrainFolder::~TrainFolder() {
-  if (descriptor_ >= 0) ::close(descriptor_);
+  if (descriptor_ >= 0) {
+    ::close(descriptor_);
+  }
 }
 
 std::string file_in(const TrainFlags& flags, const char* name) {
@@ -59,10 +63,14 @@ void remove_run(const TrainFlags& flags) {
 }
 
 bool goes_on(const TrainFlags& flags) {
-  if (flags.overwrite) return false;
+  if (flags.overwrite) {
+    return false;
+  }
   std::error_code error;
   const bool has_run = fs::exists(last_checkpoint(flags.out), error);
-  if (has_run && (flags.resume || !flags.preset.empty())) return true;
+  if (has_run && (flags.resume || !flags.preset.empty())) {
+    return true;
+  }
   const char* otherwise = has_run
                               ? "; --resume goes on with the run"
                               : "; there is no last.safetensors from which --resume could go on";
@@ -84,7 +92,9 @@ bool has_ended(const TrainFlags& flags, const TrainingOptions& options, const Su
   const int epochs = epochs_of_finished(options, parts);
   const bool has_all = std::ranges::all_of(
       kRunFiles, [&](const char* name) { return holds_something(file_in(flags, name)); });
-  if (epochs == 0 || !has_all) return false;
+  if (epochs == 0 || !has_all) {
+    return false;
+  }
   try {
     const Json report = read_training_report(file_in(flags, "training.json"));
     return (report["end"] == "done" || report["end"] == "early_stop") &&

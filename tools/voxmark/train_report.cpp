@@ -22,7 +22,9 @@ void write_text(const std::string& path, const std::string& text) {
 }
 
 Json test_json(const TrainingResult& result) {
-  if (result.test.empty()) return {};
+  if (result.test.empty()) {
+    return {};
+  }
   Json cases = Json::array();
   ScoreMean mean;
   for (const TestCase& scored : result.test) {
@@ -46,7 +48,9 @@ Json report_frame(const TrainFlags& flags, const TrainingOptions& options,
                 {"precision", flags.precision},
                 {"threads", options.threads},
                 {"preset", flags.preset.empty() ? Json() : Json(flags.preset)}};
-  if (flags.reading.follow_links) shown["follow_links"] = true;
+  if (flags.reading.follow_links) {
+    shown["follow_links"] = true;
+  }
   if (flags.reading != ReadOptions{}) {
     shown["affine_tolerance"] = flags.reading.affine_tolerance;
   }
@@ -75,7 +79,9 @@ Json report_of(const Json& frame, const TrainingResult& result, const Json& end)
   report["created"] = iso_time(std::chrono::system_clock::now());
   report["forecast"] = to_json(result.forecast);
   report["epochs"] = Json::array();
-  for (const EpochRecord& epoch : result.epochs) report["epochs"].push_back(to_json(epoch));
+  for (const EpochRecord& epoch : result.epochs) {
+    report["epochs"].push_back(to_json(epoch));
+  }
   report["best_epoch"] = result.best_epoch;
   report["end"] = end;
   report["test"] = test_json(result);

@@ -21,7 +21,9 @@ std::string dice_text(const Scores& scores) {
   std::string text = fmt::format("Dice {:.4f}", scores.mean_hard_dice());
   if (scores.hard_dice.size() > 1) {
     text += fmt::format(" ({:.3f})", fmt::join(scores.hard_dice, ", "));
-    if (scores.whole_dice) text += fmt::format(" whole {:.4f}", *scores.whole_dice);
+    if (scores.whole_dice) {
+      text += fmt::format(" whole {:.4f}", *scores.whole_dice);
+    }
   }
   return text;
 }
@@ -36,14 +38,18 @@ std::string scores_text(const Scores& scores) {
 }
 
 std::string best_text(const EpochRecord& record) {
-  if (!record.best) return "";
+  if (!record.best) {
+    return "";
+  }
   return record.validation ? " (best)" : " (lowest training loss)";
 }
 
 // How far the scores of an epoch's end are those of the moving statistics' start.
 std::string start_text(std::int64_t steps) {
   const double share = share_of_the_start(steps);
-  if (share <= kMostOfTheStart) return "";
+  if (share <= kMostOfTheStart) {
+    return "";
+  }
   return fmt::format(" ({:.0f}% of the moving statistics is still their start)", 100 * share);
 }
 
@@ -60,7 +66,9 @@ std::int64_t TrainScreen::peak_bytes() { return process_bytes(0, "VmHWM").value_
 
 void TrainScreen::forecast(const Forecast& forecast) {
   // Not before all that might refuse the run has been asked.
-  if (flags_.overwrite) remove_run(flags_);
+  if (flags_.overwrite) {
+    remove_run(flags_);
+  }
   tell(stderr, "predicted: {:.3g} s per step, {} per epoch, {} in all; {} of memory planned: {}\n",
        forecast.step_seconds, human_seconds(forecast.epoch_seconds),
        human_seconds(forecast.total_seconds), bytes_text(forecast.planned_bytes),
@@ -71,7 +79,9 @@ void TrainScreen::step(int epoch, std::int64_t step, std::int64_t steps, double 
                        double seconds_left) {
   const auto now = std::chrono::steady_clock::now();
   const std::chrono::duration<double> silence = now - last_line_;
-  if (!terminal_ && (silence.count() < flags_.progress_seconds || step == steps)) return;
+  if (!terminal_ && (silence.count() < flags_.progress_seconds || step == steps)) {
+    return;
+  }
   last_line_ = now;
   tell(stderr, "{}epoch {} step {}/{}: loss {:.4f}; about {} left{}", terminal_ ? "\r\033[K" : "",
        epoch, step, steps, loss, human_seconds(seconds_left), terminal_ ? "" : "\n");
@@ -80,7 +90,9 @@ void TrainScreen::step(int epoch, std::int64_t step, std::int64_t steps, double 
 
 void TrainScreen::epoch(const TrainingResult& so_far, double seconds_left) {
   const EpochRecord& record = so_far.epochs.back();
-  if (terminal_) tell(stderr, "\r\033[K");
+  if (terminal_) {
+    tell(stderr, "\r\033[K");
+  }
   tell(stdout, "epoch {}: {:.1f} s, {:.3g} s/image, {:.1f}% waiting; training {}", record.epoch,
        record.seconds, record.seconds_per_image(), 100 * record.waiting_share(),
        scores_text(record.training));
@@ -104,7 +116,9 @@ void TrainScreen::write(const TrainingResult& result, const Json& end) const {
 }
 
 void print_next_step(const TrainFlags& flags) {
-  if (flags.preset.empty()) return;
+  if (flags.preset.empty()) {
+    return;
+  }
   fmt::print("voxmark reproduce --training {} judges it by the paper\n",
              file_in(flags, "training.json"));
 }
@@ -112,7 +126,9 @@ void print_next_step(const TrainFlags& flags) {
 void print_end(const TrainingResult& result, const TrainFlags& flags) {
   if (!result.test.empty()) {
     ScoreMean mean;
-    for (const TestCase& scored : result.test) mean.add(scored.scores);
+    for (const TestCase& scored : result.test) {
+      mean.add(scored.scores);
+    }
     fmt::print("test, {} cases, weights of epoch {}: {}\n", result.test.size(), result.best_epoch,
                scores_text(mean.mean()));
   }

@@ -30,7 +30,9 @@ Dims half_of(const Dims& dims) {
 
 std::string data_of_full_images(const std::string& data, const Dims& image) {
   const bool has_dims = std::count(data.begin(), data.end(), ':') > 1;
-  if (!is_phantom(data) || has_dims) return data;
+  if (!is_phantom(data) || has_dims) {
+    return data;
+  }
   return fmt::format("{}:{}", data, to_string(image));
 }
 
@@ -98,7 +100,9 @@ std::vector<std::string> train_arguments(const TrickOptions& options, const Tric
                                         std::to_string(seed),
                                         "--split-seed",
                                         std::to_string(kSplitSeed)};
-  if (trick.tile) arguments.emplace_back("--tile");
+  if (trick.tile) {
+    arguments.emplace_back("--tile");
+  }
   const std::vector<std::string> reading = flags_of(options.reading);
   arguments.insert(arguments.end(), reading.begin(), reading.end());
   if (!options.memory_limit.empty()) {
@@ -149,7 +153,9 @@ bool is_finished(const Json& report, const TrickOptions& options, const Trick& t
     }
   }
   const Json& end = report.at("end");
-  if (end == "diverged") return true;  // the same seed would diverge again
+  if (end == "diverged") {
+    return true;  // the same seed would diverge again
+  }
   return (end == "done" || end == "early_stop") && !report.at("test").is_null();
 }
 

@@ -89,7 +89,9 @@ void write_text(Picture& picture, std::int64_t left, std::int64_t top, std::stri
     for (std::int64_t row = 0; row < kRows; ++row) {
       for (std::int64_t column = 0; column < kColumns; ++column) {
         const auto bit = static_cast<unsigned>(kColumns - 1 - column);
-        if ((glyph[static_cast<std::size_t>(row)] >> bit & 1U) == 0) continue;
+        if ((glyph[static_cast<std::size_t>(row)] >> bit & 1U) == 0) {
+          continue;
+        }
         fill(picture, left + column * kScale, top + row * kScale, kScale, kScale, colour);
       }
     }

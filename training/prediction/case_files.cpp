@@ -30,7 +30,9 @@ bool is_plain(char character) {
 
 std::string base_of(std::string_view name) {
   for (const std::string_view ending : {".gz", ".nii"}) {
-    if (name.ends_with(ending)) name.remove_suffix(ending.size());
+    if (name.ends_with(ending)) {
+      name.remove_suffix(ending.size());
+    }
   }
   if (name.size() > kMostBytes) {
     name.remove_prefix(name.size() - kMostBytes);
@@ -39,8 +41,7 @@ std::string base_of(std::string_view name) {
     }
   }
   std::string base(name);
-  std::ranges::replace_if(
-      base, [](char character) { return !is_plain(character); }, '_');
+  std::ranges::replace_if(base, [](char character) { return !is_plain(character); }, '_');
   return base;
 }
 
@@ -56,11 +57,15 @@ std::string folded(std::string text) {
 
 std::map<std::string, std::string> file_names(std::vector<std::string> cases) {
   std::map<std::string, std::string> files;
-  if (cases.empty()) return files;
+  if (cases.empty()) {
+    return files;
+  }
   std::ranges::sort(cases);
   const std::size_t common = common_folders(cases);
   std::set<std::string> taken;  // those of all, so that a number makes none of them a second time
-  for (const std::string& name : cases) taken.insert(folded(base_of(name.substr(common))));
+  for (const std::string& name : cases) {
+    taken.insert(folded(base_of(name.substr(common))));
+  }
   std::set<std::string> given;
   for (const std::string& name : cases) {
     const std::string base = base_of(name.substr(common));
@@ -78,7 +83,9 @@ std::map<std::string, std::string> file_names(std::vector<std::string> cases) {
 std::map<std::string, std::string> case_files(const SubjectParts& parts) {
   std::vector<std::string> cases;
   for (const SubjectSource* part : {&parts.training, &parts.validation, &parts.test}) {
-    for (std::size_t i = 0; i < part->count; ++i) cases.push_back(part->case_name(i));
+    for (std::size_t i = 0; i < part->count; ++i) {
+      cases.push_back(part->case_name(i));
+    }
   }
   return file_names(std::move(cases));
 }

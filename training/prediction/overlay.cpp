@@ -59,7 +59,9 @@ PatientAxes patient_axes(const Affine& affine) {
     std::size_t best_column = 0;
     for (std::size_t row = 0; row < 3; ++row) {
       for (std::size_t column = 0; column < 3; ++column) {
-        if (row_done[row] || column_done[column]) continue;
+        if (row_done[row] || column_done[column]) {
+          continue;
+        }
         const double size = length(column);
         const double cosine = size > 0 ? std::abs(affine[row][column]) / size : 0;
         if (cosine > best) {
@@ -71,7 +73,7 @@ PatientAxes patient_axes(const Affine& affine) {
     }
     row_done[best_row] = column_done[best_column] = true;
     const double size = length(best_column);
-    axes[best_row] = {best_column, affine[best_row][best_column]<0, size> 0 ? size : 1};
+    axes[best_row] = {best_column, affine[best_row][best_column] < 0, size > 0 ? size : 1};
   }
   return axes;
 }
@@ -121,7 +123,9 @@ std::optional<Slices> busiest_slices(const Dims& dims, const Counts& counts) {
   for (std::int64_t z = 0; z < dims.w; ++z) {
     for (std::int64_t y = 0; y < dims.h; ++y) {
       for (std::int64_t x = 0; x < dims.d; ++x, ++i) {
-        if (!counts(i)) continue;
+        if (!counts(i)) {
+          continue;
+        }
         ++found[0][static_cast<std::size_t>(x)];
         ++found[1][static_cast<std::size_t>(y)];
         ++found[2][static_cast<std::size_t>(z)];
@@ -131,7 +135,9 @@ std::optional<Slices> busiest_slices(const Dims& dims, const Counts& counts) {
   Slices slices{};
   for (std::size_t axis = 0; axis < 3; ++axis) {
     const auto most = std::ranges::max_element(found[axis]);
-    if (*most == 0) return std::nullopt;
+    if (*most == 0) {
+      return std::nullopt;
+    }
     slices[axis] = most - found[axis].begin();
   }
   return slices;
@@ -141,15 +147,21 @@ std::optional<Slices> busiest_slices(const Dims& dims, const Counts& counts) {
 // from what it missed. Where there is no truth, through the prediction.
 std::optional<Slices> slices_of(const Dims& dims, const Mask& mask) {
   const auto truth = busiest_slices(dims, [&](std::size_t voxel) { return mask.wanted(voxel); });
-  if (truth) return truth;
+  if (truth) {
+    return truth;
+  }
   return busiest_slices(dims, [&](std::size_t voxel) { return mask.predicted(voxel); });
 }
 
 Colour colour_of(double grey, bool predicted, bool wanted) {
   Colour colour = {grey, grey, grey};
-  if (!predicted && !wanted) return colour;
+  if (!predicted && !wanted) {
+    return colour;
+  }
   const Colour& over = predicted && wanted ? kAgreement : (predicted ? kPrediction : kTruth);
-  for (std::size_t i = 0; i < 3; ++i) colour[i] += kOpacity * (over[i] - colour[i]);
+  for (std::size_t i = 0; i < 3; ++i) {
+    colour[i] += kOpacity * (over[i] - colour[i]);
+  }
   return colour;
 }
 
@@ -246,7 +258,9 @@ Picture draw_legend(bool has_truth) {
     entries.emplace_back("AGREEMENT", rounded(kAgreement));
   }
   std::int64_t width = 0;
-  for (const auto& [name, colour] : entries) width += kTextHeight + text_width(name) + 3 * kGap;
+  for (const auto& [name, colour] : entries) {
+    width += kTextHeight + text_width(name) + 3 * kGap;
+  }
   Picture legend = black_picture(width, kTextHeight + 2 * kGap);
   std::int64_t left = 0;
   for (const auto& [name, colour] : entries) {

@@ -115,7 +115,9 @@ TEST(Overlay, ShowsTheTruthThatABadModelMisses) {
   std::vector<std::uint8_t> prediction(64);
   std::vector<std::uint8_t> truth(64);
   truth[at(0, 0, 1)] = 1;
-  for (std::size_t i = 0; i < 16; ++i) prediction[at(i % 4, i / 4, 3)] = 1;  // far away, and large
+  for (std::size_t i = 0; i < 16; ++i) {
+    prediction[at(i % 4, i / 4, 3)] = 1;  // far away, and large
+  }
   const Picture picture = draw_overlay(subject, prediction, truth, kUpright, 2);
   EXPECT_TRUE(is_blue(pixel(picture, 10, kCaption + 310)));  // axial: left, back
   EXPECT_FALSE(is_red(pixel(picture, 300, kCaption + 10)));
@@ -140,7 +142,9 @@ TEST(Overlay, KeepsTheAspectOfVoxels) {
 TEST(WritePng, IsReadBackPixelByPixel) {
   TemporaryFolder folder;
   Picture picture{3, 2, {}};
-  for (std::uint8_t i = 0; i < 18; ++i) picture.rgb.push_back(static_cast<std::uint8_t>(7 * i));
+  for (std::uint8_t i = 0; i < 18; ++i) {
+    picture.rgb.push_back(static_cast<std::uint8_t>(7 * i));
+  }
   write_png(folder.path("picture.png"), picture);
   png_image image{};
   image.version = PNG_IMAGE_VERSION;

@@ -41,7 +41,9 @@ void blend(const std::vector<double>& prediction, const Dims& tile, const Dims& 
         const Dims at = plus(offset, {d, h, w});
         const bool inside = at.d >= 0 && at.d < volume.d && at.h >= 0 && at.h < volume.h &&
                             at.w >= 0 && at.w < volume.w;
-        if (!inside) continue;
+        if (!inside) {
+          continue;
+        }
         const double weight =
             blend_weight(d, tile.d) * blend_weight(h, tile.h) * blend_weight(w, tile.w);
         const auto voxel = static_cast<std::size_t>((at.d * volume.h + at.h) * volume.w + at.w);
@@ -60,7 +62,9 @@ Predictor::Predictor(PredictorOptions options) : options_(std::move(options)) {}
 
 void Predictor::set_weights(const Weights& weights) {
   weights_ = weights;
-  for (auto& [dims, compiled] : compiled_) load_weights_into(compiled);
+  for (auto& [dims, compiled] : compiled_) {
+    load_weights_into(compiled);
+  }
 }
 
 void Predictor::load_weights_into(Compiled& compiled) const {
@@ -82,8 +86,12 @@ std::int64_t Predictor::piece_bytes(const Dims& dims) const {
 }
 
 Dims Predictor::piece_for(const Dims& padded) {
-  if (options_.tile) return smaller_of(*options_.tile, padded);
-  if (planned_bytes_of(padded) <= options_.memory_bytes) return padded;
+  if (options_.tile) {
+    return smaller_of(*options_.tile, padded);
+  }
+  if (planned_bytes_of(padded) <= options_.memory_bytes) {
+    return padded;
+  }
   const Dims small = smaller_of(options_.small_tile, padded);
   const std::int64_t needed = planned_bytes_of(small);
   if (needed > options_.memory_bytes) {
@@ -102,7 +110,9 @@ Predictor::Compiled& Predictor::compiled_for(const Dims& dims) {
     compiled_bytes_ = 0;
   }
   const auto known = compiled_.find(key);
-  if (known != compiled_.end()) return known->second;
+  if (known != compiled_.end()) {
+    return known->second;
+  }
 
   Program program = inference_program(options_, dims);
   const CompileOptions compile = compile_options(options_, program);
@@ -150,7 +160,9 @@ std::vector<float> Predictor::predict_at_network_scale(const Subject& subject,
     compiled.executable->run();
     compiled.executable->read(compiled.program.prediction, prediction);
     blend(prediction, piece, offset, subject.dims, width, sums, weights);
-    if (tile_done) tile_done(++done, static_cast<std::int64_t>(tiles.size()));
+    if (tile_done) {
+      tile_done(++done, static_cast<std::int64_t>(tiles.size()));
+    }
   }
   std::vector<float> result(sums.size());
   for (std::size_t i = 0; i < result.size(); ++i) {
@@ -160,7 +172,9 @@ std::vector<float> Predictor::predict_at_network_scale(const Subject& subject,
 }
 
 std::vector<float> Predictor::predict(const Subject& subject, const TileDone& tile_done) {
-  if (options_.downsample == 1) return predict_at_network_scale(subject, tile_done);
+  if (options_.downsample == 1) {
+    return predict_at_network_scale(subject, tile_done);
+  }
   const Subject smaller = downsampled(subject, options_.downsample, options_.network.classes == 1);
   return upsampled(predict_at_network_scale(smaller, tile_done), smaller.dims, channels(),
                    subject.dims, options_.downsample);

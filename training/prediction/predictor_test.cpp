@@ -139,7 +139,9 @@ TEST(Predictor, TilesWhatDoesNotFitAndSaysSo) {
   tiled.set_weights(weights_of(options));
   const std::vector<float> prediction = tiled.predict(subject);
   EXPECT_TRUE(tiled.tiled_for_memory());
-  for (const float value : prediction) ASSERT_TRUE(value > 0 && value < 1);
+  for (const float value : prediction) {
+    ASSERT_TRUE(value > 0 && value < 1);
+  }
 
   options.memory_bytes = 1000;
   Predictor nowhere(options);

@@ -19,7 +19,9 @@ double dice(double both, double first, double second) {
 std::size_t first_label_channel(std::size_t channels) { return channels == 1 ? 0 : 1; }
 
 void add_to(std::vector<double>& sums, const std::vector<double>& values) {
-  if (sums.empty()) sums.resize(values.size());
+  if (sums.empty()) {
+    sums.resize(values.size());
+  }
   std::transform(sums.begin(), sums.end(), values.begin(), sums.begin(), std::plus<>());
 }
 
@@ -42,7 +44,9 @@ void for_each_pair(const Dims& dims, const Visit& visit) {
 }
 
 std::uint8_t hard_label(std::span<const float> probabilities) {
-  if (probabilities.size() == 1) return probabilities[0] > 0.5F ? 1 : 0;
+  if (probabilities.size() == 1) {
+    return probabilities[0] > 0.5F ? 1 : 0;
+  }
   return static_cast<std::uint8_t>(std::max_element(probabilities.begin(), probabilities.end()) -
                                    probabilities.begin());
 }
@@ -75,13 +79,17 @@ Scores scores_of(std::span<const ClassSums> sums, std::int64_t images, std::int6
     // A voxel is right when the channel of its label is the hard prediction.
     const double right = channels == 1 ? own.correct : own.target_hard;
     scores.accuracy += right / static_cast<double>(voxels * images);
-    if (channel < first) continue;
+    if (channel < first) {
+      continue;
+    }
     const auto share = 1 / static_cast<double>(images);
     scores.soft_dice[channel - first] +=
         share * dice(own.prediction_target, own.prediction, own.target);
     scores.hard_dice[channel - first] += share * dice(own.target_hard, own.hard, own.target);
   }
-  if (channels == 1) scores.whole_dice = scores.hard_dice.front();
+  if (channels == 1) {
+    scores.whole_dice = scores.hard_dice.front();
+  }
   return scores;
 }
 
@@ -134,7 +142,9 @@ void ScoreMean::add(const Scores& scores) {
   sum_.accuracy += scores.accuracy;
   add_to(sum_.soft_dice, scores.soft_dice);
   add_to(sum_.hard_dice, scores.hard_dice);
-  if (scores.whole_dice) sum_.whole_dice = sum_.whole_dice.value_or(0) + *scores.whole_dice;
+  if (scores.whole_dice) {
+    sum_.whole_dice = sum_.whole_dice.value_or(0) + *scores.whole_dice;
+  }
 }
 
 Scores ScoreMean::mean() const {
@@ -143,9 +153,15 @@ Scores ScoreMean::mean() const {
   Scores mean = sum_;
   mean.loss /= count;
   mean.accuracy /= count;
-  for (double& value : mean.soft_dice) value /= count;
-  for (double& value : mean.hard_dice) value /= count;
-  if (mean.whole_dice) *mean.whole_dice /= count;
+  for (double& value : mean.soft_dice) {
+    value /= count;
+  }
+  for (double& value : mean.hard_dice) {
+    value /= count;
+  }
+  if (mean.whole_dice) {
+    *mean.whole_dice /= count;
+  }
   return mean;
 }
 
@@ -172,7 +188,9 @@ Scores scores_from_json(const Json& json) {
   scores.accuracy = json.at("accuracy").get<double>();
   scores.soft_dice = json.at("soft_dice").get<std::vector<double>>();
   scores.hard_dice = json.at("hard_dice").get<std::vector<double>>();
-  if (!json.at("whole_dice").is_null()) scores.whole_dice = json.at("whole_dice").get<double>();
+  if (!json.at("whole_dice").is_null()) {
+    scores.whole_dice = json.at("whole_dice").get<double>();
+  }
   return scores;
 }
 

@@ -60,8 +60,7 @@ CaseField row(CaseField field, Member /*member*/) {
 
 std::vector<CaseField> make_fields() {
   return {
-      row(
-          {.name = "backend",
+      row({.name = "backend",
            .key = "backend",
            .help = "a name (voxmark list backends), or exec:PROGRAM",
            .default_text = "eigen-tensor,eigen,onednn-direct,onednn",
@@ -73,8 +72,7 @@ std::vector<CaseField> make_fields() {
            .short_name = "{}",
            .label = "{}"},
           [](auto& spec) -> auto& { return spec.backend; }),
-      row(
-          {.name = "image",
+      row({.name = "image",
            .key = "image",
            .type = FieldType::image,
            .help = "extents, multiples of 16: 64 or 96x96x64",
@@ -85,8 +83,7 @@ std::vector<CaseField> make_fields() {
            .short_name = "{}",
            .label = "{}"},
           [](auto& spec) -> auto& { return spec.image; }),
-      row(
-          {.name = "batch",
+      row({.name = "batch",
            .key = "batch",
            .type = FieldType::integer,
            .help = "images per step",
@@ -97,8 +94,7 @@ std::vector<CaseField> make_fields() {
            .short_name = "batch {}",
            .label = "batch {}"},
           [](auto& spec) -> auto& { return spec.batch; }),
-      row(
-          {.name = "input_channels",
+      row({.name = "input_channels",
            .key = "channels",
            .type = FieldType::integer,
            .help = "input channels",
@@ -108,8 +104,7 @@ std::vector<CaseField> make_fields() {
            .label = "{} channels",
            .label_of_one = "{} channel"},
           [](auto& spec) -> auto& { return spec.network.input_channels; }),
-      row(
-          {.name = "classes",
+      row({.name = "classes",
            .key = "classes",
            .type = FieldType::integer,
            .help = "labels besides background",
@@ -119,8 +114,7 @@ std::vector<CaseField> make_fields() {
            .label = "{} classes",
            .label_of_one = "{} class"},
           [](auto& spec) -> auto& { return spec.network.classes; }),
-      row(
-          {.name = "filters",
+      row({.name = "filters",
            .key = "filters",
            .type = FieldType::integer,
            .help = "of the finest level",
@@ -130,8 +124,7 @@ std::vector<CaseField> make_fields() {
            .label = "{} filters",
            .label_of_one = "{} filter"},
           [](auto& spec) -> auto& { return spec.network.filters; }),
-      row(
-          {.name = "precision",
+      row({.name = "precision",
            .key = "precision",
            .type = FieldType::choice,
            .help = "fp32, fp64 or bf16",
@@ -140,8 +133,7 @@ std::vector<CaseField> make_fields() {
            .short_name = "{}",
            .label = "{}"},
           [](auto& spec) -> auto& { return spec.precision; }),
-      row(
-          {.name = "threads",
+      row({.name = "threads",
            .key = "threads",
            .type = FieldType::integer,
            .help = "of each process",
@@ -153,8 +145,7 @@ std::vector<CaseField> make_fields() {
            .label = "{} threads",
            .label_of_one = "{} thread"},
           [](auto& spec) -> auto& { return spec.threads; }),
-      row(
-          {.name = "memory_limit_bytes",
+      row({.name = "memory_limit_bytes",
            .key = "memory_limit",
            .type = FieldType::bytes,
            .help = "8GiB or 500MB, for plan and batch together: tensors are computed again to fit; "
@@ -168,8 +159,7 @@ std::vector<CaseField> make_fields() {
            .short_name = "within {}",
            .label = "limit {} B"},
           [](auto& spec) -> auto& { return spec.memory_limit_bytes; }),
-      row(
-          {.name = "isa",
+      row({.name = "isa",
            .key = "isa",
            .type = FieldType::choice,
            .help = "avx, avx2, avx512: what kernels may use (ci/isa builds ours)",
@@ -179,8 +169,7 @@ std::vector<CaseField> make_fields() {
            .short_name = "{}",
            .label = "isa {}"},
           [](auto& spec) -> auto& { return spec.isa; }),
-      row(
-          {.name = "data",
+      row({.name = "data",
            .key = "data",
            .help = "synthetic, phantom or a data set's folder",
            .expected = "synthetic, phantom or a folder",
@@ -188,8 +177,7 @@ std::vector<CaseField> make_fields() {
            .column = "data",
            .label = "{}"},
           [](auto& spec) -> auto& { return spec.data; }),
-      row(
-          {.name = "follow_links",
+      row({.name = "follow_links",
            .key = "follow_links",
            .type = FieldType::boolean,
            .help = kFollowLinksHelp,
@@ -197,8 +185,7 @@ std::vector<CaseField> make_fields() {
            .is_optional = true,
            .is_axis = false},
           [](auto& spec) -> auto& { return spec.reading.follow_links; }),
-      row(
-          {.name = "affine_tolerance",
+      row({.name = "affine_tolerance",
            .key = "affine_tolerance",
            .type = FieldType::number,
            .help = kAffineToleranceHelp,
@@ -206,8 +193,7 @@ std::vector<CaseField> make_fields() {
            .is_optional = true,
            .is_axis = false},
           [](auto& spec) -> auto& { return spec.reading.affine_tolerance; }),
-      row(
-          {.name = "seed",
+      row({.name = "seed",
            .key = "seed",
            .type = FieldType::integer,
            .help = "of weights, batches and splits",
@@ -216,8 +202,7 @@ std::vector<CaseField> make_fields() {
            .column = "seed",
            .label = "seed {}"},
           [](auto& spec) -> auto& { return spec.seed; }),
-      row(
-          {.name = "steps",
+      row({.name = "steps",
            .key = "steps",
            .type = FieldType::integer,
            .help = "timed steps per process",
@@ -227,8 +212,7 @@ std::vector<CaseField> make_fields() {
            .is_in_all_reports = false,
            .is_axis = false},
           [](auto& spec) -> auto& { return spec.steps; }),
-      row(
-          {.name = "warmup",
+      row({.name = "warmup",
            .key = "warmup",
            .type = FieldType::integer,
            .help = "steps before them, which are no samples",
@@ -237,8 +221,7 @@ std::vector<CaseField> make_fields() {
            .is_in_all_reports = false,
            .is_axis = false},
           [](auto& spec) -> auto& { return spec.warmup; }),
-      row(
-          {.name = "process",
+      row({.name = "process",
            .key = "",
            .type = FieldType::integer,
            .help = "which repeat of the case, each in a process of its own",

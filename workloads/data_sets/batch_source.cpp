@@ -147,7 +147,9 @@ std::size_t subject_at(std::size_t count, std::uint64_t seed, std::uint64_t epoc
 }
 
 void check_source(const SubjectSource& source, const SampleShape& shape, std::int64_t images) {
-  if (images < 1) throw_bad_input("data: batch of {}, expected at least 1", images);
+  if (images < 1) {
+    throw_bad_input("data: batch of {}, expected at least 1", images);
+  }
   if (shape.input_channels < 1 || shape.input_channels > source.channels) {
     throw_bad_input("data: {} input channels asked for, expected 1 to {}", shape.input_channels,
                     source.channels);
@@ -233,7 +235,9 @@ Sample training_sample(const Subject& original, const TrainingRecipe& recipe, st
     scales = scale_of(subject, begin, smaller_of(subject.dims, shape.dims), shape.input_channels);
   }
   Sample sample = cut_sample(subject, offset, shape, scales);
-  if (!recipe.augment) return sample;
+  if (!recipe.augment) {
+    return sample;
+  }
   return augment(sample, shape, draw_augmentation(shape.dims, seed, epoch, position));
 }
 

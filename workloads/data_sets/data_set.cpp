@@ -54,13 +54,17 @@ std::string check_same_affine(const NiftiHeader& image, const NiftiHeader& label
         "more: --affine-tolerance MM",
         label_file, first, largest, reading.affine_tolerance);
   }
-  if (largest <= ReadOptions{}.affine_tolerance) return "";
+  if (largest <= ReadOptions{}.affine_tolerance) {
+    return "";
+  }
   return fmt::format("its affine differs from the image's by up to {:.3g} mm: accepted", largest);
 }
 
 // Of 0, 1, 2, ..., how many a label's voxel may have.
 std::size_t label_count(const DataSet& dataset) {
-  if (dataset.labels.empty()) return kMaxLabels;
+  if (dataset.labels.empty()) {
+    return kMaxLabels;
+  }
   return dataset.labels.size() + (dataset.ignored_label ? 1 : 0);
 }
 
@@ -84,9 +88,13 @@ bool holds_floats(const NiftiHeader& header) {
 double label_rounding(const NiftiHeader& header, double value) {
   // Of float32, in which slope and intercept are stored: two steps, and of no less than 1.
   const double stored = 0x1p-22 * std::max(1.0, std::abs(value));
-  if (holds_floats(header)) return std::max(stored, kFloatLabelRounding);
+  if (holds_floats(header)) {
+    return std::max(stored, kFloatLabelRounding);
+  }
   const double step = std::abs(header.scl_slope);
-  if (!header.scaled || step >= 1) return stored;
+  if (!header.scaled || step >= 1) {
+    return stored;
+  }
   // The slope itself is rounded, and 1 in steps of 2/255 lies half a step away.
   return std::max(stored, step / 2 * (1 + 1e-3));
 }
@@ -111,7 +119,9 @@ LabelValues label_values(const NiftiImage& image, std::size_t count) {
 }
 
 std::string scaling_text(const NiftiHeader& header) {
-  if (!header.scaled || holds_floats(header)) return "";
+  if (!header.scaled || holds_floats(header)) {
+    return "";
+  }
   return fmt::format(" (stored in steps of scl_slope = {:.3g}, from scl_inter = {:.3g})",
                      header.scl_slope, header.scl_inter);
 }
@@ -127,7 +137,9 @@ void add_warnings(const std::string& file, const NiftiHeader& header,
 std::pair<std::string, std::optional<std::size_t>> without_fold(const std::string& path) {
   constexpr std::string_view kFold = "fold:";
   std::error_code error;
-  if (!path.starts_with(kFold) || fs::exists(path, error)) return {path, std::nullopt};
+  if (!path.starts_with(kFold) || fs::exists(path, error)) {
+    return {path, std::nullopt};
+  }
   const std::size_t colon = path.find(':', kFold.size());
   const std::string digits = path.substr(kFold.size(), colon - kFold.size());
   std::size_t fold = 0;
@@ -142,9 +154,13 @@ std::pair<std::string, std::optional<std::size_t>> without_fold(const std::strin
 // dataset.json, or the datalist that is there in its place.
 std::string description_in(const std::string& folder, const fs::path& root) {
   std::error_code error;
-  if (fs::exists(fs::symlink_status(root / "dataset.json", error))) return "dataset.json";
+  if (fs::exists(fs::symlink_status(root / "dataset.json", error))) {
+    return "dataset.json";
+  }
   const std::vector<std::string> lists = datalists_in(root);
-  if (lists.empty()) refuse_folder(folder);
+  if (lists.empty()) {
+    refuse_folder(folder);
+  }
   if (lists.size() > 1) {
     throw_bad_input("{}: no dataset.json, and {} datalists ({}), expected one: name it, as in {}",
                     folder, lists.size(), fmt::join(lists, ", "),
@@ -158,7 +174,9 @@ void refuse_foreign(const std::string& file) {
   std::vector<std::byte> first(kNiftiHeaderBytes);
   first.resize(ByteReader(file).read(first));
   const std::string kind = file_kind(first, false);
-  if (!kind.empty()) throw_bad_input("{}: not JSON but {}", file, kind);
+  if (!kind.empty()) {
+    throw_bad_input("{}: not JSON but {}", file, kind);
+  }
 }
 
 Description read_description(const std::string& path, std::optional<std::size_t> fold,
@@ -221,8 +239,12 @@ void join_channel_headers(const DataSet& dataset, const std::vector<std::string>
                       to_string(spatial_dims(header)), images.front());
     }
     const std::string moved = check_same_affine(header, other, dataset.reading, file);
-    if (image == images.front()) continue;
-    if (!moved.empty()) header.warnings.push_back(fmt::format("{}: {}", image, moved));
+    if (image == images.front()) {
+      continue;
+    }
+    if (!moved.empty()) {
+      header.warnings.push_back(fmt::format("{}: {}", image, moved));
+    }
     for (const std::string& warning : other.warnings) {
       header.warnings.push_back(fmt::format("{}: {}", image, warning));
     }
@@ -236,7 +258,9 @@ NiftiImage read_channels(const DataSet& dataset, const std::vector<std::string>&
                          std::int64_t channels) {
   NiftiImage image =
       read_nifti(file_of(dataset, images.front()), images.size() == 1 ? channels : 1);
-  if (images.size() == 1) return image;
+  if (images.size() == 1) {
+    return image;
+  }
   const auto count = static_cast<std::int64_t>(images.size());
   if (channels > count) {
     throw_bad_input("{}: {} channels asked for, expected 1 to {}", file_of(dataset, images.front()),
@@ -301,7 +325,9 @@ std::vector<std::uint8_t> read_labels(const DataSet& dataset, std::size_t index,
   }
   if (warnings != nullptr) {
     add_warnings(file, read.header, *warnings);
-    if (!moved.empty()) warnings->push_back(fmt::format("{}: {}", file, moved));
+    if (!moved.empty()) {
+      warnings->push_back(fmt::format("{}: {}", file, moved));
+    }
     if (found.rounded > 0) {
       warnings->push_back(
           fmt::format("{}: {} voxels hold labels up to {:.3g} off whole numbers{}: "

@@ -41,19 +41,29 @@ class DecathlonFolder {
 
   void write_image(const std::vector<std::int64_t>& shape) const {
     std::int64_t voxels = 1;
-    for (const std::int64_t extent : shape) voxels *= extent;
+    for (const std::int64_t extent : shape) {
+      voxels *= extent;
+    }
     std::vector<float> values(static_cast<std::size_t>(voxels));
-    for (std::size_t i = 0; i < values.size(); ++i) values[i] = static_cast<float>(i);
+    for (std::size_t i = 0; i < values.size(); ++i) {
+      values[i] = static_cast<float>(i);
+    }
     write_nifti(path("imagesTr/a.nii.gz"), {shape, kAffine}, std::span<const float>(values));
   }
 
   void write_label(const std::vector<std::int64_t>& shape = {4, 3, 2},
                    const Affine& affine = kAffine, float odd_value = 0) const {
     std::int64_t voxels = 1;
-    for (const std::int64_t extent : shape) voxels *= extent;
+    for (const std::int64_t extent : shape) {
+      voxels *= extent;
+    }
     std::vector<float> values(static_cast<std::size_t>(voxels));
-    for (std::size_t i = 0; i < values.size(); ++i) values[i] = static_cast<float>(i % 3);
-    if (odd_value != 0) values[3] = values[9] = odd_value;
+    for (std::size_t i = 0; i < values.size(); ++i) {
+      values[i] = static_cast<float>(i % 3);
+    }
+    if (odd_value != 0) {
+      values[3] = values[9] = odd_value;
+    }
     write_nifti(path("labelsTr/a.nii.gz"), {shape, affine}, std::span<const float>(values));
   }
 
@@ -179,7 +189,9 @@ TEST(Decathlon, RoundsLabelsThatAScalingMovedOffWholeNumbersWithAWarning) {
   const auto expect_rounded = [&] {
     ASSERT_EQ(folder.refusal(), "");
     const Subject subject = read_subject(read_data_set(folder.path("")), 0);
-    for (std::size_t i = 0; i < 24; ++i) EXPECT_EQ(subject.labels[i], i % 3) << i;
+    for (std::size_t i = 0; i < 24; ++i) {
+      EXPECT_EQ(subject.labels[i], i % 3) << i;
+    }
     ASSERT_EQ(subject.warnings.size(), 1U);
     EXPECT_NE(subject.warnings[0].find("off whole numbers (stored in steps of scl_slope = "),
               std::string::npos);
@@ -261,9 +273,7 @@ TEST(Decathlon, RefusesADocumentOfAnotherForm) {
   EXPECT_NE(
       said([](Json& json) { json["training"][0].erase("label"); }).find("\"label\" is missing"),
       std::string::npos);
-  EXPECT_NE(said([](Json& json) {
-              json["labels"] = {{"0", "a"}, {"2", "b"}};
-            }).find("\"1\""),
+  EXPECT_NE(said([](Json& json) { json["labels"] = {{"0", "a"}, {"2", "b"}}; }).find("\"1\""),
             std::string::npos);
   EXPECT_NE(said([](Json& json) { json["labels"] = {{"background", -1}}; }), "");
   EXPECT_NE(said([](Json& json) { json["labels"] = Json::object(); }).find("0 entries"),
@@ -490,12 +500,16 @@ std::string real_data(const std::string& name) {
 
 TEST(DecathlonData, ReadsTwoBrainTumourCases) {
   const std::string folder = real_data("Task01_BrainTumour");
-  if (!fs::exists(folder)) GTEST_SKIP() << folder << " is not there";
+  if (!fs::exists(folder)) {
+    GTEST_SKIP() << folder << " is not there";
+  }
   const Json facts = inspect_dataset(folder, 1);
   EXPECT_EQ(facts["cases"].size(), 2U);
   EXPECT_EQ(facts["split"]["training"], 2);
   EXPECT_EQ(facts["cases"][0]["shape"], Json({240, 240, 155, 4}));
-  for (const Json& label : facts["labels"]) EXPECT_GT(label["voxels"].get<std::int64_t>(), 0);
+  for (const Json& label : facts["labels"]) {
+    EXPECT_GT(label["voxels"].get<std::int64_t>(), 0);
+  }
   EXPECT_NE(inspect_text(facts).find("240x240x155x4"), std::string::npos);
 
   const Batch batch = make_batch(data_set_subjects(folder, 1), {{64, 64, 64}, 1, 1}, 2, 1, 0, 0);
@@ -516,7 +530,9 @@ TEST(DecathlonData, ReadsTwoBrainTumourCases) {
 
 TEST(DecathlonData, ReadsTwoHundredHippocampusCases) {
   const std::string folder = real_data("Task04_Hippocampus");
-  if (!fs::exists(folder)) GTEST_SKIP() << folder << " is not there";
+  if (!fs::exists(folder)) {
+    GTEST_SKIP() << folder << " is not there";
+  }
   const Json facts = inspect_dataset(folder, 1);
   EXPECT_EQ(facts["cases"].size(), 200U);
   EXPECT_EQ(facts["split"]["training"], 168);

@@ -51,21 +51,31 @@ std::string listed_label(const Json& entry, const Description& description,
 // first of them, where there are several modalities.
 bool split_channels(DataCase& one, const Description& description,
                     const std::vector<std::string>& modalities) {
-  if (one.images.size() != 1) return false;
+  if (one.images.size() != 1) {
+    return false;
+  }
   std::string stem = one.images.front();
   const std::string ending = stem.ends_with(".nii.gz") ? ".nii.gz" : ".nii";
-  if (!stem.ends_with(ending)) return false;
+  if (!stem.ends_with(ending)) {
+    return false;
+  }
   stem.resize(stem.size() - ending.size());
   std::error_code error;
   if (fs::exists(fs::symlink_status(description.root / one.images.front(), error))) {
-    if (modalities.size() < 2 || !stem.ends_with("_0000")) return false;
+    if (modalities.size() < 2 || !stem.ends_with("_0000")) {
+      return false;
+    }
     stem.resize(stem.size() - std::string_view("_0000").size());
   }
   std::vector<std::string> channels = channel_files(stem, ending, description.root);
-  if (channels.empty()) return false;
+  if (channels.empty()) {
+    return false;
+  }
   if (!modalities.empty()) {
     const std::vector<std::string> faults = channel_faults(stem, ending, modalities, description);
-    if (!faults.empty()) throw_bad_input("{}", fmt::join(faults, "; "));
+    if (!faults.empty()) {
+      throw_bad_input("{}", fmt::join(faults, "; "));
+    }
   }
   one.images = std::move(channels);
   return true;
@@ -80,7 +90,9 @@ struct Sections {
 
 std::optional<std::size_t> fold_of(const Json& entry, const std::string& where) {
   const auto found = entry.find("fold");
-  if (found == entry.end() || found->is_null()) return {};
+  if (found == entry.end() || found->is_null()) {
+    return {};
+  }
   if (!found->is_number_integer() || *found < 0 || *found >= kMostFolds) {
     throw_bad_input("{}: \"fold\": {}, expected a whole number from 0", where, dump_json(*found));
   }
@@ -131,7 +143,9 @@ class Reader {
         named ? member(document, "name", Json::value_t::string, "a string", description_.file)
                     .get<std::string>()
               : fs::path(description_.file).stem().string();
-    if (!document.is_object()) return;  // member() refuses it
+    if (!document.is_object()) {
+      return;  // member() refuses it
+    }
     if (document.contains("labels")) {
       read_label_names(document["labels"], description_.file, dataset_);
     } else {
@@ -168,11 +182,15 @@ class Reader {
   // A section's cases with a label. The Decathlon lists test images without, as texts.
   std::size_t add_labelled(const char* section) {
     const auto found = description_.document.find(section);
-    if (found == description_.document.end() || !found->is_array()) return 0;
+    if (found == description_.document.end() || !found->is_array()) {
+      return 0;
+    }
     std::size_t added = 0;
     for (std::size_t i = 0; i < found->size(); ++i) {
       const Json& entry = (*found)[i];
-      if (!entry.is_object() || !entry.contains("label")) continue;
+      if (!entry.is_object() || !entry.contains("label")) {
+        continue;
+      }
       cases_.attempt([&] { add(entry, fmt::format("{}: {}[{}]", description_.file, section, i)); });
       ++added;
     }
@@ -187,7 +205,9 @@ class Reader {
   // With a file per modality, "modality" may name all of them at once.
   void check_modalities() {
     const std::size_t files = dataset_.cases.front().images.size();
-    if (files == 1 || dataset_.modalities.empty() || dataset_.modalities.size() == files) return;
+    if (files == 1 || dataset_.modalities.empty() || dataset_.modalities.size() == files) {
+      return;
+    }
     dataset_.modalities.clear();
   }
 
@@ -199,7 +219,9 @@ class Reader {
                       *description_.fold, description_.file);
     }
     if (!by_section && !has_folds()) {
-      if (sections_.test > 0) split_beside_test(training);
+      if (sections_.test > 0) {
+        split_beside_test(training);
+      }
       return;
     }
     CaseSplit split;
@@ -210,14 +232,18 @@ class Reader {
       const bool tests = i >= training + sections_.validation;
       (tests ? split.test : validates ? split.validation : split.training).push_back(i);
     }
-    if (!by_section) note_folds(fold, split);
+    if (!by_section) {
+      note_folds(fold, split);
+    }
     dataset_.listed_split = std::move(split);
   }
 
   void note_folds(std::size_t fold, const CaseSplit& split) {
     std::set<std::size_t> all;
     for (const auto& one : sections_.folds) {
-      if (one) all.insert(*one);
+      if (one) {
+        all.insert(*one);
+      }
     }
     if (split.validation.empty() || split.training.empty()) {
       throw_bad_input("{}: fold {} holds {} of the {} cases; the folds are {}", description_.file,
@@ -236,7 +262,9 @@ class Reader {
     CaseSplit split = drawn;
     split.training.insert(split.training.end(), drawn.test.begin(), drawn.test.end());
     split.test.clear();
-    for (std::size_t i = training; i < dataset_.cases.size(); ++i) split.test.push_back(i);
+    for (std::size_t i = training; i < dataset_.cases.size(); ++i) {
+      split.test.push_back(i);
+    }
     dataset_.listed_split = std::move(split);
   }
 

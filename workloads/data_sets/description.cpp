@@ -38,9 +38,15 @@ constexpr std::array<std::pair<std::string_view, std::string_view>, 14> kOtherFo
 }};
 
 std::string name_of_control_character(char c) {
-  if (c == '\n') return "a line feed";
-  if (c == '\r') return "a carriage return";
-  if (c == '\t') return "a tab";
+  if (c == '\n') {
+    return "a line feed";
+  }
+  if (c == '\r') {
+    return "a carriage return";
+  }
+  if (c == '\t') {
+    return "a tab";
+  }
   return fmt::format("the control character {:#04x}", static_cast<unsigned>(c));
 }
 
@@ -51,7 +57,9 @@ bool climbs(const fs::path& path) {
 // `path` below `root`; nothing where it is elsewhere.
 std::optional<std::string> below(const fs::path& root, const fs::path& path) {
   const fs::path relative = path.lexically_relative(root);
-  if (relative.empty() || relative == "." || climbs(relative)) return {};
+  if (relative.empty() || relative == "." || climbs(relative)) {
+    return {};
+  }
   return relative.string();
 }
 
@@ -59,11 +67,15 @@ std::optional<std::string> below(const fs::path& root, const fs::path& path) {
 // when it leads elsewhere.
 std::string relative_to_folder(const std::string& written, const Description& description) {
   const fs::path path(written);
-  if (!path.is_absolute() || climbs(path)) return written;
+  if (!path.is_absolute() || climbs(path)) {
+    return written;
+  }
   const fs::path normal = path.lexically_normal();
   std::error_code error;
   for (const fs::path& root : {description.root, fs::absolute(description.folder, error)}) {
-    if (auto found = below(root.lexically_normal(), normal)) return *found;
+    if (auto found = below(root.lexically_normal(), normal)) {
+      return *found;
+    }
   }
   const fs::path real = fs::canonical(path, error);
   return error ? written : below(description.root, real).value_or(written);
@@ -89,14 +101,20 @@ void check_lexically(const std::string& path, const std::string& written,
 std::optional<std::size_t> parse_label(const std::string& text) {
   std::size_t value = 0;
   const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
-  if (text.empty() || error != std::errc() || end != text.data() + text.size()) return {};
+  if (text.empty() || error != std::errc() || end != text.data() + text.size()) {
+    return {};
+  }
   return value;
 }
 
 std::size_t label_value(const Json& value, const std::string& name, const std::string& where) {
   std::optional<std::size_t> found;
-  if (value.is_string()) found = parse_label(value.get<std::string>());
-  if (value.is_number_integer() && value >= 0) found = value.get<std::size_t>();
+  if (value.is_string()) {
+    found = parse_label(value.get<std::string>());
+  }
+  if (value.is_number_integer() && value >= 0) {
+    found = value.get<std::size_t>();
+  }
   if (!found || *found >= kMaxLabels) {
     throw_bad_input("{}: \"labels\": \"{}\": {}, expected a label value from 0 to {}, or a list",
                     where, name, dump_json(value), kMaxLabels - 1);
@@ -134,7 +152,9 @@ class LabelsByName {
           "labels: regions overlap ({}); each label value is a class of its own here, 1 to {}",
           fmt::join(regions_, "; "), count - 1));
     }
-    if (!ignore_) return;
+    if (!ignore_) {
+      return;
+    }
     dataset.ignored_label = static_cast<std::uint8_t>(*ignore_);
     dataset.notes.push_back(fmt::format(
         "labels: \"ignore\" ({}) is read as background: no loss here leaves voxels out", *ignore_));
@@ -186,7 +206,9 @@ const Json& member(const Json& object, const char* key, Json::value_t type, cons
     throw_bad_input("{}: expected an object, found {}", where, object.type_name());
   }
   const auto found = object.find(key);
-  if (found == object.end()) throw_bad_input("{}: \"{}\" is missing", where, key);
+  if (found == object.end()) {
+    throw_bad_input("{}: \"{}\" is missing", where, key);
+  }
   if (found->type() != type) {
     throw_bad_input("{}: \"{}\": expected {}, found {}", where, key, type_name, found->type_name());
   }
@@ -209,8 +231,12 @@ std::vector<std::string> names_by_number(const Json& map, const char* key,
       found = &map[number];
     } else {
       auto at = map.find(std::to_string(number));
-      if (at == map.end()) at = map.find(fmt::format("{:04}", number));
-      if (at != map.end()) found = &*at;
+      if (at == map.end()) {
+        at = map.find(fmt::format("{:04}", number));
+      }
+      if (at != map.end()) {
+        found = &*at;
+      }
     }
     if (found == nullptr || !found->is_string()) {
       throw_bad_input(
@@ -235,11 +261,15 @@ std::string inside_path(const std::string& written, const Description& descripti
                         const std::string& where) {
   std::string path = relative_to_folder(written, description);
   check_lexically(path, written, where);
-  if (path.find('\\') == std::string::npos) return path;
+  if (path.find('\\') == std::string::npos) {
+    return path;
+  }
   std::string with_slashes = path;
   std::ranges::replace(with_slashes, '\\', '/');
   std::error_code error;
-  if (fs::exists(fs::symlink_status(description.root / path, error))) return path;
+  if (fs::exists(fs::symlink_status(description.root / path, error))) {
+    return path;
+  }
   check_lexically(with_slashes, written, where);
   return with_slashes;
 }
@@ -256,7 +286,9 @@ void check_ending(const std::string& path, const std::string& where) {
 }
 
 void note_unlabelled(std::size_t images, const std::string& place, DataSet& dataset) {
-  if (images == 0) return;
+  if (images == 0) {
+    return;
+  }
   dataset.notes.push_back(fmt::format("{}: {} {} without labels, not read", place, images,
                                       images == 1 ? "image" : "images"));
 }
@@ -265,7 +297,9 @@ void CaseList::attempt(const std::function<void()>& add_one) {
   try {
     add_one();
   } catch (const Error& error) {
-    if (error.code() != ExitCode::bad_input) throw;
+    if (error.code() != ExitCode::bad_input) {
+      throw;
+    }
     add_fault(error.what());
   }
 }
@@ -283,7 +317,9 @@ void CaseList::add(DataCase one, const std::string& where) {
       faults_.add(fmt::format("{}: \"{}\" is listed twice", where, file));
     }
   };
-  for (const std::string& image : one.images) check(image, false);
+  for (const std::string& image : one.images) {
+    check(image, false);
+  }
   check(one.label, true);
   dataset_.cases.push_back(std::move(one));
 }

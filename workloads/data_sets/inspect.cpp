@@ -51,7 +51,9 @@ class Summary {
     if (bad == 0) {
       facts.update(finite);
     } else {
-      for (const char* key : {"minimum", "maximum", "mean"}) facts[key] = nullptr;
+      for (const char* key : {"minimum", "maximum", "mean"}) {
+        facts[key] = nullptr;
+      }
       facts["reason"] = fmt::format("{} voxels are NaN or infinite", bad);
       facts["finite"] = finite;
     }
@@ -61,7 +63,9 @@ class Summary {
 
  private:
   Json finite_facts() const {
-    if (finite_count_ == 0) return {{"minimum", nullptr}, {"maximum", nullptr}, {"mean", nullptr}};
+    if (finite_count_ == 0) {
+      return {{"minimum", nullptr}, {"maximum", nullptr}, {"mean", nullptr}};
+    }
     const double mean = sum_ / static_cast<double>(finite_count_);
     return {{"minimum", minimum_},
             {"maximum", maximum_},
@@ -93,9 +97,13 @@ Json label_facts(const DataSet& dataset, std::span<const std::int64_t> voxels) {
   Json labels = Json::array();
   for (std::size_t value = 0; value < voxels.size(); ++value) {
     const bool named = value < dataset.labels.size();
-    if (!named && voxels[value] == 0) continue;
+    if (!named && voxels[value] == 0) {
+      continue;
+    }
     Json name = named ? Json(dataset.labels[value]) : Json();
-    if (dataset.ignored_label && value == *dataset.ignored_label) name = "ignore";
+    if (dataset.ignored_label && value == *dataset.ignored_label) {
+      name = "ignore";
+    }
     labels.push_back({{"value", value}, {"name", std::move(name)}, {"voxels", voxels[value]}});
   }
   return labels;
@@ -108,7 +116,9 @@ Json links_of(const DataSet& dataset, const DataCase& listed) {
   files.push_back(listed.label);
   for (const std::string& file : files) {
     const std::string target = link_target(dataset.folder, file);
-    if (!target.empty()) links[file] = target;
+    if (!target.empty()) {
+      links[file] = target;
+    }
   }
   return links;
 }
@@ -126,13 +136,19 @@ CaseFacts read_case(const DataSet& dataset, std::size_t index, bool deep) {
   try {
     facts.header = read_image_header(dataset, index);
     const auto labels = read_labels(dataset, index, facts.header, &facts.warnings);
-    for (const std::uint8_t label : labels) ++facts.label_voxels[label];
+    for (const std::uint8_t label : labels) {
+      ++facts.label_voxels[label];
+    }
     const Subject subject = deep ? read_subject(dataset, index) : outline_subject(dataset, index);
-    if (deep) facts.warnings.clear();  // the subject has those of its labels, too
+    if (deep) {
+      facts.warnings.clear();  // the subject has those of its labels, too
+    }
     facts.warnings.insert(facts.warnings.end(), subject.warnings.begin(), subject.warnings.end());
   } catch (const Error& error) {
     facts.fault = error.what();
-    if (error.code() != ExitCode::bad_input) facts.failure = std::current_exception();
+    if (error.code() != ExitCode::bad_input) {
+      facts.failure = std::current_exception();
+    }
   } catch (...) {
     facts.failure = std::current_exception();
   }
@@ -157,8 +173,12 @@ std::vector<CaseFacts> read_cases(const DataSet& dataset, bool deep) {
   }
   std::vector<std::string> faults;
   for (const CaseFacts& one : cases) {
-    if (one.failure) std::rethrow_exception(one.failure);
-    if (!one.fault.empty()) faults.push_back(one.fault);
+    if (one.failure) {
+      std::rethrow_exception(one.failure);
+    }
+    if (!one.fault.empty()) {
+      faults.push_back(one.fault);
+    }
   }
   throw_case_faults(faults, cases.size());
   return cases;
@@ -170,7 +190,9 @@ std::string image_text(const Json& facts) {
     text += fmt::format("{:<12}{}\n", name, value);
   };
   line("file", facts["file"]);
-  if (facts.contains("link")) line("link to", facts["link"]);
+  if (facts.contains("link")) {
+    line("link to", facts["link"]);
+  }
   line("format", fmt::format("{}, {}-endian", facts["format"].get<std::string>(),
                              facts["byte_order"].get<std::string>()) +
                      (facts["compressed"].get<bool>() ? ", gzip" : ""));
@@ -199,18 +221,24 @@ std::string image_text(const Json& facts) {
        fmt::format("{} NaN, {} infinite", facts["non_finite"]["nan"].get<std::int64_t>(),
                    facts["non_finite"]["infinite"].get<std::int64_t>()));
   line("sha256", facts["sha256"].get<std::string>() + "  (values as float64, x fastest)");
-  for (const auto& warning : facts["warnings"]) line("warning", warning);
+  for (const auto& warning : facts["warnings"]) {
+    line("warning", warning);
+  }
   return text;
 }
 
 std::string images_text(const Json& images) {
   std::string first = images.front();
-  if (images.size() == 1) return first;
+  if (images.size() == 1) {
+    return first;
+  }
   return fmt::format("{} and {} more", first, images.size() - 1);
 }
 
 std::string layout_text(const std::string& layout) {
-  if (layout == "nnunet") return "nnU-Net's layout";
+  if (layout == "nnunet") {
+    return "nnU-Net's layout";
+  }
   return layout == "datalist" ? "a datalist" : "the Decathlon's layout";
 }
 
@@ -222,13 +250,17 @@ std::string dataset_text(const Json& facts) {
       facts["split"]["training"].get<std::size_t>(),
       facts["split"]["validation"].get<std::size_t>(), facts["split"]["test"].get<std::size_t>());
   const std::vector<std::string> modalities = facts["modalities"];
-  if (!modalities.empty()) text += fmt::format("modalities: {}\n", fmt::join(modalities, ", "));
+  if (!modalities.empty()) {
+    text += fmt::format("modalities: {}\n", fmt::join(modalities, ", "));
+  }
   for (const Json& label : facts["labels"]) {
     text += fmt::format("label {}: {} ({} voxels)\n", label["value"].get<int>(),
                         label["name"].is_null() ? "not named" : label["name"].get<std::string>(),
                         label["voxels"].get<std::int64_t>());
   }
-  for (const Json& note : facts["notes"]) text += note.get<std::string>() + "\n";
+  for (const Json& note : facts["notes"]) {
+    text += note.get<std::string>() + "\n";
+  }
   for (const Json& subject : facts["cases"]) {
     text += fmt::format("{:<12}{:<16}{:<9}{}\n", subject["split"].get<std::string>(),
                         shape_text(subject["shape"]), subject["type"].get<std::string>(),
@@ -293,9 +325,15 @@ Json inspect_dataset(const std::string& path, std::uint64_t seed, const ReadOpti
   const DataSet dataset = read_data_set(path, reading);
   const CaseSplit split = split_of(dataset, seed);
   std::vector<std::string> part(dataset.cases.size());
-  for (const std::size_t index : split.training) part[index] = "training";
-  for (const std::size_t index : split.validation) part[index] = "validation";
-  for (const std::size_t index : split.test) part[index] = "test";
+  for (const std::size_t index : split.training) {
+    part[index] = "training";
+  }
+  for (const std::size_t index : split.validation) {
+    part[index] = "validation";
+  }
+  for (const std::size_t index : split.test) {
+    part[index] = "test";
+  }
 
   Json cases = Json::array();
   std::array<std::int64_t, 256> voxels{};

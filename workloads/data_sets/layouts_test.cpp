@@ -30,9 +30,13 @@ class Folder {
   void image(const std::string& name, float first = 0, const Affine& affine = kAffine,
              const std::vector<std::int64_t>& shape = {4, 3, 2}) const {
     std::int64_t voxels = 1;
-    for (const std::int64_t extent : shape) voxels *= extent;
+    for (const std::int64_t extent : shape) {
+      voxels *= extent;
+    }
     std::vector<float> values(static_cast<std::size_t>(voxels));
-    for (std::size_t i = 0; i < values.size(); ++i) values[i] = first + static_cast<float>(i);
+    for (std::size_t i = 0; i < values.size(); ++i) {
+      values[i] = first + static_cast<float>(i);
+    }
     write(name, shape, affine, values);
   }
 
@@ -431,7 +435,9 @@ TEST(Datalist, TakesSectionsForTheSplit) {
   document["test"] = Json::array({training[5], {{"image", training[5]["image"]}}});
   training.erase(5);
   training.erase(4);
-  for (Json& one : training) one.erase("fold");
+  for (Json& one : training) {
+    one.erase("fold");
+  }
   document["training"] = training;
   folder.json(document);
   const DataSet dataset = read_data_set(folder.path());
@@ -536,7 +542,9 @@ TEST(Datalist, AsksWhichOfSeveral) {
 TEST(OtherLayouts, AreNamedWithTheWayThere) {
   const auto said = [](const std::vector<std::string>& files) {
     const Folder folder;
-    for (const std::string& file : files) folder.empty(file);
+    for (const std::string& file : files) {
+      folder.empty(file);
+    }
     return refusal_of([&] { read_data_set(folder.path()); });
   };
   const auto expect = [&](const std::vector<std::string>& files, const std::string& words) {

@@ -34,7 +34,9 @@ bool is_there(const fs::path& file) {
 
 std::string ending_of(const Description& description) {
   const Json& document = description.document;
-  if (!document.contains("file_ending")) return ".nii.gz";
+  if (!document.contains("file_ending")) {
+    return ".nii.gz";
+  }
   std::string ending =
       member(document, "file_ending", Json::value_t::string, "a string", description.file)
           .get<std::string>();
@@ -85,8 +87,12 @@ void add_found(const std::set<std::string>& identifiers, const std::string& endi
       faults.push_back(fmt::format("{} is missing: the labels of {}_0000{}",
                                    (fs::path(description.folder) / label).string(), image, ending));
     }
-    for (std::string& fault : faults) cases.add_fault(std::move(fault));
-    if (!faults.empty()) continue;
+    for (std::string& fault : faults) {
+      cases.add_fault(std::move(fault));
+    }
+    if (!faults.empty()) {
+      continue;
+    }
     cases.add({channel_files(image, ending, description.root), label}, description.file);
   }
 }
@@ -113,7 +119,9 @@ std::vector<std::string> channel_files(const std::string& stem, const std::strin
   std::vector<std::string> files;
   for (std::size_t channel = 0; channel < kMostChannels; ++channel) {
     std::string file = channel_file(stem, channel, ending);
-    if (!is_there(root / file)) break;
+    if (!is_there(root / file)) {
+      break;
+    }
     files.push_back(std::move(file));
   }
   return files;
@@ -126,7 +134,9 @@ std::vector<std::string> channel_faults(const std::string& stem, const std::stri
   for (std::size_t channel = 0; channel < std::max(kMostChannels, names.size()); ++channel) {
     const std::string file = channel_file(stem, channel, ending);
     const bool expected = channel < names.size();
-    if (is_there(description.root / file) == expected) continue;
+    if (is_there(description.root / file) == expected) {
+      continue;
+    }
     const std::string path = (fs::path(description.folder) / file).string();
     if (expected) {
       faults.push_back(fmt::format("{} is missing: channel {}, {}", path, channel, names[channel]));
@@ -139,9 +149,13 @@ std::vector<std::string> channel_faults(const std::string& stem, const std::stri
 }
 
 std::optional<std::string> identifier_of(const std::string& name, const std::string& ending) {
-  if (name.starts_with('.') || !name.ends_with(ending)) return {};  // macOS leaves "._" files
+  if (name.starts_with('.') || !name.ends_with(ending)) {
+    return {};  // macOS leaves "._" files
+  }
   const std::string stem = name.substr(0, name.size() - ending.size());
-  if (!has_suffix(stem)) return {};
+  if (!has_suffix(stem)) {
+    return {};
+  }
   return stem.substr(0, stem.size() - kSuffix);
 }
 
@@ -162,7 +176,9 @@ DataSet read_nnunet(const Description& description) {
   const std::set<std::string> identifiers = identifiers_in(description.root / "imagesTr", ending);
   const bool has_list = document.contains("dataset");
   if (identifiers.empty() && !has_list) {
-    if (document.contains("training")) return read_datalist(description);
+    if (document.contains("training")) {
+      return read_datalist(description);
+    }
     refuse_folder(description.folder);
   }
   DataSet dataset;
@@ -189,7 +205,9 @@ DataSet read_nnunet(const Description& description) {
     add_found(identifiers, ending, dataset.modalities, description, cases);
   }
   cases.check_files();
-  if (dataset.cases.empty()) throw_bad_input("{}: \"dataset\" is empty", description.file);
+  if (dataset.cases.empty()) {
+    throw_bad_input("{}: \"dataset\" is empty", description.file);
+  }
   check_count(dataset, description);
   note_unlabelled(identifiers_in(description.root / "imagesTs", ending).size(), "imagesTs",
                   dataset);

@@ -29,7 +29,9 @@ Listing list_of(const fs::path& folder) {
   std::size_t left = kMostEntries;
   for (fs::directory_iterator at(folder, error), end; at != end && left > 0; at.increment(error)) {
     const std::string name = at->path().filename().string();
-    if (name.starts_with('.')) continue;
+    if (name.starts_with('.')) {
+      continue;
+    }
     (at->is_directory(error) ? listing.folders : listing.files).push_back(name);
     --left;
   }
@@ -57,7 +59,9 @@ std::string entry_text(const std::string& folder, const std::vector<std::string>
   Json images = Json::array();
   std::string label = "LABELS.nii.gz";
   for (const std::string& file : files) {
-    if (!is_nifti(file)) continue;
+    if (!is_nifti(file)) {
+      continue;
+    }
     const std::string path = (fs::path(folder) / file).string();
     if (looks_like_labels(file)) {
       label = path;
@@ -82,7 +86,9 @@ std::optional<std::string> preprocessed(const std::string& folder, const Listing
            name.ends_with("Plans.json") || name == "splits_final.json" ||
            name.find("_plans_") != std::string::npos;
   });
-  if (!found && !has(listing.folders, "gt_segmentations")) return {};
+  if (!found && !has(listing.folders, "gt_segmentations")) {
+    return {};
+  }
   return fmt::format(
       "{}: nnU-Net's preprocessed data or results, which are not read: name the data set's folder "
       "in nnUNet_raw, with imagesTr and labelsTr",
@@ -94,9 +100,13 @@ std::optional<std::string> several(const std::string& folder, const fs::path& ro
   std::vector<std::string> sets;
   std::error_code error;
   for (const std::string& name : listing.folders) {
-    if (fs::exists(root / name / "dataset.json", error)) sets.push_back(name);
+    if (fs::exists(root / name / "dataset.json", error)) {
+      sets.push_back(name);
+    }
   }
-  if (sets.empty()) return {};
+  if (sets.empty()) {
+    return {};
+  }
   return fmt::format("{}: a folder of {} data sets ({}), expected one: name it, as in {}", folder,
                      sets.size(), fmt::join(sets, ", "),
                      (fs::path(folder) / sets.front()).string());
@@ -105,7 +115,9 @@ std::optional<std::string> several(const std::string& folder, const fs::path& ro
 std::optional<std::string> bids(const std::string& folder, const Listing& listing) {
   const bool subjects = std::ranges::any_of(
       listing.folders, [](const std::string& name) { return name.starts_with("sub-"); });
-  if (!has(listing.files, "dataset_description.json") && !subjects) return {};
+  if (!has(listing.files, "dataset_description.json") && !subjects) {
+    return {};
+  }
   const std::string subject = "sub-01/anat/sub-01_T1w.nii.gz";
   return fmt::format("{}: a BIDS folder, which does not say what its labels are: {}", folder,
                      way(folder, dump_json({{"image", subject},
@@ -113,7 +125,9 @@ std::optional<std::string> bids(const std::string& folder, const Listing& listin
 }
 
 const char* name_of_cases(const std::vector<std::string>& files) {
-  if (has(files, "imaging.nii.gz")) return "KiTS";
+  if (has(files, "imaging.nii.gz")) {
+    return "KiTS";
+  }
   const auto ends = [&](std::string_view with) {
     return std::ranges::any_of(files, [&](const auto& name) { return name.ends_with(with); });
   };
@@ -126,7 +140,9 @@ std::optional<std::string> case_folders(const std::string& folder, const fs::pat
   for (const std::string& name : listing.folders) {
     const std::vector<std::string> files = list_of(root / name).files;
     const auto images = std::ranges::count_if(files, is_nifti);
-    if (images < 2 || std::ranges::none_of(files, looks_like_labels)) continue;
+    if (images < 2 || std::ranges::none_of(files, looks_like_labels)) {
+      continue;
+    }
     const char* known = name_of_cases(files);
     return fmt::format("{}: a folder per case{}, without a description: {}", folder,
                        known == nullptr ? "" : fmt::format(", as {} has it", known),
@@ -146,7 +162,9 @@ std::optional<std::string> dicom(const std::string& folder, const fs::path& root
   for (std::size_t i = 0; i < listing.folders.size() && !found; ++i) {
     found = is_dicom(list_of(root / listing.folders[i]).files);
   }
-  if (!found) return {};
+  if (!found) {
+    return {};
+  }
   return fmt::format(
       "{}: DICOM, which is not read: convert it with dcm2niix, then list images and labels in "
       "dataset.json",
@@ -160,7 +178,9 @@ std::optional<std::string> nnunet_without_description(const std::string& folder,
   const fs::path images = is_images ? root : root / "imagesTr";
   for (const char* ending : {".nii.gz", ".nii"}) {
     const std::set<std::string> identifiers = identifiers_in(images, ending);
-    if (identifiers.empty()) continue;
+    if (identifiers.empty()) {
+      continue;
+    }
     Json names = Json::object();
     std::size_t channels = 1;
     for (const std::string& identifier : identifiers) {
@@ -215,12 +235,24 @@ void refuse_folder(const std::string& folder) {
     what = fmt::format("{}: a part of a data set, expected its folder: {}", folder,
                        root.parent_path().string());
   }
-  if (!what) what = several(folder, root, listing);
-  if (!what) what = bids(folder, listing);
-  if (!what) what = case_folders(folder, root, listing);
-  if (!what) what = dicom(folder, root, listing);
-  if (!what) what = nnunet_without_description(folder, root);
-  if (!what) what = images_alone(folder, root, listing);
+  if (!what) {
+    what = several(folder, root, listing);
+  }
+  if (!what) {
+    what = bids(folder, listing);
+  }
+  if (!what) {
+    what = case_folders(folder, root, listing);
+  }
+  if (!what) {
+    what = dicom(folder, root, listing);
+  }
+  if (!what) {
+    what = nnunet_without_description(folder, root);
+  }
+  if (!what) {
+    what = images_alone(folder, root, listing);
+  }
   if (!what) {
     what = fmt::format(
         "{}: no dataset.json, expected the folder of a data set of the Medical Segmentation "

@@ -126,7 +126,9 @@ class Anatomy {
     const double side = between(0, 1) < 0.5 ? -1 : 1;
     tumour_centre_ = {side * between(0.24, 0.36), between(-0.40, 0.40), between(-0.20, 0.34)};
     const double size = between(0.30, 0.42);
-    for (double& radius : tumour_radii_) radius = size * between(0.85, 1.15);
+    for (double& radius : tumour_radii_) {
+      radius = size * between(0.85, 1.15);
+    }
     core_ = between(0.40, 0.50);
     rim_ = core_ + between(0.15, 0.22);
   }
@@ -134,14 +136,24 @@ class Anatomy {
   Tissue tissue_at(const Point& point) const {
     const double fold = folds_.at(point) - 0.5;
     const double depth = squared_distance(point, {0, 0, 0}, head_radii_) + 0.10 * fold;
-    if (depth > 1) return Tissue::air;
+    if (depth > 1) {
+      return Tissue::air;
+    }
     // The edge is ragged: a share of the distance is noise.
     const double ragged = 1 + 0.7 * (edge_.at(point) - 0.5);
     const double distance = squared_distance(point, tumour_centre_, tumour_radii_) * ragged;
-    if (distance < core_ * core_) return Tissue::core;
-    if (distance < rim_ * rim_) return Tissue::rim;
-    if (depth > 0.92) return Tissue::fluid;
-    if (distance < 1) return Tissue::oedema;
+    if (distance < core_ * core_) {
+      return Tissue::core;
+    }
+    if (distance < rim_ * rim_) {
+      return Tissue::rim;
+    }
+    if (depth > 0.92) {
+      return Tissue::fluid;
+    }
+    if (distance < 1) {
+      return Tissue::oedema;
+    }
     for (const double side : {-1.0, 1.0}) {
       if (squared_distance(point, {side * 0.12, 0.05, 0.05}, ventricle_radii_) < 1) {
         return Tissue::fluid;
@@ -179,7 +191,9 @@ constexpr const char* kDatasetName = "voxmark phantom";
 
 void refuse_foreign_dataset(const fs::path& folder) {
   const fs::path file = folder / "dataset.json";
-  if (!fs::exists(file)) return;
+  if (!fs::exists(file)) {
+    return;
+  }
   const Json document = read_json_file(file.string());
   if (!document.is_object() || document.value("name", Json()) != kDatasetName) {
     throw_bad_input("{}: another data set is here, expected none or a \"{}\"", file.string(),
@@ -189,7 +203,9 @@ void refuse_foreign_dataset(const fs::path& folder) {
 
 Json describe_dataset(std::size_t subjects, Json training) {
   Json labels;
-  for (const std::string& name : phantom_labels()) labels[std::to_string(labels.size())] = name;
+  for (const std::string& name : phantom_labels()) {
+    labels[std::to_string(labels.size())] = name;
+  }
   return {{"name", kDatasetName},
           {"description", "Computed volumes in the layout of the Decathlon's Task01; no person's"},
           {"tensorImageSize", "4D"},
@@ -242,7 +258,9 @@ Subject phantom_subject(const PhantomOptions& options, std::size_t index, std::i
         const Point point = {coordinate(x, dims.d), coordinate(y, dims.h), coordinate(z, dims.w)};
         const Tissue tissue = anatomy.tissue_at(point);
         subject.labels[voxel] = label_of(tissue);
-        if (tissue == Tissue::air) continue;  // stays 0
+        if (tissue == Tissue::air) {
+          continue;  // stays 0
+        }
         const double gain = 1 + kGainField * (gain_field.at(point) - 0.5);
         const std::array<std::uint32_t, 4> words =
             philox4x32({low(voxel), high(voxel), low(noise_stream), high(noise_stream)},
@@ -265,7 +283,9 @@ void write_phantom_dataset(const std::string& folder, const PhantomOptions& opti
   std::error_code error;
   for (const char* part : {"imagesTr", "labelsTr"}) {
     fs::create_directories(root / part, error);
-    if (error) throw_bad_input("{}: cannot create: {}", (root / part).string(), error.message());
+    if (error) {
+      throw_bad_input("{}: cannot create: {}", (root / part).string(), error.message());
+    }
   }
   const Dims& dims = options.dims;
   const Affine affine = phantom_affine(dims);

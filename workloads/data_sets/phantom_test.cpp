@@ -39,7 +39,9 @@ TEST(Phantom, IntensitiesTellTheLabelsApart) {
       double sum = 0;
       double count = 0;
       for (std::size_t i = 0; i < voxels; ++i) {
-        if (subject.labels[i] != label || subject.image[i] == 0) continue;
+        if (subject.labels[i] != label || subject.image[i] == 0) {
+          continue;
+        }
         sum += static_cast<double>(subject.image[channel * voxels + i]);
         count += 1;
       }

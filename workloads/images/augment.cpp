@@ -113,8 +113,12 @@ Dims draw_offset(const Dims& volume, const Dims& window, WindowPlace place, std:
                  std::uint64_t epoch, std::uint64_t position) {
   const Dims middle = centred(volume, window);
   const auto along = [&](Draw what, std::int64_t spare, std::int64_t centre) {
-    if (spare <= 0) return centre;
-    if (place == WindowPlace::anywhere) return draw(what, spare + 1, seed, epoch, position);
+    if (spare <= 0) {
+      return centre;
+    }
+    if (place == WindowPlace::anywhere) {
+      return draw(what, spare + 1, seed, epoch, position);
+    }
     const std::int64_t furthest = centre / 5;  // floor(0.2 * margin)
     return centre - furthest + draw(what, 2 * furthest + 1, seed, epoch, position);
   };

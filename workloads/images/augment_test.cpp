@@ -44,13 +44,17 @@ TEST(Augment, FlipsAnAxisOfInputAndTargetAlike) {
 TEST(Augment, TurnsAQuarterAsNumpyDoes) {
   const Sample turned = augment(counting_sample(kShape.dims), kShape, {-1, 0, 1, 1});
   const std::vector<float> expected = {3, 4, 5, 9, 10, 11, 0, 1, 2, 6, 7, 8};
-  for (std::size_t i = 0; i < expected.size(); ++i) EXPECT_EQ(turned.input[2 * i], expected[i]);
+  for (std::size_t i = 0; i < expected.size(); ++i) {
+    EXPECT_EQ(turned.input[2 * i], expected[i]);
+  }
 }
 
 TEST(Augment, FourQuartersAreNone) {
   const Sample sample = counting_sample(kShape.dims);
   Sample turned = sample;
-  for (int i = 0; i < 4; ++i) turned = augment(turned, kShape, {-1, 0, 1, 1});
+  for (int i = 0; i < 4; ++i) {
+    turned = augment(turned, kShape, {-1, 0, 1, 1});
+  }
   EXPECT_EQ(turned.input, sample.input);
   EXPECT_EQ(augment(augment(sample, kShape, {-1, 0, 1, 3}), kShape, {-1, 0, 1, 1}).input,
             sample.input);
@@ -65,7 +69,9 @@ TEST(DrawAugmentation, DrawsEveryKindAndOnlyEqualPlanes) {
   for (std::uint64_t position = 0; position < kDraws; ++position) {
     const Augmentation drawn = draw_augmentation({16, 32, 16}, 1, 3, position);
     flips += drawn.flip_axis >= 0 ? 1 : 0;
-    if (drawn.flip_axis >= 0) axes.insert(drawn.flip_axis);
+    if (drawn.flip_axis >= 0) {
+      axes.insert(drawn.flip_axis);
+    }
     if (drawn.quarter_turns > 0) {
       ++turns;
       quarters.insert(drawn.quarter_turns);

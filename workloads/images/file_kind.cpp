@@ -58,7 +58,9 @@ constexpr std::array<Signature, 29> kSignatures = {{
 // The characters of UTF-8, or of UTF-16 as far as they are ASCII; without a byte order mark and
 // the blanks in front.
 std::string text_of(std::string_view bytes) {
-  if (bytes.starts_with("\xEF\xBB\xBF")) bytes.remove_prefix(3);
+  if (bytes.starts_with("\xEF\xBB\xBF")) {
+    bytes.remove_prefix(3);
+  }
   std::string text(bytes);
   if (bytes.starts_with("\xFF\xFE") || bytes.starts_with("\xFE\xFF")) {
     text.erase(0, 2);
@@ -92,7 +94,9 @@ std::string text_kind(const std::string& text, bool plain_text) {
   if (text.find("ObjectType =") != std::string::npos || text.find("NDims =") != std::string::npos) {
     return "MetaImage (.mha, .mhd): convert it to NIfTI, for instance by SimpleITK";
   }
-  if (!plain_text || !is_text(text)) return "";
+  if (!plain_text || !is_text(text)) {
+    return "";
+  }
   constexpr std::size_t kShown = 60;
   const std::string line = text.substr(0, std::min(text.find_first_of("\r\n"), kShown));
   return fmt::format("text (\"{}\"{}), perhaps what a server says in place of the download", line,
@@ -103,7 +107,9 @@ std::string text_kind(const std::string& text, bool plain_text) {
 
 std::string file_kind(std::span<const std::byte> first, bool plain_text) {
   const std::string_view bytes(reinterpret_cast<const char*>(first.data()), first.size());
-  if (bytes.empty()) return "an empty file";
+  if (bytes.empty()) {
+    return "an empty file";
+  }
   for (const Signature& signature : kSignatures) {
     if (bytes.size() > signature.offset &&
         bytes.substr(signature.offset).starts_with(signature.bytes)) {

@@ -16,7 +16,9 @@ using namespace std::string_literals;
 
 std::string utf16(const std::string& text) {
   std::string wide = "\xFF\xFE";
-  for (const char c : text) wide += {c, '\0'};
+  for (const char c : text) {
+    wide += {c, '\0'};
+  }
   return wide;
 }
 

@@ -23,8 +23,12 @@ constexpr int kGzipWindowBits = 15 + 16;  // the largest window; +16: gzip heade
 struct ByteReader::State {
   explicit State(const std::string& file) : path(file) {}
   ~State() {
-    if (inflating) inflateEnd(&stream);
-    if (descriptor >= 0) close(descriptor);
+    if (inflating) {
+      inflateEnd(&stream);
+    }
+    if (descriptor >= 0) {
+      close(descriptor);
+    }
   }
   State(const State&) = delete;
   State& operator=(const State&) = delete;
@@ -38,7 +42,9 @@ struct ByteReader::State {
     do {
       got = ::read(descriptor, input.data() + end, input.size() - end);
     } while (got < 0 && errno == EINTR);
-    if (got < 0) throw_bad_input("{}: cannot read: {}", path, describe_errno(errno));
+    if (got < 0) {
+      throw_bad_input("{}: cannot read: {}", path, describe_errno(errno));
+    }
     end += static_cast<std::size_t>(got);
     return got > 0;
   }
@@ -52,7 +58,9 @@ struct ByteReader::State {
   std::size_t read_plain(std::span<std::byte> bytes) {
     std::size_t done = 0;
     while (done < bytes.size()) {
-      if (begin == end && !refill()) break;
+      if (begin == end && !refill()) {
+        break;
+      }
       const std::size_t count = std::min(bytes.size() - done, end - begin);
       std::memcpy(bytes.data() + done, input.data() + begin, count);
       begin += count;
@@ -104,7 +112,9 @@ struct ByteReader::State {
 
   void skip_zeros() {
     while (begin < end || refill()) {
-      if (input[begin] != 0) return;
+      if (input[begin] != 0) {
+        return;
+      }
       ++begin;
     }
   }
@@ -124,8 +134,10 @@ struct ByteReader::State {
 ByteReader::ByteReader(const std::string& path) : state_(std::make_unique<State>(path)) {
   // O_NONBLOCK: opening a FIFO without a writer must not wait for one.
   state_->descriptor = open(path.c_str(), O_RDONLY | O_NONBLOCK | O_CLOEXEC);
-  if (state_->descriptor < 0) throw_bad_input("{}: cannot open: {}", path, describe_errno(errno));
-  struct stat status {};
+  if (state_->descriptor < 0) {
+    throw_bad_input("{}: cannot open: {}", path, describe_errno(errno));
+  }
+  struct stat status{};
   if (fstat(state_->descriptor, &status) != 0) {
     throw_bad_input("{}: cannot stat: {}", path, describe_errno(errno));
   }

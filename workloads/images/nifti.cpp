@@ -19,7 +19,9 @@ void decode(std::span<const std::byte> raw, bool swap, std::span<double> values)
   for (std::size_t i = 0; i < values.size(); ++i) {
     std::array<std::byte, sizeof(T)> bytes{};
     std::memcpy(bytes.data(), raw.data() + i * sizeof(T), sizeof(T));
-    if (swap) std::reverse(bytes.begin(), bytes.end());
+    if (swap) {
+      std::reverse(bytes.begin(), bytes.end());
+    }
     values[i] = static_cast<double>(std::bit_cast<T>(bytes));
   }
 }
@@ -52,12 +54,18 @@ void decode(NiftiType type, std::span<const std::byte> raw, bool swap, std::span
 // As nibabel: no multiplication by 1 and no addition of 0, which would change the sign of a zero.
 // Two statements, so that the compiler may not fuse them into one rounding.
 void scale(const NiftiHeader& header, std::span<double> values) {
-  if (!header.scaled) return;
+  if (!header.scaled) {
+    return;
+  }
   if (header.scl_slope != 1) {
-    for (double& value : values) value *= header.scl_slope;
+    for (double& value : values) {
+      value *= header.scl_slope;
+    }
   }
   if (header.scl_inter != 0) {
-    for (double& value : values) value += header.scl_inter;
+    for (double& value : values) {
+      value += header.scl_inter;
+    }
   }
 }
 
@@ -68,7 +76,9 @@ NiftiReader::NiftiReader(const std::string& path) : bytes_(path), buffer_(kNifti
   header_ = parse_nifti_header(std::span(buffer_).first(found), path);
   position_ = kNiftiHeaderBytes;
   check_file_size();
-  if (header_.has_extensions) read_extensions();
+  if (header_.has_extensions) {
+    read_extensions();
+  }
   skip_bytes(header_.vox_offset - position_);
   buffer_.resize(kBlockBytes);
 }
@@ -111,7 +121,9 @@ void NiftiReader::read_extensions() {
     const bool is_multiple = size % static_cast<std::int64_t>(kUnit) == 0;
     const bool is_size = size >= kLeast && size < room + static_cast<std::int64_t>(kUnit) &&
                          (size <= room || !is_multiple);
-    if (!is_size && !rounded) return;
+    if (!is_size && !rounded) {
+      return;
+    }
     if (!is_size) {
       throw_bad_input(
           "nifti: {}: extension {}: esize = {}, expected a multiple of 16 up to the {} "

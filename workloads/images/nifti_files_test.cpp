@@ -22,7 +22,9 @@ std::vector<Row> expected_rows() {
   const auto cells_of = [](const std::string& line) {
     std::vector<std::string> cells;
     std::istringstream stream(line);
-    for (std::string cell; std::getline(stream, cell, '\t');) cells.push_back(cell);
+    for (std::string cell; std::getline(stream, cell, '\t');) {
+      cells.push_back(cell);
+    }
     return cells;
   };
   std::string line;
@@ -32,7 +34,9 @@ std::vector<Row> expected_rows() {
   while (std::getline(file, line)) {
     const std::vector<std::string> cells = cells_of(line);
     Row row;
-    for (std::size_t i = 0; i < names.size(); ++i) row[names[i]] = i < cells.size() ? cells[i] : "";
+    for (std::size_t i = 0; i < names.size(); ++i) {
+      row[names[i]] = i < cells.size() ? cells[i] : "";
+    }
     rows.push_back(row);
   }
   return rows;
@@ -41,11 +45,15 @@ std::vector<Row> expected_rows() {
 // "(33,41,25)", "[[ -2., 0., ...]]" -> the numbers in it.
 std::vector<double> numbers_in(std::string text) {
   for (char& c : text) {
-    if (c == '(' || c == ')' || c == '[' || c == ']' || c == ',') c = ' ';
+    if (c == '(' || c == ')' || c == '[' || c == ']' || c == ',') {
+      c = ' ';
+    }
   }
   std::istringstream stream(text);
   std::vector<double> numbers;
-  for (double number = 0; stream >> number;) numbers.push_back(number);
+  for (double number = 0; stream >> number;) {
+    numbers.push_back(number);
+  }
   return numbers;
 }
 
@@ -53,17 +61,37 @@ std::vector<double> numbers_in(std::string text) {
 std::string refusal_for(const Row& row) {
   const std::string& file = row.at("file");
   const std::string& dtype = row.at("dtype");
-  if (file == "nibabel/analyze.hdr") return "Analyze";
-  if (file == "nibabel/nifti1.hdr" || file == "nifti-rs/minimal2.hdr") return ".hdr/.img pair";
-  if (file == "nibabel/nifti2.hdr" || file == "nibabel/row_major.dconn.nii") return "NIfTI-2";
-  if (file == "nifti-rs/avg152T1_LR_nifti.hdr.gz") return ".hdr/.img pair";
-  if (row.at("shape").starts_with("nibabel refuses")) return "not a NIfTI-1 image";
+  if (file == "nibabel/analyze.hdr") {
+    return "Analyze";
+  }
+  if (file == "nibabel/nifti1.hdr" || file == "nifti-rs/minimal2.hdr") {
+    return ".hdr/.img pair";
+  }
+  if (file == "nibabel/nifti2.hdr" || file == "nibabel/row_major.dconn.nii") {
+    return "NIfTI-2";
+  }
+  if (file == "nifti-rs/avg152T1_LR_nifti.hdr.gz") {
+    return ".hdr/.img pair";
+  }
+  if (row.at("shape").starts_with("nibabel refuses")) {
+    return "not a NIfTI-1 image";
+  }
   // Of a pair, the header says what it is; the voxels beside it say nothing.
-  if (file.find(".img") != std::string::npos) return "not a NIfTI-1 image";
-  if (row.at("sizeof_hdr") == "540") return "NIfTI-2";
-  if (row.at("magic") == "ni1") return ".hdr/.img pair";
-  if (dtype == "<c8" || dtype == "<c16") return "(complex";
-  if (dtype.starts_with("rgb")) return "(RGB";
+  if (file.find(".img") != std::string::npos) {
+    return "not a NIfTI-1 image";
+  }
+  if (row.at("sizeof_hdr") == "540") {
+    return "NIfTI-2";
+  }
+  if (row.at("magic") == "ni1") {
+    return ".hdr/.img pair";
+  }
+  if (dtype == "<c8" || dtype == "<c16") {
+    return "(complex";
+  }
+  if (dtype.starts_with("rgb")) {
+    return "(RGB";
+  }
   return "";
 }
 
@@ -72,7 +100,9 @@ std::string numpy_type(const Json& facts) {
       {"uint8", "u1"}, {"int8", "i1"},   {"uint16", "u2"}, {"int16", "i2"},   {"uint32", "u4"},
       {"int32", "i4"}, {"uint64", "u8"}, {"int64", "i8"},  {"float32", "f4"}, {"float64", "f8"}};
   const std::string code = codes.at(facts["type"]);
-  if (code[1] == '1') return "|" + code;
+  if (code[1] == '1') {
+    return "|" + code;
+  }
   return (facts["byte_order"] == "big" ? ">" : "<") + code;
 }
 

@@ -45,7 +45,9 @@ class Fields {
   T at(std::size_t offset, std::size_t index = 0) const {
     std::array<std::byte, sizeof(T)> raw{};
     std::memcpy(raw.data(), bytes_.data() + offset + index * sizeof(T), sizeof(T));
-    if (swap_) std::reverse(raw.begin(), raw.end());
+    if (swap_) {
+      std::reverse(raw.begin(), raw.end());
+    }
     return std::bit_cast<T>(raw);
   }
   double real(std::size_t offset, std::size_t index = 0) const {
@@ -61,8 +63,12 @@ class Fields {
 bool detect_big_endian(std::span<const std::byte> bytes, const std::string& path) {
   const auto little = Fields(bytes, false).at<std::int32_t>(kSizeofHdr);
   const auto big = Fields(bytes, true).at<std::int32_t>(kSizeofHdr);
-  if (little == kSizeofNifti1) return false;
-  if (big == kSizeofNifti1) return true;
+  if (little == kSizeofNifti1) {
+    return false;
+  }
+  if (big == kSizeofNifti1) {
+    return true;
+  }
   if (little == kSizeofNifti2 || big == kSizeofNifti2) {
     throw_bad_input(
         "nifti: {}: sizeof_hdr = 540: a NIfTI-2 image (or CIFTI), expected NIfTI-1; nibabel "
@@ -71,7 +77,9 @@ bool detect_big_endian(std::span<const std::byte> bytes, const std::string& path
         path);
   }
   const std::string kind = file_kind(bytes);
-  if (!kind.empty()) throw_bad_input("nifti: {}: not a NIfTI-1 image but {}", path, kind);
+  if (!kind.empty()) {
+    throw_bad_input("nifti: {}: not a NIfTI-1 image but {}", path, kind);
+  }
   throw_bad_input("nifti: {}: sizeof_hdr = {}, expected 348: not a NIfTI-1 image", path, little);
 }
 
@@ -79,7 +87,9 @@ void check_magic(std::span<const std::byte> bytes, const std::string& path) {
   std::array<char, 4> magic{};
   std::memcpy(magic.data(), bytes.data() + kMagic, magic.size());
   const std::string_view found(magic.data(), magic.size());
-  if (found == std::string_view("n+1\0", 4)) return;
+  if (found == std::string_view("n+1\0", 4)) {
+    return;
+  }
   if (found == std::string_view("ni1\0", 4)) {
     throw_bad_input(
         "nifti: {}: magic 'ni1': one half of a .hdr/.img pair, expected a single file "
@@ -119,7 +129,9 @@ std::optional<NiftiType> real_type(int datatype) {
        {NiftiType::uint8, NiftiType::int16, NiftiType::int32, NiftiType::float32,
         NiftiType::float64, NiftiType::int8, NiftiType::uint16, NiftiType::uint32, NiftiType::int64,
         NiftiType::uint64}) {
-    if (static_cast<int>(type) == datatype) return type;
+    if (static_cast<int>(type) == datatype) {
+      return type;
+    }
   }
   return std::nullopt;
 }
@@ -201,7 +213,9 @@ void read_scaling(const Fields& fields, const std::string& path, NiftiHeader& he
     header.warnings.push_back(fmt::format("scl_slope = {}: read as unscaled", header.scl_slope));
     return;
   }
-  if (header.scl_slope == 0) return;
+  if (header.scl_slope == 0) {
+    return;
+  }
   if (!std::isfinite(header.scl_inter)) {
     throw_bad_input("nifti: {}: scl_inter = {} beside scl_slope = {}, expected a finite number",
                     path, header.scl_inter, header.scl_slope);
@@ -212,7 +226,9 @@ void read_scaling(const Fields& fields, const std::string& path, NiftiHeader& he
 int read_xform_code(const Fields& fields, std::size_t field, std::string_view name,
                     NiftiHeader& header) {
   const int code = fields.at<std::int16_t>(field);
-  if (code >= 0 && code <= kLargestXformCode) return code;
+  if (code >= 0 && code <= kLargestXformCode) {
+    return code;
+  }
   header.warnings.push_back(fmt::format("{} = {}: no such code, read as 0", name, code));
   return 0;
 }
@@ -268,7 +284,9 @@ Affine qform_affine(const Fields& fields, const std::string& path, NiftiHeader& 
   }};
   std::array<double, 3> sizes = voxel_sizes(fields);
   const bool left_handed = fields.real(kPixdim) == -1.0;  // qfac; anything else counts as 1
-  if (left_handed) sizes[2] = -sizes[2];
+  if (left_handed) {
+    sizes[2] = -sizes[2];
+  }
   Affine affine{};
   for (std::size_t row = 0; row < 3; ++row) {
     for (std::size_t column = 0; column < 3; ++column) {
@@ -367,17 +385,25 @@ std::int64_t bytes_per_voxel(NiftiType type) {
 
 std::int64_t NiftiHeader::voxels() const {
   std::int64_t product = 1;
-  for (const std::int64_t extent : shape) product *= extent;
+  for (const std::int64_t extent : shape) {
+    product *= extent;
+  }
   return product;
 }
 
 std::optional<std::vector<std::int64_t>> NiftiHeader::volume_shape() const {
-  if (shape.size() == 3 || shape.size() == 4) return shape;
-  if (shape.size() < 3) return std::nullopt;
+  if (shape.size() == 3 || shape.size() == 4) {
+    return shape;
+  }
+  if (shape.size() < 3) {
+    return std::nullopt;
+  }
   std::vector<std::int64_t> volume(shape.begin(), shape.begin() + 3);
   std::copy_if(shape.begin() + 3, shape.end(), std::back_inserter(volume),
                [](std::int64_t extent) { return extent > 1; });
-  if (volume.size() > 4) return std::nullopt;
+  if (volume.size() > 4) {
+    return std::nullopt;
+  }
   return volume;
 }
 
@@ -389,8 +415,12 @@ NiftiHeader parse_nifti_header(std::span<const std::byte> bytes, const std::stri
   if (bytes.size() < kNiftiHeaderBytes) {
     // Say what it is, if enough is there to tell: the header of a pair may be 348 bytes long.
     const std::string kind = file_kind(bytes);
-    if (!kind.empty()) throw_bad_input("nifti: {}: not a NIfTI-1 image but {}", path, kind);
-    if (bytes.size() >= kExtension) check_magic(bytes, path);
+    if (!kind.empty()) {
+      throw_bad_input("nifti: {}: not a NIfTI-1 image but {}", path, kind);
+    }
+    if (bytes.size() >= kExtension) {
+      check_magic(bytes, path);
+    }
     throw_bad_input("nifti: {}: {} bytes, expected at least {} (a NIfTI-1 header)", path,
                     bytes.size(), kNiftiHeaderBytes);
   }

@@ -25,7 +25,9 @@ std::string good_image() {
   const TemporaryFolder folder;
   const std::string path = folder.path("good.nii");
   std::vector<std::int16_t> values(24);
-  for (std::size_t i = 0; i < values.size(); ++i) values[i] = static_cast<std::int16_t>(i);
+  for (std::size_t i = 0; i < values.size(); ++i) {
+    values[i] = static_cast<std::int16_t>(i);
+  }
   write_nifti(path, {{4, 3, 2}, {{{2, 0, 0, -4}, {0, 3, 0, 5}, {0, 0, 4, 6}}}},
               std::span<const std::int16_t>(values));
   return read_bytes(path);
@@ -76,7 +78,9 @@ TEST(NiftiReader, ReadsTheGoodImageThatTheOthersAreMadeFrom) {
     EXPECT_EQ(image.header.type, NiftiType::int16);
     EXPECT_EQ(image.header.affine[1], (std::array<double, 4>{0, 3, 0, 5}));
     ASSERT_EQ(image.values.size(), 24U);
-    for (std::size_t i = 0; i < 24; ++i) EXPECT_EQ(image.values[i], static_cast<float>(i));
+    for (std::size_t i = 0; i < 24; ++i) {
+      EXPECT_EQ(image.values[i], static_cast<float>(i));
+    }
   }
 }
 
@@ -134,9 +138,7 @@ const std::vector<BadFile>& bad_headers() {
       {"inter", [] { return with(with(good_image(), 112, 2.0F), 116, kNan); }, "scl_inter = nan"},
       {"affine", [] { return with(good_image(), 284, kInfinity); }, "affine (sform) holds inf"},
       {"quaternion",
-       [] {
-         return with(with<std::array<std::int16_t, 2>>(good_image(), 252, {1, 0}), 256, 1.1F);
-       },
+       [] { return with(with<std::array<std::int16_t, 2>>(good_image(), 252, {1, 0}), 256, 1.1F); },
        "quatern_b"},
   };
   return files;
@@ -262,7 +264,9 @@ TEST(NiftiReader, ReadsAQuaternionThatIsLongerThanOneByARoundingWithAWarning) {
 
 std::string with_shape(const std::vector<std::int16_t>& dims) {
   std::string image = good_image();
-  for (std::size_t i = 0; i < dims.size(); ++i) image = with(image, 40 + 2 * i, dims[i]);
+  for (std::size_t i = 0; i < dims.size(); ++i) {
+    image = with(image, 40 + 2 * i, dims[i]);
+  }
   return image;
 }
 
@@ -441,7 +445,9 @@ TEST(Gzip, StopsUnpackingABombAtTheFirstByteTooMany) {
   // Damage behind the first few blocks is not reached, so it is not what the reader complains of.
   std::string damaged = read_bytes(path);
   ASSERT_GT(damaged.size(), std::size_t{60000});
-  for (std::size_t i = 2000; i < damaged.size(); ++i) damaged[i] = static_cast<char>(0xFF);
+  for (std::size_t i = 2000; i < damaged.size(); ++i) {
+    damaged[i] = static_cast<char>(0xFF);
+  }
   write_bytes(path, damaged);
   EXPECT_NE(refusal_of([&] { read_nifti(path); }).find("more than the 400 bytes"),
             std::string::npos);

@@ -106,7 +106,9 @@ void write_image(const std::string& path, const NiftiGrid& grid, NiftiType type,
                  std::span<const std::byte> voxels) {
   std::uint64_t bytes = static_cast<std::uint64_t>(bytes_per_voxel(type));
   for (const std::int64_t extent : grid.shape) {
-    if (extent < 1 || extent > kMaxExtent) throw_internal("nifti: {}: extent {}", path, extent);
+    if (extent < 1 || extent > kMaxExtent) {
+      throw_internal("nifti: {}: extent {}", path, extent);
+    }
     bytes *= static_cast<std::uint64_t>(extent);
   }
   if (grid.shape.empty() || grid.shape.size() > 7 || bytes != voxels.size()) {

@@ -41,10 +41,14 @@ bool fits(const Dims& offset, const Dims& crop, const Dims& volume) {
 ChannelScale scale_of_values(const std::vector<double>& values) {
   const auto count = static_cast<double>(values.size());
   double sum = 0;
-  for (const double value : values) sum += value;
+  for (const double value : values) {
+    sum += value;
+  }
   const double mean = sum / count;
   double squares = 0;
-  for (const double value : values) squares += (value - mean) * (value - mean);
+  for (const double value : values) {
+    squares += (value - mean) * (value - mean);
+  }
   return {mean, std::sqrt(squares / count)};
 }
 
@@ -94,7 +98,9 @@ std::vector<ChannelScale> scale_of(const Subject& subject, const Dims& offset, c
       values[to] = static_cast<double>(subject.image[channel * volume + from]);
     });
     // A constant's computed deviation may be rounding noise instead of 0.
-    if (!is_constant(values)) scales[channel] = scale_of_values(values);
+    if (!is_constant(values)) {
+      scales[channel] = scale_of_values(values);
+    }
   }
   return scales;
 }
@@ -118,7 +124,9 @@ Sample cut_sample(const Subject& subject, const Dims& offset, const SampleShape&
 
   for (std::size_t channel = 0; channel < scales.size(); ++channel) {
     const ChannelScale& scale = scales[channel];
-    if (scale.deviation == 0) continue;  // stays 0
+    if (scale.deviation == 0) {
+      continue;  // stays 0
+    }
     for_each_voxel(subject.dims, offset, shape.dims, [&](std::size_t from, std::size_t to) {
       const auto value = static_cast<double>(subject.image[channel * volume + from]);
       sample.input[to * scales.size() + channel] =

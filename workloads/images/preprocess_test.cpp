@@ -76,7 +76,9 @@ TEST(MakeSample, MakesAConstantChannelZero) {
   // 0.1 has no exact mean: a naive deviation would be rounding noise, and divide by it.
   std::fill(subject.image.begin(), subject.image.begin() + 24, 0.1F);
   const Sample sample = make_sample(subject, {0, 0, 0}, {{4, 3, 2}, 2, 1});
-  for (std::size_t voxel = 0; voxel < 24; ++voxel) EXPECT_EQ(sample.input[2 * voxel], 0.0F);
+  for (std::size_t voxel = 0; voxel < 24; ++voxel) {
+    EXPECT_EQ(sample.input[2 * voxel], 0.0F);
+  }
   EXPECT_NE(sample.input[1], 0.0F);
 }
 
@@ -88,13 +90,9 @@ TEST(MakeSample, RefusesWhatDoesNotFit) {
       << small;
   EXPECT_NE(refusal_of([&] { make_sample(subject, {1, 0, 0}, {{4, 3, 2}, 1, 1}); }), "");
   EXPECT_NE(refusal_of([&] { make_sample(subject, {-1, 0, 0}, {{4, 3, 2}, 1, 1}); }), "");
-  EXPECT_NE(refusal_of([&] {
-              make_sample(subject, {}, {{4, 3, 2}, 3, 1});
-            }).find("3 channels"),
+  EXPECT_NE(refusal_of([&] { make_sample(subject, {}, {{4, 3, 2}, 3, 1}); }).find("3 channels"),
             std::string::npos);
-  EXPECT_NE(refusal_of([&] {
-              make_sample(subject, {}, {{4, 3, 2}, 1, 2});
-            }).find("label 3"),
+  EXPECT_NE(refusal_of([&] { make_sample(subject, {}, {{4, 3, 2}, 1, 2}); }).find("label 3"),
             std::string::npos);
 }
 

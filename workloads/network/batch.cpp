@@ -20,15 +20,23 @@ std::string meant_by(const std::string& text) {
   bool in_number = false;
   for (const char c : text) {
     const bool is_digit = c >= '0' && c <= '9';
-    if (is_digit && !in_number) numbers.emplace_back();
-    if (is_digit) numbers.back() += c;
+    if (is_digit && !in_number) {
+      numbers.emplace_back();
+    }
+    if (is_digit) {
+      numbers.back() += c;
+    }
     const bool separates =
         std::string_view(" xX*,;:/()[]\"'\t\xc3\x97").find(c) != std::string_view::npos;
-    if (!is_digit && !separates) return "";
+    if (!is_digit && !separates) {
+      return "";
+    }
     in_number = is_digit;
   }
   const std::string meant = fmt::format("{}", fmt::join(numbers, "x"));
-  if ((numbers.size() != 1 && numbers.size() != 3) || meant == text) return "";
+  if ((numbers.size() != 1 && numbers.size() != 3) || meant == text) {
+    return "";
+  }
   return "; type " + meant;
 }
 
@@ -55,7 +63,9 @@ Dims parse_dims(const std::string& text) {
     extents.push_back(parse_extent(std::string_view(text).substr(begin, end - begin), text));
     begin = end + 1;
   }
-  if (extents.size() == 1) extents.resize(3, extents.front());
+  if (extents.size() == 1) {
+    extents.resize(3, extents.front());
+  }
   if (extents.size() != 3) {
     throw_bad_input(
         "dims: '{}': {} extents, expected 1 (\"64\", a cube) or 3 (\"64x64x48\"): a 3D network has "

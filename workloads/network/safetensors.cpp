@@ -31,9 +31,15 @@ constexpr std::size_t kPieceBytes = std::size_t{1} << 20U;
 
 // Bytes of one value; nothing for a dtype that is not read here.
 std::optional<std::uint64_t> value_bytes(std::string_view dtype) {
-  if (dtype == "F64" || dtype == "I64") return 8;
-  if (dtype == "F32" || dtype == "I32") return 4;
-  if (dtype == "U8") return 1;
+  if (dtype == "F64" || dtype == "I64") {
+    return 8;
+  }
+  if (dtype == "F32" || dtype == "I32") {
+    return 4;
+  }
+  if (dtype == "U8") {
+    return 1;
+  }
   return std::nullopt;
 }
 
@@ -43,9 +49,15 @@ void read_fully(int descriptor, std::span<std::byte> bytes, std::uint64_t offset
   while (!bytes.empty()) {
     const ssize_t count =
         ::pread(descriptor, bytes.data(), bytes.size(), static_cast<off_t>(offset));
-    if (count < 0 && errno == EINTR) continue;
-    if (count < 0) throw_bad_input("{}: cannot be read: {}", path, describe_errno(errno));
-    if (count == 0) throw_bad_input("{}: became shorter while it was read", path);
+    if (count < 0 && errno == EINTR) {
+      continue;
+    }
+    if (count < 0) {
+      throw_bad_input("{}: cannot be read: {}", path, describe_errno(errno));
+    }
+    if (count == 0) {
+      throw_bad_input("{}: became shorter while it was read", path);
+    }
     bytes = bytes.subspan(static_cast<std::size_t>(count));
     offset += static_cast<std::uint64_t>(count);
   }
@@ -55,7 +67,9 @@ void read_fully(int descriptor, std::span<std::byte> bytes, std::uint64_t offset
 std::optional<std::int64_t> product(std::span<const std::int64_t> shape) {
   std::int64_t result = 1;
   for (const std::int64_t extent : shape) {
-    if (__builtin_mul_overflow(result, extent, &result)) return std::nullopt;
+    if (__builtin_mul_overflow(result, extent, &result)) {
+      return std::nullopt;
+    }
   }
   return result;
 }
@@ -89,13 +103,17 @@ RangedEntry parse_entry(const std::string& name, const Json& json, std::uint64_t
   }
   TensorEntry entry;
   entry.name = name;
-  if (!json["dtype"].is_string()) throw_bad_input("{}: dtype is not a text", where);
+  if (!json["dtype"].is_string()) {
+    throw_bad_input("{}: dtype is not a text", where);
+  }
   entry.dtype = json["dtype"].get<std::string>();
   const auto bytes_each = value_bytes(entry.dtype);
   if (!bytes_each) {
     throw_bad_input("{}: dtype {}, expected F64, F32, I64, I32 or U8", where, entry.dtype);
   }
-  if (!json["shape"].is_array()) throw_bad_input("{}: shape is not an array", where);
+  if (!json["shape"].is_array()) {
+    throw_bad_input("{}: shape is not an array", where);
+  }
   for (const Json& extent : json["shape"]) {
     entry.shape.push_back(extent_of(extent, where + ": shape"));
   }
@@ -149,10 +167,14 @@ std::vector<TensorEntry> in_file_order(std::vector<RangedEntry> tensors, std::ui
 }
 
 std::map<std::string, std::string> parse_metadata(const Json& json, const std::string& path) {
-  if (!json.is_object()) throw_bad_input("{}: __metadata__ is not an object", path);
+  if (!json.is_object()) {
+    throw_bad_input("{}: __metadata__ is not an object", path);
+  }
   std::map<std::string, std::string> metadata;
   for (const auto& [key, value] : json.items()) {
-    if (!value.is_string()) throw_bad_input("{}: __metadata__ \"{}\" is not a text", path, key);
+    if (!value.is_string()) {
+      throw_bad_input("{}: __metadata__ \"{}\" is not a text", path, key);
+    }
     metadata[key] = value.get<std::string>();
   }
   return metadata;
@@ -169,10 +191,18 @@ void convert(std::span<const std::byte> bytes, Value* values) {
 
 template <class Value>
 void convert_from(std::string_view dtype, std::span<const std::byte> bytes, Value* values) {
-  if (dtype == "F64") return convert<double>(bytes, values);
-  if (dtype == "F32") return convert<float>(bytes, values);
-  if (dtype == "I64") return convert<std::int64_t>(bytes, values);
-  if (dtype == "I32") return convert<std::int32_t>(bytes, values);
+  if (dtype == "F64") {
+    return convert<double>(bytes, values);
+  }
+  if (dtype == "F32") {
+    return convert<float>(bytes, values);
+  }
+  if (dtype == "I64") {
+    return convert<std::int64_t>(bytes, values);
+  }
+  if (dtype == "I32") {
+    return convert<std::int32_t>(bytes, values);
+  }
   return convert<std::uint8_t>(bytes, values);
 }
 
@@ -181,16 +211,20 @@ void convert_from(std::string_view dtype, std::span<const std::byte> bytes, Valu
 SafetensorsFile::SafetensorsFile(const std::string& path) : path_(path) {
   // Without O_NONBLOCK, opening a pipe would wait for a writer.
   const int descriptor = ::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK);
-  if (descriptor < 0) throw_bad_input("{}: cannot be opened: {}", path, describe_errno(errno));
+  if (descriptor < 0) {
+    throw_bad_input("{}: cannot be opened: {}", path, describe_errno(errno));
+  }
   // From here on the destructor does not run when a check throws.
   struct Closer {
     int descriptor;
     ~Closer() {
-      if (descriptor >= 0) ::close(descriptor);
+      if (descriptor >= 0) {
+        ::close(descriptor);
+      }
     }
   } closer{descriptor};
 
-  struct stat status {};
+  struct stat status{};
   if (::fstat(descriptor, &status) != 0 || !S_ISREG(status.st_mode)) {
     throw_bad_input("{}: not a regular file", path);
   }
@@ -208,7 +242,9 @@ SafetensorsFile::SafetensorsFile(const std::string& path) : path_(path) {
   std::string header(header_bytes, '\0');
   read_fully(descriptor, std::as_writable_bytes(std::span(header)), kLengthBytes, path);
   const Json json = parse_json(header, path + ": header");
-  if (!json.is_object()) throw_bad_input("{}: header is not a JSON object", path);
+  if (!json.is_object()) {
+    throw_bad_input("{}: header is not a JSON object", path);
+  }
 
   const std::uint64_t data_begin = kLengthBytes + header_bytes;
   const std::uint64_t data_bytes = file_bytes - data_begin;
@@ -234,7 +270,9 @@ bool SafetensorsFile::contains(std::string_view name) const {
 const TensorEntry& SafetensorsFile::entry(std::string_view name) const {
   const auto found =
       std::ranges::find_if(entries_, [&](const TensorEntry& e) { return e.name == name; });
-  if (found == entries_.end()) throw_bad_input("{}: no tensor \"{}\"", path_, name);
+  if (found == entries_.end()) {
+    throw_bad_input("{}: no tensor \"{}\"", path_, name);
+  }
   return *found;
 }
 
@@ -268,7 +306,9 @@ void write_safetensors(const std::string& path, std::span<const TensorView> tens
     return std::visit([](auto values) { return std::as_bytes(values); }, tensor.values);
   };
   Json header = Json::object();
-  if (!metadata.empty()) header["__metadata__"] = metadata;
+  if (!metadata.empty()) {
+    header["__metadata__"] = metadata;
+  }
   std::set<std::string_view> names = {"__metadata__"};
   std::uint64_t offset = 0;
   for (const TensorView& tensor : tensors) {
@@ -297,7 +337,9 @@ void write_safetensors(const std::string& path, std::span<const TensorView> tens
   const std::uint64_t header_bytes = text.size();
   file.write(std::as_bytes(std::span(&header_bytes, 1)));
   file.write(text);
-  for (const TensorView& tensor : tensors) file.write(bytes_of(tensor));
+  for (const TensorView& tensor : tensors) {
+    file.write(bytes_of(tensor));
+  }
   file.commit();
 }
 

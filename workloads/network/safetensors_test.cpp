@@ -63,7 +63,9 @@ TEST_F(SafetensorsTest, ReadsBackWhatItWrote) {
   const std::vector<double> moment = {0.1, -1e300};
   const std::vector<float> step = {7.0F};
   std::vector<double> large(300'000);  // more than one piece
-  for (std::size_t i = 0; i < large.size(); ++i) large[i] = std::sqrt(static_cast<double>(i));
+  for (std::size_t i = 0; i < large.size(); ++i) {
+    large[i] = std::sqrt(static_cast<double>(i));
+  }
   const std::vector<TensorView> tensors = {{"step", {}, std::span(step)},
                                            {"conv/kernel", {1, 2, 3}, std::span(kernel)},
                                            {"empty", {0, 5}, std::span<const float>()},
@@ -176,7 +178,9 @@ TEST_F(SafetensorsTest, RefusesToWriteWhatContradictsItself) {
 }
 
 TEST_F(SafetensorsTest, LeavesNoFileWhenTheDeviceIsFull) {
-  if (!std::filesystem::exists("/dev/full")) GTEST_SKIP() << "no /dev/full here";
+  if (!std::filesystem::exists("/dev/full")) {
+    GTEST_SKIP() << "no /dev/full here";
+  }
   const std::vector<float> two = {1, 2};
   const std::vector<TensorView> tensors = {{"a", {2}, std::span(two)}};
   EXPECT_THROW(write_safetensors("/dev/full", tensors), Error);
@@ -184,15 +188,21 @@ TEST_F(SafetensorsTest, LeavesNoFileWhenTheDeviceIsFull) {
 
 TEST_F(SafetensorsTest, ReadsTheReferenceRuns) {
   const std::string folder = VOXMARK_SOURCE_DIR "/../shared/reference";
-  if (!std::filesystem::exists(folder)) GTEST_SKIP() << "no reference runs beside the checkout";
+  if (!std::filesystem::exists(folder)) {
+    GTEST_SKIP() << "no reference runs beside the checkout";
+  }
   int files = 0;
   for (const auto& found : std::filesystem::directory_iterator(folder)) {
-    if (found.path().extension() != ".safetensors") continue;
+    if (found.path().extension() != ".safetensors") {
+      continue;
+    }
     ++files;
     const SafetensorsFile file(found.path());
     const Json reference = parse_json(file.metadata().at("reference"), "reference");
     std::vector<std::int64_t> shape = {reference["batch"].get<std::int64_t>()};
-    for (const Json& extent : reference["image"]) shape.push_back(extent.get<std::int64_t>());
+    for (const Json& extent : reference["image"]) {
+      shape.push_back(extent.get<std::int64_t>());
+    }
     shape.push_back(reference["input_channels"].get<std::int64_t>());
     EXPECT_EQ(file.entry("input").shape, shape);
     // Norms that the reference's own program took of its gradients.

@@ -20,7 +20,9 @@ class WeightsFile : public testing::Test {
   void write(const std::function<bool(const TensorInfo&)>& leaves_out, const std::string& prefix) {
     std::vector<TensorView> views;
     for (const TensorInfo& tensor : program_.tensors) {
-      if (!is_persistent(tensor.role)) continue;
+      if (!is_persistent(tensor.role)) {
+        continue;
+      }
       std::vector<double>& values = written_[tensor.name];
       values.resize(static_cast<std::size_t>(elements(tensor.shape)));
       for (std::size_t i = 0; i < values.size(); ++i) {

@@ -22,19 +22,19 @@ struct IsaInUse {
 
 inline IsaInUse isa_in_use() {
   constexpr IsaInUse kKnown[] = {
-    {dnnl::cpu_isa::sse41, "sse41", 0},
-    {dnnl::cpu_isa::avx, "avx", 0},
-    {dnnl::cpu_isa::avx2, "avx2", 8},
-    {dnnl::cpu_isa::avx2_vnni, "avx2_vnni", 8},
+      {dnnl::cpu_isa::sse41, "sse41", 0},
+      {dnnl::cpu_isa::avx, "avx", 0},
+      {dnnl::cpu_isa::avx2, "avx2", 8},
+      {dnnl::cpu_isa::avx2_vnni, "avx2_vnni", 8},
 #if DNNL_VERSION_MAJOR >= 3
-    {dnnl::cpu_isa::avx2_vnni_2, "avx2_vnni_2", 8},
-    {dnnl::cpu_isa::avx512_core_fp16, "avx512_core_fp16", 16, 16},
-    {dnnl::cpu_isa::avx512_core_amx_fp16, "avx512_core_amx_fp16", 16, 0},
+      {dnnl::cpu_isa::avx2_vnni_2, "avx2_vnni_2", 8},
+      {dnnl::cpu_isa::avx512_core_fp16, "avx512_core_fp16", 16, 16},
+      {dnnl::cpu_isa::avx512_core_amx_fp16, "avx512_core_amx_fp16", 16, 0},
 #endif
-    {dnnl::cpu_isa::avx512_core, "avx512_core", 16},
-    {dnnl::cpu_isa::avx512_core_vnni, "avx512_core_vnni", 16},
-    {dnnl::cpu_isa::avx512_core_bf16, "avx512_core_bf16", 16, 16},
-    {dnnl::cpu_isa::avx512_core_amx, "avx512_core_amx", 16, 0},  // AMX takes ndhwc only
+      {dnnl::cpu_isa::avx512_core, "avx512_core", 16},
+      {dnnl::cpu_isa::avx512_core_vnni, "avx512_core_vnni", 16},
+      {dnnl::cpu_isa::avx512_core_bf16, "avx512_core_bf16", 16, 16},
+      {dnnl::cpu_isa::avx512_core_amx, "avx512_core_amx", 16, 0},  // AMX takes ndhwc only
   };
   const dnnl::cpu_isa isa = dnnl::get_effective_cpu_isa();
   for (const IsaInUse& known : kKnown) {
@@ -56,12 +56,10 @@ inline std::string library_version() {
 // convolutions in blocks.
 inline bool multiplies_bf16(dnnl::cpu_isa isa) {
   constexpr dnnl::cpu_isa kWith[] = {
-    dnnl::cpu_isa::avx512_core_bf16,
-    dnnl::cpu_isa::avx512_core_amx,
+      dnnl::cpu_isa::avx512_core_bf16, dnnl::cpu_isa::avx512_core_amx,
 #if DNNL_VERSION_MAJOR >= 3
-    dnnl::cpu_isa::avx512_core_fp16,
-    dnnl::cpu_isa::avx512_core_amx_fp16,
-    dnnl::cpu_isa::avx2_vnni_2,
+      dnnl::cpu_isa::avx512_core_fp16, dnnl::cpu_isa::avx512_core_amx_fp16,
+      dnnl::cpu_isa::avx2_vnni_2,
 #endif
   };
   return std::find(std::begin(kWith), std::end(kWith), isa) != std::end(kWith);

@@ -38,7 +38,7 @@ constexpr std::int64_t kOutputs = 8;  // voxels of a tile
 template <class V>
 constexpr std::int64_t kPointStride = (kTiles + 1) * kLanes<V>;
 template <class V>
-constexpr std::int64_t kPlaneFloats = kPlanePoints* kPointStride<V>;
+constexpr std::int64_t kPlaneFloats = kPlanePoints * kPointStride<V>;
 
 // Some tiles of one row: the first one's first output voxel, and how many there are.
 struct TileRow {

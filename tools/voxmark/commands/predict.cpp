@@ -126,8 +126,12 @@ void add_part(ChosenCases& chosen, const char* part, const SubjectSource& source
 
 // What scores of all cases of a data set are worth that the model was trained on; "" of others.
 std::string seen_text(const ChosenCases& chosen) {
-  if (!chosen.trained_on || chosen.count_of("training") == 0) return "";
-  if (chosen.count_of("validation") + chosen.count_of("test") == 0) return "";
+  if (!chosen.trained_on || chosen.count_of("training") == 0) {
+    return "";
+  }
+  if (chosen.count_of("validation") + chosen.count_of("test") == 0) {
+    return "";
+  }
   return fmt::format(
       "warning: {} of these cases were trained on, {} chose the epoch: only the mean of the test "
       "cases tells of other data",
@@ -245,7 +249,9 @@ class Predicting {
 
 std::string dice_text(const Scores& scores) {
   std::string dice = fmt::format("Dice {:.4f}", fmt::join(scores.hard_dice, ", "));
-  if (scores.hard_dice.size() > 1) dice += fmt::format(", whole {:.4f}", *scores.whole_dice);
+  if (scores.hard_dice.size() > 1) {
+    dice += fmt::format(", whole {:.4f}", *scores.whole_dice);
+  }
   return dice;
 }
 
@@ -259,15 +265,21 @@ void print_result(const Json& result) {
 
 // Before the first image is predicted.
 void print_lines(const std::vector<std::string>& lines) {
-  for (const std::string& line : lines) tell(stderr, "{}\n", line);
+  for (const std::string& line : lines) {
+    tell(stderr, "{}\n", line);
+  }
 }
 
 // Over all cases with a truth, or those of a part.
 ScoreMean mean_scores(const Json& results, const char* part = nullptr) {
   ScoreMean mean;
   for (const Json& result : results) {
-    if (part != nullptr && result["part"] != part) continue;
-    if (!result["scores"].is_null()) mean.add(scores_from_json(result["scores"]));
+    if (part != nullptr && result["part"] != part) {
+      continue;
+    }
+    if (!result["scores"].is_null()) {
+      mean.add(scores_from_json(result["scores"]));
+    }
   }
   return mean;
 }
@@ -275,7 +287,9 @@ ScoreMean mean_scores(const Json& results, const char* part = nullptr) {
 Json mean_json(const ScoreMean& mean) { return mean.count() > 0 ? to_json(mean.mean()) : Json(); }
 
 void print_mean(const ScoreMean& mean, const std::string& of) {
-  if (mean.count() == 0) return;
+  if (mean.count() == 0) {
+    return;
+  }
   const Scores scores = mean.mean();
   fmt::print("mean of {} {}: {}, loss {:.4f}, accuracy {:.4f}\n", mean.count(), of,
              dice_text(scores), scores.loss, scores.accuracy);
@@ -298,7 +312,9 @@ void print_means(const Predictions& predictions, bool by_part) {
 void print_json(const Predictions& predictions, bool by_part) {
   Json means;
   for (const char* part : kParts) {
-    if (by_part) means[part] = mean_json(mean_scores(predictions.results, part));
+    if (by_part) {
+      means[part] = mean_json(mean_scores(predictions.results, part));
+    }
   }
   fmt::print("{}\n", dump_json({{"predictions", predictions.results},
                                 {"mean", mean_json(mean_scores(predictions.results))},
@@ -308,7 +324,9 @@ void print_json(const Predictions& predictions, bool by_part) {
 }
 
 void tell_failures(const Predictions& predictions, std::size_t cases) {
-  if (predictions.failures.empty()) return;
+  if (predictions.failures.empty()) {
+    return;
+  }
   std::fflush(stdout);
   tell(stderr, "{} of {} cases failed:\n", predictions.failures.size(), cases);
   for (const Json& failure : predictions.failures) {
@@ -320,7 +338,9 @@ void tell_failures(const Predictions& predictions, std::size_t cases) {
 void make_folder(const std::string& path) {
   std::error_code error;
   fs::create_directories(path, error);
-  if (error) throw_bad_input("--out {}: cannot be made: {}", path, error.message());
+  if (error) {
+    throw_bad_input("--out {}: cannot be made: {}", path, error.message());
+  }
 }
 
 std::string stem_in(const PredictFlags& flags, const std::string& file) {
@@ -341,7 +361,9 @@ Predictions predict_image(const PredictFlags& flags, const TrainingOptions& mode
   Json result = predicting.predict(scan, progress);
   result["part"] = nullptr;
   progress.finished();
-  if (!flags.json) print_result(result);
+  if (!flags.json) {
+    print_result(result);
+  }
   Predictions predictions;
   predictions.results.push_back(std::move(result));
   return predictions;
@@ -355,7 +377,9 @@ Json predict_case(const PredictFlags& flags, const TrainingOptions& model,
   progress.reading(scan.name);
   scan.stem = stem_in(flags, chosen.files.at(scan.name));
   scan.subject = one.source->load(one.index, model.network.input_channels);
-  for (const std::string& warning : scan.subject.warnings) progress.warn(warning);
+  for (const std::string& warning : scan.subject.warnings) {
+    progress.warn(warning);
+  }
   scan.affine = one.source->affine(one.index);
   scan.has_truth = true;
   Json result = predicting.predict(scan, progress);
@@ -373,7 +397,9 @@ Predictions predict_cases(const PredictFlags& flags, const TrainingOptions& mode
   const SubjectSource& source = *chosen.cases.front().source;
   print_lines(prediction_defaults(model, source.channels, source.channel_names, source.classes,
                                   !is_phantom(flags.data)));
-  if (const std::string seen = seen_text(chosen); !seen.empty()) print_lines({seen});
+  if (const std::string seen = seen_text(chosen); !seen.empty()) {
+    print_lines({seen});
+  }
   Predicting predicting(flags, model, program);
   PredictProgress progress(stderr, chosen.cases.size());
   Predictions predictions;
@@ -381,9 +407,13 @@ Predictions predict_cases(const PredictFlags& flags, const TrainingOptions& mode
     try {
       predictions.results.push_back(predict_case(flags, model, chosen, one, predicting, progress));
       progress.finished();
-      if (!flags.json) print_result(predictions.results.back());
+      if (!flags.json) {
+        print_result(predictions.results.back());
+      }
     } catch (const Error& error) {
-      if (error.code() != ExitCode::bad_input) throw;
+      if (error.code() != ExitCode::bad_input) {
+        throw;
+      }
       progress.finished();
       predictions.failures.push_back({{"case", one.name()}, {"message", error.what()}});
     }
@@ -415,7 +445,9 @@ Json state_of(const std::string& checkpoint) {
   try {
     return read_checkpoint_state(checkpoint);
   } catch (const Error&) {
-    if (!begins_like_json(checkpoint)) throw;
+    if (!begins_like_json(checkpoint)) {
+      throw;
+    }
     std::error_code error;
     const std::string best = best_checkpoint(fs::path(checkpoint).parent_path().string());
     throw_bad_input("{}: JSON, not a checkpoint: {}", checkpoint,

@@ -102,7 +102,9 @@ Suite suite_of(const Options& options) {
     } else if (key.takes_list) {
       const std::vector<std::string> values = split_list(*text, name);
       const std::string warning = key.name == "image" ? one_image_meant(values) : "";
-      if (!warning.empty()) tell(stderr, "warning: {}\n", warning);
+      if (!warning.empty()) {
+        tell(stderr, "warning: {}\n", warning);
+      }
       set_key(suite, key.name, values, name);
     } else {
       set_key(suite, key.name, {*text}, name);

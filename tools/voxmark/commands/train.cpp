@@ -62,12 +62,16 @@ TrainingOptions options_of(const TrainFlags& flags) {
 
 // The paper's model, images and epochs. Flags that are given stand.
 void apply_preset(Command command, TrainFlags& flags) {
-  if (flags.preset.empty()) return;
+  if (flags.preset.empty()) {
+    return;
+  }
   if (flags.preset != "whitepaper") {
     throw_bad_input("--preset {}: expected whitepaper", flags.preset);
   }
   const auto set = [&](const char* flag, auto& value, const auto& preset) {
-    if (!command.option(flag).was_given()) value = preset;
+    if (!command.option(flag).was_given()) {
+      value = preset;
+    }
   };
   const Json paper = question_of(whitepaper_claims());
   set("--image", flags.model.image,
@@ -85,7 +89,9 @@ std::string room_text(bool fits, std::int64_t needed, std::int64_t there) {
 // Before anything of the run's size is allocated. False: it does not fit.
 bool print_estimate(const TrainingOptions& options, const SubjectParts& parts) {
   const auto busy = busy_machine();
-  if (busy) tell(stderr, "warning: {}\n", busy_warning(*busy));
+  if (busy) {
+    tell(stderr, "warning: {}\n", busy_warning(*busy));
+  }
   const Estimate guess = estimate(options, parts);
   const std::int64_t needed = guess.memory.total();
   tell(stderr, "estimated from a small step{}: {:.3g} s per step of {} image(s) of {}, {} in all\n",
@@ -115,9 +121,13 @@ void print_defaults(const TrainingOptions& options, const SubjectParts& parts) {
   for (const std::string& line : training_defaults(options, parts)) {
     tell(stderr, "{}\n", line);
   }
-  if (parts.validation.count + parts.test.count == 0) return;
+  if (parts.validation.count + parts.test.count == 0) {
+    return;
+  }
   const std::string worth = worth_of_scores(steps_per_epoch(options, parts), options.epochs);
-  if (!worth.empty()) tell(stderr, "warning: {}\n", worth);
+  if (!worth.empty()) {
+    tell(stderr, "warning: {}\n", worth);
+  }
 }
 
 ExitCode run_training(const TrainFlags& flags) {
@@ -127,7 +137,9 @@ ExitCode run_training(const TrainFlags& flags) {
   check_source(parts.training, recipe_of(options).shape, options.batch);
   if (flags.dry_run || !flags.preset.empty()) {
     const bool fits = print_estimate(options, parts);
-    if (!fits) return ExitCode::cannot_here;
+    if (!fits) {
+      return ExitCode::cannot_here;
+    }
     if (flags.dry_run) {
       print_defaults(options, parts);
       return ExitCode::done;

@@ -79,7 +79,9 @@ std::vector<std::string> command_of(const TricksFlags& flags, const TrickOptions
   std::vector<std::string> command = train_arguments(options, trick, seed);
   command.insert(command.begin(), fs::read_symlink("/proc/self/exe").string());
   command.insert(command.end(), {"--out", folder});
-  if (fs::exists(last_checkpoint(folder))) command.emplace_back("--resume");
+  if (fs::exists(last_checkpoint(folder))) {
+    command.emplace_back("--resume");
+  }
   return command;
 }
 
@@ -95,7 +97,9 @@ void run_one(const TricksFlags& flags, const TrickOptions& options, const Trick&
   std::string line;
   while (true) {
     const ChildProcess::Read read = child.read_line(line, kPatienceSeconds);
-    if (read != ChildProcess::Read::line) break;
+    if (read != ChildProcess::Read::line) {
+      break;
+    }
     tell(stderr, "{}, seed {}: {}\n", trick.name, seed, line);
   }
   if (const int signal = pending_interrupt(); signal != 0) {
@@ -109,8 +113,9 @@ void run_one(const TricksFlags& flags, const TrickOptions& options, const Trick&
     // Its exit code is ours: what it found wrong is.
     const ExitCode code =
         end && end->exit_status ? static_cast<ExitCode>(*end->exit_status) : ExitCode::internal;
-    if (code == ExitCode::answer_is_no && finished(flags, options, trick, seed))
+    if (code == ExitCode::answer_is_no && finished(flags, options, trick, seed)) {
       return;  // diverged
+    }
     throw Error(code, fmt::format("{}, seed {}: {}", trick.name, seed, child.last_error_line()));
   }
 }
@@ -121,7 +126,9 @@ Json runs_of(const TricksFlags& flags, const Trick& trick) {
   for (int seed = 1; seed <= flags.seeds; ++seed) {
     const Json report = read_training_report(report_of(flags, trick, seed));
     double seconds = 0;
-    for (const Json& epoch : report["epochs"]) seconds += epoch["seconds"].get<double>();
+    for (const Json& epoch : report["epochs"]) {
+      seconds += epoch["seconds"].get<double>();
+    }
     const Json& test = report["test"];  // null: it diverged
     runs.push_back({{"seed", seed},
                     {"test_dice", test.is_null() ? Json() : test["mean"]["whole_dice"]},
@@ -165,13 +172,19 @@ Spread spread_over_seeds(const Json& runs, const char* key, const char* otherwis
 std::pair<std::string, std::string> dice_texts(const Json& runs) {
   Json tested = Json::array();
   for (const Json& run : runs) {
-    if (!run["test_dice"].is_null()) tested.push_back(run);
+    if (!run["test_dice"].is_null()) {
+      tested.push_back(run);
+    }
   }
   const std::string diverged = fmt::format("{} diverged", runs.size() - tested.size());
-  if (tested.empty()) return {"-", diverged};
+  if (tested.empty()) {
+    return {"-", diverged};
+  }
   const Spread dice = spread_over_seeds(tested, "test_dice", "test_dice");
   std::string range = fmt::format("{:.4f}..{:.4f}", dice.minimum, dice.maximum);
-  if (tested.size() < runs.size()) range += ", " + diverged;
+  if (tested.size() < runs.size()) {
+    range += ", " + diverged;
+  }
   return {fmt::format("{:.4f}", dice.median), range};
 }
 
@@ -219,7 +232,9 @@ ExitCode run_tricks(const TricksFlags& flags) {
   const std::vector<Trick> tricks =
       tricks_of(options, static_cast<std::int64_t>(parts.training.count));
   const std::string warning = too_few_steps(tricks, options.epochs);
-  if (!warning.empty()) tell(stderr, "warning: {}\n", warning);
+  if (!warning.empty()) {
+    tell(stderr, "warning: {}\n", warning);
+  }
   if (flags.dry_run) {
     for (const Trick& trick : tricks) {
       fmt::print("{}\n", fmt::join(command_of(flags, options, trick, 1), " "));
@@ -235,11 +250,15 @@ ExitCode run_tricks(const TricksFlags& flags) {
   // Seed by seed, so that a stopped suite has compared something.
   for (int seed = 1; seed <= flags.seeds; ++seed) {
     for (const Trick& trick : tricks) {
-      if (!finished(flags, options, trick, seed)) run_one(flags, options, trick, seed);
+      if (!finished(flags, options, trick, seed)) {
+        run_one(flags, options, trick, seed);
+      }
     }
   }
   Json results = results_of(flags, options, tricks);
-  if (!warning.empty()) results["warning"] = warning;
+  if (!warning.empty()) {
+    results["warning"] = warning;
+  }
   const Table table = table_of(results);
   write_text(fs::path(flags.out) / "tricks.json", dump_json(results, 1) + "\n");
   write_text(fs::path(flags.out) / "tricks.md",
