@@ -10,7 +10,8 @@
 //   };
 //
 // Reading takes out of an object what is in the list and has its type. All else stays where it is:
-// what other programs added, what a later version will know. Writing puts both together again.
+// what other programs added, what a later version will know. Writing puts both together again. A
+// known name with a value of another type is for the schema to refuse.
 #pragma once
 
 #include <algorithm>

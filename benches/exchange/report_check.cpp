@@ -13,6 +13,7 @@
 #include "benches/protocol/case_work.h"
 #include "benches/protocol/contender.h"
 #include "benches/threads/thread_settings.h"
+#include "workloads/cases/case_fields.h"
 #include "workloads/network/cost.h"
 
 namespace voxmark {
@@ -232,10 +233,8 @@ void check_inputs(std::size_t index, const CaseSpec& spec, const Record& record,
   if (record.outcome != Outcome::ok || is_external(spec) || record.samples.empty()) {
     return;
   }
-  CaseSpec without_process = spec;
-  without_process.process = 0;
   const Inputs own{index, record.input_sha256, record.weights_sha256, record.samples[0].loss};
-  const auto [first, is_new] = known.emplace(case_key(to_json(without_process)), own);
+  const auto [first, is_new] = known.emplace(case_key(without_process(to_json(spec))), own);
   if (is_new) {
     return;
   }

@@ -15,8 +15,8 @@ class EnergyMeter {
   explicit EnergyMeter(const std::string& root = "");
 
   void start();
-  // {"joules", "domains": {name: joules}} since start(), or {"joules": null, "reason"}. All that
-  // ran on the machine counts, not this process alone.
+  // Since start(), with the reason where nothing could be read. All that ran on the machine counts,
+  // not this process alone.
   Energy stop();
 
  private:

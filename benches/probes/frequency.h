@@ -23,7 +23,7 @@ class FrequencyMeter {
   void start();
   // In Hz, since start(); nothing where it cannot be had.
   std::optional<double> stop();
-  // {"source": where the figures of stop() are from} or {"source": null, "reason"}.
+  // Where the figures of stop() come from, or why there are none.
   FrequencySource source() const;
 
  private:

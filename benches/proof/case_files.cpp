@@ -6,24 +6,11 @@
 #include "backends/verify/verify.h"
 #include "benches/process/scratch_folder.h"
 #include "benches/protocol/case_work.h"
-#include "results/record.h"
 #include "workloads/network/safetensors.h"
 #include "workloads/network/weights.h"
 
 namespace voxmark {
 namespace {
-
-// All that the two files are a function of.
-std::string contents_key(const CaseSpec& spec) {
-  CaseSpec contents;
-  contents.backend = "any";
-  contents.image = spec.image;
-  contents.batch = spec.batch;
-  contents.network = spec.network;
-  contents.data = spec.data;
-  contents.seed = spec.seed;
-  return case_key(to_json(contents));
-}
 
 // In the program's order, so that the bytes after the header are what weights_sha256 is taken of.
 void write_weights(const std::string& path, const Program& program, const Weights& weights) {
@@ -66,7 +53,7 @@ CasePaths CaseFiles::paths(const std::string& kind) {
 
 CasePaths CaseFiles::for_timing(const CaseSpec& spec) {
   CasePaths files = paths("timed");
-  const std::string key = contents_key(spec);
+  const std::string key = inputs_key(spec);
   if (key != timed_) {
     timed_.clear();
     const Program program = training_program(spec);
@@ -79,7 +66,7 @@ CasePaths CaseFiles::for_timing(const CaseSpec& spec) {
 
 CasePaths CaseFiles::for_verification(const CaseSpec& shape) {
   CasePaths files = paths("verified");
-  const std::string key = contents_key(shape);
+  const std::string key = inputs_key(shape);
   if (key != verified_) {
     verified_.clear();
     const Program program = training_program(shape);

@@ -65,17 +65,6 @@ std::set<std::string> undecided_by_rounding(const CaseSpec& spec) {
   return names;
 }
 
-std::string shape_key(const CaseSpec& spec) {
-  CaseSpec shape;
-  shape.backend = "any";
-  shape.image = spec.image;
-  shape.batch = spec.batch;
-  shape.network = spec.network;
-  shape.data = spec.data;
-  shape.seed = spec.seed;
-  return case_key(to_json(shape));
-}
-
 bool differ(const std::string& a, const std::string& b) {
   return !a.empty() && !b.empty() && a != b;
 }
@@ -130,7 +119,7 @@ CrossCheckResult CrossCheck::compare(const FirstStep& expected, const FirstStep&
 }
 
 bool CrossCheck::has_ours(const CaseSpec& spec) const {
-  const auto known = first_steps_.find(shape_key(spec));
+  const auto known = first_steps_.find(inputs_key(spec));
   return known != first_steps_.end() &&
          std::any_of(known->second.begin(), known->second.end(),
                      [](const FirstStep& step) { return !step.external; });
@@ -146,7 +135,7 @@ CrossCheckResult CrossCheck::check(const CaseSpec& spec, const Exchange& exchang
                         step.loss,
                         step.gradient_norms,
                         undecided_by_rounding(spec)};
-  std::vector<FirstStep>& known = first_steps_[shape_key(spec)];
+  std::vector<FirstStep>& known = first_steps_[inputs_key(spec)];
   const auto first_other = [&](bool external) {
     return std::find_if(known.begin(), known.end(), [&](const FirstStep& step_of) {
       return step_of.backend != found.backend && step_of.external == external;

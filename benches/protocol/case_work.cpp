@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "results/record.h"
 #include "workloads/data_sets/batch_source.h"
 #include "workloads/network/synthetic.h"
 
@@ -52,6 +53,20 @@ Batch case_batch(const CaseSpec& spec) {
                            spec.network.classes, spec.seed, 0);
   }
   return make_batch(subjects(spec), sample_shape(spec), spec.batch, spec.seed, 0, 0);
+}
+
+std::string inputs_key(const CaseSpec& spec) {
+  const CaseSpec any;
+  CaseSpec inputs = spec;
+  inputs.backend = "any";
+  inputs.precision = any.precision;
+  inputs.threads = any.threads;
+  inputs.memory_limit_bytes = any.memory_limit_bytes;
+  inputs.isa = any.isa;
+  inputs.steps = any.steps;
+  inputs.warmup = any.warmup;
+  inputs.process = any.process;
+  return case_key(to_json(inputs));
 }
 
 std::vector<std::string> check_data(const CaseSpec& spec) {

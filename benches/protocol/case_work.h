@@ -20,6 +20,8 @@ CompileOptions compile_options(const CaseSpec& spec);
 // The batch that the case trains on, the same in every step. A pure function of the case.
 // Throws Error (bad_input) when the data cannot be read or is smaller than the image asked for.
 Batch case_batch(const CaseSpec& spec);
+// Equal for cases of the same batch and initial weights, whoever computes them and how.
+std::string inputs_key(const CaseSpec& spec);
 // Throws Error (bad_input) as case_batch() would, and returns what is read otherwise than files
 // say, as far as the headers of a data set tell.
 std::vector<std::string> check_data(const CaseSpec& spec);

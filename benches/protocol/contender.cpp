@@ -24,14 +24,8 @@ void hold_to(const Isa& isa, bool is_own, Contender& contender) {
 
 }  // namespace
 
-ContenderKind contender_kind(const std::string& backend) {
-  return backend.starts_with(kExternalPrefix) ? ContenderKind::program
-         : find_peer(backend) != nullptr      ? ContenderKind::peer
-                                              : ContenderKind::own;
-}
-
 bool is_external(const std::string& backend) {
-  return contender_kind(backend) != ContenderKind::own;
+  return backend.starts_with(kExternalPrefix) || find_peer(backend) != nullptr;
 }
 
 bool is_external(const CaseSpec& spec) { return is_external(spec.backend); }

@@ -11,15 +11,8 @@ namespace voxmark {
 // The prefix that makes a backend a program by its command: "exec:./mine --fast".
 constexpr const char* kExternalPrefix = "exec:";
 
-enum class ContenderKind {
-  own,      // a backend of this build, in a child that is voxmark itself
-  peer,     // a framework that ci/peers installs (benches/protocol/peers.h)
-  program,  // of somebody else's, by its command
-};
-
-ContenderKind contender_kind(const std::string& backend);
-
-// A peer or a program. It reads weights and batch from files and writes what it computed, which
+// Whether it is no backend of this build but a framework that ci/peers installs, or a program by
+// its command. Such a one reads weights and batch from files and writes what it computed, which
 // one of ours then compares with the reference. It tells neither what its threads waited nor,
 // perhaps, what it plans to take. What it does wrong is no fault of ours.
 bool is_external(const std::string& backend);

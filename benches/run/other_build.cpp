@@ -41,7 +41,8 @@ void describe_other_build(const std::string& program, ReportHeader& header) {
     return;
   }
   const std::string version = first_line_of({program, "--version"});
-  constexpr std::string_view kOfVersions = "0123456789abcdefghijklmnopqrstuvwxyz.+-";
+  constexpr std::string_view kOfVersions =
+      "0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ.+-";
   if (version.empty() || version.front() < '0' || version.front() > '9' ||
       version.find_first_not_of(kOfVersions) != std::string::npos) {
     throw_bad_input("--against {}: does not answer --version as voxmark does", program);

@@ -10,6 +10,7 @@
 #include "base/sha256.h"
 #include "benches/exchange/outside_program.h"
 #include "benches/protocol/contender.h"
+#include "workloads/cases/case_fields.h"
 
 namespace voxmark {
 namespace {
@@ -44,9 +45,7 @@ void add_programs(Json& identity, const ChildProgram& child, const std::vector<C
 std::string cases_sha256(const std::vector<CaseSpec>& cases) {
   std::set<std::string> found;
   for (const CaseSpec& spec : cases) {
-    Json json = to_json(spec);
-    json.erase("process");
-    found.insert(dump_json(json));
+    found.insert(dump_json(without_process(to_json(spec))));
   }
   return sha256_hex(fmt::format("{}", fmt::join(found, "\n")));
 }

@@ -70,9 +70,10 @@ void add_machine_limits(const SweepOptions& options, ReportHeader& header, RunOb
     try {
       header.limits.machine = measured_limits(options);
       for (const MachineLimits& limits : *header.limits.machine) {
-        for (const std::string& disturbance : *limits.interference) {
+        const std::vector<std::string> none;
+        for (const std::string& disturbance : limits.interference.value_or(none)) {
           observer.warn(fmt::format("limits of the machine on {} may be too low: {}",
-                                    counted(*limits.threads, "thread"), disturbance));
+                                    counted(limits.threads.value_or(0), "thread"), disturbance));
         }
       }
       return;

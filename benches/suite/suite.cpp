@@ -9,7 +9,6 @@
 
 #include "base/error.h"
 #include "base/json_schema.h"
-#include "base/number_text.h"
 #include "benches/suite/value_list.h"
 #include "workloads/cases/case_fields.h"
 
@@ -77,9 +76,12 @@ void set_field(Grid& grid, const CaseField& field, const Values& texts, const st
   }
 }
 
-const CaseField* field_of_key(std::string_view key) {
+const CaseField& known_field(std::string_view key) {
   const auto found = std::ranges::find(case_fields(), key, &CaseField::key);
-  return key.empty() || found == case_fields().end() ? nullptr : &*found;
+  if (key.empty() || found == case_fields().end()) {
+    throw_internal("{}: no key of a suite", key);
+  }
+  return *found;
 }
 
 using SetSuite = void (*)(Suite&, const Values&, const std::string& name);
@@ -180,17 +182,24 @@ void multiply(std::vector<CaseSpec>& cases, const CaseField& field,
   cases = std::move(product);
 }
 
-// Every combination but the backends: image and batch change fastest.
+// Those that a grid gives values for, the slowest first.
+std::vector<const CaseField*> given_fields(const Grid& grid) {
+  std::vector<const CaseField*> fields;
+  for (const CaseField& field : case_fields()) {
+    if (grid.values.contains(field.name) && field.name != "backend") {
+      fields.push_back(&field);
+    }
+  }
+  std::ranges::stable_sort(fields, {}, &CaseField::nesting);
+  return fields;
+}
+
+// Every combination but the backends.
 std::vector<CaseSpec> workloads_of(const Grid& grid, int default_threads) {
   std::vector<CaseSpec> cases(1);
   cases.front().threads = default_threads;
-  for (const bool leads : {false, true}) {
-    for (const CaseField& field : case_fields()) {
-      const auto values = grid.values.find(field.name);
-      if (field.leads == leads && field.name != "backend" && values != grid.values.end()) {
-        multiply(cases, field, values->second);
-      }
-    }
+  for (const CaseField* field : given_fields(grid)) {
+    multiply(cases, *field, grid.values.find(field->name)->second);
   }
   return cases;
 }
@@ -244,7 +253,7 @@ std::string help_of(const CaseField& field) {
   if (default_text.empty() && !field.is_optional) {
     default_text = value_text(field, value);
   }
-  return fmt::format("{}{}{}", field.help, field.is_axis ? ", with commas" : "",
+  return fmt::format("{}{}{}", field.help, field.is_axis ? "; several with commas" : "",
                      default_text.empty() ? "" : "; default: " + default_text);
 }
 
@@ -274,7 +283,7 @@ void set_key(Suite& suite, const std::string& key, const Values& values, const s
     return;
   }
   for (Grid& grid : suite.grids) {
-    set_field(grid, *field_of_key(key), values, name);
+    set_field(grid, known_field(key), values, name);
   }
 }
 
@@ -288,7 +297,7 @@ Suite suite_from_json(const Json& json, const std::string& name) {
   for (const Json& grid_json : json.at("grids")) {
     Grid grid;
     for (const auto& item : grid_json.items()) {
-      set_field(grid, *field_of_key(item.key()), as_texts(item.value()), name + ": " + item.key());
+      set_field(grid, known_field(item.key()), as_texts(item.value()), name + ": " + item.key());
     }
     suite.grids.push_back(std::move(grid));
   }

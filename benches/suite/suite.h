@@ -68,6 +68,6 @@ using LimitsToSweep = std::function<std::vector<std::int64_t>(const CaseSpec&)>;
 // measured once. `default_threads` fills in empty thread lists. Throws Error (bad_input) as
 // check().
 std::vector<CaseSpec> expand(const Suite& suite, int default_threads,
-                             const LimitsToSweep& limits_to_sweep = {});
+                             const LimitsToSweep& limits_to_sweep);
 
 }  // namespace voxmark

@@ -6,6 +6,7 @@
 #include <clocale>
 #include <fstream>
 #include <locale>
+#include <map>
 
 #include "base/error.h"
 #include "base/number_text.h"
@@ -19,6 +20,8 @@ std::string write(const TemporaryFolder& folder, const std::string& text) {
   std::ofstream(path) << text;
   return path;
 }
+
+std::vector<std::int64_t> no_limits(const CaseSpec& /*spec*/) { return {}; }
 
 template <class Act>
 std::string message_of(Act act) {
@@ -35,7 +38,7 @@ std::string flag_fault(const std::string& key, const std::string& value) {
   return message_of([&] {
     Suite suite;
     set_key(suite, key, split_list(value, "--" + key), "--" + key);
-    expand(suite, 1);
+    expand(suite, 1, no_limits);
   });
 }
 
@@ -45,7 +48,7 @@ TEST(Suite, ExpandsToEveryCombination) {
   set_key(suite, "image", {"32", "96x96x64"}, "--image");
   set_key(suite, "batch", {"1", "2"}, "--batch");
   set_key(suite, "repeats", {"3"}, "--repeats");
-  const std::vector<CaseSpec> cases = expand(suite, 2);
+  const std::vector<CaseSpec> cases = expand(suite, 2, no_limits);
   EXPECT_EQ(cases.size(), 3U * 2U * 2U * 3U);
   EXPECT_EQ(cases.front().threads, 2);
   EXPECT_EQ(cases.back().image, (Dims{96, 96, 64}));
@@ -58,24 +61,44 @@ TEST(Suite, ListsProcessByProcess) {
   set_key(suite, "image", {"16", "32"}, "--image");
   set_key(suite, "repeats", {"2"}, "--repeats");
   std::string order;
-  for (const CaseSpec& spec : expand(suite, 1)) {
+  for (const CaseSpec& spec : expand(suite, 1, no_limits)) {
     order += spec.backend + std::to_string(spec.process) + "@" + std::to_string(spec.image.d) + " ";
   }
   EXPECT_EQ(order, "a0@16 b0@16 a1@16 b1@16 a0@32 b0@32 a1@32 b1@32 ");
+}
+
+TEST(Suite, ListsDataSlowestAndBatchFastest) {
+  Suite suite;
+  set_key(suite, "backend", {"a"}, "--backend");
+  for (const auto& [key, values] :
+       std::map<std::string, std::vector<std::string>>{{"batch", {"1", "2"}},
+                                                       {"threads", {"1", "2"}},
+                                                       {"precision", {"fp32", "bf16"}},
+                                                       {"data", {"synthetic", "phantom"}}}) {
+    set_key(suite, key, values, "--" + key);
+  }
+  std::string order;
+  for (const CaseSpec& spec : expand(suite, 1, no_limits)) {
+    order += fmt::format("{}{}{}{} ", spec.data.at(0), to_string(spec.precision).at(0),
+                         spec.threads, spec.batch);
+  }
+  EXPECT_EQ(order,
+            "sf11 sf12 sf21 sf22 sb11 sb12 sb21 sb22 pf11 pf12 pf21 pf22 pb11 pb12 pb21 "
+            "pb22 ");
 }
 
 TEST(Suite, MeasuresACaseOfTwoGridsOnce) {
   Suite suite;
   suite.grids.resize(2);
   set_key(suite, "backend", {"naive", "naive"}, "--backend");
-  EXPECT_EQ(expand(suite, 1).size(), 1U);
+  EXPECT_EQ(expand(suite, 1, no_limits).size(), 1U);
 }
 
 TEST(Suite, SweepsTheMemoryLimitsThatItIsTold) {
   Suite suite;
   set_key(suite, "backend", {"naive", "onednn"}, "--backend");
   set_key(suite, "memory_limit", {"2GiB", "1GiB"}, "--memory-limit");
-  EXPECT_EQ(expand(suite, 1).size(), 4U);
+  EXPECT_EQ(expand(suite, 1, no_limits).size(), 4U);
   set_key(suite, "memory_limit", {"sweep"}, "--memory-limit");
   const auto limits = [](const CaseSpec& spec) {
     return spec.backend == "onednn" ? std::vector<std::int64_t>{3000, 2000}
@@ -118,8 +141,8 @@ TEST(Suite, AFileAndFlagsMeanTheSame) {
                                                        {"baseline", {"naive"}}}) {
     set_key(from_flags, key, values, "--" + key);
   }
-  const std::vector<CaseSpec> file_cases = expand(from_file, 9);
-  const std::vector<CaseSpec> flag_cases = expand(from_flags, 9);
+  const std::vector<CaseSpec> file_cases = expand(from_file, 9, no_limits);
+  const std::vector<CaseSpec> flag_cases = expand(from_flags, 9, no_limits);
   ASSERT_EQ(file_cases.size(), 4U);
   ASSERT_EQ(flag_cases.size(), 4U);
   for (std::size_t i = 0; i < 4; ++i) {
@@ -134,7 +157,7 @@ TEST(Suite, RefusesAFileThatItsSchemaDoesNotAllow) {
   const TemporaryFolder folder;
   const auto fault = [&](const std::string& text) {
     const std::string path = write(folder, text);
-    return message_of([&] { expand(read_suite(path), 1); });
+    return message_of([&] { expand(read_suite(path), 1, no_limits); });
   };
   const auto with_grid = [](const std::string& grid) {
     return R"({"schema": "voxmark.suite/1", "grids": [)" + grid + "]}";

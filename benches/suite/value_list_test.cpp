@@ -69,7 +69,7 @@ TEST(Suite, TakesAFoldersNameWithCommasAndOneImageForWhatTheyAre) {
   const Json grid = {
       {"backend", {"null"}}, {"image", {{128, 128, 64}}}, {"data", {"set, v2", "synthetic"}}};
   Json suite = {{"schema", "voxmark.suite/1"}, {"grids", Json::array({grid})}};
-  const std::vector<CaseSpec> cases = expand(suite_from_json(suite, "s"), 1);
+  const std::vector<CaseSpec> cases = expand(suite_from_json(suite, "s"), 1, {});
   ASSERT_EQ(cases.size(), 2U);
   EXPECT_EQ(cases.front().data, "set, v2");
   EXPECT_EQ(cases.front().image, (Dims{128, 128, 64}));

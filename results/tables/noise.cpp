@@ -34,16 +34,11 @@ std::vector<double> logarithms(std::vector<double> values) {
   return values;
 }
 
-// In standard deviations; nothing where a test of so many processes can find no shift.
+// In standard deviations; nothing where a test of so many processes can find no shift, or where the
+// table ends.
 std::optional<double> shift_found(int processes_per_side) {
   static const Json shifts =
       parse_json(detectable_shifts_text(), "detectable_shifts.json").at("shifts");
-  const Json& last = shifts.back();
-  if (processes_per_side > last.at("processes_per_side").get<int>()) {
-    // The normal approximation: a shift's standard error falls with the root of the processes.
-    return last.at("shift").get<double>() *
-           std::sqrt(last.at("processes_per_side").get<double>() / processes_per_side);
-  }
   const auto row = std::ranges::find_if(
       shifts, [&](const Json& own) { return own.at("processes_per_side") == processes_per_side; });
   return row == shifts.end() ? std::nullopt : std::optional(row->at("shift").get<double>());

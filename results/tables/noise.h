@@ -22,7 +22,8 @@ NoiseFigures noise_figures(const std::vector<std::vector<double>>& processes, st
 
 // The least slowdown, as a fraction, that a one-sided rank test of that many processes per side
 // finds with 95% power at a false alarm rate of 1%, when processes differ by `between_processes`.
-// Nothing where the test cannot reach 1% whatever the figures are: below five per side.
+// Nothing where the test cannot reach 1% whatever the figures are, below five per side, nor above
+// 30, where the table ends.
 std::optional<double> minimum_detectable_effect(double between_processes, int processes_per_side);
 
 // results/tables/detectable_shifts.json: what the rank test of voxmark compare finds, simulated

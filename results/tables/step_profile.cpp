@@ -69,20 +69,19 @@ std::string workload_key(Json spec) {
 
 std::string milliseconds(double seconds) { return significant(1e3 * seconds, 4); }
 
+// As describe() says it, without the backend, and with the threads.
 std::string workload_text(const Json& spec) {
-  std::string image;
-  for (const Json& extent : spec.at("image")) {
-    image += (image.empty() ? "" : "x") + dump_json(extent);
-  }
-  std::string text =
-      fmt::format("{} batch {} {} {} {}", image, dump_json(spec.at("batch")),
-                  spec.at("precision").get<std::string>(), dump_json(spec.at("threads")),
-                  spec.at("threads") == 1 ? "thread" : "threads");
-  if (spec.contains("isa")) {
-    text += " " + spec.at("isa").get<std::string>();
-  }
-  if (spec.contains("memory_limit_bytes")) {
-    text += " within " + bytes_text(spec.at("memory_limit_bytes").get<std::int64_t>());
+  std::string text;
+  for (const CaseField& field : case_fields()) {
+    const Json value = spec.value(field.name, Json());
+    const bool is_told = !field.short_name.empty() || field.name == "threads";
+    if (value.is_null() || !is_told || field.name == "backend") {
+      continue;
+    }
+    text += text.empty() ? "" : " ";
+    text += field.name == "threads"
+                ? counted(value.get<std::int64_t>(), "thread")
+                : fmt::format(fmt::runtime(field.short_name), value_words(field, value));
   }
   return text;
 }

@@ -3,9 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <array>
 #include <map>
-#include <string_view>
 
 #include "base/number_text.h"
 #include "results/tables/deciding.h"
@@ -13,11 +11,6 @@
 
 namespace voxmark {
 namespace {
-
-Json without_process(Json spec) {
-  spec.erase("process");
-  return spec;
-}
 
 std::vector<double> measured(const Record& record, double StepTimes::* member) {
   std::vector<double> seconds;
@@ -135,7 +128,7 @@ std::string cpu_quota_note(std::span<const Record* const> records) {
 
 CaseSummary summarise_case(std::span<const Record* const> records) {
   CaseSummary summary;
-  summary.spec = without_process(records.front()->spec);
+  summary.spec = case_identity(records.front()->spec);
   summary.outcome = (*std::ranges::max_element(records, {}, [](const Record* record) {
                       return severity(record->outcome);
                     }))->outcome;

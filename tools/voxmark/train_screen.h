@@ -1,4 +1,5 @@
-// What voxmark train prints while it runs, and at its end.
+// What a training run leaves to be seen while it goes on: lines on the screen, its report on the
+// disk. An earlier run that --overwrite gives up is removed at the forecast.
 #pragma once
 
 #include <chrono>

@@ -5,8 +5,6 @@
 #include <algorithm>
 #include <charconv>
 #include <cmath>
-#include <limits>
-#include <type_traits>
 
 #include "base/error.h"
 #include "base/number_text.h"
@@ -76,8 +74,11 @@ std::vector<CaseField> make_fields() {
            .key = "image",
            .type = FieldType::image,
            .help = "extents, multiples of 16: 64 or 96x96x64",
+           .json_meaning = "depth, height and width",
+           .suite_meaning = "a number is a cube; three are depth, height and width",
            .least = kUnetDimsMultiple,
            .most = kMaxExtent,
+           .nesting = 9,
            .leads = true,
            .column = "image",
            .short_name = "{}",
@@ -89,7 +90,9 @@ std::vector<CaseField> make_fields() {
            .help = "images per step",
            .least = 1,
            .most = kMaxBatch,
+           .nesting = 10,
            .leads = true,
+           .is_told_by_benches = true,
            .column = "batch",
            .short_name = "batch {}",
            .label = "batch {}"},
@@ -100,6 +103,8 @@ std::vector<CaseField> make_fields() {
            .help = "input channels",
            .least = 1,
            .most = kMaxChannels,
+           .nesting = 3,
+           .is_told_by_benches = true,
            .column = "channels",
            .label = "{} channels",
            .label_of_one = "{} channel"},
@@ -110,6 +115,8 @@ std::vector<CaseField> make_fields() {
            .help = "labels besides background",
            .least = 1,
            .most = kMaxChannels,
+           .nesting = 4,
+           .is_told_by_benches = true,
            .column = "classes",
            .label = "{} classes",
            .label_of_one = "{} class"},
@@ -120,6 +127,8 @@ std::vector<CaseField> make_fields() {
            .help = "of the finest level",
            .least = 1,
            .most = kMaxChannels,
+           .nesting = 2,
+           .is_told_by_benches = true,
            .column = "filters",
            .label = "{} filters",
            .label_of_one = "{} filter"},
@@ -129,6 +138,8 @@ std::vector<CaseField> make_fields() {
            .type = FieldType::choice,
            .help = "fp32, fp64 or bf16",
            .choices = {"fp64", "fp32", "bf16"},
+           .nesting = 5,
+           .is_told_by_benches = true,
            .column = "precision",
            .short_name = "{}",
            .label = "{}"},
@@ -138,9 +149,12 @@ std::vector<CaseField> make_fields() {
            .type = FieldType::integer,
            .help = "of each process",
            .default_text = "all CPUs of this process, or OMP_NUM_THREADS",
+           .json_meaning = "of the process",
            .least = 1,
            .most = kMaxThreads,
+           .nesting = 7,
            .machine_chooses = true,
+           .is_told_by_benches = true,
            .column = "threads",
            .label = "{} threads",
            .label_of_one = "{} thread"},
@@ -150,10 +164,14 @@ std::vector<CaseField> make_fields() {
            .type = FieldType::bytes,
            .help = "8GiB or 500MB, for plan and batch together: tensors are computed again to fit; "
                    "sweep: from most memory to least",
+           .json_meaning = "for plan and batch together; tensors are computed again to fit",
+           .suite_meaning = "bytes, or a text such as \"8GiB\", for plan and batch together; "
+                            "\"sweep\": a case for each plan between the most and the least memory",
            .least = 1,
            .most = kMaxJsonInteger,
            .meaning = FieldMeaning::contender,
            .is_optional = true,
+           .nesting = 8,
            .machine_chooses = true,
            .column = "memory limit",
            .short_name = "within {}",
@@ -165,6 +183,7 @@ std::vector<CaseField> make_fields() {
            .help = "avx, avx2, avx512: what kernels may use (ci/isa builds ours)",
            .choices = {"avx", "avx2", "avx512"},
            .is_optional = true,
+           .nesting = 6,
            .column = "isa",
            .short_name = "{}",
            .label = "isa {}"},
@@ -173,6 +192,7 @@ std::vector<CaseField> make_fields() {
            .key = "data",
            .help = "synthetic, phantom or a data set's folder",
            .expected = "synthetic, phantom or a folder",
+           .nesting = 1,
            .names_files = true,
            .column = "data",
            .label = "{}"},
@@ -236,14 +256,17 @@ std::string choices_text(const std::vector<std::string_view>& choices) {
                      choices.back());
 }
 
-std::string expectation(const CaseField& field) {
+// `of_json`: in JSON, where an image is a list.
+std::string expectation(const CaseField& field, bool of_json) {
   switch (field.type) {
     case FieldType::text:
       return std::string(field.expected);
     case FieldType::choice:
       return choices_text(field.choices);
     case FieldType::image:
-      return fmt::format("one extent or three, multiples of {}, up to {}", field.least, field.most);
+      return fmt::format("{}, multiples of {}, up to {}",
+                         of_json ? "three extents" : "one extent or three", field.least,
+                         field.most);
     case FieldType::integer:
     case FieldType::bytes:
       return fmt::format("an integer from {} to {}", field.least, field.most);
@@ -287,12 +310,6 @@ bool accepts(const CaseField& field, const Json& value) {
       return value.is_boolean();
   }
   return false;
-}
-
-[[noreturn]] void refuse(const CaseField& field, const std::string& place,
-                         const std::string& found) {
-  throw_bad_input("{}: expected {}, found {}", place, expectation(field),
-                  found.empty() ? "nothing" : found);
 }
 
 // Locale-free, and the whole text. Null where it is no number.
@@ -345,14 +362,16 @@ const CaseField* find_case_field(std::string_view name) {
 
 void check_value(const CaseField& field, const Json& value, const std::string& place) {
   if (!accepts(field, value)) {
-    refuse(field, place, value.is_string() ? value.get<std::string>() : dump_json(value));
+    throw_bad_input("{}: expected {}, found {}", place, expectation(field, true),
+                    value == "" ? "nothing" : dump_json(value));
   }
 }
 
 Json parse_value(const CaseField& field, const std::string& text, const std::string& place) {
   Json value = parse(field, text, place);
   if (!accepts(field, value)) {
-    refuse(field, place, text);
+    throw_bad_input("{}: expected {}, found {}", place, expectation(field, false),
+                    text.empty() ? "nothing" : text);
   }
   return value;
 }
@@ -384,6 +403,11 @@ Json case_identity(const Json& spec) {
     }
   }
   return identity;
+}
+
+Json without_process(Json spec) {
+  spec.erase("process");
+  return spec;
 }
 
 bool same_workload(const Json& left, const Json& right) {

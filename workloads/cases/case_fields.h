@@ -27,19 +27,23 @@ struct CaseField {
   std::string_view name;  // of the member in JSON
   std::string_view key;   // in suite files, and the flag's with dashes; "": none
   FieldType type = FieldType::text;
-  std::string_view help;
-  std::string_view default_text = {};  // where CaseSpec{} does not tell it
-  std::string_view expected = {};      // of a text: "a name"
-  std::int64_t least = 0;              // of integers, bytes, and each extent of an image
+  std::string_view help;                // of the flag
+  std::string_view default_text = {};   // where CaseSpec{} does not tell it
+  std::string_view json_meaning = {};   // in schemas, where it is not what the flag's help says
+  std::string_view suite_meaning = {};  // likewise, of suite files
+  std::string_view expected = {};       // of a text: "a name"
+  std::int64_t least = 0;               // of integers, bytes, and each extent of an image
   std::int64_t most = 0;
   std::vector<std::string_view> choices = {};
   FieldMeaning meaning = FieldMeaning::workload;
-  bool is_optional = false;          // left out of JSON where it is as in CaseSpec{}
-  bool is_in_all_reports = true;     // not in those of every version
+  bool is_optional = false;          // JSON leaves it out where it is as in CaseSpec{}
+  bool is_in_all_reports = true;     // false: reports of some versions lack it
   bool is_axis = true;               // a suite may list several values
-  bool names_files = false;          // whose names may have commas
+  int nesting = 0;                   // of axes: the higher, the faster it changes in a suite's list
+  bool names_files = false;          // its values may be names of files, which may have commas
   bool leads = false;                // every table and every label has it
-  bool machine_chooses = false;      // freely, where machines are compared by the same work
+  bool machine_chooses = false;      // machines that are compared may differ in it
+  bool is_told_by_benches = false;   // bench_ops and bench_step write it, under its key
   std::string_view column = {};      // its header; "": none
   std::string_view short_name = {};  // its part of describe(), "batch {}"; "": none
   std::string_view label = {};       // its part of a label in Python's tables: "{} threads"
@@ -72,6 +76,8 @@ std::string flag_of(const CaseField& field);
 // Of a case in JSON, the members that tell it from other cases: without those of
 // FieldMeaning::effort. Members that are no fields stay.
 Json case_identity(const Json& spec);
+// Of a case in JSON, all but which repeat it is.
+Json without_process(Json spec);
 // Whether the ratio of the times of two cases means something.
 bool same_workload(const Json& left, const Json& right);
 

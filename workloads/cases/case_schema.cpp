@@ -1,6 +1,8 @@
 #include "workloads/cases/case_schema.h"
 
+#include <algorithm>
 #include <string>
+#include <string_view>
 
 #include "workloads/cases/case_fields.h"
 
@@ -41,10 +43,26 @@ Json value_schema(const CaseField& field) {
   return {};
 }
 
-Json described(const CaseField& field, const Json& schema) {
-  Json result = {{"description", field.help}};
+Json described(std::string_view meaning, const Json& schema) {
+  Json result = {{"description", meaning}};
   result.update(schema);
   return result;
+}
+
+std::string_view json_meaning(const CaseField& field) {
+  return field.json_meaning.empty() ? field.help : field.json_meaning;
+}
+
+// In reports, which programs of every version and of others write: shapes that readers rely on,
+// without the limits of today's `voxmark run`.
+Json reported_schema(const CaseField& field) {
+  constexpr std::int64_t kMost = 65536;
+  CaseField wide = field;
+  wide.most = std::max(field.most, kMost);
+  if (field.type == FieldType::image) {
+    wide.least = 1;
+  }
+  return field.name == "isa" ? Json{{"type", "string"}} : value_schema(wide);
 }
 
 Json case_schema(bool of_reports) {
@@ -54,7 +72,8 @@ Json case_schema(bool of_reports) {
     if (!field.is_optional && (field.is_in_all_reports || !of_reports)) {
       required.push_back(field.name);
     }
-    properties[std::string(field.name)] = described(field, value_schema(field));
+    properties[std::string(field.name)] =
+        described(json_meaning(field), of_reports ? reported_schema(field) : value_schema(field));
   }
   Json schema = {{"description", "One measurement. Written by write_case_files."},
                  {"type", "object"},
@@ -94,7 +113,8 @@ Json grid_schema() {
       const Json list = {{"type", "array"}, {"minItems", 1}, {"items", schema}};
       schema = field.type == FieldType::bytes ? Json{{"anyOf", {schema, list}}} : list;
     }
-    properties[std::string(field.key)] = described(field, schema);
+    properties[std::string(field.key)] =
+        described(field.suite_meaning.empty() ? field.help : field.suite_meaning, schema);
   }
   return {{"description", "Every combination of these lists. Written by write_case_files."},
           {"type", "object"},
@@ -113,6 +133,7 @@ Json fields_for_readers() {
                       {"meaning", meaning},
                       {"leads", field.leads},
                       {"machine_chooses", field.machine_chooses},
+                      {"told_by_benches", field.is_told_by_benches},
                       {"label", field.label},
                       {"label_of_one", field.label_of_one}});
   }

@@ -1,16 +1,8 @@
 #include "workloads/images/read_options.h"
 
-#include <cmath>
-
-#include "base/error.h"
+#include <fmt/format.h>
 
 namespace voxmark {
-
-void check(const ReadOptions& reading) {
-  if (!(reading.affine_tolerance > 0) || std::isinf(reading.affine_tolerance)) {
-    throw_bad_input("affine tolerance {}: expected millimetres above 0", reading.affine_tolerance);
-  }
-}
 
 std::vector<std::string> flags_of(const ReadOptions& reading) {
   std::vector<std::string> flags;

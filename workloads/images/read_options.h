@@ -21,9 +21,6 @@ struct ReadOptions {
   friend bool operator==(const ReadOptions&, const ReadOptions&) = default;
 };
 
-// Throws Error (bad_input).
-void check(const ReadOptions& reading);
-
 // The words on the command line that say so: {"--follow-links"}; none where nothing was asked for.
 std::vector<std::string> flags_of(const ReadOptions& reading);
 

@@ -124,4 +124,6 @@ def test_the_table_of_detectable_shifts_is_what_the_simulation_says() -> None:
     for row in table:
         count = row["processes_per_side"]
         effect = inference.detectable_effect(1e-6, count, count, alpha=0.01, margin=0)
-        assert effect == pytest.approx(1e-6 * row["shift"], rel=1e-3), count
+        assert effect == pytest.approx(1e-6 * row["shift"], rel=0.03), count
+    shifts = [row["shift"] for row in table]
+    assert shifts == sorted(shifts, reverse=True)

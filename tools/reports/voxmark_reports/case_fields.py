@@ -15,7 +15,8 @@ class CaseField:
     key: str  # in suite files, and the flag's
     meaning: str  # of a difference: contender, workload or effort
     leads: bool  # every label has it
-    machine_chooses: bool  # freely, for the same work
+    machine_chooses: bool  # machines that are compared may differ in it
+    told_by_benches: bool  # bench_ops and bench_step write it, under its key
     label: str  # "{} threads"
     label_of_one: str
 

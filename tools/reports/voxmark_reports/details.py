@@ -2,8 +2,8 @@
 voxmark knows. results/record_facts.h and results/run_facts.h have them in C++, and
 results/report.schema.json describes each. Nothing else looks into "details".
 
-A member that is missing, or of another type than is expected, counts as not told: reports of every
-age and of other programs are read.
+A member that is missing, or null, counts as not told. A known name with a value of another type
+does not get here: the schema refuses the report.
 """
 
 from __future__ import annotations

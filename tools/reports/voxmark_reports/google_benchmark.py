@@ -29,9 +29,8 @@ from voxmark_reports.text import clean, counted
 _SECONDS = {"ns": 1e-9, "us": 1e-6, "ms": 1e-3, "s": 1.0}
 _RATES = ("FLOP/s", "bytes/s")
 _TIMING = re.compile(r"(/iterations:\d+)?(/manual_time)?$")
-# Of the context, what makes it another case: named as in a suite file. What kernels may use is told
-# of the library there ("isa").
-_CASE = {field.key: field.name for field in FIELDS if field.key and field.key != "isa"}
+# Of the context, what makes it another case: named as in a report's cases.
+_CASE = {field.key: field.name for field in FIELDS if field.told_by_benches}
 # Before 1.5 only its name tells an aggregate: of "f" there are "f_mean", "f_stddev", "f_BigO", ...
 _OLD_AGGREGATE = re.compile(r"(.+)_(mean|median|stddev)")
 _OLD_FIT = re.compile(r".+_(BigO|RMS)")

@@ -12,6 +12,7 @@
 #include "benches/machine/loaded_libraries.h"
 #include "benches/process/interrupt.h"
 #include "benches/run/interleave.h"
+#include "benches/run/memory_sweep.h"
 #include "benches/run/progress.h"
 #include "benches/run/sweep.h"
 #include "benches/suite/suite.h"
@@ -55,10 +56,10 @@ std::vector<CaseSpec> noise_cases(const Options& options) {
   }
   suite.repeats = options.processes;
   const int threads = told_default_threads(suite);
-  std::vector<CaseSpec> cases = expand(suite, threads);
+  std::vector<CaseSpec> cases = expand(suite, threads, limits_to_sweep);
   set_key(suite, "seed", {"2"}, "--seed");
   suite.repeats = options.processes / 2;
-  const std::vector<CaseSpec> others = expand(suite, threads);
+  const std::vector<CaseSpec> others = expand(suite, threads, limits_to_sweep);
   cases.insert(cases.end(), others.begin(), others.end());
   return cases;
 }

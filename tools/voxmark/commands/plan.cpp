@@ -282,7 +282,7 @@ ExitCode table(const PlanOptions& options) {
                  row.batch, bytes_text(plan.total_bytes()), row.server_text(),
                  fmt::format("{}{}", needed_bytes(plan, spec) <= server ? "fits" : "does not fit",
                              is_exact ? "" : kEstimated),
-                 row.fits ? "fits" : "runs out of memory");
+                 row.fits ? "trains" : "runs out of memory");
     }
   }
   return any_plan ? ExitCode::done : ExitCode::cannot_here;
@@ -313,6 +313,7 @@ ExitCode plan(const PlanOptions& options) {
     fmt::print("{}\n", dump_json({{"memory", {{"bytes", room.bytes}, {"source", room.source}}},
                                   {"image", {program.dims.d, program.dims.h, program.dims.w}},
                                   {"batch", program.images},
+                                  {"batch_bytes", harness_bytes(asked_case(options))},
                                   {"plans", rows}},
                                  2));
   } else {
@@ -323,9 +324,8 @@ ExitCode plan(const PlanOptions& options) {
       print_plan(own);
     }
     fmt::print(
-        "A step fits where its plan and its batch do ({}); voxmark train --dry-run says what "
-        "reading ahead and "
-        "scoring whole images add\n",
+        "A step fits where its plan and its batch do, which adds {}; voxmark train --dry-run says "
+        "what reading ahead and scoring whole images add\n",
         bytes_text(harness_bytes(asked_case(options))));
   }
   const bool any_fits = std::any_of(plans.begin(), plans.end(), [&](const BackendPlan& own) {

@@ -15,6 +15,7 @@
 #include "benches/process/memory_room.h"
 #include "benches/protocol/case_work.h"
 #include "benches/run/interleave.h"
+#include "benches/run/memory_sweep.h"
 #include "benches/run/progress.h"
 #include "benches/run/sweep.h"
 #include "benches/suite/suite.h"
@@ -84,7 +85,7 @@ std::vector<CaseSpec> quickstart_cases(const std::string& data, const ReadOption
   set_key(suite, "backend", {kPaperBaseline, "eigen", kPaperContender, kFastest, "null"},
           "--backend");
   suite.repeats = kProcesses;
-  std::vector<CaseSpec> cases = expand(suite, threads);
+  std::vector<CaseSpec> cases = expand(suite, threads, limits_to_sweep);
   for (CaseSpec& spec : cases) {
     spec.image = image;
     spec.data = data;

@@ -16,6 +16,7 @@
 #include "benches/protocol/case_work.h"
 #include "benches/protocol/peers.h"
 #include "benches/run/interleave.h"
+#include "benches/run/memory_sweep.h"
 #include "benches/run/progress.h"
 #include "benches/run/sweep.h"
 #include "benches/suite/suite.h"
@@ -124,7 +125,7 @@ SweepResult measure(const Options& options, const Claims& claims) {
                         : options.quick            ? kQuickSeconds
                                                    : kFullSeconds;
   SweepOptions sweep;
-  sweep.cases = in_order(suite, expand(suite, told_default_threads(suite)));
+  sweep.cases = in_order(suite, expand(suite, told_default_threads(suite), limits_to_sweep));
   check_before_start(sweep.cases, allowed_cpus());
   Json cases = Json::array();
   for (const CaseSpec& spec : sweep.cases) {

@@ -18,6 +18,7 @@
 #include "results/report.h"
 #include "tools/voxmark/external.h"
 #include "tools/voxmark/subcommand.h"
+#include "workloads/cases/case_fields.h"
 
 namespace voxmark {
 namespace {
@@ -45,11 +46,6 @@ const Record& chosen(const Report& report, const Options& options) {
     }
   }
   throw_bad_input("{}: no record was measured; name one with --case", options.report);
-}
-
-Json without_process(Json spec) {
-  spec.erase("process");
-  return spec;
 }
 
 // The report with nothing but the processes of the case.

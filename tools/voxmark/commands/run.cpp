@@ -3,7 +3,6 @@
 #include <map>
 #include <memory>
 #include <optional>
-#include <set>
 #include <span>
 #include <string>
 
@@ -34,6 +33,7 @@
 #include "tools/voxmark/run_on.h"
 #include "tools/voxmark/subcommand.h"
 #include "tools/voxmark/terminal.h"
+#include "workloads/cases/case_fields.h"
 
 namespace voxmark {
 namespace {
@@ -146,6 +146,17 @@ std::string obstacle_of(const CaseSpec& spec) {
   return obstacle(find_backend(spec.backend), training_program(spec), compile_options(spec));
 }
 
+// " channels 1 classes 1": what tables have a column for and describe() leaves out.
+std::string further_fields(const CaseSpec& spec) {
+  std::string text;
+  for (const CaseField& field : case_fields()) {
+    if (!field.column.empty() && field.short_name.empty()) {
+      text += fmt::format(" {} {}", field.column, value_words(field, field.read(spec)));
+    }
+  }
+  return text;
+}
+
 void print_cases(std::FILE* stream, const std::vector<CaseSpec>& cases, const Suite& suite,
                  const char* sides) {
   std::int64_t distinct = 0, skipped = 0;
@@ -153,9 +164,8 @@ void print_cases(std::FILE* stream, const std::vector<CaseSpec>& cases, const Su
     if (spec.process == 0) {
       const std::string reason = obstacle_of(spec);
       ++(reason.empty() ? distinct : skipped);
-      tell(stream, "  {} filters {} channels {} classes {} threads {} data {}{}\n", describe(spec),
-           spec.network.filters, spec.network.input_channels, spec.network.classes, spec.threads,
-           spec.data, reason.empty() ? "" : ": will be skipped, " + reason);
+      tell(stream, "  {}{}{}\n", describe(spec), further_fields(spec),
+           reason.empty() ? "" : ": will be skipped, " + reason);
     }
   }
   const bool may_grow = suite.stopping.precision_target || suite.stopping.time_budget_seconds;
