@@ -362,8 +362,9 @@ const CaseField* find_case_field(std::string_view name) {
 
 void check_value(const CaseField& field, const Json& value, const std::string& place) {
   if (!accepts(field, value)) {
-    throw_bad_input("{}: expected {}, found {}", place, expectation(field, true),
-                    value == "" ? "nothing" : dump_json(value));
+    throw_bad_input(
+        "{}: expected {}, found {}", place, expectation(field, true),
+        value.is_string() && value.get<std::string>().empty() ? "nothing" : dump_json(value));
   }
 }
 

@@ -139,7 +139,7 @@ std::string baseline_of(const Suite& suite, const std::vector<CaseSpec>& cases) 
 
 // Why a case will not run, as far as that can be told beforehand; "" where it will.
 std::string obstacle_of(const CaseSpec& spec) {
-  const std::string missing = contender_of(spec, {"/proc/self/exe"}).missing;
+  std::string missing = contender_of(spec, {"/proc/self/exe"}).missing;
   if (!missing.empty() || is_external(spec)) {
     return missing;
   }
