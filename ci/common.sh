@@ -34,8 +34,8 @@ is_supported() {
   local ID=unknown VERSION_ID="" PRETTY_NAME="an unknown system"
   # shellcheck source=/dev/null
   [[ ! -r $OS_RELEASE ]] || source "$OS_RELEASE"
-  [[ "$ID $VERSION_ID" != "debian 12" ]] || return 0
-  say "Supported is Debian 12, and this is $PRETTY_NAME: what follows may fail." \
+  [[ ! "$ID $VERSION_ID" =~ ^"debian "1[23]$ ]] || return 0
+  say "Supported are Debian 12 and 13, and this is $PRETTY_NAME: what follows may fail." \
     "The Debian packages that are needed stand at the top of ci/common.sh."
   return 1
 }

@@ -15,6 +15,7 @@ COMMON = Path(__file__).resolve().parents[1] / "common.sh"
     [
         ("ID=debian\nVERSION_ID=12\n", ""),
         ('ID=debian\nVERSION_ID="12"\n', ""),
+        ("ID=debian\nVERSION_ID=13\n", ""),
         ('ID=debian\nVERSION_ID=11\nPRETTY_NAME="Debian 11"\n', "this is Debian 11:"),
         ('ID="rhel"\nVERSION_ID="9.4"\nPRETTY_NAME="RHEL 9.4"\n', "this is RHEL 9.4:"),
         ("", "this is an unknown system:"),
@@ -32,4 +33,4 @@ def test_a_system_that_is_not_supported_is_told_in_one_line(
     assert done.stderr == ""
     assert done.stdout.count("\n") == (1 if said else 0)
     assert said in done.stdout
-    assert not said or "Supported is Debian 12" in done.stdout
+    assert not said or "Supported are Debian 12 and 13" in done.stdout
