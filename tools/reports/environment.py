@@ -90,6 +90,8 @@ def failed_import(names: list[str]) -> str | None:
     for module, packages in modules.items():
         if not wanted & {re.sub(r"[-_.]+", "-", package).lower() for package in packages}:
             continue
+        if not module.isidentifier():
+            continue  # ".." of ../../../bin/program.py: Python 3.11 takes its folder for a module
         try:
             spec = importlib.util.find_spec(module)
             if spec is not None and spec.origin is not None:

@@ -25,6 +25,7 @@ def wheel(folder: Path, name: str, version: str, source: str) -> None:
     info = f"{name}-{version}.dist-info"
     files = {
         f"{name}/__init__.py": source,
+        f"{name}-{version}.data/scripts/{name}-tool.py": "#!python\n",  # as clang-format has one
         f"{info}/METADATA": f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n",
         f"{info}/WHEEL": "Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n",
         f"{info}/entry_points.txt": f"[console_scripts]\n{name} = {name}:main\n",
