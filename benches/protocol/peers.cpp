@@ -36,6 +36,11 @@ std::vector<Peer> make_peers() {
             {"--onednn=off"},
             {"TF_ENABLE_ONEDNN_OPTS=0"},
             "TensorFlow with its own kernels (Eigen), in a tf.function: the paper's baseline"});
+  add_with_tuned(all, {"tensorflow-stock-2018",
+                       kTensorFlow,
+                       {"--onednn=off", "--kernels-of-2018"},
+                       {"TF_ENABLE_ONEDNN_OPTS=0"},
+                       "tensorflow-stock with its gradients' kernels from before September 2018"});
   add_with_tuned(all, {"tensorflow-onednn",
                        kTensorFlow,
                        {"--onednn=on"},

@@ -260,7 +260,7 @@ def test_a_programs_own_fault_is_none_of_voxmarks(tmp_path: Path) -> None:
     assert 'before it said "done"' in record["reason"]
 
 
-PEERS = ["tensorflow-stock", "tensorflow-onednn", "pytorch"]
+PEERS = ["tensorflow-stock", "tensorflow-stock-2018", "tensorflow-onednn", "pytorch"]
 
 
 @pytest.mark.parametrize("peer", PEERS)
@@ -284,7 +284,7 @@ def skip_unless_installed(framework: str) -> None:
 @pytest.mark.parametrize(
     ("framework", "precision", "names"),
     [
-        ("tensorflow", "fp32", ["stock", "onednn", "stock-tuned", "eager", "compiled"]),
+        ("tensorflow", "fp32", ["stock", "onednn", "stock-2018-tuned", "eager", "compiled"]),
         ("tensorflow", "bf16", ["onednn"]),
         ("pytorch", "fp32", ["", "tuned", "compiled"]),
         ("pytorch", "bf16", [""]),
@@ -314,6 +314,13 @@ def test_peers_compute_the_step(
         assert ("MALLOC_TOP_PAD_" in execution["variables"]) == peer.endswith("tuned")
         if peer in ("tensorflow-stock", "tensorflow-onednn"):
             assert execution["onednn"] == (peer == "tensorflow-onednn")
+        if peer.startswith("tensorflow-stock"):
+            gradients = ["eigen_tensor" if "2018" in peer else ""]
+            assert execution["kernel_labels"] == {
+                "Conv3D": [""],
+                "Conv3DBackpropFilterV2": gradients,
+                "Conv3DBackpropInputV2": gradients,
+            }
         if not peer.endswith(("compiled", "eager")):
             observed = record["details"]["probes"]["observed_step"]
             assert observed["convolution_seconds"] > 0, f"{peer}: {observed}"

@@ -6,12 +6,14 @@ TF_ENABLE_ONEDNN_OPTS chooses the kernels: 0 stock (Eigen), 1 oneDNN. Whether it
 from __future__ import annotations
 
 import argparse
+import contextlib
 import os
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import kernels_of_2018
 import numpy as np
 from voxmark_child import Case, Tensors, serve
 
@@ -19,8 +21,12 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 
 SMOOTH = 1e-4  # of the Dice loss
 
+Kernels = Callable[[], contextlib.AbstractContextManager[None]]  # within it a graph is traced
+
 
 def unsupported(case: Case, kernels: str) -> str | None:
+    if kernels == "2018's" and case["precision"] != "fp32":
+        return f"TensorFlow trained in fp32 then, not in {case['precision']}"
     if case["precision"] not in ("fp32", "bf16"):
         return f"computes in fp32 and bf16, not in {case['precision']}"
     if "isa" in case and kernels != "onednn":
@@ -68,22 +74,22 @@ def build_unet(case: Case) -> Any:
     return keras.Model(images, x)
 
 
-def ops_in_effect(tf: Any) -> set[str]:
-    """The op types that TensorFlow runs for a convolution and its gradients, after its rewrites."""
+def labels_in_effect(tf: Any, kernels: Kernels) -> kernels_of_2018.Labels:
+    """The ops that TensorFlow runs for a convolution and its gradients, after its rewrites."""
     from tensorflow.python.eager import context
 
     @tf.function
     def convolution(x: Any, k: Any) -> Any:
-        with tf.GradientTape() as tape:
-            tape.watch(k)
-            y = tf.reduce_sum(tf.nn.conv3d(x, k, [1, 1, 1, 1, 1], "SAME"))
-        return tape.gradient(y, k)
+        with kernels(), tf.GradientTape() as tape:
+            tape.watch((x, k))
+            y = tf.nn.conv3d(x, k, [1, 1, 1, 1, 1], "SAME")
+            return tape.gradient(tf.reduce_sum(y * y), (x, k))
 
     context.context().enable_run_metadata()
     convolution(tf.ones((1, 8, 8, 8, 4)), tf.ones((3, 3, 3, 4, 4)))
     graphs = context.context().export_run_metadata().partition_graphs
     context.context().disable_run_metadata()
-    return {node.op for graph in graphs for node in graph.node}
+    return kernels_of_2018.labels_of(node for graph in graphs for node in graph.node)
 
 
 def convolution_seconds(folder: str) -> float:
@@ -107,7 +113,14 @@ def convolution_seconds(folder: str) -> float:
 
 
 class TensorFlowModel:
-    def __init__(self, case: Case, onednn: bool, compile_step: bool, eager: bool) -> None:
+    def __init__(
+        self,
+        case: Case,
+        onednn: bool,
+        compile_step: bool = False,
+        eager: bool = False,
+        of_2018: bool = False,
+    ) -> None:
         import tensorflow as tf
         from tensorflow import keras
 
@@ -116,12 +129,19 @@ class TensorFlowModel:
         self.is_compiled = compile_step
         tf.config.threading.set_intra_op_parallelism_threads(case["threads"])
         tf.config.threading.set_inter_op_parallelism_threads(1)
-        ops = set() if eager else ops_in_effect(tf)
-        if not eager and any(op.startswith("_Mkl") for op in ops) != onednn:
+
+        def kernels() -> contextlib.AbstractContextManager[None]:
+            graph = tf.compat.v1.get_default_graph()
+            return kernels_of_2018.in_graph(graph) if of_2018 else contextlib.nullcontext()
+
+        labels = {} if eager else labels_in_effect(tf, kernels)
+        if not eager and any(op.startswith("_Mkl") for op in labels) != onednn:
             raise RuntimeError(
                 f"oneDNN was to be {'on' if onednn else 'off'}, and convolutions run as "
-                + ", ".join(sorted(op for op in ops if "Conv" in op))
+                + ", ".join(labels)
             )
+        if of_2018:
+            kernels_of_2018.check(labels, "the graph that TensorFlow ran")
         if case["precision"] == "bf16":
             keras.mixed_precision.set_global_policy("mixed_bfloat16")
         self.tf = tf
@@ -134,7 +154,8 @@ class TensorFlowModel:
             "keras_version": keras.__version__,
             # Seen in the ops that run. XLA rewrites them once more, and eager ops are not listed.
             "onednn": onednn if self.is_graph and not compile_step else None,
-            "convolution_ops": sorted(op for op in ops if "Conv" in op),
+            "convolution_ops": list(labels),
+            "kernel_labels": labels,
             "compiled": compile_step,
             "eager": eager,
             "flush_to_zero": float(tf.reduce_max(tf.fill([1 << 20], 1e-40) * 1.0)) == 0,
@@ -153,9 +174,10 @@ class TensorFlowModel:
         # Two functions where users write one, so that forward and backward are timed by themselves.
         @tf.function(jit_compile=compile_step)
         def forward_backward(images: Any, target: Any) -> tuple[Any, list[Any]]:
-            with tf.GradientTape() as tape:
-                loss = dice_loss(target, model(images, training=True))
-            return loss, tape.gradient(loss, model.trainable_variables)
+            with kernels():
+                with tf.GradientTape() as tape:
+                    loss = dice_loss(target, model(images, training=True))
+                return loss, tape.gradient(loss, model.trainable_variables)
 
         @tf.function(jit_compile=compile_step)
         def update(gradients: list[Any]) -> None:
@@ -223,12 +245,21 @@ def main() -> None:
     parser.add_argument("--onednn", choices=("on", "off"), required=True)
     parser.add_argument("--compile", action="store_true", help="by XLA (jit_compile)")
     parser.add_argument("--eager", action="store_true", help="op by op, without tf.function")
+    parser.add_argument(
+        "--kernels-of-2018",
+        action="store_true",
+        help="the gradients of convolutions, without oneDNN",
+    )
     options = parser.parse_args()
     onednn = options.onednn == "on"
     kernels = "XLA" if options.compile else "onednn" if onednn else "own"
+    if options.kernels_of_2018:
+        kernels = "2018's"
     serve(
         lambda case: unsupported(case, kernels),
-        lambda case: TensorFlowModel(case, onednn, options.compile, options.eager),
+        lambda case: TensorFlowModel(
+            case, onednn, options.compile, options.eager, options.kernels_of_2018
+        ),
     )
 
 

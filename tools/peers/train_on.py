@@ -40,7 +40,7 @@ def build(framework: str, case: Case) -> Any:
     onednn = os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1") == "1"
     from tensorflow_child import TensorFlowModel
 
-    return TensorFlowModel(case, onednn, compile_step=False, eager=False)
+    return TensorFlowModel(case, onednn)
 
 
 def main() -> None:

@@ -50,9 +50,9 @@ ExitCode list_backends(bool json) {
   for (const Json& backend : backends) {
     const auto name = backend["name"].get<std::string>();
     if (backend["built"].get<bool>()) {
-      fmt::print("{:<23} {}\n", name, backend["description"].get<std::string>());
+      fmt::print("{:<27} {}\n", name, backend["description"].get<std::string>());
     } else {
-      fmt::print("{:<23} not here: needs {}\n", name, backend["missing"].get<std::string>());
+      fmt::print("{:<27} not here: needs {}\n", name, backend["missing"].get<std::string>());
     }
   }
   return ExitCode::done;

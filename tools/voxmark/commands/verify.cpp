@@ -16,6 +16,7 @@
 #include "benches/proof/verifier.h"
 #include "benches/protocol/case_work.h"
 #include "benches/protocol/contender.h"
+#include "benches/protocol/external_command.h"
 #include "benches/threads/thread_team.h"
 #include "tools/voxmark/model_options.h"
 #include "tools/voxmark/run_on.h"
@@ -132,24 +133,33 @@ Result verify_external(const std::string& name, Precision precision, const Verif
   return result;
 }
 
-void print_header() {
-  fmt::print("{:<17} {:<9} {:<9} {:<32} {:>9} {:>9}  {}\n", "backend", "precision", "verdict",
-             "worst tensor", "error", "tolerance", "against");
+// As wide as the longest name needs; a command is not held to it.
+std::size_t name_width(const std::vector<std::string>& backends) {
+  std::size_t width = 17;
+  for (const std::string& name : backends) {
+    width = std::max(width, name.starts_with(kExternalPrefix) ? 0 : name.size());
+  }
+  return width;
 }
 
-void print_row(const Result& result) {
+void print_header(std::size_t width) {
+  fmt::print("{:<{}} {:<9} {:<9} {:<32} {:>9} {:>9}  {}\n", "backend", width, "precision",
+             "verdict", "worst tensor", "error", "tolerance", "against");
+}
+
+void print_row(const Result& result, std::size_t width) {
   const std::string precision = to_string(result.precision);
   if (!result.compared()) {
-    fmt::print("{:<17} {:<9} {:<9} {}\n", result.backend, precision,
+    fmt::print("{:<{}} {:<9} {:<9} {}\n", result.backend, width, precision,
                result.skipped ? "skipped" : "FAILED",
                result.skipped ? *result.skipped : *result.failed);
   } else {
     const TensorCheck& worst = result.verification.worst();
-    fmt::print("{:<17} {:<9} {:<9} {:<32} {:>9.2e} {:>9.2e}  {}\n", result.backend, precision,
-               result.verified() ? "verified" : "MISMATCH", worst.tensor, worst.error,
+    fmt::print("{:<{}} {:<9} {:<9} {:<32} {:>9.2e} {:>9.2e}  {}\n", result.backend, width,
+               precision, result.verified() ? "verified" : "MISMATCH", worst.tensor, worst.error,
                worst.tolerance, result.reference);
     if (!result.hint.empty()) {
-      fmt::print("{:<17} {}\n", "", result.hint);
+      fmt::print("{:<{}} {}\n", "", width, result.hint);
     }
   }
   std::fflush(stdout);  // a row takes seconds to come
@@ -258,14 +268,15 @@ class Checker {
 
   template <class Verify>
   void for_each_backend(const std::string& reference, const Program& program, Verify verify) {
+    const std::size_t width = name_width(backends_);
     for (const std::string& name : backends_) {
       for (const Precision precision : precisions_) {
         Result result = result_of(name, precision, reference, program, verify);
         if (!options_.json) {
           if (results_.empty()) {
-            print_header();
+            print_header(width);
           }
-          print_row(result);
+          print_row(result, width);
         }
         results_.push_back(std::move(result));
       }
