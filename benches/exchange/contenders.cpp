@@ -16,7 +16,7 @@ std::vector<CaseSpec> with_backend(std::vector<CaseSpec> cases, const std::strin
 void check_contenders(const std::vector<CaseSpec>& cases, const std::string& against,
                       const std::string& against_backend) {
   for (const CaseSpec& spec : cases) {
-    if (!against.empty() && is_external(spec)) {
+    if (!against.empty() && !is_of_build(spec.backend)) {
       throw_bad_input(
           "--against {}: compares builds of voxmark, and {} is a program of its own: both sides "
           "would run the same one; for two programs: --backend NEW --against-backend BASE",
@@ -49,7 +49,7 @@ std::string same_build_warning(const std::string& other, const ReportHeader& our
 std::string same_contenders_warning(const ChildProgram& child, const CaseSpec& ours,
                                     const std::string& other) {
   const CaseSpec theirs = with_backend({ours}, other).front();
-  if (is_external(ours) && is_external(theirs)) {
+  if (!is_of_build(ours.backend) && !is_of_build(theirs.backend)) {
     OutsideProgram programs;
     return same_program_warning(programs.facts(contender_of(ours, child.command).command),
                                 programs.facts(contender_of(theirs, child.command).command));

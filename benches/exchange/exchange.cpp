@@ -181,7 +181,7 @@ class Listener {
   }
   bool operator()(const DoneMessage& message) {
     expect(result_.ready && result_.steps.size() == all_steps(), "done");
-    if (is_external(request_.spec)) {  // ours tells what it does between two steps: its probes
+    if (!runs_our_child(request_.spec.backend)) {  // ours reads probes between two steps
       clocks_.done();
     }
     result_.peak_bytes = message.earlier_peak_bytes;
@@ -343,8 +343,7 @@ Exchange exchange(const ChildProgram& program, const Request& request,
   } else if (!result.interrupted) {
     read_peak_and_end(child, program, oom_kills_before, result);
   }
-  // What a program of somebody else's does wrong is no fault of ours: its answer is no.
-  if (is_external(request.spec) && result.code == ExitCode::internal) {
+  if (!is_fault_of_ours(request.spec.backend) && result.code == ExitCode::internal) {
     result.code = ExitCode::answer_is_no;
   }
   return result;

@@ -124,10 +124,11 @@ void check_cpu_time(const CaseSpec& spec, const Record& record, std::int64_t cpu
   const double steps = steps_seconds(record, false);
   const auto count = static_cast<double>(cpus);
   const double slack = kSlackSeconds * count * static_cast<double>(record.samples.size());
-  faults.expect(is_external(spec) || cpus <= 0 || used <= kAccounts * steps * count + slack,
-                "user_seconds and system_seconds sum to {:.4g}, step_seconds to {:.4g}, and "
-                "environment.cpu.online is {}",
-                used, steps, cpus);
+  faults.expect(
+      !runs_our_child(spec.backend) || cpus <= 0 || used <= kAccounts * steps * count + slack,
+      "user_seconds and system_seconds sum to {:.4g}, step_seconds to {:.4g}, and "
+      "environment.cpu.online is {}",
+      used, steps, cpus);
 }
 
 // The limits that were measured on as many threads; without any where they were not.
@@ -193,7 +194,7 @@ void check_kernels(const CaseSpec& spec, const Record& record, const Json& envir
                    Faults& faults) {
   for (const StageRecord& stage : record.stages) {
     for (const std::string& name : {stage.implementation, stage.isa}) {
-      const std::string flag = is_external(spec) ? "" : missing_flag(environment, name);
+      const std::string flag = runs_our_child(spec.backend) ? missing_flag(environment, name) : "";
       if (!flag.empty()) {
         faults.expect(false, "a stage ran as {}, environment.cpu.flags lack {}", name, flag);
         return;
@@ -230,7 +231,7 @@ using KnownInputs = std::map<std::string, Inputs>;
 
 void check_inputs(std::size_t index, const CaseSpec& spec, const Record& record, KnownInputs& known,
                   Faults& faults) {
-  if (record.outcome != Outcome::ok || is_external(spec) || record.samples.empty()) {
+  if (record.outcome != Outcome::ok || !runs_our_child(spec.backend) || record.samples.empty()) {
     return;
   }
   const Inputs own{index, record.input_sha256, record.weights_sha256, record.samples[0].loss};

@@ -122,13 +122,13 @@ bool CrossCheck::has_ours(const CaseSpec& spec) const {
   const auto known = first_steps_.find(inputs_key(spec));
   return known != first_steps_.end() &&
          std::any_of(known->second.begin(), known->second.end(),
-                     [](const FirstStep& step) { return !step.external; });
+                     [](const FirstStep& step) { return step.by_our_child; });
 }
 
 CrossCheckResult CrossCheck::check(const CaseSpec& spec, const Exchange& exchange) {
   const StepMessage& step = exchange.steps.front();
   const FirstStep found{spec.backend,
-                        is_external(spec),
+                        runs_our_child(spec.backend),
                         spec.precision,
                         exchange.ready->batch_sha256,
                         exchange.ready->weights_sha256,
@@ -136,14 +136,14 @@ CrossCheckResult CrossCheck::check(const CaseSpec& spec, const Exchange& exchang
                         step.gradient_norms,
                         undecided_by_rounding(spec)};
   std::vector<FirstStep>& known = first_steps_[inputs_key(spec)];
-  const auto first_other = [&](bool external) {
+  const auto first_other = [&](bool by_our_child) {
     return std::find_if(known.begin(), known.end(), [&](const FirstStep& step_of) {
-      return step_of.backend != found.backend && step_of.external == external;
+      return step_of.backend != found.backend && step_of.by_our_child == by_our_child;
     });
   };
-  auto other = first_other(false);
-  if (other == known.end() && found.external) {
-    other = first_other(true);
+  auto other = first_other(true);
+  if (other == known.end() && !found.by_our_child) {
+    other = first_other(false);
   }
   CrossCheckResult result = other == known.end() ? CrossCheckResult{} : compare(*other, found);
   const bool is_new = std::none_of(known.begin(), known.end(), [&](const FirstStep& step_of) {

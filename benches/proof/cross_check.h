@@ -33,7 +33,7 @@ class CrossCheck {
  private:
   struct FirstStep {
     std::string backend;
-    bool external = false;
+    bool by_our_child = true;
     Precision precision = Precision::fp32;
     std::string batch_sha256, weights_sha256;
     double loss = 0;

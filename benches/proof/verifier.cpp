@@ -44,9 +44,6 @@ VerifierResult accept(const VerifiedMessage& message) {
   return result;
 }
 
-// What another program computed is known for this sweep only: its contents are nowhere hashed.
-bool is_this_program(const CaseSpec& spec) { return !is_external(spec) && spec.isa.empty(); }
-
 VerifierResult refuse(const Exchange& exchange) {
   VerifierResult result;
   result.interrupted = exchange.interrupted;
@@ -140,8 +137,8 @@ VerifierResult Verifier::verify(const CaseSpec& spec) {
   if (decided != decided_.end()) {
     return decided->second;
   }
-  if (is_external(spec)) {
-    VerifierResult result = verify_external(spec);
+  if (exchanges_files(spec.backend)) {
+    VerifierResult result = verify_by_files(spec);
     if (!result.interrupted) {
       decided_[id] = result;
     }
@@ -166,7 +163,7 @@ VerifierResult Verifier::verify(const CaseSpec& spec) {
 }
 
 // An external program computes, and one of ours says whether it is right.
-VerifierResult Verifier::verify_external(const CaseSpec& spec) {
+VerifierResult Verifier::verify_by_files(const CaseSpec& spec) {
   Request request = request_of(ChildMode::verify, external_verification_shape(spec));
   const CasePaths paths = files_.for_verification(request.spec);
   request.weights_path = paths.weights;

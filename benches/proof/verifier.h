@@ -39,7 +39,7 @@ class Verifier {
   VerifierResult verify(const CaseSpec& spec);
 
  private:
-  VerifierResult verify_external(const CaseSpec& spec);
+  VerifierResult verify_by_files(const CaseSpec& spec);
   Json key(const CaseSpec& spec) const;
   std::string cache_path(const std::string& key_hash) const;
   std::string reference_path(const CaseSpec& shape);

@@ -7,8 +7,45 @@
 namespace voxmark {
 namespace {
 
-void add(std::vector<std::string>& environment, const std::vector<std::string>& more) {
-  environment.insert(environment.end(), more.begin(), more.end());
+struct Answers {
+  bool is_of_build, runs_our_child, exchanges_files, plans_memory, is_fault_of_ours;
+};
+
+constexpr Answers kOurs = {.is_of_build = true,
+                           .runs_our_child = true,
+                           .exchanges_files = false,
+                           .plans_memory = true,
+                           .is_fault_of_ours = true};
+constexpr Answers kOutside = {.is_of_build = false,
+                              .runs_our_child = false,
+                              .exchanges_files = true,
+                              .plans_memory = false,
+                              .is_fault_of_ours = false};
+
+const Answers& answers_of(const std::string& backend) {
+  switch (kind_of(backend)) {
+    case ContenderKind::backend:
+      return kOurs;
+    case ContenderKind::peer:
+    case ContenderKind::program:
+      break;
+  }
+  return kOutside;
+}
+
+Contender start_of(const std::string& backend, const std::vector<std::string>& own_command) {
+  switch (kind_of(backend)) {
+    case ContenderKind::backend:
+      return {own_command, {}, ""};
+    case ContenderKind::program:
+      return {external_command(backend), {}, ""};
+    case ContenderKind::peer:
+      break;
+  }
+  const Peer& peer = *find_peer(backend);
+  const auto command = peer_command(peer);
+  return {command.value_or(std::vector<std::string>{}), peer.environment,
+          command ? "" : kPeerNotInstalled};
 }
 
 // The case's instruction set: the program that is built for it, or the variables that cap others.
@@ -19,32 +56,32 @@ void hold_to(const Isa& isa, bool is_own, Contender& contender) {
   if (const auto missing = isa_missing(isa, is_own ? contender.command.front() : "")) {
     contender.missing = *missing;
   }
-  add(contender.environment, isa.environment);
+  contender.environment.insert(contender.environment.end(), isa.environment.begin(),
+                               isa.environment.end());
 }
 
 }  // namespace
 
-bool is_external(const std::string& backend) {
-  return backend.starts_with(kExternalPrefix) || find_peer(backend) != nullptr;
+ContenderKind kind_of(const std::string& backend) {
+  if (backend.starts_with(kExternalPrefix)) {
+    return ContenderKind::program;
+  }
+  return find_peer(backend) != nullptr ? ContenderKind::peer : ContenderKind::backend;
 }
 
-bool is_external(const CaseSpec& spec) { return is_external(spec.backend); }
+bool is_of_build(const std::string& backend) { return answers_of(backend).is_of_build; }
+bool runs_our_child(const std::string& backend) { return answers_of(backend).runs_our_child; }
+bool exchanges_files(const std::string& backend) { return answers_of(backend).exchanges_files; }
+bool plans_memory(const std::string& backend) { return answers_of(backend).plans_memory; }
+bool is_fault_of_ours(const std::string& backend) { return answers_of(backend).is_fault_of_ours; }
+
+bool is_this_program(const CaseSpec& spec) { return is_of_build(spec.backend) && spec.isa.empty(); }
 
 Contender contender_of(const CaseSpec& spec, const std::vector<std::string>& own_command) {
-  Contender contender;
-  const Peer* peer = find_peer(spec.backend);
-  if (peer != nullptr) {
-    contender.command = peer_command(*peer).value_or(std::vector<std::string>{});
-    contender.environment = peer->environment;
-    contender.missing = contender.command.empty() ? kPeerNotInstalled : "";
-  } else if (is_external(spec)) {
-    contender.command = external_command(spec.backend);
-  } else {
-    contender.command = own_command;
-  }
+  Contender contender = start_of(spec.backend, own_command);
   const Isa* isa = find_isa(spec.isa);
   if (isa != nullptr && contender.missing.empty()) {
-    hold_to(*isa, !is_external(spec), contender);
+    hold_to(*isa, is_of_build(spec.backend), contender);
   }
   return contender;
 }

@@ -1,4 +1,4 @@
-// Who computes a case, and how that is started.
+// Who computes a case, how that is started, and what differs in how it is measured.
 #pragma once
 
 #include <string>
@@ -11,12 +11,33 @@ namespace voxmark {
 // The prefix that makes a backend a program by its command: "exec:./mine --fast".
 constexpr const char* kExternalPrefix = "exec:";
 
-// Whether it is no backend of this build but a framework that ci/peers installs, or a program by
-// its command. Such a one reads weights and batch from files and writes what it computed, which
-// one of ours then compares with the reference. It tells neither what its threads waited nor,
-// perhaps, what it plans to take. What it does wrong is no fault of ours.
-bool is_external(const std::string& backend);
-bool is_external(const CaseSpec& spec);
+enum class ContenderKind {
+  backend,  // one of voxmark's own, built or not
+  peer,     // a framework that ci/peers installs
+  program,  // somebody else's, by its command
+};
+// A name that is neither a peer's nor a command is taken for a backend's (backends/registry).
+ContenderKind kind_of(const std::string& backend);
+
+// The questions that are asked of a case's `backend`. A new kind answers each of them.
+
+// Whether it comes with a build of voxmark: the registry has it, and the digest, commit and flags
+// of the build identify it. Others are identified by the files that their command names.
+bool is_of_build(const std::string& backend);
+// Whether voxmark's own child runs it: then our code reads clocks and probes at each step, hashes
+// batch and weights and names the kernels. Of others it is known only by what they say.
+bool runs_our_child(const std::string& backend);
+// Whether it reads weights and batch from files and writes what it computed, which one of ours then
+// compares with the reference. Others are verified in their own process.
+bool exchanges_files(const std::string& backend);
+// Whether it plans its memory before it runs, also within a limit. What others take is measured.
+bool plans_memory(const std::string& backend);
+// Whether an error within it is a fault of voxmark's. What others do wrong is their answer: no.
+bool is_fault_of_ours(const std::string& backend);
+
+// Whether the running program itself computes the case, and no build for another instruction set:
+// its own digest then identifies what was computed.
+bool is_this_program(const CaseSpec& spec);
 
 struct Contender {
   std::vector<std::string> command;      // empty where it is not installed

@@ -89,12 +89,10 @@ void end_record(Record& record, Outcome outcome, const std::string& reason, Exit
 }
 
 ExitCode code_of_fault(const Record& record) {
-  return record.facts.bad_input == true     ? ExitCode::bad_input
-         : record.facts.cannot_here == true ? ExitCode::cannot_here
-         : is_external(record.spec.value("backend", std::string()))
-             ? ExitCode::answer_is_no  // what somebody else's program does wrong is no fault of
-                                       // ours
-             : ExitCode::internal;
+  return record.facts.bad_input == true                                  ? ExitCode::bad_input
+         : record.facts.cannot_here == true                              ? ExitCode::cannot_here
+         : is_fault_of_ours(record.spec.value("backend", std::string())) ? ExitCode::internal
+                                                                         : ExitCode::answer_is_no;
 }
 
 void keep_plan(const PlannedMessage& planned, Record& record) {

@@ -32,7 +32,7 @@ std::vector<CaseSpec> interleave(const std::vector<CaseSpec>& cases, std::uint64
       if (process == 0) {
         // Not std::ranges': clang-tidy 14 cannot parse libstdc++'s subrange.
         std::stable_partition(round.begin(), round.end(),
-                              [](const CaseSpec& spec) { return !is_external(spec); });
+                              [](const CaseSpec& spec) { return runs_our_child(spec.backend); });
       }
       place.clear();
       for (std::size_t i = 0; i < round.size(); ++i) {

@@ -8,7 +8,8 @@
 namespace voxmark {
 
 std::vector<std::int64_t> limits_to_sweep(const CaseSpec& spec) {
-  const Backend* backend = is_external(spec) ? nullptr : find_backend(spec.backend).backend;
+  const Backend* backend =
+      plans_memory(spec.backend) ? find_backend(spec.backend).backend : nullptr;
   if (backend == nullptr) {
     return {};
   }

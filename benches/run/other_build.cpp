@@ -75,7 +75,7 @@ Json isa_programs(const std::vector<CaseSpec>& cases, const std::string& program
   Json programs = Json::object();
   for (const CaseSpec& spec : cases) {
     const Isa* isa = find_isa(spec.isa);
-    if (isa == nullptr || is_external(spec) || programs.contains(isa->name)) {
+    if (isa == nullptr || !is_of_build(spec.backend) || programs.contains(isa->name)) {
       continue;
     }
     const std::string other = isa_program(*isa, program);

@@ -21,8 +21,8 @@ void add_programs(Json& identity, const ChildProgram& child, const std::vector<C
   OutsideProgram programs;
   std::map<std::string, std::string> keys;  // by path
   for (const CaseSpec& spec : cases) {
-    if (!is_external(spec) && spec.isa.empty()) {
-      continue;  // this program's own, by its own digest
+    if (is_this_program(spec)) {
+      continue;  // the digest of this build tells it
     }
     const OutsideProgramFacts facts = programs.facts(contender_of(spec, child.command).command);
     for (const ProgramFile& file : *facts.files) {

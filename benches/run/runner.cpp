@@ -25,8 +25,8 @@ namespace {
 
 // Not measured by this backend: it shows what the harness itself costs.
 bool is_overhead(const CaseSpec& spec) {
-  return !is_external(spec) && find_backend(spec.backend).backend != nullptr &&
-         !find_backend(spec.backend).backend->computes();
+  const Backend* backend = is_of_build(spec.backend) ? find_backend(spec.backend).backend : nullptr;
+  return backend != nullptr && !backend->computes();
 }
 
 // Of what a journal holds already.
@@ -114,7 +114,7 @@ Record Runner::measure(const CaseSpec& spec) {
   const auto start = std::chrono::steady_clock::now();
   Record record = start_record(spec);
   record.reproduce += options_.reproduce_flags;
-  if (is_external(spec)) {
+  if (!is_of_build(spec.backend)) {
     record.facts.program = programs_.facts(contender_of(spec, options_.child.command).command);
   }
   if (const auto& quota = options_.cpu_quota; quota && spec.threads > *quota) {
@@ -190,7 +190,7 @@ bool Runner::plan(const CaseSpec& spec, Record& record) {
 
 // What computing tensors again would make of a case that does not fit, as words; "" where nothing.
 std::string Runner::limit_that_fits(const CaseSpec& spec, std::int64_t room_bytes) {
-  if (spec.memory_limit_bytes || is_external(spec)) {
+  if (spec.memory_limit_bytes || !plans_memory(spec.backend)) {
     return "";
   }
   CaseSpec limited = spec;
@@ -299,8 +299,8 @@ Runner::Attempt Runner::attempt(const CaseSpec& spec) {
   best_canary_seconds_ =
       std::min({best_canary_seconds_.value_or(canary_before), canary_before, canary_after});
   result.taint_whole(canary_taint(canary_before, canary_after, *best_canary_seconds_));
-  // Our own children read at each step what their threads waited; a program of others does not.
-  if (is_external(spec) && others_before && others_after) {
+  // Our own child reads at each step what its threads waited.
+  if (!runs_our_child(spec.backend) && others_before && others_after) {
     const double others = *others_after - *others_before;
     result.taint_whole(others_taint(others, elapsed, spec.threads));
     result.lost_fraction += std::max(0.0, others) / (elapsed * spec.threads);
@@ -396,10 +396,10 @@ void Runner::cross_check(const CaseSpec& spec, const Exchange& timed, Record& re
   }
 }
 
-// An external program says of itself what the timed step computed. Where none of ours has done the
-// same step yet, one does: once, untimed.
+// A program that is not our child says of itself what the timed step computed. Where none of ours
+// has done the same step yet, one does: once, untimed.
 void Runner::compute_with_own_backend(const CaseSpec& spec) {
-  if (!is_external(spec) || cross_check_.has_ours(spec)) {
+  if (runs_our_child(spec.backend) || cross_check_.has_ours(spec)) {
     return;
   }
   CaseSpec witness = spec;
@@ -443,7 +443,7 @@ Exchange Runner::ask(ChildMode mode, const CaseSpec& spec) {
         std::max(child.patience_seconds, kHangFactor * *predicted / (spec.warmup + spec.steps));
   }
   Request request = request_of(mode, spec);
-  if (mode == ChildMode::time && is_external(spec)) {
+  if (mode == ChildMode::time && exchanges_files(spec.backend)) {
     const CasePaths paths = files_.for_timing(spec);
     request.weights_path = paths.weights;
     request.batch_path = paths.batch;

@@ -130,7 +130,7 @@ Report begun_report(const std::string& out, const ReportHeader& now) {
     const bool names_files = std::ranges::any_of(report.records, [](const Record& record) {
       const std::string data = record.spec.value("data", std::string());
       return (data != "synthetic" && data != "phantom") ||
-             record.spec.value("backend", std::string()).starts_with(kExternalPrefix);
+             kind_of(record.spec.value("backend", std::string())) == ContenderKind::program;
     });
     if (names_files) {
       throw_bad_input("{}: is redacted, so nothing can go on from it; --overwrite measures anew",
@@ -384,10 +384,10 @@ void place_threads(const ThreadSettings& settings, SweepOptions& sweep) {
 std::vector<std::string> check_before_start(const std::vector<CaseSpec>& cases, int cpus) {
   std::set<std::string> data, warnings;
   for (const CaseSpec& spec : cases) {
-    if (is_external(spec)) {
-      contender_of(spec, {});  // one that is not installed is skipped
-    } else {
+    if (is_of_build(spec.backend)) {
       find_backend(spec.backend);
+    } else {
+      contender_of(spec, {});  // one that is not installed is skipped
     }
     check_places(spec.threads);
     if (spec.threads > cpus) {

@@ -24,7 +24,7 @@ std::optional<std::int64_t> needed_bytes(const CaseSpec& spec,
   const auto line = std::ranges::find_if(lines, [&](const MemoryLine& own) {
     return own.backend == spec.backend && own.precision == to_string(spec.precision);
   });
-  if (!is_external(spec)) {
+  if (plans_memory(spec.backend)) {
     const Backend* backend = find_backend(spec.backend).backend;
     const Program program = training_program(spec);
     if (backend == nullptr || backend->unsupported(program, compile_options(spec))) {

@@ -17,7 +17,7 @@
 namespace voxmark {
 
 const Backend& learning_backend(const std::string& name) {
-  if (is_external(name)) {
+  if (!is_of_build(name)) {
     throw_bad_input(
         "--backend {}: a program outside of voxmark takes part in run and verify only. Train with "
         "a "

@@ -68,7 +68,7 @@ std::int64_t needed_bytes(const MemoryPlan& plan, const CaseSpec& spec) {
 std::vector<RegisteredBackend> asked_backends(const PlanOptions& options) {
   std::vector<RegisteredBackend> result;
   for (const std::string& name : options.backends) {
-    if (is_external(name)) {
+    if (!plans_memory(name)) {
       throw_bad_input(
           "--backend {}: a program outside of voxmark; what it takes is measured by voxmark run",
           name);

@@ -140,7 +140,7 @@ std::string baseline_of(const Suite& suite, const std::vector<CaseSpec>& cases) 
 // Why a case will not run, as far as that can be told beforehand; "" where it will.
 std::string obstacle_of(const CaseSpec& spec) {
   std::string missing = contender_of(spec, {"/proc/self/exe"}).missing;
-  if (!missing.empty() || is_external(spec)) {
+  if (!missing.empty() || !is_of_build(spec.backend)) {
     return missing;
   }
   return obstacle(find_backend(spec.backend), training_program(spec), compile_options(spec));

@@ -73,7 +73,7 @@ std::vector<std::string> chosen_backends(const VerifyOptions& options) {
     }
   }
   for (const std::string& name : chosen) {
-    if (!is_external(name)) {
+    if (is_of_build(name)) {
       find_backend(name);
     }
   }
@@ -90,7 +90,7 @@ std::optional<std::string> reason_to_skip(const RegisteredBackend& entry, const 
 }
 
 // A program of somebody else's, by what it writes: as `voxmark run` verifies it.
-Result verify_external(const std::string& name, Precision precision, const VerifyOptions& options) {
+Result verify_by_files(const std::string& name, Precision precision, const VerifyOptions& options) {
   CaseSpec spec;
   spec.backend = name;
   spec.image = parse_dims(options.model.image);
@@ -245,11 +245,11 @@ class Checker {
   template <class Verify>
   Result result_of(const std::string& name, Precision precision, const std::string& reference,
                    const Program& program, Verify verify) {
-    if (is_external(name) && options_.references.empty()) {
-      return verify_external(name, precision, options_);
+    if (exchanges_files(name) && options_.references.empty()) {
+      return verify_by_files(name, precision, options_);
     }
     Result result{name, precision, reference, std::nullopt, std::nullopt, {}};
-    if (is_external(name)) {
+    if (exchanges_files(name)) {
       result.skipped = "an external program is verified against naive only";
       return result;
     }
