@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "results/record.h"
+#include "workloads/cases/case_fields.h"
 #include "workloads/data_sets/batch_source.h"
 #include "workloads/network/synthetic.h"
 
@@ -56,17 +57,13 @@ Batch case_batch(const CaseSpec& spec) {
 }
 
 std::string inputs_key(const CaseSpec& spec) {
-  const CaseSpec any;
-  CaseSpec inputs = spec;
-  inputs.backend = "any";
-  inputs.precision = any.precision;
-  inputs.threads = any.threads;
-  inputs.memory_limit_bytes = any.memory_limit_bytes;
-  inputs.isa = any.isa;
-  inputs.steps = any.steps;
-  inputs.warmup = any.warmup;
-  inputs.process = any.process;
-  return case_key(to_json(inputs));
+  Json inputs;
+  for (const CaseField& field : case_fields()) {
+    if (field.decides_inputs) {
+      inputs[std::string(field.name)] = field.read(spec);
+    }
+  }
+  return case_key(inputs);
 }
 
 std::vector<std::string> check_data(const CaseSpec& spec) {

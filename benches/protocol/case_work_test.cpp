@@ -4,6 +4,7 @@
 
 #include "benches/protocol/isa.h"
 #include "workloads/cases/case_fields.h"
+#include "workloads/network/weights.h"
 
 namespace voxmark {
 namespace {
@@ -43,6 +44,42 @@ TEST(CaseWork, BatchIsAPureFunctionOfTheCase) {
     EXPECT_EQ(sha256_hex(case_batch(spec)), first) << data;
     spec.seed = 2;
     EXPECT_NE(sha256_hex(case_batch(spec)), first) << data;
+  }
+}
+
+// A value that the case can have and its example has not; null where the field's table tells none.
+Json other_value(const CaseField& field, const CaseSpec& spec) {
+  if (field.type == FieldType::image) {
+    return {16, 32, 16};
+  }
+  if (field.type == FieldType::choice) {
+    return field.choices.back();
+  }
+  if (field.type == FieldType::integer || field.type == FieldType::bytes) {
+    return field.read(spec).is_null() ? field.most : field.read(spec).get<std::int64_t>() + 1;
+  }
+  return field.name == "data" ? Json("phantom") : field.name == "backend" ? Json("eigen") : Json();
+}
+
+TEST(CaseWork, InputsAreTheSameWhereTheirKeyIs) {
+  CaseSpec spec;
+  spec.backend = "naive";
+  spec.image = {16, 16, 16};
+  spec.network = {2, 1, 1};
+  const auto inputs = [](const CaseSpec& of) {
+    const Program program = training_program(of);
+    return sha256_hex(case_batch(of)) + sha256_hex(program, initial_weights(program, of.seed));
+  };
+  for (const CaseField& field : case_fields()) {
+    const Json value = other_value(field, spec);
+    if (value.is_null()) {
+      continue;  // it says which files of a folder may be read
+    }
+    SCOPED_TRACE(field.name);
+    CaseSpec other = spec;
+    field.assign(other, value);
+    EXPECT_EQ(inputs_key(other) == inputs_key(spec), !field.decides_inputs);
+    EXPECT_EQ(inputs(other) == inputs(spec), !field.decides_inputs);
   }
 }
 
