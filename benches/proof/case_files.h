@@ -4,7 +4,7 @@
 
 #include <string>
 
-#include "benches/protocol/case_work.h"
+#include "workloads/cases/case_spec.h"
 
 namespace voxmark {
 
