@@ -1,18 +1,13 @@
 #include "tools/voxmark/largest_fit.h"
 
-#include <array>
 #include <utility>
 
 #include "benches/protocol/case_work.h"
+#include "tools/voxmark/images_by_size.h"
 
 namespace voxmark {
 namespace {
 
-// By voxels, largest first. 240x240x144 is all of a scan (240x240x155) that four poolings divide;
-// 144 and 128 are the paper's and its code's crops.
-constexpr std::array<Dims, 8> kImages = {
-    Dims{240, 240, 144}, Dims{192, 192, 144}, Dims{144, 144, 144}, Dims{128, 128, 128},
-    Dims{96, 96, 96},    Dims{64, 64, 64},    Dims{32, 32, 32},    Dims{16, 16, 16}};
 // Where the search ends, powers of two: 3 TiB of the smallest images there are, or 50 TiB of one
 // cube, with oneDNN.
 constexpr std::int64_t kMaxBatch = std::int64_t{1} << 20U;
@@ -84,7 +79,7 @@ std::optional<Fit> largest_cube(const Backend& backend, const CaseSpec& like,
 
 std::optional<Fit> largest_fit(const Backend& backend, const CaseSpec& like,
                                std::int64_t room_bytes) {
-  for (const Dims& image : kImages) {
+  for (const Dims& image : kImagesBySize) {
     CaseSpec spec = like;
     spec.image = image;
     if (auto fit = largest_batch(backend, spec, room_bytes)) {

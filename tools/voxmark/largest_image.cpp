@@ -1,22 +1,21 @@
 #include "tools/voxmark/largest_image.h"
 
 #include <algorithm>
-#include <array>
 #include <optional>
 
 #include "backends/registry/registry.h"
 #include "benches/protocol/case_work.h"
 #include "benches/protocol/contender.h"
 #include "results/claims/memory_line.h"
+#include "results/record.h"
+#include "tools/voxmark/images_by_size.h"
+#include "workloads/cases/case_fields.h"
 
 namespace voxmark {
 namespace {
 
-// By voxels, largest first. 240x240x144 is all of a scan that four poolings divide; 144 and 128 are
-// the paper's and its code's crops.
-constexpr std::array<Dims, 6> kImages = {Dims{240, 240, 144}, Dims{192, 192, 144},
-                                         Dims{144, 144, 144}, Dims{128, 128, 128},
-                                         Dims{96, 96, 96},    Dims{64, 64, 64}};
+// Of smaller ones nobody asks the seconds per image.
+constexpr Dims kSmallest{64, 64, 64};
 
 // Bytes that a step will take; nothing where that is not known.
 std::optional<std::int64_t> needed_bytes(const CaseSpec& spec,
@@ -42,15 +41,14 @@ std::optional<std::int64_t> needed_bytes(const CaseSpec& spec,
                    line->bytes_at(static_cast<double>(spec.image.voxels())).middle));
 }
 
+std::string identity_of(const Json& spec) { return case_key(case_identity(spec)); }
+
 // A word on the case, whatever its steps and process: an outcome.
 std::optional<Outcome> known_outcome(const CaseSpec& spec, const Report& report) {
   std::optional<Outcome> outcome;
-  const Json wanted = to_json(spec);
+  const std::string wanted = identity_of(to_json(spec));
   for (const Record& record : report.records) {
-    const bool same = std::ranges::all_of(
-        std::array{"backend", "image", "batch", "filters", "precision", "threads"},
-        [&](const char* key) { return record.spec.at(key) == wanted.at(key); });
-    if (same && !record.spec.contains("isa") && outcome != Outcome::ok) {
+    if (outcome != Outcome::ok && identity_of(record.spec) == wanted) {
       outcome = record.outcome;
     }
   }
@@ -64,7 +62,10 @@ std::vector<CaseSpec> largest_images(const std::vector<std::string>& backends, c
   const std::vector<MemoryLine> lines = memory_lines(report);
   std::vector<CaseSpec> next;
   for (const std::string& backend : backends) {
-    for (const Dims& image : kImages) {
+    for (const Dims& image : kImagesBySize) {
+      if (image.voxels() < kSmallest.voxels()) {
+        break;
+      }
       CaseSpec spec = like;
       spec.backend = backend;
       spec.image = image;

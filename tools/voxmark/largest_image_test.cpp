@@ -59,5 +59,39 @@ TEST(LargestImage, GoesDownWhereOneWasNotMeasuredAndEndsWithOneThatWas) {
   EXPECT_TRUE(largest_images({"naive"}, like(), report_of(records), kMuch).empty());
 }
 
+TEST(LargestImage, ARecordOfAnotherCaseIsNoWordOnIt) {
+  const Dims scan{240, 240, 144};
+  const Record ours = one_image("naive", scan);
+  for (const auto& [key, value] : std::initializer_list<std::pair<const char*, Json>>{
+           {"isa", "avx2"},
+           {"memory_limit_bytes", 1'000'000'000'000},
+           {"classes", 3},
+           {"input_channels", 4},
+           {"precision", "bf16"}}) {
+    Record other = ours;
+    other.spec[key] = value;
+    const auto next = largest_images({"naive"}, like(), report_of({other}), kMuch);
+    ASSERT_EQ(next.size(), 1U) << key;
+    EXPECT_EQ(next[0].image, scan) << key;
+  }
+  Record longer = ours;
+  longer.spec["steps"] = 50;
+  longer.spec["process"] = 3;
+  EXPECT_TRUE(largest_images({"naive"}, like(), report_of({longer}), kMuch).empty());
+}
+
+TEST(LargestImage, NoneIsSoSmallThatNobodyAsks) {
+  std::vector<Record> records;
+  for (const Dims& image : {Dims{240, 240, 144}, Dims{192, 192, 144}, Dims{144, 144, 144},
+                            Dims{128, 128, 128}, Dims{96, 96, 96}}) {
+    records.push_back(one_image("naive", image, Outcome::infeasible));
+  }
+  const auto next = largest_images({"naive"}, like(), report_of(records), kMuch);
+  ASSERT_EQ(next.size(), 1U);
+  EXPECT_EQ(next[0].image, (Dims{64, 64, 64}));
+  records.push_back(one_image("naive", {64, 64, 64}, Outcome::infeasible));
+  EXPECT_TRUE(largest_images({"naive"}, like(), report_of(records), kMuch).empty());
+}
+
 }  // namespace
 }  // namespace voxmark
