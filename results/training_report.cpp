@@ -64,66 +64,6 @@ void write_training_report(const std::string& path, const Json& report) {
   file.commit();
 }
 
-std::string why_not_papers_training(const Json& report) {
-  constexpr int kScans = 484;  // of Task01_BrainTumour
-  constexpr std::size_t kEpochs = 25;
-  int scans = 0;
-  for (const Json& count : report.at("cases")) {
-    scans += count.get<int>();
-  }
-  if (scans != kScans) {
-    return fmt::format("{} scans, the BraTS data set has {}", scans, kScans);
-  }
-  const auto kind = report.value("data", Json::object()).value("kind", "unknown");
-  if (kind != "decathlon") {
-    return fmt::format("data: {}, not the BraTS data set", kind);
-  }
-  const Json& options = report.at("options");
-  const Json papers = {{"preset", "whitepaper"},
-                       {"image", {240, 240, 144}},
-                       {"batch", 16},
-                       {"channels", 1},
-                       {"classes", 1},
-                       {"filters", 16},
-                       {"augment", true},
-                       {"tile", false},
-                       {"downsample", 1},
-                       {"steps_per_epoch", 0}};
-  for (const auto& [key, value] : papers.items()) {
-    const Json found = options.value(key, Json());
-    if (found != value) {
-      return fmt::format("{} {}, the paper's is {} (voxmark train --preset whitepaper)", key,
-                         dump_json(found), dump_json(value));
-    }
-  }
-  if (report.at("epochs").size() != kEpochs) {
-    return fmt::format("{} epochs, the paper trained {}", report.at("epochs").size(), kEpochs);
-  }
-  if (report.at("test").is_null()) {
-    return "its test split was not scored";
-  }
-  return report.at("end") == "done" ? "" : "it did not come to its end";
-}
-
-Json paper_figures(const Json& report, const Json& claims) {
-  if (!why_not_papers_training(report).empty()) {
-    return {};
-  }
-  const Json& mean = report.at("test").at("mean");
-  Json figures = Json::array();
-  for (const Json& claim : claims) {
-    if (claim.at("kind") != "training") {
-      continue;
-    }
-    const auto quantity = claim.at("quantity").get<std::string>();
-    const Json& measured = mean.at(quantity);
-    figures.push_back({{"figure", claim.at("id")},
-                       {"paper", claim.at("value")},
-                       {"measured", measured.is_array() ? measured.at(0) : measured}});
-  }
-  return figures;
-}
-
 std::string epochs_csv(const Json& report) {
   std::string text;
   for (const Json& epoch : report.at("epochs")) {

@@ -23,14 +23,6 @@ Json read_training_report(const std::string& path);
 // writing fails or the report would break its own schema.
 void write_training_report(const std::string& path, const Json& report);
 
-// Why a run is not the white paper's, in words; "" where it is: 484 cases of a Decathlon folder,
-// the preset with nothing changed, all epochs, tested.
-std::string why_not_papers_training(const Json& report);
-
-// The figures of a paper (claims of kind "training": id, quantity of the scores, value) beside the
-// mean of the test split. Null unless the run is the white paper's.
-Json paper_figures(const Json& report, const Json& claims);
-
 // A header line, then a line per epoch: epoch, images, seconds, ..., training_loss, ...,
 // validation_hard_dice_1, ...; empty where there is no value.
 std::string epochs_csv(const Json& report);

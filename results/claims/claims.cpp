@@ -12,8 +12,8 @@
 #include "results/claims/claims_data.h"
 #include "results/claims/claims_tables.h"
 #include "results/claims/memory_line.h"
+#include "results/claims/papers_training.h"
 #include "results/tables/case_table.h"
-#include "results/training_report.h"
 
 namespace voxmark {
 namespace {

@@ -8,6 +8,7 @@
 #include "benches/machine/build_info.h"
 #include "benches/machine/environment.h"
 #include "results/claims/claims.h"
+#include "results/claims/papers_training.h"
 #include "results/report.h"
 #include "results/training_report.h"
 #include "tools/voxmark/train_folder.h"

@@ -13,7 +13,7 @@
 #include "benches/machine/environment.h"
 #include "benches/process/interrupt.h"
 #include "benches/run/progress.h"
-#include "results/claims/claims.h"
+#include "results/claims/papers_training.h"
 #include "tools/voxmark/model_options.h"
 #include "tools/voxmark/run_on.h"
 #include "tools/voxmark/subcommand.h"
@@ -73,11 +73,12 @@ void apply_preset(Command command, TrainFlags& flags) {
       value = preset;
     }
   };
-  const Json paper = question_of(whitepaper_claims());
+  const Json paper = papers_training();
+  const Json& options = paper.at("options");
   set("--image", flags.model.image,
-      fmt::format("{}", fmt::join(paper.at("image").get<std::vector<std::int64_t>>(), "x")));
-  set("--batch", flags.model.batch, paper.at("batch").get<std::int64_t>());
-  set("--epochs", flags.training.epochs, 25);
+      fmt::format("{}", fmt::join(options.at("image").get<std::vector<std::int64_t>>(), "x")));
+  set("--batch", flags.model.batch, options.at("batch").get<std::int64_t>());
+  set("--epochs", flags.training.epochs, paper.at("epochs").get<int>());
 }
 
 // "fits, 19.5 GiB to spare"
