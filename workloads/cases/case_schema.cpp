@@ -134,6 +134,7 @@ Json fields_for_readers() {
                       {"leads", field.leads},
                       {"machine_chooses", field.machine_chooses},
                       {"told_by_benches", field.is_told_by_benches},
+                      {"default", field.read(CaseSpec{})},
                       {"label", field.label},
                       {"label_of_one", field.label_of_one}});
   }

@@ -241,6 +241,19 @@ def test_a_trend_is_had_of_everything_that_the_reports_tell(
     assert "op_seconds" in history("trend", "--help").stdout
 
 
+def test_series_of_different_cases_have_different_names(history: History, tmp_path: Path) -> None:
+    others = [{}, {"filters": 4}, {"classes": 3}, {"seed": 7}]
+    content = factory.report([factory.record(**own) for own in others])
+    history("add", factory.write(tmp_path / "several.json", content))
+    done = history("trend", "--metric", "step_seconds", "-o", tmp_path / "trend.html")
+    assert "4 series" in done.stdout
+    page = (tmp_path / "trend.html").read_text()
+    for words in ("4 filters", "3 classes", "seed 7"):
+        assert words in page
+    for usual in ("16 filters", "1 class ", "seed 1"):
+        assert usual not in page, "as everywhere: it needs no word"
+
+
 # ---- Change points ----
 
 

@@ -108,6 +108,35 @@ def test_a_case_without_a_limit_is_said_aloud(gate: Gate, tool: Tool) -> None:
     assert "NOTE: 1 case has no limit, and passes unjudged: naive" in done.stdout
 
 
+def test_cases_of_other_channels_or_classes_have_limits_of_their_own(
+    gate: Gate, tool: Tool
+) -> None:
+    others = [
+        {"input_channels": 4},
+        {"classes": 3},
+        {"classes": 3, "seed": 2, "data": "phantom"},  # the plan of the one before
+    ]
+    records = [factory.record("onednn"), *(factory.record("onednn", **own) for own in others)]
+    for record, planned in zip(records, (1000, 2000, 3000, 3000), strict=True):
+        record["memory"]["planned_bytes"] = planned
+    content = factory.report(records, environment={"cpu": {"flags": AVX512}})
+    path = factory.write(gate.folder / "several.json", content)
+    assert tool("plan-gate", path, "--limits", gate.limits, "--update").returncode == 0
+    (limits,) = json.loads(gate.limits.read_text())["machines"].values()
+    assert sorted(limits.values()) == [1000, 2000, 3000]
+    assert [name for name in limits if "3 classes" in name and "channel" not in name]
+    assert tool("plan-gate", path, "--limits", gate.limits).returncode == 0
+
+
+def test_older_limits_do_not_say_channels_and_classes(gate: Gate, tool: Tool) -> None:
+    records = [factory.record(backend, classes=3) for backend in ("onednn", "eigen")]
+    content = factory.report(records, environment={"cpu": {"flags": AVX512}})
+    path = factory.write(gate.folder / "classes.json", content)
+    done = tool("plan-gate", path, "--limits", gate.limits)
+    assert done.returncode == 0
+    assert "0 missing, 0 without a limit" in done.stdout
+
+
 @pytest.mark.parametrize(
     ("cap", "flags"), [("AVX512_CORE", AVX512), ("avx2", "fpu sse4_1 avx avx2 fma")]
 )

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import orjson
 
@@ -17,6 +18,7 @@ class CaseField:
     leads: bool  # every label has it
     machine_chooses: bool  # machines that are compared may differ in it
     told_by_benches: bool  # bench_ops and bench_step write it, under its key
+    default: Any  # where nobody said; for backend and threads a program chooses
     label: str  # "{} threads"
     label_of_one: str
 

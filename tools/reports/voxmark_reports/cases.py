@@ -160,6 +160,10 @@ class Case:
                 parts.append(field.text(text) if field else f"{clean(name)} {text}")
         return " ".join(parts)
 
+    def at_default(self, *names: str) -> frozenset[str]:
+        """Those of `names` whose value needs no word: it is as everywhere."""
+        return frozenset(n for n in names if self.spec.get(n) == BY_NAME[n].default)
+
     def key(self, ignore: Iterable[str] = ()) -> bytes:
         left_out = NOT_IDENTITY.union(ignore)
         spec = {name: value for name, value in self.spec.items() if name not in left_out}

@@ -227,7 +227,7 @@ def _figures(
 
 
 def _label(case: Case) -> str:
-    return case.label(frozenset({"input_channels", "classes", "filters", "seed"}))
+    return case.label(case.at_default("input_channels", "classes", "filters", "seed"))
 
 
 @contextmanager
