@@ -393,10 +393,7 @@ std::vector<std::string> check_before_start(const std::vector<CaseSpec>& cases, 
     if (spec.threads > cpus) {
       throw_bad_input("threads {}: this process may run on {}", spec.threads, counted(cpus, "CPU"));
     }
-    const std::string batch = fmt::format(
-        "{} {} {} {} {} {} {}", spec.data, fmt::join(flags_of(spec.reading), " "), spec.seed,
-        to_string(spec.image), spec.batch, spec.network.input_channels, spec.network.classes);
-    if (data.insert(batch).second) {
+    if (data.insert(inputs_key(spec)).second) {
       const std::vector<std::string> found = check_data(spec);
       warnings.insert(found.begin(), found.end());
     }
