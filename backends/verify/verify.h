@@ -10,6 +10,7 @@
 
 #include "backends/backend.h"
 #include "backends/verify/step_reference.h"
+#include "workloads/network/rounding.h"
 #include "workloads/network/weights.h"
 
 namespace voxmark {
@@ -78,7 +79,7 @@ StepResults load_results(const std::string& path, const Program& program, int st
 // `losses` are those to be met after the first.
 Verification verify_results(const StepResults& results, const Program& program,
                             const Weights& weights, const StepReference& reference,
-                            const std::vector<double>& losses, Precision precision);
+                            const std::vector<double>& losses, Rounding rounding);
 
 // The losses of `steps` training steps on one batch, each before its update.
 std::vector<double> training_losses(Executable& executable, const Program& program,

@@ -10,6 +10,7 @@
 #include "base/error.h"
 #include "benches/child/child_modes.h"
 #include "benches/protocol/case_work.h"
+#include "benches/protocol/peers.h"
 #include "benches/protocol/stages_json.h"
 #include "workloads/network/safetensors.h"
 
@@ -113,7 +114,8 @@ void check_case(const Request& request, const SendMessage& send) {
   const StepReference reference = reference_for(request, program, weights, batch);
   const std::vector<double> losses = losses_for(request, program, weights, batch);
   const Verification verification =
-      verify_results(results, program, weights, reference, losses, shape.precision);
+      verify_results(results, program, weights, reference, losses,
+                     rounding_of(request.computed_by, shape.precision));
   VerifiedMessage message = message_of(shape, verification);
   for (const TensorCheck& check : verification.checks) {
     message.tensors.push_back({{"tensor", check.tensor},

@@ -12,6 +12,7 @@
 #include "benches/machine/environment_check.h"
 #include "benches/protocol/case_work.h"
 #include "benches/protocol/contender.h"
+#include "benches/protocol/peers.h"
 #include "benches/threads/thread_settings.h"
 #include "workloads/cases/case_fields.h"
 #include "workloads/network/cost.h"
@@ -151,7 +152,7 @@ void check_rate(const CaseSpec& spec, const Record& record, const RunLimits& lim
   // A few times by algorithms that need fewer operations than are counted (Winograd's, Fourier's),
   // and many times where the limit was measured while others had the CPUs.
   constexpr double kMostOverPeak = 100;
-  const bool is_bf16 = spec.precision == Precision::bf16;
+  const bool is_bf16 = rounding_of(spec.backend, spec.precision) >= Rounding::bf32;
   const char* name = is_bf16 ? "bf16_flops_per_second" : "fp32_flops_per_second";
   // What no core of today comes near: 6 GHz, 2048 operations a cycle (AMX), 8 times by algorithms.
   constexpr double kMostPerThread = 1e14;

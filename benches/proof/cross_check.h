@@ -11,6 +11,7 @@
 
 #include "benches/exchange/exchange.h"
 #include "workloads/cases/case_spec.h"
+#include "workloads/network/rounding.h"
 
 namespace voxmark {
 
@@ -34,7 +35,7 @@ class CrossCheck {
   struct FirstStep {
     std::string backend;
     bool by_our_child = true;
-    Precision precision = Precision::fp32;
+    Rounding rounding = Rounding::fp32;
     std::string batch_sha256, weights_sha256;
     double loss = 0;
     std::map<std::string, double> gradient_norms;

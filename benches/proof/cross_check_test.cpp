@@ -76,6 +76,19 @@ TEST(CrossCheck, InBf16ABiasBeforeABatchNormIsRoundingAlone) {
   EXPECT_TRUE(differs(Precision::fp32, "gradient/convOut_conv1/bias"));
 }
 
+TEST(CrossCheck, PyTorchWithBf16ProductsIsHeldToTheirRounding) {
+  const auto differs = [](const std::string& backend, double loss, double norm) {
+    CrossCheck check;
+    check.check(spec_of("onednn"), first_step(0.7, 2.0));
+    return check.check(spec_of(backend), first_step(loss, norm)).mismatch.has_value();
+  };
+  EXPECT_FALSE(differs("pytorch-bf32", 0.704, 2.5));
+  EXPECT_TRUE(differs("pytorch", 0.704, 2.0));
+  EXPECT_TRUE(differs("pytorch", 0.7, 2.5));
+  EXPECT_TRUE(differs("pytorch-bf32", 0.71, 2.0));
+  EXPECT_TRUE(differs("pytorch-bf32", 0.7, 2.7));
+}
+
 TEST(CrossCheck, BatchNormOfASingleValueDecidesNothing) {
   const auto differs = [](std::int64_t batch, const std::string& tensor) {
     CaseSpec ours = spec_of("naive");

@@ -177,6 +177,7 @@ VerifierResult Verifier::verify_by_files(const CaseSpec& spec) {
   check.spec.backend = "naive";
   check.spec.isa.clear();
   check.results_path = request.results_path;
+  check.computed_by = spec.backend;
   const Exchange checked = exchange(program_, check, [](const auto&) {});
   std::filesystem::remove(request.results_path);
   if (!checked.verified || checked.fault) {

@@ -62,6 +62,12 @@ std::vector<Peer> make_peers() {
                  {"--compile"},
                  {},
                  "PyTorch compiled by torch.compile, channels last"});
+  all.push_back({"pytorch-bf32",
+                 kPyTorch,
+                 {"--bf32"},
+                 {},
+                 "PyTorch whose fp32 convolutions multiply in bf16, channels last, eager",
+                 true});
   return all;
 }
 
@@ -96,6 +102,12 @@ const Peer* find_peer(const std::string& name) {
   const auto found = std::find_if(peers().begin(), peers().end(),
                                   [&](const Peer& peer) { return peer.name == name; });
   return found == peers().end() ? nullptr : &*found;
+}
+
+Rounding rounding_of(const std::string& backend, Precision precision) {
+  const Peer* peer = find_peer(backend);
+  const bool is_bf32 = peer != nullptr && peer->multiplies_in_bf16 && precision == Precision::fp32;
+  return is_bf32 ? Rounding::bf32 : rounding_of(precision);
 }
 
 std::optional<std::vector<std::string>> peer_command(const Peer& peer) {

@@ -6,6 +6,8 @@
 #include <string>
 #include <vector>
 
+#include "workloads/network/rounding.h"
+
 namespace voxmark {
 
 struct Peer {
@@ -14,6 +16,7 @@ struct Peer {
   std::vector<std::string> arguments;    // of the framework's program
   std::vector<std::string> environment;  // "NAME=VALUE"
   std::string description;
+  bool multiplies_in_bf16 = false;  // the convolutions of fp32
 };
 
 // In the order in which tables show them.
@@ -21,6 +24,9 @@ const std::vector<Peer>& peers();
 
 // Null when no peer has this name.
 const Peer* find_peer(const std::string& name);
+
+// Of the case's backend and precision.
+Rounding rounding_of(const std::string& backend, Precision precision);
 
 // The words that start a peer; nothing where its framework is not installed. The environments lie
 // in $VOXMARK_PEERS, or in the folder .peers of the tree (of sources, or an unpacked tarball) that

@@ -403,20 +403,21 @@ Json to_json(const ErrorMessage& message) {
           {"message", message.message}};
 }
 
-// Keys of a request that are left out where there is no such file.
-struct PathKey {
+// Keys of a request that are left out where they are empty.
+struct TextKey {
   const char* key;
-  std::string Request::* path;
+  std::string Request::* text;
 };
-constexpr PathKey kPathKeys[] = {{"reference_path", &Request::reference_path},
+constexpr TextKey kTextKeys[] = {{"reference_path", &Request::reference_path},
                                  {"weights_path", &Request::weights_path},
                                  {"batch_path", &Request::batch_path},
-                                 {"results_path", &Request::results_path}};
+                                 {"results_path", &Request::results_path},
+                                 {"computed_by", &Request::computed_by}};
 
 bool is_request_key(const std::string& key) {
   return key == "protocol" || key == "mode" || key == "case" ||
-         std::any_of(std::begin(kPathKeys), std::end(kPathKeys),
-                     [&key](const PathKey& path) { return key == path.key; });
+         std::any_of(std::begin(kTextKeys), std::end(kTextKeys),
+                     [&key](const TextKey& known) { return key == known.key; });
 }
 
 }  // namespace
@@ -433,9 +434,9 @@ std::string to_line(const Request& request) {
   Json json = {{"protocol", kProtocol},
                {"mode", name_of(kModes, request.mode)},
                {"case", to_json(request.spec)}};
-  for (const PathKey& path : kPathKeys) {
-    if (!(request.*path.path).empty()) {
-      json[path.key] = request.*path.path;
+  for (const auto& [key, text] : kTextKeys) {
+    if (!(request.*text).empty()) {
+      json[key] = request.*text;
     }
   }
   return dump_json(json);
@@ -461,8 +462,8 @@ Request parse_request(const std::string& line) {
   Request request;
   request.mode = value_of(kModes, fields.text("mode"), "mode");
   request.spec = case_from_json(fields.at("case", "a case"), "case");
-  for (const PathKey& path : kPathKeys) {
-    request.*path.path = fields.text_or_empty(path.key);
+  for (const auto& [key, text] : kTextKeys) {
+    request.*text = fields.text_or_empty(key);
   }
   return request;
 }

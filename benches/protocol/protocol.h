@@ -31,6 +31,7 @@ struct Request {
   std::string batch_path;
   // verify: the safetensors file that an external program is to write. check: the one it wrote.
   std::string results_path;
+  std::string computed_by;  // check: the backend that did, whose rounding is judged
 };
 
 // A request without files, but for the reference.

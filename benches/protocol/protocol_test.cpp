@@ -114,8 +114,8 @@ TEST(Protocol, ALineIsALine) {
 TEST(Protocol, EveryModeOfARequestSurvives) {
   for (const ChildMode mode :
        {ChildMode::plan, ChildMode::verify, ChildMode::time, ChildMode::check}) {
-    const std::string line =
-        to_line(Request{mode, example(), "/tmp/reference", "/tmp/w", "/tmp/b", "/tmp/r"});
+    const std::string line = to_line(
+        Request{mode, example(), "/tmp/reference", "/tmp/w", "/tmp/b", "/tmp/r", "pytorch"});
     EXPECT_EQ(to_line(parse_request(line)), line);
   }
 }

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "benches/protocol/case_work.h"
+#include "benches/protocol/peers.h"
 #include "workloads/network/cost.h"
 
 namespace voxmark {
@@ -41,17 +42,20 @@ Roofline roofline(const CaseSpec& spec, std::span<const MachineLimits> limits) {
   if (limit == limits.end()) {
     return missing("the limits of " + std::to_string(spec.threads) + " threads were not measured");
   }
-  const bool is_bf16 = spec.precision == Precision::bf16;
-  const auto& peak = is_bf16 ? limit->bf16_flops_per_second : limit->fp32_flops_per_second;
+  const bool multiplies_in_bf16 = rounding_of(spec.backend, spec.precision) >= Rounding::bf32;
+  const auto& peak =
+      multiplies_in_bf16 ? limit->bf16_flops_per_second : limit->fp32_flops_per_second;
   if (!peak) {
-    return missing(reason_of(*limit, is_bf16 ? "bf16_flops_per_second" : "fp32_flops_per_second"));
+    return missing(
+        reason_of(*limit, multiplies_in_bf16 ? "bf16_flops_per_second" : "fp32_flops_per_second"));
   }
   if (!limit->triad_bytes_per_second) {
     return missing(reason_of(*limit, "triad_bytes_per_second"));
   }
   const MachineLimit machine{*peak, *limit->triad_bytes_per_second};
   Roofline found;
-  found.seconds = roofline_seconds(training_program(spec), is_bf16 ? 2 : 4, machine);
+  const std::int64_t element_bytes = spec.precision == Precision::bf16 ? 2 : 4;
+  found.seconds = roofline_seconds(training_program(spec), element_bytes, machine);
   found.flops_per_second = machine.flops_per_second;
   found.bytes_per_second = machine.bytes_per_second;
   return found;

@@ -58,6 +58,9 @@ TEST(Roofline, OfACaseUsesTheLimitsOfItsThreadsAndPrecision) {
   other.precision = Precision::bf16;
   EXPECT_FALSE(roofline(other, limits()).seconds);
   EXPECT_EQ(roofline(other, limits()).reason, "bf16_flops_per_second: no such instructions");
+  other = small_case();
+  other.backend = "pytorch-bf32";
+  EXPECT_EQ(roofline(other, limits()).reason, "bf16_flops_per_second: no such instructions");
   other.precision = Precision::fp64;
   EXPECT_FALSE(roofline(other, limits()).seconds);
   other = small_case();

@@ -327,6 +327,22 @@ def test_peers_compute_the_step(
             assert observed["other_seconds"] > 0, f"{peer}: {observed}"
 
 
+def test_pytorch_multiplies_in_bf16_where_the_cpu_does(tmp_path: Path) -> None:
+    skip_unless_installed("pytorch")
+    (record,) = run("pytorch-bf32", tmp_path, image="32", filters="16", steps="1")
+    if "amx_bf16" not in Path("/proc/cpuinfo").read_text():
+        assert record["outcome"] == "skipped"
+        assert "bf16 products change no bit" in record["reason"]
+        return
+    assert record["outcome"] == "ok", record["reason"]
+    assert record["verification"]["verified"]
+    assert record["details"]["execution"]["conv_fp32_precision"] == "bf16"
+    # A CPU that is held to less has no such products.
+    (record,) = run("pytorch-bf32", tmp_path, image="32", filters="16", steps="1", isa="avx2")
+    assert record["outcome"] == "skipped"
+    assert "bf16 products change no bit" in record["reason"]
+
+
 def test_stock_kernels_cannot_be_held_to_an_instruction_set(tmp_path: Path) -> None:
     skip_unless_installed("tensorflow")
     (record,) = run("tensorflow-stock", tmp_path, isa="avx2")

@@ -1,4 +1,7 @@
-"""The 3D U-Net training step in PyTorch, channels last, as its users write it."""
+"""The 3D U-Net training step in PyTorch, channels last, as its users write it.
+
+bf32: values are fp32, and oneDNN's convolutions round what they multiply to bf16.
+"""
 
 from __future__ import annotations
 
@@ -9,7 +12,7 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
-from voxmark_child import Case, Tensors, serve
+from voxmark_child import Case, Tensors, Unsupported, serve
 
 SMOOTH = 1e-4  # of the Dice loss
 MOMENTUM = 0.01  # of moving statistics: Keras's 0.99
@@ -19,7 +22,9 @@ KERAS_BETAS = np.float32(BETAS).tolist()  # Keras takes their powers in float32
 ADAM_EPSILON = 1e-7
 
 
-def unsupported(case: Case) -> str | None:
+def unsupported(case: Case, bf32: bool) -> str | None:
+    if bf32 and case["precision"] != "fp32":
+        return f"computes in fp32 with products in bf16, not in {case['precision']}"
     if case["precision"] not in ("fp32", "bf16"):
         return f"computes in fp32 and bf16, not in {case['precision']}"
     return None
@@ -79,13 +84,38 @@ def build_unet(case: Case) -> Any:
     return UNet()
 
 
+def set_bf32(torch: Any, case: Case) -> None:
+    """Raises where it changes no bit of the largest convolutions, those behind concatenations."""
+    settings = torch.backends.mkldnn.conv
+
+    def results(precision: str, level: int) -> list[Any]:
+        settings.fp32_precision = precision
+        torch.manual_seed(1)
+        channels = case["filters"] << level
+        image = torch.rand(case["batch"], 2 * channels, *(n >> level for n in case["image"]))
+        image = image.to(memory_format=torch.channels_last_3d).requires_grad_()
+        kernel = torch.rand(channels, 2 * channels, 3, 3, 3, requires_grad=True)
+        y = torch.nn.functional.conv3d(image, kernel, padding=1)
+        return [y, *torch.autograd.grad(y.square().sum(), (image, kernel))]
+
+    for level in range(4):
+        exact, rounded = results("ieee", level), results("bf16", level)
+        if not all(map(torch.equal, exact, rounded)):
+            return
+    raise Unsupported(
+        "bf16 products change no bit of its convolutions: they need AMX, and images of some size"
+    )
+
+
 class PyTorchModel:
-    def __init__(self, case: Case, compile_step: bool) -> None:
+    def __init__(self, case: Case, compile_step: bool = False, bf32: bool = False) -> None:
         import torch
 
         torch.set_num_threads(case["threads"])
         torch.set_num_interop_threads(1)
         torch.set_flush_denormal(True)  # as every backend does; threads inherit it
+        if bf32:
+            set_bf32(torch, case)
         self.torch = torch
         self.bf16 = case["precision"] == "bf16"
         self.model = build_unet(case).to(memory_format=torch.channels_last_3d).train()
@@ -105,6 +135,7 @@ class PyTorchModel:
             "onednn": torch.backends.mkldnn.is_available(),
             "onednn_version": self.onednn_version(),
             "flush_to_zero": float((torch.full((1 << 20,), 1e-40) * 1.0).max()) == 0,
+            "conv_fp32_precision": torch.backends.mkldnn.conv.fp32_precision,
             "cpu_capability": torch.backends.cpu.get_cpu_capability(),
             "compiled": compile_step,
             "intra_op_threads": torch.get_num_threads(),
@@ -228,8 +259,12 @@ class PyTorchModel:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--compile", action="store_true", help="by torch.compile")
+    parser.add_argument("--bf32", action="store_true", help="convolutions multiply in bf16")
     options = parser.parse_args()
-    serve(unsupported, lambda case: PyTorchModel(case, options.compile))
+    serve(
+        lambda case: unsupported(case, options.bf32),
+        lambda case: PyTorchModel(case, options.compile, options.bf32),
+    )
 
 
 if __name__ == "__main__":

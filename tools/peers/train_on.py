@@ -36,7 +36,7 @@ def build(framework: str, case: Case) -> Any:
     if framework == "pytorch":
         from pytorch_child import PyTorchModel
 
-        return PyTorchModel(case, compile_step=False)
+        return PyTorchModel(case)
     onednn = os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1") == "1"
     from tensorflow_child import TensorFlowModel
 

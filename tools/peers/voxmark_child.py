@@ -27,6 +27,10 @@ Case = dict[str, Any]
 Tensors = dict[str, np.ndarray]
 
 
+class Unsupported(Exception):
+    """What only a framework that is loaded can tell: why it does not do the case."""
+
+
 class Model(Protocol):
     """A training step. Tensors have voxmark's names and layouts: channels last, Keras's kernels."""
 
@@ -275,6 +279,8 @@ def serve(unsupported: Callable[[Case], str | None], build: Callable[[Case], Mod
     settle_environment(child.case)
     try:
         answer(child, unsupported, build)
+    except Unsupported as reason:
+        child.say("unsupported", reason=str(reason))
     except MemoryError:
         child.say("error", kind="out_of_memory", message="out of memory")
     except Exception as error:  # whatever a framework throws is an answer
