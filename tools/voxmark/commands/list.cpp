@@ -12,6 +12,7 @@
 #include "tools/voxmark/subcommand.h"
 #include "workloads/data_sets/phantom.h"
 #include "workloads/network/cost.h"
+#include "workloads/network/layer_facts.h"
 
 namespace voxmark {
 namespace {
@@ -82,42 +83,6 @@ std::string kind_name(LayerKind kind) {
   return "";
 }
 
-struct LayerFacts {
-  std::string name;
-  std::string kind;
-  Shape output;  // (N, D, H, W, C)
-  std::int64_t trainable = 0;
-  std::int64_t moving_statistics = 0;
-  std::int64_t forward_flops = 0;
-  std::int64_t step_flops = 0;
-};
-
-std::vector<LayerFacts> layer_facts(const Network& network, const Program& program) {
-  std::vector<LayerFacts> facts;
-  for (const Layer& layer : network.layers) {
-    LayerFacts own{layer.name, kind_name(layer.kind),
-                   program.tensor(program.find(layer.name)).shape};
-    for (const TensorInfo& tensor : program.tensors) {
-      if (!tensor.name.starts_with(layer.name + "/")) {
-        continue;
-      }
-      if (tensor.role == TensorRole::parameter) {
-        own.trainable += elements(tensor.shape);
-      } else if (tensor.role == TensorRole::moving_statistic) {
-        own.moving_statistics += elements(tensor.shape);
-      }
-    }
-    for (const Op& op : program.ops) {
-      if (op.layer == layer.name) {
-        own.step_flops += flops(program, op);
-        own.forward_flops += op.phase == Phase::forward ? flops(program, op) : 0;
-      }
-    }
-    facts.push_back(own);
-  }
-  return facts;
-}
-
 // 1,234,567
 std::string grouped(std::int64_t value) {
   std::string digits = std::to_string(value);
@@ -142,12 +107,12 @@ ExitCode list_model(const ModelOptions& options, bool json) {
     Json rows = Json::array();
     for (const LayerFacts& layer : layers) {
       rows.push_back({{"name", layer.name},
-                      {"kind", layer.kind},
+                      {"kind", kind_name(layer.kind)},
                       {"output_shape", layer.output},
                       {"trainable_parameters", layer.trainable},
                       {"moving_statistics", layer.moving_statistics},
                       {"forward_flops", layer.forward_flops},
-                      {"step_flops", layer.step_flops}});
+                      {"step_flops", layer.step_flops()}});
     }
     fmt::print("{}\n", dump_json({{"layers", rows},
                                   {"parameters", parameters.total()},
@@ -164,11 +129,10 @@ ExitCode list_model(const ModelOptions& options, bool json) {
   fmt::print("{:<16} {:<23} {:<22} {:>11} {:>14} {:>14}\n", "layer", "kind", "output (N,D,H,W,C)",
              "parameters", "forward MFLOP", "step MFLOP");
   for (const LayerFacts& layer : layers) {
-    fmt::print("{:<16} {:<23} {:<22} {:>11} {:>14.1f} {:>14.1f}\n", layer.name, layer.kind,
-               fmt::format("{}", fmt::join(layer.output, "x")),
-               grouped(layer.trainable + layer.moving_statistics),
-               static_cast<double>(layer.forward_flops) * 1e-6,
-               static_cast<double>(layer.step_flops) * 1e-6);
+    fmt::print("{:<16} {:<23} {:<22} {:>11} {:>14.1f} {:>14.1f}\n", layer.name,
+               kind_name(layer.kind), fmt::format("{}", fmt::join(layer.output, "x")),
+               grouped(layer.parameters()), static_cast<double>(layer.forward_flops) * 1e-6,
+               static_cast<double>(layer.step_flops()) * 1e-6);
   }
   fmt::print(
       "\n{} parameters: {} trainable, {} moving statistics\n"
