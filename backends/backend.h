@@ -45,6 +45,14 @@ struct Stage {
   bool recomputed = false;     // runs again, to bring back a tensor that was dropped
 };
 
+// One stay in the planned memory: of a tensor, of several that share their memory, or of scratch.
+struct PlannedBuffer {
+  std::vector<TensorId> tensors;  // the one that it is as large as first; empty: scratch
+  std::int64_t bytes = 0;
+  int first_step = 0;  // both ends inclusive; steps are those of MemoryPlan
+  int last_step = 0;
+};
+
 // Bytes that an Executable allocates, by purpose. Pure: made without allocating a tensor.
 struct MemoryPlan {
   std::map<std::string, std::int64_t> bytes;  // "parameters", "activations", "scratchpad", ...
@@ -52,6 +60,10 @@ struct MemoryPlan {
   // What computing dropped tensors again adds to the step's time, as a share of it; an estimate
   // from FLOPs and bytes moved.
   double extra_time_share = 0;
+  // What lies in these bytes, and when. Empty where a backend does not tell.
+  std::vector<PlannedBuffer> buffers = {};
+  // The first op of everything that runs as one, in order. Empty: all buffers are alive at once.
+  std::vector<OpId> steps = {};
 
   std::int64_t total_bytes() const;
 };

@@ -40,6 +40,12 @@ TensorLayout lay_out_tensors(const Program& program, std::int64_t scalar_bytes,
            (is_reduction ? static_cast<std::int64_t>(sizeof(double)) : scalar_bytes);
   };
 
+  const Schedule schedule = schedule_in_order(program);
+  const int last_step = static_cast<int>(schedule.size()) - 1;
+  for (const ScheduledOp& scheduled : schedule) {
+    layout.plan.steps.push_back(scheduled.op);
+  }
+
   // What stays throughout, one after the other.
   for (std::size_t i = 0; i < program.tensors.size(); ++i) {
     const TensorInfo& tensor = program.tensors[i];
@@ -49,15 +55,18 @@ TensorLayout lay_out_tensors(const Program& program, std::int64_t scalar_bytes,
       layout.regions.push_back({layout.arena_bytes, bytes});
       layout.arena_bytes += bytes;
       layout.plan.bytes[purpose_of(tensor.role)] += bytes;
+      layout.plan.buffers.push_back({{static_cast<TensorId>(i)}, bytes, 0, last_step});
     }
   }
 
   // What comes and goes shares one region by lifetime.
-  const std::vector<Lifetime> lives = lifetimes(program, schedule_in_order(program), readable);
+  const std::vector<Lifetime> lives = lifetimes(program, schedule, readable);
   std::vector<Buffer> buffers;
   buffers.reserve(lives.size());
   for (const Lifetime& life : lives) {
-    buffers.push_back({bytes_of(program.tensor(life.tensor)), life.first_step, life.last_step});
+    const std::int64_t bytes = bytes_of(program.tensor(life.tensor));
+    buffers.push_back({bytes, life.first_step, life.last_step});
+    layout.plan.buffers.push_back({{life.tensor}, bytes, life.first_step, life.last_step});
   }
   const Placement placement = place_buffers(buffers);
   for (std::size_t i = 0; i < lives.size(); ++i) {
@@ -71,6 +80,7 @@ TensorLayout lay_out_tensors(const Program& program, std::int64_t scalar_bytes,
   layout.scratch_offset = layout.arena_bytes;
   layout.regions.push_back({layout.scratch_offset, align_up(scratch_bytes)});
   layout.plan.bytes["scratchpad"] = align_up(scratch_bytes);
+  layout.plan.buffers.push_back({{}, align_up(scratch_bytes), 0, last_step});
   layout.arena_bytes += align_up(scratch_bytes);
   return layout;
 }

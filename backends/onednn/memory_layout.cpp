@@ -39,6 +39,9 @@ class LayingOut {
 
   MemoryLayout result(std::span<const PlannedStage> planned,
                       std::span<const TensorId> readable) && {
+    for (const StageOps& stage : stages_) {
+      layout_.plan.steps.push_back(stage.ops.front());
+    }
     place_parameters();
     place_persistent();
     place_transient(planned, readable);
@@ -55,6 +58,7 @@ class LayingOut {
     layout_.regions.push_back({layout_.arena_bytes, bytes});
     layout_.arena_bytes += bytes;
     layout_.plan.bytes[purpose] += bytes;
+    layout_.plan.buffers.push_back({{id}, bytes, 0, static_cast<int>(stages_.size()) - 1});
   }
 
   void place_parameters() {
@@ -134,6 +138,23 @@ class LayingOut {
     layout_.plan.bytes["activations"] = activations;
     layout_.plan.bytes["scratchpad"] = placement.arena_bytes - activations;
     layout_.arena_bytes += placement.arena_bytes;
+    for (std::size_t i = 0; i < buffers.size(); ++i) {
+      layout_.plan.buffers.push_back(
+          {i < all.size() ? in_root(all[i].root) : std::vector<TensorId>(), buffers[i].bytes,
+           buffers[i].first_step, buffers[i].last_step});
+    }
+  }
+
+  // The root and what shares its memory.
+  std::vector<TensorId> in_root(TensorId root) const {
+    std::vector<TensorId> tensors = {root};
+    for (std::size_t i = 0; i < program_.tensors.size(); ++i) {
+      const TensorId id = static_cast<TensorId>(i);
+      if (id != root && context_.formats[id].root == root) {
+        tensors.push_back(id);
+      }
+    }
+    return tensors;
   }
 
   const Context& context_;
