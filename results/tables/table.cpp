@@ -75,8 +75,6 @@ std::vector<std::string> headers(const Table& table) {
   return result;
 }
 
-constexpr std::size_t kGap = 2;
-
 // Which columns stay in the table; all of them where it fits.
 std::vector<std::size_t> columns_within(const Table& table, std::size_t terminal_columns) {
   const std::vector<std::size_t> column_widths = widths(table);
@@ -84,20 +82,21 @@ std::vector<std::size_t> columns_within(const Table& table, std::size_t terminal
   std::iota(kept.begin(), kept.end(), std::size_t{0});
   std::size_t total = 0;
   for (const std::size_t column_width : column_widths) {
-    total += column_width + kGap;
+    total += column_width + table.gap;
   }
-  for (std::size_t i = table.columns.size(); i-- > 0 && total > terminal_columns + kGap;) {
+  for (std::size_t i = table.columns.size(); i-- > 0 && total > terminal_columns + table.gap;) {
     if (!table.columns[i].may_go_below) {
       continue;
     }
     std::erase(kept, i);
-    total -= column_widths[i] + kGap;
+    total -= column_widths[i] + table.gap;
   }
   return kept;
 }
 
 Table only(const Table& table, const std::vector<std::size_t>& kept) {
   Table result;
+  result.gap = table.gap;
   for (const std::size_t i : kept) {
     result.columns.push_back(table.columns[i]);
   }
@@ -136,7 +135,7 @@ std::string render_text(const Table& original) {
     std::string line;
     for (std::size_t i = 0; i < row.size(); ++i) {
       if (i > 0) {
-        line += std::string(kGap, ' ');
+        line += std::string(table.gap, ' ');
       }
       line += padded(row[i], column_widths[i], table.columns[i].align);
     }

@@ -18,6 +18,7 @@ struct Column {
 struct Table {
   std::vector<Column> columns;
   std::vector<std::vector<std::string>> rows;  // as many texts as there are columns
+  std::size_t gap = 2;                         // blanks between columns
 };
 
 // Lines without trailing blanks, each ended by a newline. Control characters in a text (of a

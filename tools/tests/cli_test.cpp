@@ -219,6 +219,61 @@ TEST(Plan, FitsIntoTheSmallerOfTwoLimits) {
   EXPECT_EQ(planned("20GiB", "1GiB"), planned("1GiB", "1GiB"));
 }
 
+TEST(Plan, ByLayerAddsUpToThePlan) {
+  for (const char* backend : {"naive", "onednn", "keeps-everything"}) {
+    const auto planned = [&](const std::vector<std::string>& more) {
+      std::vector<std::string> arguments = {"plan",     "--backend", backend,   "--image",
+                                            "32x16x48", "--json",    "--batch", "2"};
+      arguments.insert(arguments.end(), more.begin(), more.end());
+      return run_voxmark(arguments).json()["plans"][0];
+    };
+    const Json plan = planned({});
+    if (plan["planned_bytes"].is_null()) {
+      continue;  // not built
+    }
+    std::int64_t bytes = 0, flops = 0;
+    const Json by_layer = planned({"--by-layer"});
+    for (const Json& layer : by_layer["layers"]) {
+      bytes += layer["total_bytes"].get<std::int64_t>();
+      flops += layer["forward_flops"].get<std::int64_t>();
+      flops += layer["backward_flops"].get<std::int64_t>();
+    }
+    EXPECT_EQ(bytes, plan["planned_bytes"]) << backend;
+    EXPECT_EQ(by_layer["planned_bytes"], plan["planned_bytes"]) << backend;
+    EXPECT_EQ(flops, std::int64_t{340656} * 2 * 32 * 16 * 48) << backend;
+  }
+}
+
+TEST(Plan, ByLayerWritesCsvBesideTheTableOrInItsPlace) {
+  const TemporaryFolder folder;
+  const std::vector<std::string> own = {"plan",    "--by-layer", "--backend", "naive",
+                                        "--image", "16",         "--csv"};
+  const auto with = [&](const std::string& place) {
+    std::vector<std::string> arguments = own;
+    arguments.push_back(place);
+    return run_voxmark(arguments);
+  };
+  const CommandResult printed = with("-");
+  EXPECT_EQ(printed.status, 0);
+  EXPECT_THAT(printed.out, testing::StartsWith("backend,layer,type,output,parameters,"));
+  EXPECT_EQ(printed.err, "");
+  const CommandResult beside = with(folder.file("layers.csv"));
+  EXPECT_EQ(beside.status, 0);
+  EXPECT_THAT(beside.out, HasSubstr("encodeA_conv0  Conv3D"));
+  EXPECT_EQ(read_text_file(folder.file("layers.csv")), printed.out);
+  EXPECT_EQ(with(folder.file("no/such/place.csv")).status, 64);
+}
+
+TEST(Plan, AFrameworkThatKeepsEverythingIsPlannedAndNotRun) {
+  const CommandResult planned = run_voxmark({"plan", "--backend", "keeps-everything", "--image",
+                                             "240x240x144", "--batch", "16", "--json"});
+  EXPECT_EQ(planned.json()["plans"][0]["planned_bytes"], std::int64_t{367465960352});
+  EXPECT_EQ(planned.json()["plans"][0]["bytes"]["activation_gradients"].is_number(), true);
+  const CommandResult run = run_voxmark({"run", "--backend", "keeps-everything", "--image", "16"});
+  EXPECT_EQ(run.status, 64);
+  EXPECT_THAT(run.err, HasSubstr("keeps-everything"));
+}
+
 // ---- What a quickstart recommends works, as it stands ----
 
 TEST(Quickstart, EndsInACommandThatRuns) {
@@ -290,6 +345,14 @@ INSTANTIATE_TEST_SUITE_P(
         BadCommand{{"plan", "--backend", "nope"}, "nope"},
         BadCommand{{"plan", "--fit", "1GiB", "--memory", "1GiB"}, "--memory"},
         BadCommand{{"plan", "--table", "--json"}, "--json"},
+        BadCommand{{"plan", "--csv", "layers.csv"}, "--by-layer"},
+        BadCommand{{"plan", "--by-layer", "--csv", "-", "--json"}, "--json"},
+        BadCommand{{"plan", "--by-layer", "--fit", "1GiB"}, "--fit"},
+        BadCommand{{"plan", "--by-layer", "--table"}, "--table"},
+        BadCommand{{"plan", "--by-layer", "--memory", "1GiB"}, "--memory"},
+        BadCommand{{"plan", "--by-layer", "--backend", "nope"}, "nope"},
+        BadCommand{{"plan", "--by-layer", "--backend", "null"}, "null"},
+        BadCommand{{"plan", "--by-layer", "--image", "24"}, "24"},
         BadCommand{{"plan", "--table", "--memory", "1GiB"}, "--memory"},
         BadCommand{{"plan", "--table", "--image", "32"}, "--image"},
         BadCommand{{"plan", "--table", "--batch", "2"}, "--batch"},

@@ -8,8 +8,11 @@
 #include <string>
 #include <vector>
 
+#include "backends/plan/keeps_everything.h"
 #include "backends/plan/memory_trade.h"
+#include "backends/plan/plan_by_layer.h"
 #include "backends/registry/registry.h"
+#include "base/atomic_file.h"
 #include "base/json.h"
 #include "base/number_text.h"
 #include "base/tell.h"
@@ -19,7 +22,9 @@
 #include "benches/protocol/contender.h"
 #include "benches/suite/suite.h"
 #include "results/claims/claims.h"
+#include "tools/voxmark/conclusions.h"
 #include "tools/voxmark/largest_fit.h"
+#include "tools/voxmark/layer_table.h"
 #include "tools/voxmark/model_options.h"
 #include "tools/voxmark/run_on.h"
 #include "tools/voxmark/subcommand.h"
@@ -33,8 +38,11 @@ struct PlanOptions {
   std::string precision = "fp32";
   int threads = 1;
   std::string memory, memory_limit, fit;  // bytes as people write them; empty: not given
-  bool table = false, json = false;
+  bool table = false, json = false, by_layer = false;
+  std::string csv;  // a file, or kStandardOutput
 };
+
+constexpr const char* kStandardOutput = "-";
 
 struct BackendPlan {
   std::string backend;
@@ -68,6 +76,10 @@ std::int64_t needed_bytes(const MemoryPlan& plan, const CaseSpec& spec) {
 std::vector<RegisteredBackend> asked_backends(const PlanOptions& options) {
   std::vector<RegisteredBackend> result;
   for (const std::string& name : options.backends) {
+    if (name == kKeepsEverything) {
+      result.push_back({kKeepsEverything, &keeps_everything_backend(), ""});
+      continue;
+    }
     if (!plans_memory(name)) {
       throw_bad_input(
           "--backend {}: a program outside of voxmark; what it takes is measured by voxmark run",
@@ -178,7 +190,7 @@ Json plan_json(const BackendPlan& own) {
 
 void print_plan(const BackendPlan& own) {
   if (!own.reason.empty()) {
-    fmt::print("{:<13} {}\n", own.backend, own.reason);
+    fmt::print("{:<16} {}\n", own.backend, own.reason);
     return;
   }
   std::vector<std::string> purposes;
@@ -187,11 +199,11 @@ void print_plan(const BackendPlan& own) {
       purposes.push_back(fmt::format("{} {}", purpose, bytes_text(bytes)));
     }
   }
-  fmt::print("{:<13} {:>10}  {:<12} {}{}{}\n", own.backend, bytes_text(own.plan.total_bytes()),
+  fmt::print("{:<16} {:>10}  {:<12} {}{}{}\n", own.backend, bytes_text(own.plan.total_bytes()),
              own.fits ? "fits" : "does not fit", fmt::join(purposes, ", "), extra_time(own.plan),
              own.plan.exact ? "" : kEstimated);
   if (own.limited) {
-    fmt::print("{:<13} {:>10}  fits with --memory-limit {}{}\n", "",
+    fmt::print("{:<16} {:>10}  fits with --memory-limit {}{}\n", "",
                bytes_text(own.limited->total_bytes()), own.limit, extra_time(*own.limited));
   }
   std::vector<std::string> trades;
@@ -200,7 +212,7 @@ void print_plan(const BackendPlan& own) {
         fmt::format("{} +{:.1f}%", bytes_text(plan.total_bytes()), 100 * plan.extra_time_share));
   }
   if (!trades.empty()) {
-    fmt::print("{:<13} memory against time: {}\n", "", fmt::join(trades, ", "));
+    fmt::print("{:<16} memory against time: {}\n", "", fmt::join(trades, ", "));
   }
 }
 
@@ -219,7 +231,7 @@ ExitCode fit(const PlanOptions& options) {
   for (const RegisteredBackend& entry : asked_backends(options)) {
     const std::string reason = obstacle(entry, program, compile);
     if (!reason.empty()) {
-      tell(options.json ? stderr : stdout, "{:<13} {}\n", entry.name, reason);
+      tell(options.json ? stderr : stdout, "{:<16} {}\n", entry.name, reason);
       continue;
     }
     const auto batch = largest_batch(*entry.backend, spec, room);
@@ -239,12 +251,12 @@ ExitCode fit(const PlanOptions& options) {
           rows.back()["reason"] = "not even the smallest fits";
         }
       } else if (found) {
-        fmt::print("{:<13} largest {}: {}{} with batch {}, {}{}{}\n", entry.name, what,
+        fmt::print("{:<16} largest {}: {}{} with batch {}, {}{}{}\n", entry.name, what,
                    found->is_bound ? "at least " : "", to_string(found->image), found->batch,
                    bytes_text(found->plan.total_bytes()), extra_time(found->plan),
                    found->plan.exact && !is_estimate ? "" : kEstimated);
       } else {
-        fmt::print("{:<13} largest {}: not even the smallest fits\n", entry.name, what);
+        fmt::print("{:<16} largest {}: not even the smallest fits\n", entry.name, what);
       }
     };
     show("batch", batch);
@@ -256,11 +268,10 @@ ExitCode fit(const PlanOptions& options) {
   return any_fits ? ExitCode::done : ExitCode::cannot_here;
 }
 
-// The white paper's table 1 for this network: its images and batches on its servers, and what it
-// says of TensorFlow there.
+// The white paper's images and batches on its servers, and what it says of TensorFlow there.
 ExitCode table(const PlanOptions& options) {
   bool any_plan = false;
-  fmt::print("{:<13} {:>12} {:>6} {:>10} {:>9}  {:<24} {}\n", "backend", "image", "batch",
+  fmt::print("{:<16} {:>12} {:>6} {:>10} {:>9}  {:<24} {}\n", "backend", "image", "batch",
              "planned", "server", "fits", "white paper");
   for (const ServerStep& row : table_1(whitepaper_claims())) {
     CaseSpec spec = asked_case(options);
@@ -271,14 +282,14 @@ ExitCode table(const PlanOptions& options) {
     for (const RegisteredBackend& entry : asked_backends(options)) {
       const std::string reason = obstacle(entry, program, compile);
       if (!reason.empty()) {
-        fmt::print("{:<13} {}\n", entry.name, reason);
+        fmt::print("{:<16} {}\n", entry.name, reason);
         continue;
       }
       any_plan = true;
       const MemoryPlan plan = entry.backend->plan(program, compile);
       const auto server = static_cast<std::int64_t>(row.server_bytes);
       const bool is_exact = plan.exact && !of_another_machine(options, server);
-      fmt::print("{:<13} {:>12} {:>6} {:>10} {:>9}  {:<24} {}\n", entry.name, to_string(row.image),
+      fmt::print("{:<16} {:>12} {:>6} {:>10} {:>9}  {:<24} {}\n", entry.name, to_string(row.image),
                  row.batch, bytes_text(plan.total_bytes()), row.server_text(),
                  fmt::format("{}{}", needed_bytes(plan, spec) <= server ? "fits" : "does not fit",
                              is_exact ? "" : kEstimated),
@@ -288,9 +299,67 @@ ExitCode table(const PlanOptions& options) {
   return any_plan ? ExitCode::done : ExitCode::cannot_here;
 }
 
+// Without --backend: of the fastest.
+std::vector<RegisteredBackend> backends_by_layer(PlanOptions options) {
+  if (options.backends.empty()) {
+    options.backends = {kFastest};
+  }
+  return asked_backends(options);
+}
+
+void print_by_layer(const CaseSpec& spec, const std::vector<LayeredPlan>& plans,
+                    const PlanOptions& options) {
+  if (options.json) {
+    fmt::print("{}\n", dump_json(layer_json(spec, plans), 2));
+  } else if (options.csv == kStandardOutput) {
+    fmt::print("{}", layer_csv(plans));
+  } else {
+    for (const LayeredPlan& plan : plans) {
+      fmt::print("{}{}\n{}\n{}", &plan == &plans.front() ? "" : "\n", layer_heading(spec, plan),
+                 render_text(layer_table(plan)), layer_legend(plan));
+    }
+  }
+  if (!options.csv.empty() && options.csv != kStandardOutput) {
+    AtomicFile file(options.csv);
+    file.write(layer_csv(plans));
+    file.commit();
+    tell(stderr, "{}: a line per layer\n", options.csv);
+  }
+}
+
+// The white paper's table 1 for any size, of a plan or of a framework that keeps everything.
+ExitCode by_layer(const PlanOptions& options) {
+  const Program program = lower_model(options.model, Mode::training);
+  const Network network = unet3d(options.model.unet);
+  const CaseSpec spec = asked_case(options);
+  const CompileOptions compile = compile_options(spec);
+  std::vector<LayeredPlan> plans;
+  for (const RegisteredBackend& entry : backends_by_layer(options)) {
+    const std::string reason = obstacle(entry, program, compile);
+    if (!reason.empty()) {
+      tell(stderr, "{}: {}\n", entry.name, reason);
+      continue;
+    }
+    const MemoryPlan plan = entry.backend->plan(program, compile);
+    plans.push_back({entry.name, plan_by_layer(entry.name, network, program, plan),
+                     plan.exact && !of_another_machine(options, 0), plan.extra_time_share});
+  }
+  if (plans.empty()) {
+    return ExitCode::cannot_here;
+  }
+  print_by_layer(spec, plans, options);
+  return ExitCode::done;
+}
+
 ExitCode plan(const PlanOptions& options) {
   if (options.threads < 1) {
     throw_bad_input("--threads {}: expected 1 or more", options.threads);
+  }
+  if (options.by_layer) {
+    return by_layer(options);
+  }
+  if (!options.csv.empty()) {
+    throw_bad_input("--csv {}: expected --by-layer beside it", options.csv);
   }
   if (options.table) {
     return table(options);
@@ -341,7 +410,10 @@ void add_plan(Command program) {
   Command command =
       program.add_command("plan", "Will a step fit in this machine's memory? Allocates nothing");
   add_model_options(command, options->model);
-  command.add_option("--backend", options->backends, "names, with commas; all when left out")
+  command
+      .add_option("--backend", options->backends,
+                  "names, with commas; all when left out. keeps-everything: a framework that gives "
+                  "nothing back before a step ends, by arithmetic")
       .split_at(',');
   command.add_option("--precision", options->precision, "fp32, bf16 or fp64").show_default();
   const Option threads =
@@ -357,14 +429,27 @@ void add_plan(Command program) {
                          "this much memory: 24GiB");
   const Option json = command.add_flag("--json", options->json, "bytes by purpose as JSON");
   fit.excludes({memory});
+  Option by_layer = command.add_flag(
+      "--by-layer", options->by_layer,
+      "bytes and FLOPs of each layer, forward and backward, as the white paper's table 1; of "
+      "onednn when --backend is left out");
+  by_layer.excludes({memory, fit});
+  command
+      .add_option("--csv", options->csv, "with --by-layer: to a file, or to standard output with -")
+      .excludes({json});
   // The table has images, batches and servers of its own.
-  command.add_flag("--table", options->table, "the white paper's table 1 for this network")
-      .excludes({memory, fit, json, command.option("--image"), command.option("--batch")});
+  command
+      .add_flag("--table", options->table,
+                "the white paper's steps on its servers, for this network")
+      .excludes(
+          {memory, fit, json, by_layer, command.option("--image"), command.option("--batch")});
   command.set_footer(
       "Exit code 0: it fits with one backend or more, be it with a --memory-limit that is named;\n"
-      "5: with none. Plans are exact for this machine; with more threads or memory than it has\n"
-      "they are estimates, and say so: another machine's scratchpads may differ.\n"
-      "Example: voxmark plan --image 240x240x144 --batch 16");
+      "5: with none. --by-layer does not ask whether it fits: 0.\n"
+      "Plans are exact for this machine; with more threads or memory than it has they are\n"
+      "estimates, and say so: another machine's scratchpads may differ.\n"
+      "Example: voxmark plan --image 240x240x144 --batch 16\n"
+      "         voxmark plan --by-layer --image 240x240x144 --batch 16 --backend keeps-everything");
   command.set_action([options, threads] {
     tell_threads(threads);
     return plan(*options);
