@@ -82,7 +82,12 @@ def test_its_tools_find_their_sources_and_say_what_they_lack(moved: Path, tmp_pa
     assert without.returncode == 5
     assert "voxmark-setup-tools" in without.stderr
     schemas = {path.name for path in (moved / "share/voxmark/reports").rglob("*.schema.json")}
-    assert schemas == {"report.schema.json", "training.schema.json", "tricks.schema.json"}
+    assert schemas == {
+        "report.schema.json",
+        "training.schema.json",
+        "tricks.schema.json",
+        "plan_by_layer.schema.json",
+    }
     python = Path(__file__).resolve().parents[3] / ".venv" / "bin" / "python"
     done = bare(moved / "bin" / "voxmark", "compare", report, report, VOXMARK_PYTHON=str(python))
     assert done.returncode == 0, done.stderr

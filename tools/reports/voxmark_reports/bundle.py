@@ -12,7 +12,7 @@ import tarfile
 import tempfile
 from pathlib import Path, PurePosixPath
 
-from voxmark_reports import consistency, cost, tricks
+from voxmark_reports import consistency, cost, layers, tricks
 from voxmark_reports import report as report_command
 from voxmark_reports.errors import ExitCode, ToolError
 from voxmark_reports.files import write_file
@@ -34,6 +34,7 @@ Reports of voxmark, a benchmark of a 3D U-Net training step on CPU servers.
 report.html          all of it on one page; opens without a network
 reports/             what was measured, as JSON
 training/            training runs, and pictures of what they predict, where there are any
+plans/               what steps take by layer, where it was planned
 *.schema.json        the formats of these
 figures/             every figure as SVG and PNG, every table as CSV
 SHA256SUMS           sha256sum -c SHA256SUMS
@@ -86,13 +87,16 @@ def _pack(inputs: report_command.Inputs, cost_file: Path | None, out: Path) -> E
             add(f"training/{run.file}", path)
     for suite in inputs.tricks:
         add(f"training/{file_name(suite.name.removesuffix('.json'))}", suite.path)
+    for plans in inputs.layered:
+        add("plans", plans.path)
     for path in inputs.loose_overlays:
         add("training", path)
     prices = cost.read(cost_file) if cost_file else None
     if cost_file:
         contents["cost.json"] = cost_file.read_bytes()
     first = next((name for name in contents if name.startswith("reports/")), "reports/REPORT")
-    for schema in ("report.schema.json", "training.schema.json", tricks.SCHEMA_FILE):
+    schemas = ("report.schema.json", "training.schema.json", tricks.SCHEMA_FILE, layers.SCHEMA_FILE)
+    for schema in schemas:
         contents[schema] = schema_path(schema).read_bytes()
     contents["README.txt"] = README.format(first=first).encode()
     with tempfile.TemporaryDirectory() as folder:

@@ -15,6 +15,7 @@ from voxmark_reports import (
     charts_where,
     consistency,
     cost,
+    layers,
     machines,
     page,
     step_parts,
@@ -41,9 +42,9 @@ EXAMPLE = """\
 Example: voxmark report report.json -o report.html --figures figures
 
 Takes reports, folders of reports of one state, training runs (training.json, or its folder with
-the pictures that voxmark predict --overlays left there), tricks.json (or its folder), op-level JSON
-of Google Benchmark, and PNG overlays, which go to the run in whose folder they lie, or to the only
-one."""
+the pictures that voxmark predict --overlays left there), tricks.json (or its folder), what voxmark
+plan --by-layer --json prints, op-level JSON of Google Benchmark, and PNG overlays, which go to the
+run in whose folder they lie, or to the only one."""
 
 TITLE = "voxmark: a 3D U-Net training step"
 
@@ -85,6 +86,7 @@ class Inputs:
         self.reports: list[Report] = []
         self.runs: list[training.Run] = []
         self.tricks: list[tricks.Suite] = []
+        self.layered: list[layers.Plans] = []
         overlays: list[Path] = []
         for path in paths:
             if path.suffix.lower() == ".png":
@@ -98,7 +100,7 @@ class Inputs:
                 self.reports.append(read_report(path))
             else:
                 self._add_file(path)
-        for kind in (self.runs, self.tricks):
+        for kind in (self.runs, self.tricks, self.layered):
             for one, name in zip(kind, short_names([o.called for o in kind]), strict=True):
                 one.name = name
         self.loose_overlays = training.tie(list(dict.fromkeys(overlays)), self.runs)
@@ -114,6 +116,9 @@ class Inputs:
             return
         if tricks.is_suite(content):
             self.tricks.append(tricks.parse_suite(content, path))
+            return
+        if layers.is_plans(content):
+            self.layered.append(layers.parse_plans(content, path))
             return
         report = parse_report(content, clean(path))
         report.paths = [path]
@@ -148,6 +153,7 @@ def sections_of(inputs: Inputs, baseline: str | None, prices: cost.Costs | None)
         _machines(inputs.reports, figures, prices),
         _time(figures),
         _memory(figures),
+        layers.section(inputs.layered),
         _roofline(figures),
         _where(figures, top),
         _counters(figures),
