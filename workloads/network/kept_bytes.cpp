@@ -81,4 +81,13 @@ std::int64_t keeps_everything_bytes(const UnetOptions& network, std::int64_t ima
   return keeps_everything_bytes(lower(unet3d(network), images, dims, Mode::training), precision);
 }
 
+double keeps_everything_bytes_per_voxel(const UnetOptions& network, Precision precision) {
+  // Bytes are a line over voxels.
+  constexpr std::int64_t kExtent = kUnetDimsMultiple;
+  const Dims small{kExtent, kExtent, kExtent}, large{2 * kExtent, kExtent, kExtent};
+  return static_cast<double>(keeps_everything_bytes(network, 1, large, precision) -
+                             keeps_everything_bytes(network, 1, small, precision)) /
+         static_cast<double>(large.voxels() - small.voxels());
+}
+
 }  // namespace voxmark

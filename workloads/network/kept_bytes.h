@@ -23,5 +23,8 @@ std::int64_t keeps_everything_bytes(const Program& program, Precision precision,
 // Of the paper's network.
 std::int64_t keeps_everything_bytes(const UnetOptions& network, std::int64_t images,
                                     const Dims& dims, Precision precision);
+// What a voxel more of a batch adds: what the slope of a line of measured peaks over voxels is
+// compared with, where weights and whatever else a process holds do not matter.
+double keeps_everything_bytes_per_voxel(const UnetOptions& network, Precision precision);
 
 }  // namespace voxmark

@@ -60,5 +60,16 @@ TEST(KeptBytes, OfThePapersStepAreAThirdOfATerabyte) {
               1.0);  // weights: 0.7
 }
 
+TEST(KeptBytes, AreALineOverVoxels) {
+  constexpr double kPerVoxel = 4 * 692.0625;
+  EXPECT_DOUBLE_EQ(keeps_everything_bytes_per_voxel({}, Precision::fp32), kPerVoxel);
+  EXPECT_DOUBLE_EQ(keeps_everything_bytes_per_voxel({}, Precision::bf16), kPerVoxel / 2);
+  const auto bytes_of = [](const Dims& dims) {
+    return static_cast<double>(keeps_everything_bytes(UnetOptions{}, 2, dims, Precision::fp32));
+  };
+  EXPECT_DOUBLE_EQ(bytes_of({96, 48, 64}) - bytes_of({16, 32, 48}),
+                   kPerVoxel * 2 * (96 * 48 * 64 - 16 * 32 * 48));
+}
+
 }  // namespace
 }  // namespace voxmark
