@@ -264,6 +264,16 @@ TEST(Plan, ByLayerWritesCsvBesideTheTableOrInItsPlace) {
   EXPECT_EQ(with(folder.file("no/such/place.csv")).status, 64);
 }
 
+TEST(Plan, ByLayerSaysWhereALimitCannotBeKept) {
+  const auto planned = [](const char* limit) {
+    return run_voxmark(
+        {"plan", "--by-layer", "--backend", "naive", "--image", "16", "--memory-limit", limit});
+  };
+  EXPECT_THAT(planned("1MiB").err, HasSubstr("more than --memory-limit 1MiB"));
+  EXPECT_EQ(planned("1MiB").status, 0);
+  EXPECT_EQ(planned("1GiB").err, "");
+}
+
 TEST(Plan, AFrameworkThatKeepsEverythingIsPlannedAndNotRun) {
   const CommandResult planned = run_voxmark({"plan", "--backend", "keeps-everything", "--image",
                                              "240x240x144", "--batch", "16", "--json"});

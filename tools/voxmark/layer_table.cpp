@@ -181,11 +181,10 @@ std::string layer_heading(const CaseSpec& spec, const LayeredPlan& plan) {
                   counted(spec.batch, "image"), to_string(spec.image), to_string(spec.precision),
                   bytes_text(own.total_bytes), own.total_bytes, plan.exact ? "" : ", estimated");
   if (own.peak_step) {
-    text += fmt::format(
-        "Bytes are those in use at the peak: in the {} pass, at {} ({}), step {} of {}.\n",
-        own.peak_phase, own.peak_layer, own.peak_op, *own.peak_step + 1, own.steps);
+    text += fmt::format("Bytes in use at the peak, in the {} pass: {} ({}), step {} of {}.\n",
+                        own.peak_phase, own.peak_layer, own.peak_op, *own.peak_step + 1, own.steps);
   } else {
-    text += "Bytes are those in use when the step ends: nothing was given back.\n";
+    text += "Bytes in use when the step ends: nothing was given back.\n";
   }
   return text;
 }

@@ -66,7 +66,8 @@ TEST(LayerTable, SumsAndNamesAreThoseOfTheModel) {
   EXPECT_THAT(text, HasSubstr(" 5650801 "));
   EXPECT_THAT(layer_heading(spec, plan),
               HasSubstr(std::to_string(plan.layers.total_bytes) + " bytes"));
-  EXPECT_THAT(layer_heading(spec, plan), HasSubstr("in the backward pass, at convOut_bn1"));
+  EXPECT_THAT(layer_heading(spec, plan),
+              HasSubstr("in the backward pass: convOut_bn1 (normalize_relu_apply)"));
   EXPECT_THAT(layer_legend(plan), HasSubstr("340656 per voxel"));
   EXPECT_THAT(layer_legend(plan), Not(HasSubstr("Assumed")));
   const CaseSpec larger = example_spec({64, 64, 64}, 1);  // statistics are few beside images

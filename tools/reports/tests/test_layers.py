@@ -86,7 +86,7 @@ def test_plans_are_a_chart_and_a_table_each(tool: Tool, tmp_path: Path) -> None:
     text = text_of(tmp_path / "t.html")
     assert "1 image of 16x16x16, 2 filters, fp32" in text
     assert "onednn (estimated): 2.00 GiB by layer" in text
-    assert "in the forward pass, at prediction (sigmoid), step 7 of 9" in text
+    assert "in the forward pass: prediction (sigmoid), step 7 of 9" in text
     assert "a framework that keeps everything (arithmetic): 2.00 GiB by layer" in text
     assert "Bytes in use when the step ends" in text
 

@@ -83,7 +83,7 @@ def _when(plan: dict[str, Any]) -> str:
     if peak is None:
         return "Bytes in use when the step ends: nothing was given back."
     return (
-        f"Bytes in use at the peak: in the {peak['phase']} pass, at {clean(peak['layer'])}"
+        f"Bytes in use at the peak, in the {peak['phase']} pass: {clean(peak['layer'])}"
         f" ({clean(peak['op'])}), step {peak['step'] + 1} of {peak['steps']}."
     )
 

@@ -82,8 +82,10 @@ std::vector<RegisteredBackend> asked_backends(const PlanOptions& options) {
     }
     if (!plans_memory(name)) {
       throw_bad_input(
-          "--backend {}: a program outside of voxmark; what it takes is measured by voxmark run",
-          name);
+          "--backend {}: a program outside of voxmark; what it takes is measured by voxmark run; "
+          "{} "
+          "is planned by arithmetic",
+          name, kKeepsEverything);
     }
     result.push_back(find_backend(name));
   }
@@ -341,6 +343,10 @@ ExitCode by_layer(const PlanOptions& options) {
       continue;
     }
     const MemoryPlan plan = entry.backend->plan(program, compile);
+    if (spec.memory_limit_bytes && needed_bytes(plan, spec) > *spec.memory_limit_bytes) {
+      tell(stderr, "{}: its plan and its batch take {} at least, more than --memory-limit {}\n",
+           entry.name, bytes_text(needed_bytes(plan, spec)), options.memory_limit);
+    }
     plans.push_back({entry.name, plan_by_layer(entry.name, network, program, plan),
                      plan.exact && !of_another_machine(options, 0), plan.extra_time_share});
   }
