@@ -441,7 +441,8 @@ void add_plan(Command program) {
       "onednn when --backend is left out");
   by_layer.excludes({memory, fit});
   command
-      .add_option("--csv", options->csv, "with --by-layer: to a file, or to standard output with -")
+      .add_option("--csv", options->csv,
+                  "a line per layer to this file, -: to standard output; needs --by-layer")
       .excludes({json});
   // The table has images, batches and servers of its own.
   command
