@@ -18,7 +18,7 @@ Json full_details() {
     "program": {"command": "./a --b", "files": [{"path": "/a", "sha256": "aa"}]},
     "beyond_cpu_quota": {"threads": 4, "cpus": 1.5},
     "plan_exact": true,
-    "predicted_peak_bytes": 7,
+    "predicted_peak_bytes": 7, "beyond_budget": true,
     "probes": {
       "energy": {"joules": 8.5, "domains": {"package-0": 8.5}, "joules_per_image": 4.25},
       "observed_step": {"convolution_seconds": 0.4, "other_seconds": 0.1},
@@ -57,7 +57,8 @@ Json full_run_details() {
       "note": "roughly", "warning": "2 NUMA nodes"},
     "isa_programs": {"avx": {"version": "1"}}, "busy_at_start": "1.3 CPUs",
     "identity": {"CPU": "one"}, "environment_changes": [{"fact": "cpu.boost"}],
-    "partial": "the run was killed", "findings": [{"id": "a"}], "wall_seconds": 99.5})",
+    "partial": "the run was killed", "findings": [{"id": "a"}],
+    "answer": {"lines": ["so"], "claims": [], "left_out": "", "measured": "today"}, "wall_seconds": 99.5})",
                     "details");
 }
 
@@ -168,7 +169,7 @@ TEST(Members, AreNullWhereTheReasonStandsBesideThem) {
 // The places in `json`, below those that have no type of their own.
 void collect(const Json& json, const std::string& place, std::vector<std::string>& places) {
   static const std::set<std::string> kFree = {"counters", "threads",  "isa_programs",
-                                              "identity", "findings", "environment_changes"};
+                                              "identity", "findings", "answer", "environment_changes"};
   for (const auto& item : json.items()) {
     const std::string own = place + "/" + item.key();
     places.push_back(own);

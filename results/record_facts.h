@@ -225,6 +225,7 @@ struct RecordFacts {
   std::optional<Interference> interference;
   std::optional<WarmUp> warmup;
   std::optional<Roofline> roofline;
+  std::optional<bool> beyond_budget;   // skipped for lack of time
   std::optional<bool> bad_input;       // the case failed by what the user gave it
   std::optional<bool> cannot_here;     // by what the machine refused it
   std::optional<double> wall_seconds;  // of the case, its verification included
@@ -241,6 +242,7 @@ struct RecordFacts {
                       Member{"interference", &RecordFacts::interference},
                       Member{"warmup", &RecordFacts::warmup},
                       Member{"roofline", &RecordFacts::roofline},
+                      Member{"beyond_budget", &RecordFacts::beyond_budget},
                       Member{"bad_input", &RecordFacts::bad_input},
                       Member{"cannot_here", &RecordFacts::cannot_here},
                       Member{"wall_seconds", &RecordFacts::wall_seconds}};

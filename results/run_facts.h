@@ -110,6 +110,7 @@ struct RunFacts {
   std::optional<Json> environment_changes;   // benches/machine/environment_changes.h
   std::optional<std::string> partial;        // why the report is not whole
   std::optional<Json> findings;              // results/claims/claims.h
+  std::optional<Json> answer;                // results/claims/answer.h
   std::optional<double> wall_seconds;        // of all cases
 
   static constexpr auto members() {
@@ -133,6 +134,7 @@ struct RunFacts {
                       Member{"environment_changes", &RunFacts::environment_changes},
                       Member{"partial", &RunFacts::partial},
                       Member{"findings", &RunFacts::findings},
+                      Member{"answer", &RunFacts::answer},
                       Member{"wall_seconds", &RunFacts::wall_seconds}};
   }
 };

@@ -14,6 +14,10 @@ std::string key(const CaseSpec& spec) {
   return fmt::format("{} {} {}", spec.backend, to_string(spec.precision), spec.threads);
 }
 
+std::string start_key(const CaseSpec& spec, bool is_first) {
+  return fmt::format("{} {}", key(spec), is_first ? "first" : "later");
+}
+
 std::string memory_key(const CaseSpec& spec) {
   return fmt::format("{} {} {} {} {}", key(spec), spec.network.filters, spec.network.input_channels,
                      spec.network.classes, spec.isa);
@@ -29,6 +33,22 @@ double step_flops(const CaseSpec& spec) {
 
 void Prediction::learn(const CaseSpec& spec, double step_seconds) {
   seconds_per_flop_[key(spec)] = step_seconds / step_flops(spec);
+}
+
+void Prediction::learn_start(const CaseSpec& spec, double seconds) {
+  double& known = start_seconds_[start_key(spec, spec.process == 0)];
+  known = std::max(known, seconds);
+}
+
+std::optional<double> Prediction::case_seconds(const CaseSpec& spec, int processes) const {
+  const std::optional<double> steps = steps_seconds(spec);
+  const auto first = start_seconds_.find(start_key(spec, true));
+  if (!steps || first == start_seconds_.end()) {
+    return std::nullopt;
+  }
+  const auto later = start_seconds_.find(start_key(spec, false));
+  const double again = later == start_seconds_.end() ? first->second : later->second;
+  return processes * *steps + first->second + (processes - 1) * again;
 }
 
 void Prediction::learn_peak(const CaseSpec& spec, std::int64_t peak_bytes) {

@@ -17,6 +17,11 @@ class Prediction {
   // A step of this case took so long. The latest word counts.
   void learn(const CaseSpec& spec, double step_seconds);
 
+  // So many seconds of a process were no steps: its start, its verification if it was the first.
+  void learn_start(const CaseSpec& spec, double seconds);
+  // Of all processes of a case, so many, with their starts; nothing while its backend is unknown.
+  std::optional<double> case_seconds(const CaseSpec& spec, int processes) const;
+
   // A process of this case reached that high-water mark.
   void learn_peak(const CaseSpec& spec, std::int64_t peak_bytes);
   // By the smallest and the largest batch so far; nothing before there are two of different size.
@@ -31,6 +36,8 @@ class Prediction {
 
  private:
   std::map<std::string, double> seconds_per_flop_;  // by backend, precision and threads
+  // The longest so far, by the same and whether it was a case's first process.
+  std::map<std::string, double> start_seconds_;
   // By what decides bytes beside voxels: the high-water mark by voxels of the batch.
   std::map<std::string, std::map<std::int64_t, std::int64_t>> peaks_;
 };

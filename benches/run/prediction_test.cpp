@@ -31,6 +31,23 @@ TEST(Prediction, OfMemoryIsALineThroughTheSmallestAndTheLargest) {
   EXPECT_FALSE(prediction.peak_bytes(other));
 }
 
+TEST(Prediction, OfACaseHasTheStartsOfItsProcesses) {
+  Prediction prediction;
+  CaseSpec spec = cube(32);
+  spec.steps = 3;
+  spec.warmup = 1;
+  prediction.learn(spec, 0.5);
+  EXPECT_FALSE(prediction.case_seconds(spec, 2)) << "no start of it was seen";
+  prediction.learn_start(spec, 20);
+  EXPECT_NEAR(*prediction.case_seconds(spec, 2), 2 * 2 + 20 + 20, 1e-9);
+  CaseSpec second = spec;
+  second.process = 1;
+  prediction.learn_start(second, 5);
+  prediction.learn_start(second, 4);  // the longest counts
+  EXPECT_NEAR(*prediction.case_seconds(spec, 2), 2 * 2 + 20 + 5, 1e-9);
+  EXPECT_NEAR(*prediction.case_seconds(spec, 3), 3 * 2 + 20 + 2 * 5, 1e-9);
+}
+
 TEST(Prediction, OfSecondsIsByWork) {
   Prediction prediction;
   prediction.learn(cube(32), 0.5);

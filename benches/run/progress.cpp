@@ -111,6 +111,9 @@ void Progress::finished(const CaseSpec& spec, const Record& record,
   const std::lock_guard lock(mutex_);
   ++finished_;
   under_way_.clear();
+  if (record.outcome == Outcome::skipped && is_quiet_of_skipped_) {
+    return;
+  }
   std::string left;
   if (finished_ < cases_) {
     left =
@@ -122,6 +125,11 @@ void Progress::finished(const CaseSpec& spec, const Record& record,
     tell(stream_, "Warning: {}: {}\n", describe(spec), slow);
     std::fflush(stream_);
   }
+}
+
+void Progress::leave_out_skipped() {
+  const std::lock_guard lock(mutex_);
+  is_quiet_of_skipped_ = true;
 }
 
 void Progress::added(std::size_t processes) {

@@ -24,6 +24,9 @@ class Progress : public RunObserver {
   Progress(const Progress&) = delete;
   Progress& operator=(const Progress&) = delete;
 
+  // From now on no line for a case that is skipped.
+  void leave_out_skipped();
+
   void verifying(const CaseSpec& spec) override;
   void timing(const CaseSpec& spec, std::optional<double> predicted_seconds) override;
   void step(const CaseSpec& spec, const StepMessage& step) override;
@@ -41,6 +44,7 @@ class Progress : public RunObserver {
   void beat(std::chrono::milliseconds heartbeat);
 
   std::FILE* stream_;
+  bool is_quiet_of_skipped_ = false;
   bool terminal_;
   std::size_t cases_;
   std::size_t finished_ = 0;

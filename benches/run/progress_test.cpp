@@ -73,6 +73,21 @@ TEST_F(ProgressTest, IsQuietBetweenCases) {
   EXPECT_EQ(written(), "");
 }
 
+TEST_F(ProgressTest, LeavesOutWhatIsSkippedWhereThatIsAsked) {
+  const auto skip = [this](Progress& progress) {
+    progress.finished(spec(), example_failure("onednn", 0, Outcome::skipped, "no time"), 90.0);
+  };
+  Progress progress(stream_, 3);
+  skip(progress);
+  EXPECT_THAT(written(), HasSubstr("[1/3] onednn"));
+  EXPECT_THAT(written(), HasSubstr("skipped: no time"));
+  progress.leave_out_skipped();
+  skip(progress);
+  EXPECT_THAT(written(), Not(HasSubstr("[2/3]")));
+  progress.finished(spec(), example_record("onednn", 0), std::nullopt);
+  EXPECT_THAT(written(), HasSubstr("[3/3] onednn")) << "it counts";
+}
+
 TEST_F(ProgressTest, CountsWhatIsAdded) {
   Progress progress(stream_, 1);
   progress.finished(spec(), example_record("onednn", 0), std::nullopt);

@@ -101,6 +101,7 @@ ExitCode Runner::run(const std::vector<CaseSpec>& cases, Journal& journal,
     try {
       spent_seconds_ = spent_seconds(journal.report()) - *spent_before_;
       const Record record = measure(cases[i]);
+      learn_start(cases[i], record);
       journal.append(record);
       observer_.finished(cases[i], record, seconds_left(std::span(cases).subspan(i + 1), later));
     } catch (const Interrupted&) {
@@ -108,6 +109,16 @@ ExitCode Runner::run(const std::vector<CaseSpec>& cases, Journal& journal,
     }
   }
   return exit_code(journal.report());
+}
+
+void Runner::learn_start(const CaseSpec& spec, const Record& record) {
+  double steps = 0;
+  for (const SampleRecord& sample : record.samples) {
+    steps += sample.times ? sample.times->step_seconds : 0;
+  }
+  if (steps > 0 && record.facts.wall_seconds) {
+    prediction_.learn_start(spec, std::max(0.0, *record.facts.wall_seconds - steps));
+  }
 }
 
 Record Runner::measure(const CaseSpec& spec) {
@@ -129,13 +140,15 @@ Record Runner::measure(const CaseSpec& spec) {
 
 void Runner::measure(const CaseSpec& spec, Record& record) {
   if (options_.run_budget_seconds && spent_seconds_ > *options_.run_budget_seconds) {
+    record.facts.beyond_budget = true;
     end_record(
         record, Outcome::skipped,
         fmt::format("the run's budget of {:.0f} s is used up", *options_.run_budget_seconds));
     return;
   }
   try {
-    if (plan(spec, record) && verify(spec, record) && within_budget(spec, record)) {
+    if (plan(spec, record) && can_be_repeated(spec, record) && verify(spec, record) &&
+        within_budget(spec, record)) {
       time(spec, record);
     }
   } catch (const Error& error) {
@@ -226,18 +239,39 @@ bool Runner::verify(const CaseSpec& spec, Record& record) {
   return true;
 }
 
+// One process is no sample: a case that there is no time for twice is not begun.
+bool Runner::can_be_repeated(const CaseSpec& spec, Record& record) {
+  const int processes = options_.processes_per_case;
+  if (!options_.run_budget_seconds || spec.process > 0 || processes < 2) {
+    return true;
+  }
+  const std::optional<double> predicted = prediction_.case_seconds(spec, processes);
+  const double left = std::max(0.0, *options_.run_budget_seconds - spent_seconds_);
+  if (!predicted || *predicted <= left) {
+    return true;
+  }
+  record.facts.beyond_budget = true;
+  end_record(record, Outcome::skipped,
+             fmt::format("{} processes would take about {:.0f} s, the run has {:.0f} s left of "
+                         "{:.0f} s",
+                         processes, *predicted, left, *options_.run_budget_seconds));
+  return false;
+}
+
 bool Runner::within_budget(const CaseSpec& spec, Record& record) {
   const std::optional<double> predicted = prediction_.steps_seconds(spec);
   if (!predicted) {
     return true;
   }
   if (options_.case_budget_seconds && *predicted > *options_.case_budget_seconds) {
+    record.facts.beyond_budget = true;
     end_record(record, Outcome::skipped,
                fmt::format("would take about {:.0f} s, the budget of a case is {:.0f} s",
                            *predicted, *options_.case_budget_seconds));
     return false;
   }
   if (options_.run_budget_seconds && spent_seconds_ + *predicted > *options_.run_budget_seconds) {
+    record.facts.beyond_budget = true;
     end_record(record, Outcome::skipped,
                fmt::format("would take about {:.0f} s, the run has {:.0f} s left of {:.0f} s",
                            *predicted, std::max(0.0, *options_.run_budget_seconds - spent_seconds_),

@@ -48,6 +48,8 @@ struct RunnerOptions {
   // Of all cases that this runner runs, together: what would end after it is skipped. What a
   // journal has of earlier sessions is not counted.
   std::optional<double> run_budget_seconds;
+  // A case's first process is begun only where the run budget is enough for so many of them.
+  int processes_per_case = 1;
   std::function<MemoryRoom()> room = [] { return memory_room(); };
   std::optional<double> cpu_quota = voxmark::cpu_quota();  // a case with more threads is marked
   // How often a process that was disturbed is run again, at most: the least disturbed try counts.
@@ -75,9 +77,11 @@ class Runner {
 
   Record measure(const CaseSpec& spec);
   void measure(const CaseSpec& spec, Record& record);
+  void learn_start(const CaseSpec& spec, const Record& record);
   bool plan(const CaseSpec& spec, Record& record);
   std::string limit_that_fits(const CaseSpec& spec, std::int64_t room_bytes);
   bool verify(const CaseSpec& spec, Record& record);
+  bool can_be_repeated(const CaseSpec& spec, Record& record);
   bool within_budget(const CaseSpec& spec, Record& record);
   void time(const CaseSpec& spec, Record& record);
   struct Attempt;

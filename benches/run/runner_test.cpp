@@ -476,6 +476,30 @@ TEST_F(RunnerTest, AChildThatDoesNotExitIsEnded) {
       << *record.reason;
 }
 
+TEST_F(RunnerTest, DoesNotBeginWhatItHasNoTimeForTwice) {
+  SweepOptions options;
+  CaseSpec longer = small_case("naive");
+  longer.image = {48, 32, 32};
+  longer.steps = 1'000'000;
+  CaseSpec second_process = longer;
+  second_process.process = 1;
+  options.cases = {small_case("naive"), longer, second_process};
+  options.out = folder_.path() + "/report.json";
+  options.runner.child.command = {VOXMARK_PROGRAM, "child"};
+  options.runner.run_budget_seconds = 100;
+  options.runner.processes_per_case = 2;
+  const std::vector<Record> records = run_sweep(options, observer_).report.records;
+  ASSERT_EQ(records.size(), 3U);
+  EXPECT_EQ(records[0].outcome, Outcome::ok);
+  EXPECT_FALSE(records[0].facts.beyond_budget);
+  EXPECT_TRUE(records[1].reason->starts_with("2 processes would take about")) << *records[1].reason;
+  EXPECT_FALSE(records[1].verification) << "nothing of it was begun";
+  for (const std::size_t i : {1U, 2U}) {
+    EXPECT_EQ(records[i].outcome, Outcome::skipped);
+    EXPECT_EQ(records[i].facts.beyond_budget, true);
+  }
+}
+
 TEST_F(RunnerTest, KeepsToTheBudgetOfARun) {
   SweepOptions options;
   options.cases = {small_case("naive"), small_case("null")};

@@ -11,29 +11,13 @@
 #include "base/number_text.h"
 #include "results/claims/claims_data.h"
 #include "results/claims/claims_tables.h"
+#include "results/claims/judgements.h"
 #include "results/claims/memory_line.h"
 #include "results/claims/papers_training.h"
 #include "results/tables/case_table.h"
 
 namespace voxmark {
 namespace {
-
-Finding start_finding(const Json& claim) {
-  Finding finding;
-  finding.claim = claim.at("id").get<std::string>();
-  finding.sentence = claim.at("sentence").get<std::string>();
-  if (claim.contains("place")) {
-    finding.sentence += " (" + claim.at("place").get<std::string>() + ")";
-  }
-  finding.derived = claim.value("derived", false);
-  finding.here = "-";
-  return finding;
-}
-
-double voxels_of(const Json& claim) {
-  const auto image = claim.at("image").get<std::vector<double>>();
-  return image.at(0) * image.at(1) * image.at(2) * claim.at("batch").get<double>();
-}
 
 // The largest that more than one undisturbed process measured decides, or the largest of all.
 void let_the_largest_decide(std::vector<Finding>& findings, const std::vector<int>& undisturbed) {
@@ -76,7 +60,7 @@ std::vector<Finding> judge_ratio_claim(const Json& claim, const std::vector<Meas
         finding.remark += "; " + ratio->remarks;
       }
       if (!finding.derived && ratio->undisturbed < kFewestProcesses) {
-        finding.verdict = Verdict::inconclusive;
+        finding.verdict = Verdict::open;
         finding.remark +=
             fmt::format("; a verdict takes {} undisturbed processes of each", kFewestProcesses);
       } else if (!finding.derived) {
@@ -127,7 +111,7 @@ std::string why_not_larger(const std::vector<MeasuredCase>& cases, const std::st
 // Another machine's seconds: what can be said is which share of its limit each reached.
 Finding judge_seconds(const Json& claim, const std::string& backend,
                       const std::vector<MeasuredCase>& cases, const Report& report) {
-  Finding finding = start_finding(claim);
+  Finding finding = start_finding(claim, backend);
   const double value = claim.at("value").get<double>();
   finding.paper = fmt::format("{} s per image", value);
   const auto own = of_backend(cases, backend);
@@ -145,8 +129,14 @@ Finding judge_seconds(const Json& claim, const std::string& backend,
   const double rate = static_cast<double>(*flops) / seconds->median;
   finding.here = fmt::format("{}: {} s per image at {}", backend,
                              significant(seconds->median / largest.batch(), 3), largest.shape());
-  finding.remark = fmt::format("another CPU's seconds; here {} GFLOP/s of nominal work",
-                               significant(rate * 1e-9, 3));
+  // Nominal work is proportional to voxels.
+  const double paper_rate = static_cast<double>(*flops) / largest.voxels() * voxels_of(claim) /
+                            claim.at("batch").get<double>() / value;
+  finding.remark = fmt::format(
+      "another CPU's seconds; there {} GFLOP/s of nominal work, {}% of its peak; here {} GFLOP/s",
+      significant(paper_rate * 1e-9, 3),
+      significant(100 * paper_rate / claim.at("server_flops_per_second").get<double>(), 2),
+      significant(rate * 1e-9, 3));
   const double limit = fp32_limit(report, largest.threads());
   finding.remark +=
       limit > 0
@@ -155,12 +145,6 @@ Finding judge_seconds(const Json& claim, const std::string& backend,
                         // Nominal work is the direct algorithm's.
                         rate > limit ? " by the direct algorithm (Winograd's multiplies less)" : "")
           : " (this machine's limit was not measured)";
-  // Nominal work is proportional to voxels.
-  const double paper_rate = static_cast<double>(*flops) / largest.voxels() * voxels_of(claim) /
-                            claim.at("batch").get<double>() / value;
-  finding.paper += fmt::format(
-      ", {} GFLOP/s, {}% of that server's peak", significant(paper_rate * 1e-9, 3),
-      significant(100 * paper_rate / claim.at("server_flops_per_second").get<double>(), 2));
   const std::string larger = why_not_larger(cases, backend, largest.voxels());
   finding.remark += larger.empty() ? "" : "; " + larger;
   return finding;
@@ -172,7 +156,7 @@ Finding judge_count(const Json& claim, const Json& model) {
   const auto found = model.at(claim.at("quantity").get<std::string>()).get<std::int64_t>();
   finding.paper = std::to_string(expected);
   finding.here = std::to_string(found);
-  finding.verdict = found == expected ? Verdict::reproduced : Verdict::refuted;
+  finding.verdict = found == expected ? Verdict::holds : Verdict::does_not_hold;
   finding.remark = "counted, not measured";
   return finding;
 }
@@ -180,7 +164,7 @@ Finding judge_count(const Json& claim, const Json& model) {
 // Measured over planned: the plan and what was resident before, against the high-water mark.
 Finding judge_plan(const Json& claim, const std::string& backend,
                    const std::vector<MeasuredCase>& cases) {
-  Finding finding = start_finding(claim);
+  Finding finding = start_finding(claim, backend);
   finding.paper = "measured = calculated";
   std::vector<double> ratios;
   std::vector<std::string> shapes;
@@ -213,20 +197,20 @@ void judge_fit(const Json& claim, const Interval& needed, Finding& finding) {
   const double server = claim.at("server_bytes").get<double>();
   const bool claimed = claim.at("fits").get<bool>();
   if (needed.low <= server && needed.high >= server) {
-    finding.verdict = Verdict::inconclusive;
+    finding.verdict = Verdict::open;
     return;
   }
   const bool fits = needed.high < server;
-  finding.verdict = fits == claimed ? Verdict::reproduced : fits ? Verdict::lower : Verdict::higher;
+  finding.verdict = fits == claimed ? Verdict::holds : Verdict::does_not_hold;
   finding.here += fits ? ", fits" : ", does not fit";
 }
 
 void judge_bytes(const Json& claim, const Interval& needed, Finding& finding) {
   const double value = claim.at("value").get<double>();
   if (claim.value("at_least", false)) {
-    finding.verdict = needed.low >= value   ? Verdict::reproduced
-                      : needed.high < value ? Verdict::lower
-                                            : Verdict::inconclusive;
+    finding.verdict = needed.low >= value   ? Verdict::holds
+                      : needed.high < value ? Verdict::less
+                                            : Verdict::open;
   } else {
     finding.verdict = judge_value(needed, value, claim.at("tolerance").get<double>());
   }
@@ -235,7 +219,7 @@ void judge_bytes(const Json& claim, const Interval& needed, Finding& finding) {
 Finding judge_memory(const Json& claim, const std::string& backend,
                      const std::vector<MeasuredCase>& cases, const std::vector<MemoryLine>& lines) {
   const bool is_fit = claim.at("kind") == "fit";
-  Finding finding = start_finding(claim);
+  Finding finding = start_finding(claim, backend);
   finding.paper = is_fit ? (claim.at("fits").get<bool>() ? "fits" : "does not fit")
                          : (claim.value("at_least", false) ? "over " : "") +
                                gigabytes_text(claim.at("value").get<double>());
@@ -248,48 +232,25 @@ Finding judge_memory(const Json& claim, const std::string& backend,
                                  : backend + ": measured at one size; a line needs two";
     return finding;
   }
+  if (!line->is_told()) {
+    finding.here = fmt::format("{}: {} is too small to tell", backend, own.back().shape());
+    finding.remark = fmt::format("what grows with the image is {}% of its peak",
+                                 significant(100 * line->growing_share(), 2));
+    finding.verdict = Verdict::open;
+    return finding;
+  }
   const double voxels = voxels_of(claim);
   const Interval needed = line->bytes_at(voxels);
   finding.here = fmt::format("{}: {}", backend, gigabytes_text(needed));
   finding.remark = fmt::format("a line through {} sizes, the largest {}% of this batch",
                                line->sizes, significant(100 * own.back().voxels() / voxels, 2));
   if (!line->has_interval()) {
-    finding.verdict = Verdict::inconclusive;
+    finding.verdict = Verdict::open;
     finding.remark += ": two sizes leave no interval";
   } else if (is_fit) {
     judge_fit(claim, needed, finding);
   } else {
     judge_bytes(claim, needed, finding);
-  }
-  return finding;
-}
-
-Finding judge_training(const Json& claim, const Json& training) {
-  Finding finding = start_finding(claim);
-  const double value = claim.at("value").get<double>();
-  finding.paper = fmt::format("{}", value);
-  if (training.is_null()) {
-    finding.remark = "not tested: " + claim.at("reason").get<std::string>();
-    return finding;
-  }
-  if (!training.at("test").is_null()) {
-    const Json& mean = training.at("test").at("mean");
-    const auto quantity = claim.at("quantity").get<std::string>();
-    double found = 0;
-    if (quantity == "hard_dice") {
-      for (const Json& dice : mean.at(quantity)) {
-        found += dice.get<double>() / static_cast<double>(mean.at(quantity).size());
-      }
-    } else {
-      found = mean.at(quantity).get<double>();
-    }
-    finding.here = fmt::format("{}, of the test split", significant(found, 3));
-    finding.verdict =
-        judge_value({found, found, found}, value, claim.at("tolerance").get<double>());
-  }
-  finding.remark = why_not_papers_training(training);
-  if (!finding.remark.empty()) {
-    finding.verdict = Verdict::not_comparable;
   }
   return finding;
 }
@@ -305,15 +266,28 @@ std::vector<Finding> judge_claim(const Json& claim, const std::vector<MeasuredCa
   if (kind == "count") {
     return {judge_count(claim, evidence.model)};
   }
-  if (kind == "training") {
+  if (kind == "training" || kind == "metric") {
     return {judge_training(claim, evidence.training)};
+  }
+  if (kind == "tricks") {
+    return {judge_tricks(claim, evidence.tricks)};
+  }
+  if (kind == "times") {
+    return {judge_times(claim)};
+  }
+  if (kind == "untested") {
+    return {judge_untested(claim)};
   }
   std::vector<Finding> findings;
   for (const Json& name : claim.at("backends")) {
     const auto backend = name.get<std::string>();
-    findings.push_back(kind == "seconds" ? judge_seconds(claim, backend, cases, report)
-                       : kind == "plan"  ? judge_plan(claim, backend, one_setting)
-                                         : judge_memory(claim, backend, one_setting, lines));
+    findings.push_back(kind == "seconds"    ? judge_seconds(claim, backend, cases, report)
+                       : kind == "hours"    ? judge_hours(claim, backend, cases)
+                       : kind == "settings" ? judge_settings(claim, backend, cases)
+                       : kind == "plan"     ? judge_plan(claim, backend, one_setting)
+                       : kind == "share"
+                           ? judge_share(claim, backend, one_setting, lines, evidence.model)
+                           : judge_memory(claim, backend, one_setting, lines));
   }
   return findings;
 }
@@ -322,40 +296,41 @@ std::vector<Finding> judge_claim(const Json& claim, const std::vector<MeasuredCa
 
 std::string_view to_string(Verdict verdict) {
   switch (verdict) {
-    case Verdict::reproduced:
-      return "reproduced";
-    case Verdict::lower:
-      return "lower";
-    case Verdict::higher:
-      return "higher";
-    case Verdict::refuted:
-      return "refuted";
-    case Verdict::inconclusive:
-      return "inconclusive";
-    case Verdict::not_comparable:
-      return "not comparable";
+    case Verdict::holds:
+      return "holds";
+    case Verdict::less:
+      return "less";
+    case Verdict::more:
+      return "more";
+    case Verdict::does_not_hold:
+      return "does not hold";
+    case Verdict::open:
+      return "open";
+    case Verdict::not_tested:
+      return "not tested";
   }
   return "";
 }
 
 Verdict judge_value(const Interval& measured, double value, double tolerance) {
   if (measured.low >= value * (1 - tolerance) && measured.high <= value * (1 + tolerance)) {
-    return Verdict::reproduced;
+    return Verdict::holds;
   }
   if (measured.high < value * (1 - tolerance)) {
-    return Verdict::lower;
+    return Verdict::less;
   }
-  return measured.low > value * (1 + tolerance) ? Verdict::higher : Verdict::inconclusive;
+  return measured.low > value * (1 + tolerance) ? Verdict::more : Verdict::open;
 }
 
 Verdict judge_ratio(const Interval& measured, double value, double tolerance) {
-  return measured.high <= 1 ? Verdict::refuted : judge_value(measured, value, tolerance);
+  return measured.high <= 1 ? Verdict::does_not_hold : judge_value(measured, value, tolerance);
 }
 
 Json to_json(std::span<const Finding> findings) {
   Json json = Json::array();
   for (const Finding& finding : findings) {
     json.push_back({{"claim", finding.claim},
+                    {"place", finding.derived ? Json() : Json(finding.place)},
                     {"sentence", finding.sentence},
                     {"paper", finding.paper},
                     {"here", finding.here},
@@ -370,7 +345,7 @@ Json to_json(std::span<const Finding> findings) {
 Claims claims_from_json(const Json& json, const std::string& name) {
   JsonSchema(claims_schema_text()).check(json, name);
   return {json.at("source").get<std::string>(), json.at("question").get<std::string>(),
-          json.at("claims"), json.at("factors")};
+          json.at("claims"), json.at("factors"), json.at("generations")};
 }
 
 Claims whitepaper_claims() {
@@ -395,10 +370,10 @@ std::string ServerStep::server_text() const {
                                    : fmt::format("{:g} GB", server_bytes / kGigabyte);
 }
 
-std::vector<ServerStep> table_1(const Claims& claims) {
+std::vector<ServerStep> table_2(const Claims& claims) {
   std::vector<ServerStep> rows;
   for (const Json& claim : claims.claims) {
-    if (claim.value("of_table_1", false)) {
+    if (claim.value("of_table_2", false)) {
       const Json& image = claim.at("image");
       rows.push_back({{image.at(0), image.at(1), image.at(2)},
                       claim.at("batch"),
@@ -423,21 +398,19 @@ std::vector<Finding> judge(const Claims& claims, const Report& report, const Evi
 }
 
 ExitCode exit_code(std::span<const Finding> findings) {
-  Verdict answer = Verdict::not_comparable;
+  Verdict answer = Verdict::not_tested;
   for (const Finding& finding : findings) {
-    if (finding.derived || !finding.decides) {
-      continue;
-    }
-    if (finding.verdict == Verdict::refuted) {
+    const bool is_asked = finding.question && finding.decides;
+    if (finding.verdict == Verdict::does_not_hold && (is_asked || finding.kind == "count")) {
       return ExitCode::answer_is_no;
     }
-    if (finding.question) {
+    if (is_asked) {
       answer = finding.verdict;
     }
   }
-  return answer == Verdict::not_comparable ? ExitCode::not_comparable
-         : answer == Verdict::inconclusive ? ExitCode::inconclusive
-                                           : ExitCode::done;
+  return answer == Verdict::not_tested ? ExitCode::not_comparable
+         : answer == Verdict::open     ? ExitCode::inconclusive
+                                       : ExitCode::done;
 }
 
 }  // namespace voxmark

@@ -16,12 +16,13 @@
 
 namespace voxmark {
 
-// reproduced: the whole interval lies within the claim's tolerance. lower, higher: it lies outside.
-// refuted: what the claim says is not so at all: no speed-up where one is claimed, another count.
-// inconclusive: the interval reaches over an edge, or fewer than two processes of a side were
-// measured undisturbed.
-// not_comparable: another machine's seconds, or what was not measured here.
-enum class Verdict { reproduced, lower, higher, refuted, inconclusive, not_comparable };
+// holds: the whole interval lies within the claim's tolerance. less, more: it lies outside.
+// does_not_hold: what the claim says is not so at all: no speed-up where one is claimed, another
+// count, memory that suffices where it is said not to.
+// open: the interval reaches over an edge, or fewer than two processes of a side were measured
+// undisturbed.
+// not_tested: another machine's seconds, or what was not measured here.
+enum class Verdict { holds, less, more, does_not_hold, open, not_tested };
 std::string_view to_string(Verdict verdict);
 
 // Of a value that was claimed, within `tolerance` (relative) of it.
@@ -32,10 +33,14 @@ Verdict judge_ratio(const Interval& measured, double value, double tolerance);
 // One line of evidence.
 struct Finding {
   std::string claim;     // its id
-  std::string sentence;  // what the paper says, and where; or what is compared, if derived
+  std::string kind;      // of claims.schema.json
+  std::string backend;   // whose records tell; "" of a ratio, or of what is not measured
+  std::string title;     // what the paper says, in a few words; "" if derived
+  std::string place;     // where it says so; "" if derived
+  std::string sentence;  // what the paper says; or what is compared, if derived
   std::string paper;     // "3.4x"; "" if derived
   std::string here;      // "5.20x (4.90..5.60, 3 processes) at ..."; "-" where there is nothing
-  Verdict verdict = Verdict::not_comparable;
+  Verdict verdict = Verdict::not_tested;
   std::string remark;
   // Several findings may answer one claim; the one at the largest shape decides.
   bool decides = true;
@@ -48,7 +53,8 @@ struct Claims {
   std::string source;
   std::string question;  // id of the claim whose answer is the answer
   Json claims = Json::array();
-  Json factors = Json::object();
+  Json factors = Json::array();
+  Json generations = Json::array();
 };
 
 // Throws Error (bad_input) naming `name` and what breaks claims.schema.json.
@@ -57,7 +63,7 @@ Claims claims_from_json(const Json& json, const std::string& name);
 Claims whitepaper_claims();
 // The claim that a reader asks about first: its "value", "image" and "batch".
 Json question_of(const Claims& claims);
-// What a server with so much memory trains, as the paper says: of its table 1.
+// What a server with so much memory trains, as the paper says: of its table 2.
 struct ServerStep {
   Dims image;
   std::int64_t batch = 1;
@@ -66,7 +72,7 @@ struct ServerStep {
   std::string text() const;         // "240x240x144 b16"
   std::string server_text() const;  // "192 GB", "1.5 TB"
 };
-std::vector<ServerStep> table_1(const Claims& claims);
+std::vector<ServerStep> table_2(const Claims& claims);
 // The suite (benches/suite/suite.schema.json) whose records answer them: in minutes, or all of it.
 std::string_view whitepaper_suite_text(bool quick);
 
@@ -76,10 +82,12 @@ struct Evidence {
   // "moving_statistics".
   Json model = Json::object();
   Json training;  // a training report (results/training_report.h); null: none
+  Json tricks;    // what `voxmark tricks` compared (results/tricks.schema.json); null: nothing
 };
 std::vector<Finding> judge(const Claims& claims, const Report& report, const Evidence& evidence);
 
-// 1: a claim is refuted; 3: the question could not be compared; 4: it is open; else 0.
+// Of the question: 1 where it does not hold (or our model is not the paper's), 3 where it was not
+// tested, 4 where it is open; else 0.
 ExitCode exit_code(std::span<const Finding> findings);
 
 }  // namespace voxmark

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "base/number_text.h"
+#include "results/claims/generations.h"
 #include "results/tables/case_table.h"
 
 namespace voxmark {
@@ -21,29 +22,6 @@ std::string seconds_text(const std::optional<Spread>& seconds) {
 }
 
 std::string isa_text(const MeasuredCase& own) { return own.isa().empty() ? "all" : own.isa(); }
-
-// The median over a case's processes of what each of them tells; nothing where none does.
-std::optional<double> median_over(
-    const MeasuredCase& own, const std::function<std::optional<double>(const Record&)>& figure) {
-  std::vector<double> values;
-  for (const Record* record : own.measured()) {
-    if (const auto value = figure(*record)) {
-      values.push_back(*value);
-    }
-  }
-  return values.empty() ? std::nullopt : std::optional(spread_of(std::move(values)).median);
-}
-
-std::optional<double> faults_per_step(const Record& record) {
-  std::vector<double> faults;
-  for (const SampleRecord& sample : record.samples) {
-    const Json& count = sample.readings.value("minor_faults", Json());
-    if (!sample.warmup && count.is_number()) {
-      faults.push_back(count.get<double>());
-    }
-  }
-  return faults.empty() ? std::nullopt : std::optional(spread_of(std::move(faults)).median);
-}
 
 // Of the step that was observed after the timed ones.
 std::string observed_text(const MeasuredCase& own, std::optional<double> ObservedStep::* member) {
@@ -73,7 +51,8 @@ Table findings_by(std::span<const Finding> findings, bool derived) {
     }
     const bool again = finding.claim == last;
     last = finding.claim;
-    const std::string sentence = again ? "" : finding.sentence;
+    const std::string place = finding.place.empty() ? "" : " (" + finding.place + ")";
+    const std::string sentence = again ? "" : finding.sentence + place;
     if (derived) {
       table.rows.push_back({sentence, finding.here, finding.remark});
     } else {
@@ -281,17 +260,10 @@ std::string gigabytes_text(const Interval& bytes) {
 
 std::string render_markdown(const Claims& claims, const Report& report,
                             std::span<const Finding> findings) {
-  const Json& cpu = report.header.environment.value("cpu", Json::object());
-  const Json model = cpu.is_object() ? cpu.value("model_name", Json()) : Json();
-  std::vector<MeasuredCase> cases = papers_cases(report);
-  const std::string threads =
-      cases.empty() ? "" : fmt::format(", {} threads", cases.front().threads());
   std::string text = fmt::format(
-      "{}\n\nMeasured {} on {}{}, voxmark {}. Ratios are of medians over processes, with the range "
-      "that the processes allow.\n\n{}\n",
-      claims.source, report.header.created,
-      model.is_string() ? model.get<std::string>() : "an unknown CPU", threads,
-      report.header.voxmark.value("version", ""), render_markdown(findings_table(findings)));
+      "Every backend's figures beside those of {}. Ratios are of medians over processes, with the "
+      "range that the processes allow:\n\n{}\n",
+      claims.source, render_markdown(findings_table(findings)));
   const auto section = [&text](const std::string& title, const Table& table) {
     if (!table.rows.empty()) {
       text += fmt::format("{}:\n\n{}\n", title, render_markdown(table));
@@ -306,13 +278,17 @@ std::string render_markdown(const Claims& claims, const Report& report,
                       "step)",
                       chain.shape),
           chain.table);
+  const Generations through_time = generations(claims, report);
+  section(fmt::format("From the paper's time to now, at {} (the peak is of the whole process)",
+                      through_time.shape),
+          generations_table(through_time));
   section(fmt::format("What a step costs at {}; convolutions and all else are of a further step, "
                       "watched stage by stage apart from the timed ones, and may add up to more",
                       chain.shape),
           cost_table(report, chain.shape));
   section("Memory, planned and measured (the paper's figures 3 and 5)", plan_table(report));
-  section("The paper's table 1: lines through the sizes measured, with 95% intervals",
-          memory_table(memory_lines(report), table_1(claims)));
+  section("The paper's table 2: lines through the sizes measured, with 95% intervals",
+          memory_table(memory_lines(report), table_2(claims)));
   return text;
 }
 

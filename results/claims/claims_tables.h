@@ -30,10 +30,10 @@ Factors factors(const Claims& claims, const Report& report);
 Table cost_table(const Report& report, const std::string& shape);
 // The paper's figures 3 and 5: bytes planned and measured, by backend and image size, in fp32.
 Table plan_table(const Report& report);
-// The paper's table 1, for every backend of which there is a line.
+// The paper's table 2, for every backend of which there is a line.
 Table memory_table(std::span<const MemoryLine> lines, std::span<const ServerStep> steps);
 
-// All of it, as Markdown.
+// All of these, as Markdown.
 std::string render_markdown(const Claims& claims, const Report& report,
                             std::span<const Finding> findings);
 

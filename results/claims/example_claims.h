@@ -40,6 +40,7 @@ inline Report recorded(double slow, double fast, double spread = 1.01) {
 
 inline Evidence example_evidence() {
   return {{{"parameters", 5650801}, {"trainable_parameters", 5647857}, {"moving_statistics", 2944}},
+          {},
           {}};
 }
 

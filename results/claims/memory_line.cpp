@@ -18,16 +18,16 @@ double student_t(int degrees) {
   return degrees <= 10 ? kTable.at(static_cast<std::size_t>(degrees - 1)) : kNormal * 1.1;
 }
 
-// Nothing takes less than no memory, whatever the line says.
-Interval from_zero(double middle, double margin) {
-  return {std::max(0.0, middle), std::max(0.0, middle - margin), std::max(0.0, middle + margin)};
+Interval at_least(double least, double middle, double margin) {
+  return {std::max(least, middle), std::max(least, middle - margin),
+          std::max(least, middle + margin)};
 }
 
 }  // namespace
 
 Interval MemoryLine::slope() const {
   const double margin = has_interval() ? error_bytes / std::sqrt(voxel_squares) : 0;
-  return from_zero(bytes_per_voxel, margin);
+  return at_least(0, bytes_per_voxel, margin);
 }
 
 Interval MemoryLine::bytes_at(double voxels) const {
@@ -35,7 +35,11 @@ Interval MemoryLine::bytes_at(double voxels) const {
   const double away = voxels - mean_voxels;
   const double margin =
       has_interval() ? error_bytes * std::sqrt(1.0 / sizes + away * away / voxel_squares) : 0;
-  return from_zero(middle, margin);
+  return at_least(voxels >= most_voxels ? most_bytes : 0, middle, margin);
+}
+
+double MemoryLine::growing_share() const {
+  return std::clamp(slope().middle * most_voxels / most_bytes, 0.0, 1.0);
 }
 
 MemoryLine fit_line(std::span<const double> voxels, std::span<const double> bytes) {
@@ -57,6 +61,9 @@ MemoryLine fit_line(std::span<const double> voxels, std::span<const double> byte
     const double residual = bytes[i] - line.base_bytes - line.bytes_per_voxel * voxels[i];
     residuals += residual * residual;
   }
+  const auto most = std::ranges::max_element(voxels) - voxels.begin();
+  line.most_voxels = voxels[static_cast<std::size_t>(most)];
+  line.most_bytes = bytes[static_cast<std::size_t>(most)];
   const int degrees = line.sizes - 2;
   line.error_bytes = degrees > 0 ? student_t(degrees) * std::sqrt(residuals / degrees) : 0.0;
   return line;

@@ -19,9 +19,14 @@ struct MemoryLine {
   // With 95% confidence there is an interval from three sizes on; before, low == high == middle.
   bool has_interval() const { return sizes > 2; }
   Interval slope() const;
-  // Of a batch of so many voxels.
+  // Of a batch of so many voxels. No larger batch takes less than the largest that was measured.
   Interval bytes_at(double voxels) const;
+  // Of the peak at the largest size, what grows with the image.
+  double growing_share() const;
+  // Whether that is most of it: a line through smaller images tells of the program alone.
+  bool is_told() const { return growing_share() >= 0.5; }
 
+  double most_voxels = 0, most_bytes = 0;     // of the largest size
   double mean_voxels = 0, voxel_squares = 0;  // of the sizes; sum of squares around the mean
   double error_bytes = 0;                     // Student's t times the residuals' deviation
 };

@@ -153,6 +153,28 @@ std::optional<Spread> seconds_of(std::span<const Record* const> processes, const
   return medians.empty() ? std::nullopt : std::optional(spread_of(std::move(medians)));
 }
 
+std::optional<double> median_over(
+    const MeasuredCase& own, const std::function<std::optional<double>(const Record&)>& figure) {
+  std::vector<double> values;
+  for (const Record* record : own.measured()) {
+    if (const auto value = figure(*record)) {
+      values.push_back(*value);
+    }
+  }
+  return values.empty() ? std::nullopt : std::optional(spread_of(std::move(values)).median);
+}
+
+std::optional<double> faults_per_step(const Record& record) {
+  std::vector<double> faults;
+  for (const SampleRecord& sample : record.samples) {
+    const Json& count = sample.readings.value("minor_faults", Json());
+    if (!sample.warmup && count.is_number()) {
+      faults.push_back(count.get<double>());
+    }
+  }
+  return faults.empty() ? std::nullopt : std::optional(spread_of(std::move(faults)).median);
+}
+
 std::optional<Ratio> ratio_of(const MeasuredCase& baseline, const MeasuredCase& contender,
                               const std::string& clock, const std::string& span) {
   const auto slow = seconds_of(baseline.processes, clock, span);

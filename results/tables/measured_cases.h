@@ -2,6 +2,7 @@
 // the paper's model, and nothing of what the paper claims.
 #pragma once
 
+#include <functional>
 #include <optional>
 #include <span>
 #include <string>
@@ -61,6 +62,12 @@ std::string why_not(const std::vector<MeasuredCase>& cases, const std::string& b
 // "forward_backward" (wall alone) or "step". Nothing where no process published such times.
 std::optional<Spread> seconds_of(std::span<const Record* const> processes, const std::string& clock,
                                  const std::string& span);
+
+// The median over a case's processes of what each of them tells; nothing where none does.
+std::optional<double> median_over(
+    const MeasuredCase& own, const std::function<std::optional<double>(const Record&)>& figure);
+// The median over a process's timed steps.
+std::optional<double> faults_per_step(const Record& record);
 
 // How many times as fast the second of two cases is.
 struct Ratio {

@@ -11,8 +11,8 @@ namespace {
 Program small_program() {
   NetworkBuilder net("small", 2);
   const int fine = net.batch_norm_relu("norm", net.convolution("first", net.input(), 4, 3));
-  const int coarse =
-      net.batch_norm_relu("deep norm", net.convolution("deep", net.max_pool("half", fine), 8, 3));
+  const int coarse = net.batch_norm_relu(
+      "deep norm", net.convolution("deep", net.max_pool("half", fine), 8, 3));
   const int lifted = net.transposed_convolution("lift", coarse, 4);
   net.sigmoid("mask", net.convolution("out", net.concat("both", lifted, fine), 1, 1));
   return lower(std::move(net).build(), 1, {8, 4, 4}, Mode::training);

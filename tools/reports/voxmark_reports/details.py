@@ -135,6 +135,34 @@ def set_partial(content: dict[str, Any], reason: str) -> None:
     content.setdefault("details", {})["partial"] = reason
 
 
+@dataclass
+class Answer:
+    """What `voxmark reproduce` says of the white paper."""
+
+    lines: list[str]
+    claims: list[dict[str, Any]]  # title, place, paper, here, verdict
+    shape: str  # of the generations
+    generations: list[dict[str, Any]]  # backend, meaning, step_seconds, times, page_faults, ...
+    left_out: str
+    measured: str
+
+
+def answer(report: Report) -> Answer | None:
+    """None where the report is no reproduction, or older than its answer."""
+    found = report.details.get("answer")
+    if not isinstance(found, dict):
+        return None
+    generations = _object(found, "generations")
+    return Answer(
+        [clean(line) for line in found["lines"]],
+        found["claims"],
+        clean(generations.get("shape", "")),
+        generations.get("rows", []),
+        clean(found["left_out"]),
+        clean(found["measured"]),
+    )
+
+
 def measured_limits(report: Report) -> list[dict[str, Any]]:
     """What the machine can do at most, by number of threads."""
     found = report.limits.get("machine")

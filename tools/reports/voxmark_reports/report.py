@@ -23,6 +23,7 @@ from voxmark_reports import (
     tables,
     training,
     tricks,
+    whitepaper,
 )
 from voxmark_reports import figures as fg
 from voxmark_reports.errors import ExitCode, ToolError
@@ -149,6 +150,7 @@ def sections_of(inputs: Inputs, baseline: str | None, prices: cost.Costs | None)
     found = fg.speed_ups(figures, base) if base else []
     top = fg.headline(found)
     return [
+        whitepaper.section(inputs.reports),
         _headline(inputs.reports, figures, found, top, base or ""),
         _machines(inputs.reports, figures, prices),
         _time(figures),
@@ -299,6 +301,8 @@ def run(arguments: argparse.Namespace) -> ExitCode:
     sections = write_page(inputs, arguments.out, arguments.title, arguments.baseline, prices)
     if arguments.figures:
         write_figures(arguments.figures, sections)
+    for line in whitepaper.lines_of(inputs.reports):
+        print(line)
     size = arguments.out.stat().st_size / 1e6
     print(f"{clean(arguments.out)}: {size:.1f} MB")
     return ExitCode.DONE

@@ -275,7 +275,7 @@ ExitCode table(const PlanOptions& options) {
   bool any_plan = false;
   fmt::print("{:<16} {:>12} {:>6} {:>10} {:>9}  {:<24} {}\n", "backend", "image", "batch",
              "planned", "server", "fits", "white paper");
-  for (const ServerStep& row : table_1(whitepaper_claims())) {
+  for (const ServerStep& row : table_2(whitepaper_claims())) {
     CaseSpec spec = asked_case(options);
     spec.image = row.image;
     spec.batch = row.batch;

@@ -5,6 +5,7 @@
 #include <filesystem>
 #include <memory>
 #include <string>
+#include <tuple>
 
 #include "base/atomic_file.h"
 #include "base/number_text.h"
@@ -20,13 +21,16 @@
 #include "benches/run/progress.h"
 #include "benches/run/sweep.h"
 #include "benches/suite/suite.h"
+#include "results/claims/answer.h"
 #include "results/claims/claims.h"
 #include "results/claims/claims_tables.h"
 #include "results/journal.h"
 #include "results/training_report.h"
+#include "results/tricks_report.h"
 #include "tools/voxmark/largest_image.h"
 #include "tools/voxmark/run_on.h"
 #include "tools/voxmark/subcommand.h"
+#include "tools/voxmark/terminal.h"
 #include "workloads/network/cost.h"
 
 namespace voxmark {
@@ -38,12 +42,14 @@ constexpr double kFullSeconds = 5400;
 struct Options {
   bool quick = false;
   bool json = false;
+  bool details = false;
   bool redact = false;
   bool overwrite = false;
   double budget_seconds = 0;  // 0: quick's or the full run's
   std::string suite;          // "": the claims' own
   std::string report;         // judge this one, and run nothing
   std::string training;       // of a training run; "": none
+  std::string tricks;         // of voxmark tricks; "": none
   std::string out;            // "": by what is run
   std::string markdown;
 };
@@ -70,12 +76,21 @@ std::string out_of(const Options& options) {
                               : "voxmark-reproduce.json";
 }
 
-// In each round the paper's smaller images first: what they take tells whether larger ones fit, in
+// The paper's pair at one size, whose ratio is the answer: all of its processes come first. Then,
+// in each round, smaller images before larger ones: what they take tells whether those fit, in
 // memory and time. By chance among backends.
-std::vector<CaseSpec> in_order(const Suite& suite, const std::vector<CaseSpec>& cases) {
+std::vector<CaseSpec> in_order(const Suite& suite, const Json& question,
+                               const std::vector<CaseSpec>& cases) {
+  constexpr Dims kFirst{64, 64, 64};
+  const auto is_first = [&](const CaseSpec& spec) {
+    const bool is_of_pair = spec.backend == question.at("baseline").get_ref<const std::string&>() ||
+                            spec.backend == question.at("contender").get_ref<const std::string&>();
+    return is_of_pair && spec.image == kFirst && spec.batch == 1 && spec.isa.empty() &&
+           spec.precision == Precision::fp32;
+  };
   std::vector<CaseSpec> order = interleave(cases, suite.order_seed);
-  std::ranges::stable_sort(order, {}, [](const CaseSpec& spec) {
-    return std::pair(spec.process, spec.batch * spec.image.voxels());
+  std::ranges::stable_sort(order, {}, [&](const CaseSpec& spec) {
+    return std::tuple(!is_first(spec), spec.process, spec.batch * spec.image.voxels());
   });
   return order;
 }
@@ -125,7 +140,8 @@ SweepResult measure(const Options& options, const Claims& claims) {
                         : options.quick            ? kQuickSeconds
                                                    : kFullSeconds;
   SweepOptions sweep;
-  sweep.cases = in_order(suite, expand(suite, told_default_threads(suite), limits_to_sweep));
+  sweep.cases = in_order(suite, question_of(claims),
+                         expand(suite, told_default_threads(suite), limits_to_sweep));
   check_before_start(sweep.cases, allowed_cpus());
   Json cases = Json::array();
   for (const CaseSpec& spec : sweep.cases) {
@@ -141,6 +157,7 @@ SweepResult measure(const Options& options, const Claims& claims) {
   sweep.runner.child.patience_seconds = suite.timeout_seconds;
   sweep.runner.case_budget_seconds = suite.case_budget_seconds;
   sweep.runner.run_budget_seconds = budget;
+  sweep.runner.processes_per_case = std::min(suite.repeats, kFewestProcesses);
   sweep.runner.taint_repeats = suite.taint_repeats;
   sweep.facts.reproduce = options.quick ? "quick" : "full";
   sweep.facts.cases_sha256 = cases_sha256;
@@ -159,6 +176,7 @@ SweepResult measure(const Options& options, const Claims& claims) {
        sweep.cases.size(), budget / 60);
   catch_interrupts();
   Progress progress(stderr, sweep.cases.size());
+  progress.leave_out_skipped();  // the answer says what was
   return run_sweep(sweep, progress);
 }
 
@@ -173,9 +191,12 @@ double wall_seconds(const Report& report) {
 ExitCode reproduce(const Options& options) {
   const Claims claims = whitepaper_claims();
   const bool is_new = options.report.empty();
-  Evidence evidence{model_facts(), {}};
+  Evidence evidence{model_facts(), {}, {}};
   if (!options.training.empty()) {
     evidence.training = read_training_report(options.training);
+  }
+  if (!options.tricks.empty()) {
+    evidence.tricks = read_tricks(options.tricks);
   }
   if (!options.markdown.empty()) {
     const AtomicFile can_be_written(options.markdown);  // asked before hours are spent
@@ -190,7 +211,9 @@ ExitCode reproduce(const Options& options) {
     result.report = read_report(options.report);
   }
   const std::vector<Finding> findings = judge(claims, result.report, evidence);
+  const Answer answer = answer_of(claims, result.report, findings);
   if (is_new) {
+    result.report.header.facts.answer = to_json(answer);
     result.report.header.facts.findings = to_json(findings);
     result.report.header.facts.wall_seconds = wall_seconds(result.report);
     write_report(out_of(options), result.report);
@@ -198,15 +221,19 @@ ExitCode reproduce(const Options& options) {
          counted(static_cast<std::int64_t>(result.report.records.size()), "record"),
          out_of(options), wall_seconds(result.report) / 60);
   }
-  const std::string text = render_markdown(claims, result.report, findings);
+  const std::string details = render_markdown(claims, result.report, findings);
   if (options.json) {
-    fmt::print("{}\n", dump_json({{"source", claims.source}, {"findings", to_json(findings)}}, 1));
+    const Json json = {
+        {"source", claims.source}, {"answer", to_json(answer)}, {"findings", to_json(findings)}};
+    fmt::print("{}\n", dump_json(json, 1));
+  } else if (options.details) {
+    fmt::print("{}\n{}", render_text(answer, terminal_columns().value_or(0)), details);
   } else {
-    fmt::print("{}", text);
+    fmt::print("{}", render_text(answer, terminal_columns().value_or(0)));
   }
   if (!options.markdown.empty()) {
     AtomicFile file(options.markdown);
-    file.write(text);
+    file.write(render_markdown(answer) + "\n" + details);
     file.commit();
   }
   // What went wrong while measuring outweighs an answer; that nothing could be measured is one.
@@ -235,6 +262,8 @@ void add_reproduce(Command program) {
   command.add_option(
       "--training", options->training,
       "training.json of voxmark train --preset whitepaper, for the paper's accuracy");
+  command.add_option("--tricks", options->tricks,
+                     "tricks.json of voxmark tricks, for what the paper says of them");
   const Option out = command.add_option(
       "--out", options->out,
       "report (voxmark-reproduce.json, with --quick voxmark-reproduce-quick.json)");
@@ -242,14 +271,14 @@ void add_reproduce(Command program) {
       command.add_flag("--overwrite", options->overwrite,
                        "measure anew; without it the report or journal that is there goes on");
   command.add_option("--markdown", options->markdown, "write the tables to this file too");
-  command.add_flag("--json", options->json, "print the findings as JSON");
+  command.add_flag("--json", options->json, "print answer and findings as JSON");
+  command.add_flag("--details", options->details, "every backend's figures below the answer");
   const Option redact =
       command.add_flag("--redact", options->redact, "no host name and no folders in the report");
   command.add_option("--report", options->report, "judge this report, and run nothing")
       .excludes({quick, budget, suite, out, redact, overwrite});
   command.set_footer(
-      "Exit code 0: the speed-up was compared; 1: a claim is refuted; 3: it could not be "
-      "compared;\n"
+      "Exit code 0: the speed-up was compared; 1: there is none; 3: it was not tested;\n"
       "4: it is open: more processes would tell; 70: a case crashed or failed.\n"
       "TensorFlow and PyTorch come with ci/peers, other instruction sets with ci/isa.\n"
       "Example: ci/peers tensorflow && voxmark reproduce --quick");
