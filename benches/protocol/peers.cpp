@@ -18,6 +18,7 @@ const std::vector<std::string> kTunedAllocator = {
 
 const std::string kTensorFlow = "tensorflow";
 const std::string kPyTorch = "pytorch";
+const std::string kJax = "jax";
 
 // A peer as it is installed, and with its allocator tuned.
 void add_with_tuned(std::vector<Peer>& all, Peer peer) {
@@ -68,6 +69,8 @@ std::vector<Peer> make_peers() {
                  {},
                  "PyTorch whose fp32 convolutions multiply in bf16, channels last, eager",
                  true});
+  all.push_back(
+      {"jax", kJax, {}, {"JAX_PLATFORMS=cpu"}, "JAX compiled by XLA (jit), channels last"});
   return all;
 }
 

@@ -260,7 +260,7 @@ def test_a_programs_own_fault_is_none_of_voxmarks(tmp_path: Path) -> None:
     assert 'before it said "done"' in record["reason"]
 
 
-PEERS = ["tensorflow-stock", "tensorflow-stock-2018", "tensorflow-onednn", "pytorch"]
+PEERS = ["tensorflow-stock", "tensorflow-stock-2018", "tensorflow-onednn", "pytorch", "jax"]
 
 
 @pytest.mark.parametrize("peer", PEERS)
@@ -288,6 +288,7 @@ def skip_unless_installed(framework: str) -> None:
         ("tensorflow", "bf16", ["onednn"]),
         ("pytorch", "fp32", ["", "tuned", "compiled"]),
         ("pytorch", "bf16", [""]),
+        ("jax", "fp32", [""]),
     ],
 )
 def test_peers_compute_the_step(
@@ -321,10 +322,21 @@ def test_peers_compute_the_step(
                 "Conv3DBackpropFilterV2": gradients,
                 "Conv3DBackpropInputV2": gradients,
             }
-        if not peer.endswith(("compiled", "eager")):
+        if not peer.endswith(("compiled", "eager", "jax")):
             observed = record["details"]["probes"]["observed_step"]
             assert observed["convolution_seconds"] > 0, f"{peer}: {observed}"
             assert observed["other_seconds"] > 0, f"{peer}: {observed}"
+
+
+def test_jax_has_as_many_cpus_as_the_case_has_threads(tmp_path: Path) -> None:
+    skip_unless_installed("jax")
+    (record,) = run("jax", tmp_path, image="32", filters="4", threads="1")
+    assert record["outcome"] == "ok", record["reason"]
+    assert len(record["details"]["execution"]["cpus"]) == 1
+    for sample in record["samples"]:
+        readings = sample["readings"]
+        busy_seconds = readings["user_seconds"] + readings["system_seconds"]
+        assert busy_seconds <= 1.05 * sample["step_seconds"] + 0.02
 
 
 def test_pytorch_multiplies_in_bf16_where_the_cpu_does(tmp_path: Path) -> None:

@@ -118,7 +118,7 @@ PREFIXES = (
     "MALLOC_",
     "GLIBC_TUNABLES",
 )
-PREFIXES += ("LD_PRELOAD", "ATEN_", "XLA_")
+PREFIXES += ("LD_PRELOAD", "ATEN_", "XLA_", "JAX_")
 
 
 def variables_in_effect() -> dict[str, str]:

@@ -166,7 +166,9 @@ SweepResult measure(const Options& options, const Claims& claims) {
   sweep.facts.taint_repeats = suite.taint_repeats;
   sweep.facts.baseline = suite.baseline;
   for (const Peer& peer : peers()) {
-    if (!peer_command(peer)) {
+    const bool is_asked_for = std::ranges::any_of(
+        sweep.cases, [&](const CaseSpec& spec) { return spec.backend == peer.name; });
+    if (is_asked_for && !peer_command(peer)) {
       tell(stderr, "{}: {}\n", peer.name, kPeerNotInstalled);
     }
   }
