@@ -21,6 +21,23 @@ TEST(TrainingReport, RefusesAnUnknownEndAndAShareAboveOne) {
   EXPECT_THROW(validate_training_report(report, "example"), Error);
 }
 
+TEST(TrainingReport, TakesATestWithSurfacesAndOneOfAnEarlierVersionWithout) {
+  Json report = example_training_report();
+  Json scores = example_scores(0.25);
+  const Json one = {{"name", "phantom 8"}, {"dims", {16, 16, 16}}, {"scores", scores}};
+  report["test"] = {{"mean", scores}, {"cases", {one}}, {"tiled_for_memory", false}};
+  EXPECT_NO_THROW(validate_training_report(report, "example"));
+  scores["surface_dice"] = {0.5, nullptr};
+  scores["whole_surface_dice"] = 0.5;
+  report["test"]["surface_tolerance_mm"] = 1;
+  report["test"]["mean"] = scores;
+  report["test"]["cases"][0]["scores"] = scores;
+  report["test"]["cases"][0]["spacing_mm"] = {1, 1, 2.5};
+  EXPECT_NO_THROW(validate_training_report(report, "example"));
+  report["test"]["mean"]["surface_dice"] = {0.5, 1.5};
+  EXPECT_THROW(validate_training_report(report, "example"), Error);
+}
+
 TEST(TrainingReport, CsvHasALinePerEpochAndGapsWhereNothingIsKnown) {
   EXPECT_EQ(
       epochs_csv(example_training_report()),

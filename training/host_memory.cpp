@@ -35,7 +35,8 @@ std::int64_t image_bytes(const UnetOptions& network, const Dims& volume) {
   return volume.voxels() * (network.input_channels * kFloat + 1);
 }
 
-// The image in double for its scale, sums and their weights, the result.
+// The image in double for its scale, sums and their weights, the result. Surfaces are scored after
+// that, in less: a double, two masks, their codes and the predicted labels.
 std::int64_t gathering_bytes(const UnetOptions& network, const Dims& volume) {
   return volume.voxels() * (2 * kDouble + output_channels(network) * (kDouble + kFloat));
 }

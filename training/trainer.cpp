@@ -13,11 +13,12 @@
 #include "backends/interpreter/executable_weights.h"
 #include "base/error.h"
 #include "training/checkpoint.h"
+#include "training/exported_batches.h"
 #include "training/host_memory.h"
 #include "training/prediction/case_files.h"
 #include "training/prediction/predictor.h"
+#include "training/prediction/surface_dice.h"
 #include "training/read_ahead.h"
-#include "workloads/network/safetensors.h"
 
 namespace voxmark {
 namespace {
@@ -40,35 +41,6 @@ void remove_unfinished(const std::string& checkpoint) {
       std::filesystem::remove(entry.path(), error);
     }
   }
-}
-
-// Those of an export before: its readers take every step that they find.
-void remove_batches(const std::filesystem::path& folder) {
-  std::vector<std::filesystem::path> found;
-  for (const auto& entry : std::filesystem::directory_iterator(folder)) {
-    const std::string name = entry.path().filename().string();
-    if (name.starts_with("step_") && name.ends_with(".safetensors")) {
-      found.push_back(entry.path());
-    }
-  }
-  for (const std::filesystem::path& path : found) {
-    std::error_code error;
-    std::filesystem::remove(path, error);
-    if (error) {
-      throw_bad_input("{}: cannot be removed: {}", path.string(), error.message());
-    }
-  }
-}
-
-void write_batch(const std::string& path, const Batch& batch) {
-  const auto shape = [&](std::int64_t channels) {
-    return std::vector<std::int64_t>{batch.images, batch.dims.d, batch.dims.h, batch.dims.w,
-                                     channels};
-  };
-  const std::vector<TensorView> views = {
-      {"input", shape(batch.input_channels), std::span<const float>(batch.input)},
-      {"target", shape(batch.output_channels), std::span<const float>(batch.target)}};
-  write_safetensors(path, views, {});
 }
 
 // Where a resumed run stands. First what it was made with: tensors of other shapes say less.
@@ -377,7 +349,8 @@ class Trainer {
       predictor_->set_weights(read_weights(*executable_, program_));
       ScoreMean mean;
       record.validation_waiting_seconds =
-          score_cases(parts_.validation, [&](const TestCase& scored) { mean.add(scored.scores); });
+          score_cases(parts_.validation, Surfaces::no,
+                      [&](const TestCase& scored) { mean.add(scored.scores); });
       if (mean.count() < static_cast<std::int64_t>(parts_.validation.count)) {
         save(last_checkpoint(options_.folder));  // goes on with this validation
         return TrainingEnd::interrupted;
@@ -413,9 +386,11 @@ class Trainer {
   }
 
   // Predicts and scores the cases of a part with the predictor's weights, images read ahead, until
-  // it is asked to stop. Returns the seconds that it waited for images.
+  // it is asked to stop. Returns the seconds that it waited for images. Surfaces take about a
+  // second per label of 240x240x155: too long to be scored after every epoch.
+  enum class Surfaces { no, yes };
   template <class Visit>
-  double score_cases(const SubjectSource& part, const Visit& visit) {
+  double score_cases(const SubjectSource& part, Surfaces surfaces, const Visit& visit) {
     ReadAhead<Subject> subjects(
         [&](std::uint64_t index) {
           return part.load(static_cast<std::size_t>(index), recipe_.shape.input_channels);
@@ -426,9 +401,16 @@ class Trainer {
       const Clock::time_point start = Clock::now();
       const Subject subject = subjects.next();
       waited += seconds_since(start);
-      visit(TestCase{part.case_name(i), "", subject.dims,
-                     scores_of(predictor_->predict(subject), predictor_->channels(), subject.dims,
-                               subject.labels)});
+      const std::vector<float> prediction = predictor_->predict(subject);
+      const std::int64_t channels = predictor_->channels();
+      TestCase scored{part.case_name(i), "", subject.dims,
+                      scores_of(prediction, channels, subject.dims, subject.labels)};
+      if (surfaces == Surfaces::yes) {
+        scored.spacing = spacing_of(part.affine(i));
+        add_surface_dice(scored.scores, prediction, channels, subject.dims, subject.labels,
+                         {scored.spacing, options_.surface_tolerance});
+      }
+      visit(scored);
     }
     if (had_memory_bytes_ && predictor_->tiled_for_memory()) {
       observer_.warning(
@@ -448,7 +430,7 @@ class Trainer {
     check_best();
     predictor_->set_weights(load_weights(best_checkpoint(options_.folder), program_));
     const std::map<std::string, std::string> files = case_files(parts_);
-    score_cases(parts_.test, [&](const TestCase& scored) {
+    score_cases(parts_.test, Surfaces::yes, [&](const TestCase& scored) {
       cases.push_back(scored);
       cases.back().file = files.at(scored.name);
       observer_.tested(scored, cases.size(), parts_.test.count);
@@ -533,10 +515,6 @@ std::string last_checkpoint(const std::string& folder) {
 
 std::string best_checkpoint(const std::string& folder) {
   return (std::filesystem::path(folder) / "best.safetensors").string();
-}
-
-std::string batches_folder(const std::string& folder) {
-  return (std::filesystem::path(folder) / "batches").string();
 }
 
 int epochs_of_finished(const TrainingOptions& options, const SubjectParts& parts) {

@@ -18,6 +18,7 @@ struct TestCase {
   std::string file;  // case_files(): what `voxmark predict` calls its files
   Dims dims;
   Scores scores;
+  Spacing spacing{};  // of its voxels
 };
 
 enum class TrainingEnd { done, early_stop, interrupted, diverged };
@@ -56,9 +57,6 @@ class TrainingObserver {
 // Checkpoints of a run's folder.
 std::string last_checkpoint(const std::string& folder);
 std::string best_checkpoint(const std::string& folder);
-// Where `exported_batches` go: start.safetensors (the weights before the first of them) and
-// step_00000.safetensors (tensors "input", "target"), step_00001.safetensors, ...
-std::string batches_folder(const std::string& folder);
 
 // How many epochs the folder's run has made, where those are all that the options ask for and the
 // weights of the best are there: nothing but the score of the test may be missing. Else 0. Throws

@@ -19,6 +19,7 @@
 #include "backends/registry/registry.h"
 #include "backends/verify/verify.h"
 #include "training/checkpoint.h"
+#include "training/exported_batches.h"
 #include "training/data.h"
 #include "training/host_memory.h"
 #include "training/prediction/predictor.h"

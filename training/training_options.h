@@ -8,6 +8,7 @@
 
 #include "backends/backend.h"
 #include "base/json.h"
+#include "training/prediction/surface_dice.h"
 #include "workloads/data_sets/batch_source.h"
 #include "workloads/network/network.h"
 
@@ -32,11 +33,13 @@ struct TrainingOptions {
   std::int64_t downsample = 1;  // of images, before windows are cut
 
   int epochs = 1;
-  std::int64_t steps_per_epoch = 0;   // 0: as many as see every training case once
-  int patience = 0;                   // epochs without a better validation loss; 0: never stops
-  std::string folder;                 // for checkpoints; must exist
-  double checkpoint_seconds = 600;    // between those within an epoch
-  int readers = 2;                    // threads that make batches
+  std::int64_t steps_per_epoch = 0;  // 0: as many as see every training case once
+  int patience = 0;                  // epochs without a better validation loss; 0: never stops
+  std::string folder;                // for checkpoints; must exist
+  double checkpoint_seconds = 600;   // between those within an epoch
+  int readers = 2;                   // threads that make batches
+  // Millimetres within which surfaces of the test's labels are the same: surface_dice.h.
+  double surface_tolerance = kSurfaceToleranceMillimetres;
   std::int64_t exported_batches = 0;  // of the steps to come: written to the folder, for others
   std::string binary_sha256;          // of the program, for the record; "": unknown
 

@@ -43,6 +43,16 @@ void add_read_options(Command command, ReadOptions& reading) {
       .show_default();
 }
 
+void add_surface_option(Command command, double& tolerance) {
+  command
+      .add_option(
+          "--surface-tolerance", tolerance,
+          "of surface Dice (Normalized Surface Distance): millimetres between surfaces that "
+          "count as the same")
+      .check(millimetres)
+      .show_default();
+}
+
 Program lower_model(const ModelOptions& options, Mode mode) {
   const Network network = unet3d(options.unet);
   const Dims dims = parse_dims(options.image);

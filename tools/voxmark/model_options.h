@@ -1,6 +1,6 @@
 // The flags that describe one step of the paper's model, the same in every subcommand that takes
 // them: --image, --batch, --filters, --channels, --classes. And those that say how a data folder is
-// read: --follow-links, --affine-tolerance.
+// read: --follow-links, --affine-tolerance; and how scores are taken: --surface-tolerance.
 #pragma once
 
 #include <cstdint>
@@ -22,6 +22,8 @@ struct ModelOptions {
 void add_model_options(Command command, ModelOptions& options);
 
 void add_read_options(Command command, ReadOptions& reading);
+
+void add_surface_option(Command command, double& tolerance);
 
 // The step's program. Throws Error (bad_input) naming the flag that does not make sense.
 Program lower_model(const ModelOptions& options, Mode mode);

@@ -97,9 +97,14 @@ bool has_ended(const TrainFlags& flags, const TrainingOptions& options, const Su
   }
   try {
     const Json report = read_training_report(file_in(flags, "training.json"));
-    return (report["end"] == "done" || report["end"] == "early_stop") &&
+    const Json& test = report["test"];
+    const double tolerance = options.surface_tolerance;
+    // Reports of earlier versions have no surfaces: voxmark predict scores them.
+    const bool is_judged_so =
+        test.is_null() || test.value("surface_tolerance_mm", tolerance) == tolerance;
+    return is_judged_so && (report["end"] == "done" || report["end"] == "early_stop") &&
            std::cmp_equal(report["epochs"].size(), epochs) &&
-           (parts.test.count == 0 || !report["test"].is_null());
+           (parts.test.count == 0 || !test.is_null());
   } catch (const Error&) {
     return false;  // a report that cannot be read is written again
   }

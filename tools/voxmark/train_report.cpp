@@ -22,7 +22,7 @@ void write_text(const std::string& path, const std::string& text) {
   file.commit();
 }
 
-Json test_json(const TrainingResult& result) {
+Json test_json(const TrainingResult& result, double surface_tolerance) {
   if (result.test.empty()) {
     return {};
   }
@@ -32,12 +32,14 @@ Json test_json(const TrainingResult& result) {
     cases.push_back({{"name", scored.name},
                      {"file", scored.file},
                      {"dims", {scored.dims.d, scored.dims.h, scored.dims.w}},
+                     {"spacing_mm", scored.spacing},
                      {"scores", to_json(scored.scores)}});
     mean.add(scored.scores);
   }
   return {{"mean", to_json(mean.mean())},
           {"cases", std::move(cases)},
-          {"tiled_for_memory", result.prediction_tiled}};
+          {"tiled_for_memory", result.prediction_tiled},
+          {"surface_tolerance_mm", surface_tolerance}};
 }
 
 }  // namespace
@@ -75,7 +77,8 @@ Json report_frame(const TrainFlags& flags, const TrainingOptions& options,
             {"test", parts.test.count}}}};
 }
 
-Json report_of(const Json& frame, const TrainingResult& result, const Json& end) {
+Json report_of(const Json& frame, const TrainingResult& result, const Json& end,
+               double surface_tolerance) {
   Json report = frame;
   report["created"] = iso_time(std::chrono::system_clock::now());
   report["forecast"] = to_json(result.forecast);
@@ -85,7 +88,7 @@ Json report_of(const Json& frame, const TrainingResult& result, const Json& end)
   }
   report["best_epoch"] = result.best_epoch;
   report["end"] = end;
-  report["test"] = test_json(result);
+  report["test"] = test_json(result, surface_tolerance);
   report["claims"] = paper_figures(report, whitepaper_claims().claims);
   report["memory"] = {{"planned_bytes", result.forecast.planned_bytes},
                       {"peak_bytes", result.peak_bytes > 0 ? Json(result.peak_bytes) : Json()}};

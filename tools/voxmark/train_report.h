@@ -11,8 +11,9 @@ namespace voxmark {
 Json report_frame(const TrainFlags& flags, const TrainingOptions& options,
                   const SubjectParts& parts);
 
-// `end`: null while the run goes on.
-Json report_of(const Json& frame, const TrainingResult& result, const Json& end);
+// `end`: null while the run goes on. `surface_tolerance`: that the test was scored with.
+Json report_of(const Json& frame, const TrainingResult& result, const Json& end,
+               double surface_tolerance);
 
 // Writes it to --out, and its figures as tables beside it.
 void write_reports(const TrainFlags& flags, const Json& report);

@@ -28,6 +28,12 @@ std::string dice_text(const Scores& scores) {
   return text;
 }
 
+// ", surface Dice 0.9312 at 1 mm"
+std::string surfaces_text(const Scores& scores, const TrainFlags& flags) {
+  const std::string text = surface_text(scores, flags.training.surface_tolerance);
+  return text.empty() ? "" : ", " + text;
+}
+
 std::string scores_text(const Scores& scores) {
   double soft = 0;
   for (const double value : scores.soft_dice) {
@@ -107,12 +113,12 @@ void TrainScreen::epoch(const TrainingResult& so_far, double seconds_left) {
 }
 
 void TrainScreen::tested(const TestCase& scored, std::size_t number, std::size_t count) {
-  tell(stdout, "test {}/{}: {} {}: {}\n", number, count, scored.name, to_string(scored.dims),
-       dice_text(scored.scores));
+  tell(stdout, "test {}/{}: {} {}: {}{}\n", number, count, scored.name, to_string(scored.dims),
+       dice_text(scored.scores), surfaces_text(scored.scores, flags_));
 }
 
 void TrainScreen::write(const TrainingResult& result, const Json& end) const {
-  write_reports(flags_, report_of(frame_, result, end));
+  write_reports(flags_, report_of(frame_, result, end, flags_.training.surface_tolerance));
 }
 
 void print_next_step(const TrainFlags& flags) {
@@ -129,8 +135,9 @@ void print_end(const TrainingResult& result, const TrainFlags& flags) {
     for (const TestCase& scored : result.test) {
       mean.add(scored.scores);
     }
-    fmt::print("test, {} cases, weights of epoch {}: {}\n", result.test.size(), result.best_epoch,
-               scores_text(mean.mean()));
+    const Scores scores = mean.mean();
+    fmt::print("test, {} cases, weights of epoch {}: {}{}\n", result.test.size(), result.best_epoch,
+               scores_text(scores), surfaces_text(scores, flags));
   }
   print_next_step(flags);
   fmt::print("{} after {} epochs; report in {}\n", to_string(result.end), result.epochs.size(),

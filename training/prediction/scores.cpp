@@ -43,6 +43,12 @@ void for_each_pair(const Dims& dims, const Visit& visit) {
   }
 }
 
+Json number_or_null(const std::optional<double>& value) { return value ? Json(*value) : Json(); }
+
+std::optional<double> number_if_any(const Json& json) {
+  return json.is_null() ? std::nullopt : std::optional(json.get<double>());
+}
+
 std::uint8_t hard_label(std::span<const float> probabilities) {
   if (probabilities.size() == 1) {
     return probabilities[0] > 0.5F ? 1 : 0;
@@ -56,6 +62,16 @@ std::uint8_t hard_label(std::span<const float> probabilities) {
 double Scores::mean_hard_dice() const {
   return std::accumulate(hard_dice.begin(), hard_dice.end(), 0.0) /
          static_cast<double>(hard_dice.size());
+}
+
+std::optional<double> Scores::mean_surface_dice() const {
+  double sum = 0;
+  int count = 0;
+  for (const std::optional<double>& value : surface_dice) {
+    sum += value.value_or(0);
+    count += value ? 1 : 0;
+  }
+  return count > 0 ? std::optional(sum / count) : std::nullopt;
 }
 
 Scores scores_of(std::span<const ClassSums> sums, std::int64_t images, std::int64_t voxels) {
@@ -136,6 +152,15 @@ std::vector<std::uint8_t> hard_labels(std::span<const float> prediction, std::in
   return labels;
 }
 
+void ScoreMean::Known::add(const std::optional<double>& value) {
+  sum += value.value_or(0);
+  count += value ? 1 : 0;
+}
+
+std::optional<double> ScoreMean::Known::mean() const {
+  return count > 0 ? std::optional(sum / static_cast<double>(count)) : std::nullopt;
+}
+
 void ScoreMean::add(const Scores& scores) {
   ++count_;
   sum_.loss += scores.loss;
@@ -145,6 +170,11 @@ void ScoreMean::add(const Scores& scores) {
   if (scores.whole_dice) {
     sum_.whole_dice = sum_.whole_dice.value_or(0) + *scores.whole_dice;
   }
+  surface_dice_.resize(std::max(surface_dice_.size(), scores.surface_dice.size()));
+  for (std::size_t label = 0; label < scores.surface_dice.size(); ++label) {
+    surface_dice_[label].add(scores.surface_dice[label]);
+  }
+  whole_surface_dice_.add(scores.whole_surface_dice);
 }
 
 Scores ScoreMean::mean() const {
@@ -162,6 +192,10 @@ Scores ScoreMean::mean() const {
   if (mean.whole_dice) {
     *mean.whole_dice /= count;
   }
+  for (const Known& label : surface_dice_) {
+    mean.surface_dice.push_back(label.mean());
+  }
+  mean.whole_surface_dice = whole_surface_dice_.mean();
   return mean;
 }
 
@@ -175,11 +209,19 @@ ScoreMean ScoreMean::from_state(const Json& state) {
 }
 
 Json to_json(const Scores& scores) {
-  return {{"loss", scores.loss},
-          {"accuracy", scores.accuracy},
-          {"soft_dice", scores.soft_dice},
-          {"hard_dice", scores.hard_dice},
-          {"whole_dice", scores.whole_dice ? Json(*scores.whole_dice) : Json()}};
+  Json json = {{"loss", scores.loss},
+               {"accuracy", scores.accuracy},
+               {"soft_dice", scores.soft_dice},
+               {"hard_dice", scores.hard_dice},
+               {"whole_dice", number_or_null(scores.whole_dice)}};
+  if (!scores.surface_dice.empty()) {
+    json["surface_dice"] = Json::array();
+    for (const std::optional<double>& value : scores.surface_dice) {
+      json["surface_dice"].push_back(number_or_null(value));
+    }
+    json["whole_surface_dice"] = number_or_null(scores.whole_surface_dice);
+  }
+  return json;
 }
 
 Scores scores_from_json(const Json& json) {
@@ -188,9 +230,11 @@ Scores scores_from_json(const Json& json) {
   scores.accuracy = json.at("accuracy").get<double>();
   scores.soft_dice = json.at("soft_dice").get<std::vector<double>>();
   scores.hard_dice = json.at("hard_dice").get<std::vector<double>>();
-  if (!json.at("whole_dice").is_null()) {
-    scores.whole_dice = json.at("whole_dice").get<double>();
+  scores.whole_dice = number_if_any(json.at("whole_dice"));
+  for (const Json& value : json.value("surface_dice", Json::array())) {
+    scores.surface_dice.push_back(number_if_any(value));
   }
+  scores.whole_surface_dice = number_if_any(json.value("whole_surface_dice", Json()));
   return scores;
 }
 

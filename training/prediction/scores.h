@@ -20,8 +20,13 @@ struct Scores {
   std::vector<double> hard_dice;
   // Hard Dice of any label against any. Nothing where the sums of several classes cannot tell.
   std::optional<double> whole_dice;
+  // surface_dice.h, per label and of any label against any. Only whole images are scored so: of
+  // others the first is empty. Nothing where neither truth nor prediction has the label.
+  std::vector<std::optional<double>> surface_dice{};
+  std::optional<double> whole_surface_dice{};
 
-  double mean_hard_dice() const;  // over labels
+  double mean_hard_dice() const;                    // over labels
+  std::optional<double> mean_surface_dice() const;  // over those that have one
 };
 
 // Of sums (images, channels) over `voxels` per image; Dice is the mean over images.
@@ -35,23 +40,35 @@ Scores scores_of(std::span<const float> prediction, std::int64_t channels, const
 std::vector<std::uint8_t> hard_labels(std::span<const float> prediction, std::int64_t channels,
                                       const Dims& dims);
 
-// Means over batches or cases, each of the same weight.
+// Means over batches or cases, each of the same weight; of surfaces over those that have a value.
 class ScoreMean {
  public:
   void add(const Scores& scores);
   std::int64_t count() const { return count_; }
   Scores mean() const;  // of at least one
 
-  // What a checkpoint in the middle of an epoch keeps: every double comes back bit by bit.
+  // What a checkpoint in the middle of an epoch keeps: every double comes back bit by bit. Surfaces
+  // are not kept, because no step has them.
   Json state() const;
   static ScoreMean from_state(const Json& state);
 
  private:
+  struct Known {  // of values that not every case has
+    double sum = 0;
+    std::int64_t count = 0;
+
+    void add(const std::optional<double>& value);
+    std::optional<double> mean() const;
+  };
+
   std::int64_t count_ = 0;
   Scores sum_;
+  std::vector<Known> surface_dice_;
+  Known whole_surface_dice_;
 };
 
-// Keys loss, accuracy, soft_dice, hard_dice, whole_dice.
+// Keys loss, accuracy, soft_dice, hard_dice, whole_dice; surface_dice and whole_surface_dice where
+// surfaces were scored, null where there is no value.
 Json to_json(const Scores& scores);
 Scores scores_from_json(const Json& json);
 

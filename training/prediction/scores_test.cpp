@@ -74,5 +74,24 @@ TEST(ScoreMean, ComesBackFromItsStateBitByBit) {
   EXPECT_NEAR(mean.mean().hard_dice.at(0), 0.4, 1e-12);
 }
 
+TEST(ScoreMean, OfSurfacesIsOverTheCasesThatHaveAValue) {
+  Scores first{0.1, 0.7, {0.5, 0.5}, {0.5, 0.5}, 0.5, {0.25, std::nullopt}, 0.75};
+  Scores second{0.1, 0.7, {0.5, 0.5}, {0.5, 0.5}, 0.5, {std::nullopt, std::nullopt}, 0.25};
+  ScoreMean mean;
+  mean.add(first);
+  mean.add(second);
+  const Json json = to_json(mean.mean());
+  EXPECT_EQ(json.at("surface_dice"), Json({0.25, nullptr}));
+  EXPECT_EQ(json.at("whole_surface_dice"), 0.5);
+  EXPECT_EQ(to_json(scores_from_json(json)), json);
+}
+
+TEST(Scores, WithoutSurfacesAreReadAndWrittenAsBefore) {
+  const Json json = to_json(Scores{0.1, 0.7, {0.5}, {0.5}, std::nullopt});
+  EXPECT_FALSE(json.contains("surface_dice"));
+  EXPECT_FALSE(json.contains("whole_surface_dice"));
+  EXPECT_TRUE(scores_from_json(json).surface_dice.empty());
+}
+
 }  // namespace
 }  // namespace voxmark

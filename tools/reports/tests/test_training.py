@@ -147,6 +147,29 @@ def test_a_run_shows_what_it_reached_case_by_case(two_runs: Path) -> None:
         assert fact in text
 
 
+def test_surface_dice_is_shown_where_a_run_has_it(tool: Tool, tmp_path: Path) -> None:
+    content = run()
+    test = content["test"]
+    test["surface_tolerance_mm"] = 1.0
+    for case in test["cases"]:
+        case["spacing_mm"] = [1.0, 1.0, 1.0]
+        case["scores"] |= {"surface_dice": [0.5, None], "whole_surface_dice": 0.625}
+    test["mean"] |= {"surface_dice": [0.5, None], "whole_surface_dice": 0.625}
+    factory.write(tmp_path / "run" / "training.json", content)
+    done = tool(
+        "report", tmp_path / "run", "-o", tmp_path / "t.html", "--figures", tmp_path / "figures"
+    )
+    assert done.returncode == 0, done.stderr
+    rows = list(csv.DictReader((tmp_path / "figures" / "training-run-test.csv").open()))
+    for row in rows:
+        assert (row["surface_dice"], row["surface_dice_1"], row["surface_dice_2"]) == (
+            "0.5", "0.5", "",
+        )  # fmt: skip
+        assert row["whole_surface_dice"] == "0.625"
+    text = text_of(tmp_path / "t.html")
+    assert "The mean surface Dice is 0.500 at 1 mm." in text
+
+
 def test_pictures_belong_to_the_run_whose_folder_they_lie_in(two_runs: Path) -> None:
     text = text_of(two_runs / "t.html")
     caption = "first: imagesTr/hippocampus_101.nii.gz (test split, hard Dice 0.850, 0.800)"

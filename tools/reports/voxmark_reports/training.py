@@ -125,7 +125,21 @@ def _scores(scores: dict[str, Any]) -> dict[str, Any]:
         row[kind] = statistics.fmean(values)
         for label, value in enumerate(values if len(values) > 1 else [], 1):
             row[f"{kind}_{label}"] = value
-    return {**row, "whole_dice": scores["whole_dice"]}
+    row["whole_dice"] = scores["whole_dice"]
+    # Of whole images of the test only, and not in reports of earlier versions.
+    surfaces = scores.get("surface_dice")
+    if surfaces:
+        row["surface_dice"] = _mean_of_known(surfaces)
+        for label, value in enumerate(surfaces if len(surfaces) > 1 else [], 1):
+            row[f"surface_dice_{label}"] = value
+        row["whole_surface_dice"] = scores["whole_surface_dice"]
+    return row
+
+
+def _mean_of_known(values: Sequence[float | None]) -> float | None:
+    """Of labels: one that neither truth nor prediction has is None."""
+    known = [value for value in values if value is not None]
+    return statistics.fmean(known) if known else None
 
 
 def _table(name: str, title: str, rows: list[dict[str, Any]]) -> Table:
@@ -249,6 +263,10 @@ def _summary(run: Run) -> str:
         dice = significant(statistics.fmean(mean["hard_dice"]), 3)
         text += f" Over the test split the mean hard Dice is {dice}, the loss"
         text += f" {significant(mean['loss'], 3)}."
+        surface = _mean_of_known(mean.get("surface_dice", []))
+        if surface is not None:
+            tolerance = content["test"]["surface_tolerance_mm"]
+            text += f" The mean surface Dice is {significant(surface, 3)} at {tolerance:g} mm."
     return text
 
 

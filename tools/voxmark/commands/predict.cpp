@@ -16,6 +16,7 @@
 #include "benches/process/process_status.h"
 #include "tools/voxmark/model_options.h"
 #include "tools/voxmark/predict_progress.h"
+#include "tools/voxmark/predictions.h"
 #include "tools/voxmark/run_on.h"
 #include "tools/voxmark/subcommand.h"
 #include "training/checkpoint.h"
@@ -26,6 +27,7 @@
 #include "training/prediction/overlay.h"
 #include "training/prediction/predictor.h"
 #include "training/prediction/scores.h"
+#include "training/prediction/surface_dice.h"
 #include "training/trainer.h"
 #include "workloads/images/nifti.h"
 #include "workloads/images/nifti_writer.h"
@@ -47,6 +49,7 @@ struct PredictFlags {
   std::string memory_limit;
   int threads = 1;
   std::string tile;
+  double surface_tolerance = kSurfaceToleranceMillimetres;
   bool overlays = false;
   bool overwrite = false;
   bool json = false;
@@ -114,8 +117,6 @@ struct ChosenCases {
     return std::ranges::count(cases, part, &ChosenCase::part);
   }
 };
-
-constexpr const char* kParts[] = {"training", "validation", "test"};
 
 void add_part(ChosenCases& chosen, const char* part, const SubjectSource& source,
               const std::vector<std::size_t>& places) {
@@ -215,8 +216,12 @@ class Predicting {
                 draw_overlay(subject, labels, truth, scan.affine, network_.classes));
     }
     if (scan.has_truth) {
-      result["scores"] =
-          to_json(scores_of(prediction, predictor_.channels(), subject.dims, subject.labels));
+      Scores scores = scores_of(prediction, predictor_.channels(), subject.dims, subject.labels);
+      const SurfaceScale scale{spacing_of(scan.affine), flags_.surface_tolerance};
+      add_surface_dice(scores, prediction, predictor_.channels(), subject.dims, subject.labels,
+                       scale);
+      result["scores"] = to_json(scores);
+      result["spacing_mm"] = scale.spacing;
     }
     return result;
   }
@@ -247,91 +252,10 @@ class Predicting {
   Predictor predictor_;
 };
 
-std::string dice_text(const Scores& scores) {
-  std::string dice = fmt::format("Dice {:.4f}", fmt::join(scores.hard_dice, ", "));
-  if (scores.hard_dice.size() > 1) {
-    dice += fmt::format(", whole {:.4f}", *scores.whole_dice);
-  }
-  return dice;
-}
-
-void print_result(const Json& result) {
-  const Json& scores = result["scores"];
-  fmt::print("{}: {}{}{}\n", result["case"].get<std::string>(),
-             result["prediction"].get<std::string>(),
-             scores.is_null() ? "" : ": " + dice_text(scores_from_json(scores)),
-             result["tiled_for_memory"].get<bool>() ? "; in tiles: the memory is too small" : "");
-}
-
 // Before the first image is predicted.
 void print_lines(const std::vector<std::string>& lines) {
   for (const std::string& line : lines) {
     tell(stderr, "{}\n", line);
-  }
-}
-
-// Over all cases with a truth, or those of a part.
-ScoreMean mean_scores(const Json& results, const char* part = nullptr) {
-  ScoreMean mean;
-  for (const Json& result : results) {
-    if (part != nullptr && result["part"] != part) {
-      continue;
-    }
-    if (!result["scores"].is_null()) {
-      mean.add(scores_from_json(result["scores"]));
-    }
-  }
-  return mean;
-}
-
-Json mean_json(const ScoreMean& mean) { return mean.count() > 0 ? to_json(mean.mean()) : Json(); }
-
-void print_mean(const ScoreMean& mean, const std::string& of) {
-  if (mean.count() == 0) {
-    return;
-  }
-  const Scores scores = mean.mean();
-  fmt::print("mean of {} {}: {}, loss {:.4f}, accuracy {:.4f}\n", mean.count(), of,
-             dice_text(scores), scores.loss, scores.accuracy);
-}
-
-struct Predictions {
-  Json results = Json::array();
-  Json failures = Json::array();
-};
-
-void print_means(const Predictions& predictions, bool by_part) {
-  for (const char* part : kParts) {
-    if (by_part) {
-      print_mean(mean_scores(predictions.results, part), fmt::format("{} cases", part));
-    }
-  }
-  print_mean(mean_scores(predictions.results), "cases");
-}
-
-void print_json(const Predictions& predictions, bool by_part) {
-  Json means;
-  for (const char* part : kParts) {
-    if (by_part) {
-      means[part] = mean_json(mean_scores(predictions.results, part));
-    }
-  }
-  fmt::print("{}\n", dump_json({{"predictions", predictions.results},
-                                {"mean", mean_json(mean_scores(predictions.results))},
-                                {"mean_by_part", means},
-                                {"failures", predictions.failures}},
-                               2));
-}
-
-void tell_failures(const Predictions& predictions, std::size_t cases) {
-  if (predictions.failures.empty()) {
-    return;
-  }
-  std::fflush(stdout);
-  tell(stderr, "{} of {} cases failed:\n", predictions.failures.size(), cases);
-  for (const Json& failure : predictions.failures) {
-    tell(stderr, "{}: {}\n", failure["case"].get<std::string>(),
-         failure["message"].get<std::string>());
   }
 }
 
@@ -362,7 +286,7 @@ Predictions predict_image(const PredictFlags& flags, const TrainingOptions& mode
   result["part"] = nullptr;
   progress.finished();
   if (!flags.json) {
-    print_result(result);
+    print_prediction(result, flags.surface_tolerance);
   }
   Predictions predictions;
   predictions.results.push_back(std::move(result));
@@ -400,6 +324,11 @@ Predictions predict_cases(const PredictFlags& flags, const TrainingOptions& mode
   if (const std::string seen = seen_text(chosen); !seen.empty()) {
     print_lines({seen});
   }
+  const Spacing spacing = spacing_of(source.affine(chosen.cases.front().index));
+  if (const std::string warning = surface_warning({spacing, flags.surface_tolerance});
+      !warning.empty()) {
+    print_lines({warning});
+  }
   Predicting predicting(flags, model, program);
   PredictProgress progress(stderr, chosen.cases.size());
   Predictions predictions;
@@ -408,7 +337,7 @@ Predictions predict_cases(const PredictFlags& flags, const TrainingOptions& mode
       predictions.results.push_back(predict_case(flags, model, chosen, one, predicting, progress));
       progress.finished();
       if (!flags.json) {
-        print_result(predictions.results.back());
+        print_prediction(predictions.results.back(), flags.surface_tolerance);
       }
     } catch (const Error& error) {
       if (error.code() != ExitCode::bad_input) {
@@ -470,9 +399,9 @@ ExitCode predict(const PredictFlags& flags) {
       chosen ? predict_cases(flags, model, program, *chosen) : predict_image(flags, model, program);
   const bool by_part = chosen && !seen_text(*chosen).empty();
   if (flags.json) {
-    print_json(predictions, by_part);
+    print_predictions_json(predictions, by_part, flags.surface_tolerance);
   } else {
-    print_means(predictions, by_part);
+    print_means(predictions, by_part, flags.surface_tolerance);
   }
   tell_failures(predictions, predictions.results.size() + predictions.failures.size());
   return predictions.failures.empty() ? ExitCode::done : ExitCode::bad_input;
@@ -505,6 +434,7 @@ void add_predict(Command program) {
   command.add_option("--tile", flags->tile,
                      "overlapping tiles of these extents; default: the image in one piece, where "
                      "the memory allows it");
+  add_surface_option(command, flags->surface_tolerance);
   command.add_option("--backend", flags->backend, "voxmark list backends").show_default();
   command.add_option("--precision", flags->precision, "fp32, fp64 or bf16").show_default();
   const Option threads = add_threads_option(command, flags->threads, "of the backend");

@@ -125,6 +125,12 @@ void print_defaults(const TrainingOptions& options, const SubjectParts& parts) {
   if (parts.validation.count + parts.test.count == 0) {
     return;
   }
+  if (parts.test.count > 0) {
+    const SurfaceScale scale{spacing_of(parts.test.affine(0)), options.surface_tolerance};
+    if (const std::string warning = surface_warning(scale); !warning.empty()) {
+      tell(stderr, "{}\n", warning);
+    }
+  }
   const std::string worth = worth_of_scores(steps_per_epoch(options, parts), options.epochs);
   if (!worth.empty()) {
     tell(stderr, "warning: {}\n", worth);
@@ -220,6 +226,7 @@ void add_train(Command program) {
       .add_option("--downsample", flags->training.downsample,
                   "average boxes of so many voxels per axis before anything else")
       .show_default();
+  add_surface_option(command, flags->training.surface_tolerance);
   command.add_option("--readers", flags->training.readers, "threads that read ahead")
       .show_default();
   command
