@@ -15,6 +15,7 @@
 #include "results/claims/memory_line.h"
 #include "results/claims/papers_training.h"
 #include "results/tables/case_table.h"
+#include "workloads/network/kept_bytes.h"
 
 namespace voxmark {
 namespace {
@@ -161,9 +162,38 @@ Finding judge_count(const Json& claim, const Json& model) {
   return finding;
 }
 
+void be_too_small(const MeasuredCase& largest, const MemoryLine& line, Finding& finding) {
+  finding.here = fmt::format("{}: {} is too small to tell", largest.backend(), largest.shape());
+  finding.remark = fmt::format("what grows with the image is {}% of its peak",
+                               significant(100 * line.growing_share(), 2));
+  finding.verdict = Verdict::open;
+}
+
+// Of a program that does not plan: bytes per voxel over those of a framework that keeps everything,
+// the arithmetic that the paper's calculation is nearest to.
+void judge_calculation(const Json& claim, const std::string& backend,
+                       const std::vector<MeasuredCase>& cases, const MemoryLine& line,
+                       Finding& finding) {
+  if (!line.is_told()) {
+    be_too_small(cases.back(), line, finding);
+    return;
+  }
+  const double kept_per_voxel = keeps_everything_bytes_per_voxel(UnetOptions{}, Precision::fp32);
+  const Interval slope = line.slope();
+  const Interval ratio{slope.middle / kept_per_voxel, slope.low / kept_per_voxel,
+                       slope.high / kept_per_voxel};
+  finding.here = fmt::format("{}: {:.2f} ({:.2f}..{:.2f}) of what keeping every tensor takes",
+                             backend, ratio.middle, ratio.low, ratio.high);
+  finding.remark = fmt::format("{} bytes per voxel, {} if every tensor of the step is kept",
+                               significant(slope.middle, 3), significant(kept_per_voxel, 3));
+  finding.verdict = line.has_interval() ? judge_value(ratio, claim.at("value").get<double>(),
+                                                      claim.at("tolerance").get<double>())
+                                        : Verdict::open;
+}
+
 // Measured over planned: the plan and what was resident before, against the high-water mark.
 Finding judge_plan(const Json& claim, const std::string& backend,
-                   const std::vector<MeasuredCase>& cases) {
+                   const std::vector<MeasuredCase>& cases, const std::vector<MemoryLine>& lines) {
   Finding finding = start_finding(claim, backend);
   finding.paper = "measured = calculated";
   std::vector<double> ratios;
@@ -179,7 +209,12 @@ Finding judge_plan(const Json& claim, const std::string& backend,
     }
   }
   if (ratios.empty()) {
-    finding.remark = why_not(cases, backend);
+    const auto own = of_backend(cases, backend);
+    if (const MemoryLine* line = line_of(lines, backend)) {
+      judge_calculation(claim, backend, own, *line, finding);
+    } else {
+      finding.remark = no_line(cases, backend);
+    }
     return finding;
   }
   const Spread spread = spread_of(ratios);
@@ -223,20 +258,14 @@ Finding judge_memory(const Json& claim, const std::string& backend,
   finding.paper = is_fit ? (claim.at("fits").get<bool>() ? "fits" : "does not fit")
                          : (claim.value("at_least", false) ? "over " : "") +
                                gigabytes_text(claim.at("value").get<double>());
-  const auto own = of_backend(cases, backend);
-  const auto line = std::ranges::find_if(lines, [&](const MemoryLine& candidate) {
-    return candidate.backend == backend && candidate.precision == "fp32";
-  });
-  if (line == lines.end()) {
-    finding.remark = own.empty() ? why_not(cases, backend)
-                                 : backend + ": measured at one size; a line needs two";
+  const MemoryLine* line = line_of(lines, backend);
+  if (line == nullptr) {
+    finding.remark = no_line(cases, backend);
     return finding;
   }
+  const auto own = of_backend(cases, backend);
   if (!line->is_told()) {
-    finding.here = fmt::format("{}: {} is too small to tell", backend, own.back().shape());
-    finding.remark = fmt::format("what grows with the image is {}% of its peak",
-                                 significant(100 * line->growing_share(), 2));
-    finding.verdict = Verdict::open;
+    be_too_small(own.back(), *line, finding);
     return finding;
   }
   const double voxels = voxels_of(claim);
@@ -284,7 +313,7 @@ std::vector<Finding> judge_claim(const Json& claim, const std::vector<MeasuredCa
     findings.push_back(kind == "seconds"    ? judge_seconds(claim, backend, cases, report)
                        : kind == "hours"    ? judge_hours(claim, backend, cases)
                        : kind == "settings" ? judge_settings(claim, backend, cases)
-                       : kind == "plan"     ? judge_plan(claim, backend, one_setting)
+                       : kind == "plan"     ? judge_plan(claim, backend, one_setting, lines)
                        : kind == "share"
                            ? judge_share(claim, backend, one_setting, lines, evidence.model)
                            : judge_memory(claim, backend, one_setting, lines));

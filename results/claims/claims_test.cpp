@@ -242,6 +242,24 @@ TEST(Claims, MemoryOutcomesAreThoseOfTheServer) {
   EXPECT_EQ(verdict("memory-terabyte"), Verdict::open);
 }
 
+// 1000 bytes per voxel where keeping every tensor takes 2768.
+TEST(Claims, APairThatDoesNotPlanIsHeldToWhatKeepingEverythingTakes) {
+  Report report = example_report();
+  for (const std::int64_t extent : {64, 96, 128}) {
+    report.records.push_back(measured("tensorflow-onednn", 0, 1, extent));
+    report.records.back().memory.planned_bytes.reset();
+  }
+  const Finding finding = judge(claim_of("memory-plan"), report, example_evidence()).front();
+  EXPECT_THAT(finding.here,
+              HasSubstr("tensorflow-onednn: 0.36 (0.36..0.36) of what keeping every"));
+  EXPECT_EQ(finding.verdict, Verdict::less);
+  for (Record& record : report.records) {
+    record.memory.peak_bytes = *record.memory.peak_bytes * 2768 / 1000;
+  }
+  EXPECT_EQ(judge(claim_of("memory-plan"), report, example_evidence()).front().verdict,
+            Verdict::holds);
+}
+
 TEST(Claims, WhatTakesOtherMemoryLeavesEveryFindingAsItIs) {
   Report report = recorded(3.4, 1.0);
   for (const std::int64_t extent : {32, 64, 96}) {
@@ -293,8 +311,7 @@ TEST(Claims, AnotherMachinesSecondsAreNotTestedAndSayWhatCanBeSaid) {
   limits[0].fp32_flops_per_second = 1e11;
   limits[1].threads = 2;
   limits[1].fp32_flops_per_second = 4.45e11;
-  EXPECT_THAT(finding().remark,
-              HasSubstr("here 222 GFLOP/s, 50% of what 2 threads do at most"));
+  EXPECT_THAT(finding().remark, HasSubstr("here 222 GFLOP/s, 50% of what 2 threads do at most"));
   limits[1].fp32_flops_per_second = 1.45e11;
   EXPECT_THAT(finding().remark,
               HasSubstr("153% of what 2 threads do at most by the direct algorithm (Winograd's"));

@@ -58,6 +58,18 @@ double voxels_of(const Json& claim) {
   return image.at(0) * image.at(1) * image.at(2) * claim.at("batch").get<double>();
 }
 
+const MemoryLine* line_of(std::span<const MemoryLine> lines, const std::string& backend) {
+  const auto line = std::ranges::find_if(lines, [&](const MemoryLine& candidate) {
+    return candidate.backend == backend && candidate.precision == "fp32";
+  });
+  return line == lines.end() ? nullptr : &*line;
+}
+
+std::string no_line(const std::vector<MeasuredCase>& cases, const std::string& backend) {
+  return of_backend(cases, backend).empty() ? why_not(cases, backend)
+                                            : backend + ": measured at one size; a line needs two";
+}
+
 Finding judge_training(const Json& claim, const Json& training) {
   Finding finding = start_finding(claim);
   const bool has_value = claim.contains("value");
@@ -191,13 +203,9 @@ Finding judge_share(const Json& claim, const std::string& backend,
   constexpr double kBytesPerParameter = 16;  // itself, its gradient and Adam's two moments, in fp32
   Finding finding = start_finding(claim, backend);
   finding.paper = "most of it";
-  const auto line = std::ranges::find_if(lines, [&](const MemoryLine& candidate) {
-    return candidate.backend == backend && candidate.precision == "fp32";
-  });
-  if (line == lines.end()) {
-    finding.remark = of_backend(cases, backend).empty()
-                         ? why_not(cases, backend)
-                         : backend + ": measured at one size; a line needs two";
+  const MemoryLine* line = line_of(lines, backend);
+  if (line == nullptr) {
+    finding.remark = no_line(cases, backend);
     return finding;
   }
   const double voxels = voxels_of(claim);

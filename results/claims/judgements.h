@@ -18,6 +18,10 @@ Finding start_finding(const Json& claim, const std::string& backend = "");
 // Voxels of the claim's batch.
 double voxels_of(const Json& claim);
 
+// The backend's line in fp32; null where there is none, and why.
+const MemoryLine* line_of(std::span<const MemoryLine> lines, const std::string& backend);
+std::string no_line(const std::vector<MeasuredCase>& cases, const std::string& backend);
+
 // training, metric: a run of `voxmark train`, where it is the paper's.
 Finding judge_training(const Json& claim, const Json& training);
 // tricks: whether the tricks that save memory end with a better Dice than full images.
