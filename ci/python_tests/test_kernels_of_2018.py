@@ -12,6 +12,7 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).parents[2] / "tools" / "peers"))
 import kernels_of_2018
+import voxmark_child
 
 
 def node(op: str, label: str | None = None) -> SimpleNamespace:
@@ -63,6 +64,20 @@ def test_a_gradient_with_the_kernel_of_today_is_an_error() -> None:
     ):
         for op in kernels_of_2018.OPS:
             graph.add(op)
+
+
+def test_the_reason_is_told_as_tensorflow_wraps_it() -> None:
+    wrapped = """in user code:
+
+        File "kernels_of_2018.py", line 48, in in_graph
+            check(labels_of(...))
+
+        RuntimeError: kernels of 2018: no label
+    """
+    told = "RuntimeError: in user code: RuntimeError: kernels of 2018: no label"
+    assert voxmark_child.in_one_line(RuntimeError(wrapped)) == told
+    assert voxmark_child.in_one_line(ValueError("too\nlong")) == "ValueError: too"
+    assert voxmark_child.in_one_line(ValueError()) == "ValueError: "
 
 
 def test_a_gradient_that_is_not_in_the_graph_is_an_error() -> None:

@@ -270,6 +270,13 @@ def settle_environment(case: Case) -> None:
             os.environ.pop(prefix + "_MAX_CPU_ISA", None)
 
 
+def in_one_line(error: Exception) -> str:
+    """Its first line, and its last where the first announces it (TensorFlow: "in user code:")."""
+    first, *rest = [line.strip() for line in str(error).splitlines() if line.strip()] or [""]
+    last = f" {rest[-1]}" if rest and first.endswith(":") else ""
+    return f"{type(error).__name__}: {first}{last}"[:500]
+
+
 def serve(unsupported: Callable[[Case], str | None], build: Callable[[Case], Model]) -> None:
     """Answers the request on standard input, and waits for its end before it returns."""
     # Whatever a framework prints on standard output goes to standard error instead.
@@ -284,6 +291,5 @@ def serve(unsupported: Callable[[Case], str | None], build: Callable[[Case], Mod
     except MemoryError:
         child.say("error", kind="out_of_memory", message="out of memory")
     except Exception as error:  # whatever a framework throws is an answer
-        text = f"{type(error).__name__}: {error}".splitlines()[0][:500]
-        child.say("error", kind="internal", message=text)
+        child.say("error", kind="internal", message=in_one_line(error))
     sys.stdin.read()
