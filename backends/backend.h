@@ -68,6 +68,10 @@ struct MemoryPlan {
   std::int64_t total_bytes() const;
 };
 
+// The purpose in a plan that shares memory between activations and their gradients: "activations"
+// for both.
+const char* purpose_of(TensorRole role);
+
 // Per sample and output channel: what soft and hard Dice and accuracy are made of (DiceSums).
 // All six are accumulated in double, and verified; the counts among them are exact.
 struct ClassSums {

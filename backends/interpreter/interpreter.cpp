@@ -3,27 +3,6 @@
 namespace voxmark {
 namespace {
 
-const char* purpose_of(TensorRole role) {
-  switch (role) {
-    case TensorRole::parameter:
-    case TensorRole::moving_statistic:
-      return "parameters";
-    case TensorRole::optimizer_state:
-      return "optimizer";
-    case TensorRole::parameter_gradient:
-      return "parameter_gradients";
-    case TensorRole::input:
-    case TensorRole::target:
-      return "batch";
-    case TensorRole::reduction:
-      return "reductions";
-    case TensorRole::activation:
-    case TensorRole::gradient:
-      return "activations";
-  }
-  return "";
-}
-
 std::int64_t align_up(std::int64_t bytes) {
   return (bytes + kBufferAlignment - 1) / kBufferAlignment * kBufferAlignment;
 }

@@ -6,28 +6,6 @@
 namespace voxmark {
 namespace {
 
-const char* purpose_of(TensorRole role) {
-  switch (role) {
-    case TensorRole::parameter:
-    case TensorRole::moving_statistic:
-      return "parameters";
-    case TensorRole::optimizer_state:
-      return "optimizer";
-    case TensorRole::parameter_gradient:
-      return "parameter_gradients";
-    case TensorRole::input:
-    case TensorRole::target:
-      return "batch";
-    case TensorRole::reduction:
-      return "reductions";
-    case TensorRole::activation:
-      return "activations";
-    case TensorRole::gradient:
-      return "activation_gradients";
-  }
-  return "";
-}
-
 class KeepsEverything final : public Backend {
  public:
   std::string_view name() const override { return kKeepsEverything; }
@@ -45,7 +23,8 @@ class KeepsEverything final : public Backend {
     for (std::size_t i = 0; i < program.tensors.size(); ++i) {
       const TensorId id = static_cast<TensorId>(i);
       const std::int64_t bytes = keeps_everything_bytes(program, options.precision, id);
-      plan.bytes[purpose_of(program.tensors[i].role)] += bytes;
+      const TensorRole role = program.tensors[i].role;
+      plan.bytes[role == TensorRole::gradient ? "activation_gradients" : purpose_of(role)] += bytes;
       plan.buffers.push_back({{id}, bytes});
     }
     return plan;
