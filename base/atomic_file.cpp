@@ -8,6 +8,7 @@
 #include <system_error>
 
 #include "base/error.h"
+#include "base/file_error.h"
 
 namespace voxmark {
 namespace {
@@ -57,7 +58,7 @@ AtomicFile::AtomicFile(const std::string& path) : path_(path), final_path_(path)
     descriptor_ = ::open(temporary_path_.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
   }
   if (descriptor_ < 0) {
-    throw_bad_input("{}: cannot be created: {}", path, describe_errno(errno));
+    throw_file_error(path, "cannot be created", errno);
   }
 }
 

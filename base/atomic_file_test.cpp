@@ -101,6 +101,24 @@ TEST_F(AtomicFileTest, ReportsAFileSizeLimitAndLeavesNothingBehind) {
   EXPECT_EQ(files(), 0);
 }
 
+TEST_F(AtomicFileTest, ATableOfFilesThatIsFullIsNoFaultOfTheInput) {
+  rlimit before{};
+  ASSERT_EQ(getrlimit(RLIMIT_NOFILE, &before), 0);
+  const rlimit none{0, before.rlim_max};
+  ASSERT_EQ(setrlimit(RLIMIT_NOFILE, &none), 0);
+  std::string words;
+  ExitCode code = ExitCode::done;
+  try {
+    const AtomicFile file(path());
+  } catch (const Error& error) {
+    words = error.what();
+    code = error.code();
+  }
+  setrlimit(RLIMIT_NOFILE, &before);
+  EXPECT_EQ(code, ExitCode::cannot_here);
+  EXPECT_NE(words.find("Too many open files (ulimit -n)"), std::string::npos) << words;
+}
+
 TEST_F(AtomicFileTest, RefusesAPlaceWhereNoFileCanBe) {
   for (const std::string& bad : {folder_.string(), path() + "/missing/report.json"}) {
     try {

@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "base/error.h"
+#include "base/file_error.h"
 
 namespace voxmark {
 namespace {
@@ -156,7 +157,7 @@ std::string read_text_file(const std::string& path) {
   const std::unique_ptr<std::FILE, int (*)(std::FILE*)> file(std::fopen(path.c_str(), "rbe"),
                                                              &std::fclose);
   if (!file) {
-    throw_bad_input("{}: cannot be opened: {}", path, describe_errno(errno));
+    throw_file_error(path, "cannot be opened", errno);
   }
   std::string text;
   std::vector<char> buffer(std::size_t{1} << 16U);
@@ -169,7 +170,7 @@ std::string read_text_file(const std::string& path) {
     }
   }
   if (std::ferror(file.get()) != 0) {
-    throw_bad_input("{}: cannot be read: {}", path, describe_errno(errno));
+    throw_file_error(path, "cannot be read", errno);
   }
   return text;
 }

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "base/error.h"
+#include "base/file_error.h"
 
 namespace voxmark {
 
@@ -57,7 +58,7 @@ std::string sha256_file(const std::string& path) {
   const std::unique_ptr<std::FILE, int (*)(std::FILE*)> file(std::fopen(path.c_str(), "rbe"),
                                                              &std::fclose);
   if (!file) {
-    throw_bad_input("{}: cannot be opened: {}", path, describe_errno(errno));
+    throw_file_error(path, "cannot be opened", errno);
   }
   Sha256 digest;
   std::vector<std::byte> buffer(std::size_t{1} << 20U);
@@ -70,7 +71,7 @@ std::string sha256_file(const std::string& path) {
     }
   }
   if (std::ferror(file.get()) != 0) {
-    throw_bad_input("{}: cannot be read: {}", path, describe_errno(errno));
+    throw_file_error(path, "cannot be read", errno);
   }
   return digest.hex();
 }

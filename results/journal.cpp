@@ -18,6 +18,7 @@
 
 #include "base/atomic_file.h"
 #include "base/error.h"
+#include "base/file_error.h"
 #include "base/overwrite.h"
 #include "base/sha256.h"
 
@@ -55,7 +56,7 @@ int open_and_lock(const std::string& path) {
     throw_bad_input("{}: not there, so there is nothing to resume", path);
   }
   if (descriptor < 0) {
-    throw_bad_input("{}: cannot be written: {}", path, describe_errno(errno));
+    throw_file_error(path, "cannot be written", errno);
   }
   const bool is_locked = ::flock(descriptor, LOCK_EX | LOCK_NB) == 0;
   const int error_number = errno;

@@ -15,6 +15,7 @@
 #include <string_view>
 
 #include "base/error.h"
+#include "base/own_program.h"
 #include "base/sha256.h"
 #include "benches/machine/build_info.h"
 #include "benches/machine/dimms.h"
@@ -349,7 +350,7 @@ int allowed_cpus() {
   return cpus ? CPU_COUNT(&*cpus) : static_cast<int>(sysconf(_SC_NPROCESSORS_ONLN));
 }
 
-std::string binary_sha256() { return sha256_file("/proc/self/exe"); }
+std::string binary_sha256() { return sha256_file(own_program()); }
 
 Json kernel_identity() {
   return {{"binary_sha256", binary_sha256()},

@@ -15,6 +15,7 @@
 #include <string_view>
 
 #include "base/error.h"
+#include "base/file_error.h"
 #include "benches/process/descriptors.h"
 #include "benches/process/guard.h"
 #include "benches/process/interrupt.h"
@@ -37,7 +38,7 @@ double seconds_since(Clock::time_point start) {
 Pipe pipe_or_throw() {
   const Pipe pipe = make_pipe();
   if (pipe.read_end < 0) {
-    throw_internal("child process: no pipe: {}", describe_errno(errno));
+    throw_file_error("child process", "no pipe", errno);
   }
   return pipe;
 }

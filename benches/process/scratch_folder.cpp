@@ -10,6 +10,7 @@
 #include <system_error>
 
 #include "base/error.h"
+#include "base/file_error.h"
 #include "benches/process/guard.h"
 
 namespace voxmark {
@@ -23,7 +24,7 @@ std::string make_scratch_folder(const std::string& prefix) {
   if (mkdir(path.c_str(), S_IRWXU) != 0) {
     const int reason = errno;
     release_folder(path);
-    throw_bad_input("TMPDIR {}: no folder can be made in it: {}", place, describe_errno(reason));
+    throw_file_error("TMPDIR " + place, "no folder can be made in it", reason);
   }
   return path;
 }

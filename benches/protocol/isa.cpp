@@ -38,7 +38,7 @@ const Isa* find_isa(const std::string& name) {
 }
 
 std::string isa_program(const Isa& isa, const std::string& program) {
-  std::error_code failure;  // "/proc/self/exe" is a link
+  std::error_code failure;  // own_program() may be a link
   const std::filesystem::path whole = std::filesystem::canonical(program, failure);
   return whole.parent_path() / ("voxmark-" + isa.name);
 }

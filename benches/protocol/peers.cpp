@@ -5,6 +5,7 @@
 #include <filesystem>
 #include <system_error>
 
+#include "base/own_program.h"
 namespace voxmark {
 namespace {
 
@@ -81,7 +82,7 @@ struct Tree {
 };
 Tree tree_of_this_program() {
   std::error_code failure;
-  fs::path folder = fs::read_symlink("/proc/self/exe", failure);
+  fs::path folder = own_program_path();
   while (!failure && folder.has_relative_path()) {
     folder = folder.parent_path();
     for (const char* programs : {"tools/peers", "share/voxmark/peers"}) {

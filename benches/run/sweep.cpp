@@ -17,6 +17,7 @@
 #include "base/error.h"
 #include "base/number_text.h"
 #include "base/overwrite.h"
+#include "base/own_program.h"
 #include "benches/machine/build_info.h"
 #include "benches/machine/doctor.h"
 #include "benches/machine/environment.h"
@@ -41,9 +42,9 @@ std::vector<MachineLimits> measured_limits(const SweepOptions& options) {
     threads.insert(spec.threads);
   }
   constexpr double kPatienceSeconds = 300;  // several seconds per number of threads
-  ChildProcess child({"/proc/self/exe", "limits", "--json", "--threads",
-                      fmt::format("{}", fmt::join(threads, ","))},
-                     options.runner.child.environment);
+  ChildProcess child(
+      {own_program(), "limits", "--json", "--threads", fmt::format("{}", fmt::join(threads, ","))},
+      options.runner.child.environment);
   child.close_input();
   std::string line;
   ChildProcess::Read read = child.read_line(line, kPatienceSeconds);

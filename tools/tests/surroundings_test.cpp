@@ -145,5 +145,40 @@ TEST_F(SurroundingsTest, AProgramOfOnesOwnThatFailsIsNoFaultOfVoxmarks) {
   EXPECT_EQ(run({"--backend", "exec:/no/such/program"}).status, 64);
 }
 
+// Only the soft limit: it can be raised. A hard one can only be named, but by root.
+TEST_F(SurroundingsTest, ASmallStackIsRaisedOrNamed) {
+  EXPECT_EQ(shell("ulimit -S -s 64; exec " + run_), 0) << text_of(folder_.path() + "/shell");
+  EXPECT_EQ(first_record().at("outcome"), "ok") << first_record().at("reason");
+  const int status = shell("ulimit -s 64; exec " + run_);
+  EXPECT_THAT(status, testing::AnyOf(0, 5));
+  if (status == 5) {
+    EXPECT_THAT(text_of(folder_.path() + "/shell"), HasSubstr("ulimit -s 8192"));
+  }
+  EXPECT_EQ(shell("OMP_STACKSIZE=16k exec " + run_), 64);
+  EXPECT_THAT(text_of(folder_.path() + "/shell"), HasSubstr("OMP_STACKSIZE=16k: too small"));
+  EXPECT_EQ(shell("OMP_STACKSIZE=512k exec " + run_), 0) << text_of(folder_.path() + "/shell");
+}
+
+TEST_F(SurroundingsTest, FilesThatThisProcessMayNotOpenAreNoFaultOfItsInput) {
+  for (int limit = 3; limit < 12; ++limit) {
+    const int status = shell("ulimit -n " + std::to_string(limit) + "; exec " + run_);
+    // 127: the loader opens no library.
+    EXPECT_THAT(status, testing::AnyOf(0, 5, 127)) << limit << text_of(folder_.path() + "/shell");
+  }
+}
+
+TEST_F(SurroundingsTest, WithoutProcARunGoesOn) {
+  if (shell("unshare -m true") != 0) {
+    GTEST_SKIP() << "this user may not take /proc away";
+  }
+  const auto without_proc = [&](const std::string& line) {
+    return shell("unshare -m sh -c \"mount -t tmpfs none /proc && exec " + line + "\"");
+  };
+  EXPECT_EQ(without_proc(run_), 0) << text_of(folder_.path() + "/shell");
+  EXPECT_EQ(first_record().at("outcome"), "ok") << first_record().at("reason");
+  EXPECT_EQ(without_proc(joined({"validate", report_})), 0);
+  EXPECT_EQ(without_proc(joined({"sysinfo"}) + " >" + words_), 0);
+}
+
 }  // namespace
 }  // namespace voxmark

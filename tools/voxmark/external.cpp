@@ -8,6 +8,7 @@
 #include <sstream>
 
 #include "base/error.h"
+#include "base/own_program.h"
 
 namespace voxmark {
 namespace {
@@ -49,8 +50,7 @@ std::optional<std::string> find_external(const std::string& name, const std::str
 }
 
 std::string program_folder() {
-  std::error_code failure;
-  return std::filesystem::read_symlink("/proc/self/exe", failure).parent_path().string();
+  return std::filesystem::path(own_program_path()).parent_path().string();
 }
 
 void become_external(const std::string& program, const std::vector<std::string>& arguments) {

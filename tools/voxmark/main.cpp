@@ -20,6 +20,7 @@
 #include "benches/process/descriptors.h"
 #include "tools/voxmark/exit_watch.h"
 #include "tools/voxmark/external.h"
+#include "tools/voxmark/stack_room.h"
 #include "tools/voxmark/subcommand.h"
 #include "tools/voxmark/wider_build.h"
 
@@ -63,8 +64,16 @@ void try_external(const CommandLine& command_line, int argc, char** argv) {
   become_external(*program, {argv + 2, argv + argc});
 }
 
-bool is_shortage(const std::system_error& error) {
-  return error.code() == std::errc::resource_unavailable_try_again;
+// What the system has none left of, in words; "" where the error is another one.
+std::string shortage_of(const std::system_error& error) {
+  if (error.code() == std::errc::resource_unavailable_try_again) {
+    return "the system gives no thread (ulimit -u, a container's pids limit)";
+  }
+  if (error.code() == std::errc::too_many_files_open ||
+      error.code() == std::errc::too_many_files_open_in_system) {
+    return "the system opens no more files (ulimit -n)";
+  }
+  return "";
 }
 
 // A pipe that nobody will ever read from.
@@ -107,6 +116,7 @@ int main(int argc, char** argv) {
     std::signal(SIGPIPE, SIG_IGN);
     // OMP_DYNAMIC=true would make teams smaller as the machine's load goes up, in mid-run.
     omp_set_dynamic(0);
+    make_stack_room();
     const Action action = command_line.read(argc, argv);
     if (!action) {
       throw_bad_input("no subcommand given; voxmark --help names them");
@@ -124,9 +134,9 @@ int main(int argc, char** argv) {
     print_error("out of memory");
     return exit_status(ExitCode::cannot_here);
   } catch (const std::system_error& error) {
-    if (is_shortage(error)) {
-      print_error(fmt::format(
-          "the system gives no thread (ulimit -u, a container's pids limit): {}", error.what()));
+    const std::string shortage = shortage_of(error);
+    if (!shortage.empty()) {
+      print_error(fmt::format("{}: {}", shortage, error.what()));
       return exit_status(ExitCode::cannot_here);
     }
     if (std::ferror(stdout) == 0) {  // else after_output() says it

@@ -11,6 +11,7 @@
 #include <cstring>
 
 #include "base/error.h"
+#include "base/file_error.h"
 
 namespace voxmark {
 namespace {
@@ -43,7 +44,7 @@ struct ByteReader::State {
       got = ::read(descriptor, input.data() + end, input.size() - end);
     } while (got < 0 && errno == EINTR);
     if (got < 0) {
-      throw_bad_input("{}: cannot read: {}", path, describe_errno(errno));
+      throw_file_error(path, "cannot read", errno);
     }
     end += static_cast<std::size_t>(got);
     return got > 0;
@@ -135,11 +136,11 @@ ByteReader::ByteReader(const std::string& path) : state_(std::make_unique<State>
   // O_NONBLOCK: opening a FIFO without a writer must not wait for one.
   state_->descriptor = open(path.c_str(), O_RDONLY | O_NONBLOCK | O_CLOEXEC);
   if (state_->descriptor < 0) {
-    throw_bad_input("{}: cannot open: {}", path, describe_errno(errno));
+    throw_file_error(path, "cannot open", errno);
   }
   struct stat status{};
   if (fstat(state_->descriptor, &status) != 0) {
-    throw_bad_input("{}: cannot stat: {}", path, describe_errno(errno));
+    throw_file_error(path, "cannot stat", errno);
   }
   if (!S_ISREG(status.st_mode)) {
     throw_bad_input("{}: expected a regular file, found a {}", path,

@@ -16,6 +16,7 @@
 
 #include "base/atomic_file.h"
 #include "base/error.h"
+#include "base/file_error.h"
 #include "base/json.h"
 
 namespace voxmark {
@@ -53,7 +54,7 @@ void read_fully(int descriptor, std::span<std::byte> bytes, std::uint64_t offset
       continue;
     }
     if (count < 0) {
-      throw_bad_input("{}: cannot be read: {}", path, describe_errno(errno));
+      throw_file_error(path, "cannot be read", errno);
     }
     if (count == 0) {
       throw_bad_input("{}: became shorter while it was read", path);
@@ -212,7 +213,7 @@ SafetensorsFile::SafetensorsFile(const std::string& path) : path_(path) {
   // Without O_NONBLOCK, opening a pipe would wait for a writer.
   const int descriptor = ::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK);
   if (descriptor < 0) {
-    throw_bad_input("{}: cannot be opened: {}", path, describe_errno(errno));
+    throw_file_error(path, "cannot be opened", errno);
   }
   // From here on the destructor does not run when a check throws.
   struct Closer {

@@ -8,6 +8,7 @@
 #include <span>
 
 #include "base/error.h"
+#include "base/own_program.h"
 #include "benches/machine/environment.h"
 #include "benches/machine/loaded_libraries.h"
 #include "benches/process/interrupt.h"
@@ -148,7 +149,7 @@ ExitCode noise(const Options& options) {
   sweep.cases = interleave(cases, sweep.order_seed);
   sweep.out = options.out;
   check_new(sweep.out, false, options.overwrite);
-  sweep.runner.child.command = {"/proc/self/exe", "child", "--counters", "none"};
+  sweep.runner.child.command = {own_program(), "child", "--counters", "none"};
   sweep.measure_limits = true;
   sweep.runner.taint_repeats = Suite{}.taint_repeats;  // as run measures
   sweep.redact = options.redact;

@@ -9,6 +9,7 @@
 
 #include "backends/registry/registry.h"
 #include "base/overwrite.h"
+#include "base/own_program.h"
 #include "base/tell.h"
 #include "benches/machine/environment.h"
 #include "benches/process/interrupt.h"
@@ -137,8 +138,7 @@ void print_conclusions(const std::vector<CaseSummary>& cases, const std::string&
   const auto fit = largest_fit(*find_backend(planner).backend, limited, room_bytes);
   fmt::print("\n{}\n{}\n{}\n", speed_up_sentence(cases),
              largest_fit_sentence(fit, planner, room_bytes),
-             next_command_sentence(seen_from_here(std::filesystem::read_symlink("/proc/self/exe")),
-                                   seen_from_here(data),
+             next_command_sentence(seen_from_here(own_program_path()), seen_from_here(data),
                                    fits(larger, room_bytes) ? larger.image : measured, reading));
 }
 
@@ -176,7 +176,7 @@ ExitCode quickstart(const QuickstartOptions& options) {
   sweep.out = options.out + "/report.json";
   keep_earlier(sweep.out);
   sweep.measure_limits = true;
-  sweep.runner.child.command = {"/proc/self/exe", "child"};
+  sweep.runner.child.command = {own_program(), "child"};
   sweep.facts.quickstart = true;
   sweep.facts.baseline = kPaperBaseline;
   catch_interrupts();

@@ -10,6 +10,7 @@
 #include "base/atomic_file.h"
 #include "base/number_text.h"
 #include "base/overwrite.h"
+#include "base/own_program.h"
 #include "base/sha256.h"
 #include "base/tell.h"
 #include "benches/machine/environment.h"
@@ -153,7 +154,7 @@ SweepResult measure(const Options& options, const Claims& claims) {
   sweep.measure_limits = true;
   sweep.redact = options.redact;
   sweep.follow_up = [&](const Report& report) { return largest_of(claims, sweep.cases, report); };
-  sweep.runner.child.command = {"/proc/self/exe", "child"};
+  sweep.runner.child.command = {own_program(), "child"};
   sweep.runner.child.patience_seconds = suite.timeout_seconds;
   sweep.runner.case_budget_seconds = suite.case_budget_seconds;
   sweep.runner.run_budget_seconds = budget;

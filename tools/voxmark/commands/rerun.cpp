@@ -7,6 +7,7 @@
 
 #include "base/error.h"
 #include "base/number_text.h"
+#include "base/own_program.h"
 #include "base/tell.h"
 #include "benches/machine/environment.h"
 #include "benches/machine/loaded_libraries.h"
@@ -112,7 +113,7 @@ ExitCode rerun(const Options& options) {
   check_before_start(sweep.cases, allowed_cpus());
   sweep.out = options.out.empty() ? options.report + ".rerun.json" : options.out;
   check_new(sweep.out, false, options.overwrite);
-  sweep.runner.child.command = {"/proc/self/exe", "child"};
+  sweep.runner.child.command = {own_program(), "child"};
   sweep.runner.taint_repeats =
       static_cast<int>(report.header.facts.taint_repeats.value_or(Suite{}.taint_repeats));
   sweep.measure_limits = true;

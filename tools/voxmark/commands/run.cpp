@@ -9,6 +9,7 @@
 #include "backends/registry/registry.h"
 #include "base/error.h"
 #include "base/number_text.h"
+#include "base/own_program.h"
 #include "base/tell.h"
 #include "benches/machine/environment.h"
 #include "benches/machine/loaded_libraries.h"
@@ -139,7 +140,7 @@ std::string baseline_of(const Suite& suite, const std::vector<CaseSpec>& cases) 
 
 // Why a case will not run, as far as that can be told beforehand; "" where it will.
 std::string obstacle_of(const CaseSpec& spec) {
-  std::string missing = contender_of(spec, {"/proc/self/exe"}).missing;
+  std::string missing = contender_of(spec, {own_program()}).missing;
   if (!missing.empty() || !is_of_build(spec.backend)) {
     return missing;
   }
@@ -308,7 +309,7 @@ void tell_missing_counters(const Options& options) {
 }
 
 std::vector<std::string> child_command(const Options& options) {
-  std::vector<std::string> command = {"/proc/self/exe", "child", "--counters", options.counters};
+  std::vector<std::string> command = {own_program(), "child", "--counters", options.counters};
   if (wants_stages(options)) {
     command.insert(command.end(), {"--watched-steps", kWatchedSteps});
   }

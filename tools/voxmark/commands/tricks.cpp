@@ -13,6 +13,7 @@
 
 #include "base/atomic_file.h"
 #include "base/number_text.h"
+#include "base/own_program.h"
 #include "base/tell.h"
 #include "benches/machine/environment.h"
 #include "benches/process/child_process.h"
@@ -77,7 +78,7 @@ std::vector<std::string> command_of(const TricksFlags& flags, const TrickOptions
                                     const Trick& trick, int seed) {
   const std::string folder = folder_of(flags, trick, seed);
   std::vector<std::string> command = train_arguments(options, trick, seed);
-  command.insert(command.begin(), fs::read_symlink("/proc/self/exe").string());
+  command.insert(command.begin(), own_program_path());
   command.insert(command.end(), {"--out", folder});
   if (fs::exists(last_checkpoint(folder))) {
     command.emplace_back("--resume");

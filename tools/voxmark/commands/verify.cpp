@@ -12,6 +12,7 @@
 #include "backends/registry/registry.h"
 #include "base/error.h"
 #include "base/json.h"
+#include "base/own_program.h"
 #include "benches/exchange/exchange.h"
 #include "benches/proof/verifier.h"
 #include "benches/protocol/case_work.h"
@@ -100,7 +101,7 @@ Result verify_by_files(const std::string& name, Precision precision, const Verif
   spec.threads = options.threads;
   spec.seed = options.seed;
   check(spec);
-  const ChildProgram program{{"/proc/self/exe", "child"}, {}};
+  const ChildProgram program{{own_program(), "child"}, {}};
   const CaseSpec shape = external_verification_shape(spec);
   Result result{name,
                 precision,
