@@ -57,6 +57,11 @@ double median_step_seconds(const Exchange& timed) {
 }
 
 // From the records alone, so that a resumed run ends as one that never stopped.
+std::string key_of_all_processes(CaseSpec spec) {
+  spec.process = 0;
+  return case_key(to_json(spec));
+}
+
 ExitCode exit_code(const Report& report) {
   const auto any = [&report](std::initializer_list<Outcome> outcomes) {
     return std::any_of(report.records.begin(), report.records.end(), [&](const Record& record) {
@@ -100,6 +105,11 @@ ExitCode Runner::run(const std::vector<CaseSpec>& cases, Journal& journal,
     }
     try {
       spent_seconds_ = spent_seconds(journal.report()) - *spent_before_;
+      processes_ahead_ = 0;
+      for (const auto rest : {std::span(cases).subspan(i), later}) {
+        processes_ahead_ +=
+            std::ranges::count(rest, key_of_all_processes(cases[i]), key_of_all_processes);
+      }
       const Record record = measure(cases[i]);
       learn_start(cases[i], record);
       journal.append(record);
@@ -116,7 +126,9 @@ void Runner::learn_start(const CaseSpec& spec, const Record& record) {
   for (const SampleRecord& sample : record.samples) {
     steps += sample.times ? sample.times->step_seconds : 0;
   }
-  if (steps > 0 && record.facts.wall_seconds) {
+  // A process that was disturbed and run again has told its start twice, and more than usual.
+  const bool was_tried_again = record.facts.interference && record.facts.interference->discarded;
+  if (steps > 0 && record.facts.wall_seconds && !was_tried_again) {
     prediction_.learn_start(spec, std::max(0.0, *record.facts.wall_seconds - steps));
   }
 }
@@ -161,9 +173,7 @@ void Runner::measure(const CaseSpec& spec, Record& record) {
 
 // False: the record is complete, the case is not to be run.
 bool Runner::plan(const CaseSpec& spec, Record& record) {
-  CaseSpec any_process = spec;
-  any_process.process = 0;
-  const std::string key = case_key(to_json(any_process));
+  const std::string key = key_of_all_processes(spec);
   if (!plans_.contains(key)) {
     plans_[key] = ask(ChildMode::plan, spec);
   }
@@ -241,20 +251,24 @@ bool Runner::verify(const CaseSpec& spec, Record& record) {
 
 // One process is no sample: a case that there is no time for twice is not begun.
 bool Runner::can_be_repeated(const CaseSpec& spec, Record& record) {
-  const int processes = options_.processes_per_case;
-  if (!options_.run_budget_seconds || spec.process > 0 || processes < 2) {
-    return true;
+  const std::string key = key_of_all_processes(spec);
+  const std::int64_t processes =
+      std::min<std::int64_t>(options_.processes_per_case, processes_ahead_);
+  if (options_.run_budget_seconds && spec.process == 0 && processes > 1) {
+    const double left = std::max(0.0, *options_.run_budget_seconds - spent_seconds_);
+    const auto predicted = prediction_.case_seconds(spec, static_cast<int>(processes));
+    if (predicted.value_or(0) > left) {
+      not_begun_[key] = fmt::format(
+          "{} processes would take about {:.0f} s, the run has {:.0f} s left of {:.0f} s",
+          processes, *predicted, left, *options_.run_budget_seconds);
+    }
   }
-  const std::optional<double> predicted = prediction_.case_seconds(spec, processes);
-  const double left = std::max(0.0, *options_.run_budget_seconds - spent_seconds_);
-  if (!predicted || *predicted <= left) {
+  const auto reason = not_begun_.find(key);
+  if (reason == not_begun_.end()) {
     return true;
   }
   record.facts.beyond_budget = true;
-  end_record(record, Outcome::skipped,
-             fmt::format("{} processes would take about {:.0f} s, the run has {:.0f} s left of "
-                         "{:.0f} s",
-                         processes, *predicted, left, *options_.run_budget_seconds));
+  end_record(record, Outcome::skipped, reason->second);
   return false;
 }
 
@@ -264,7 +278,6 @@ bool Runner::within_budget(const CaseSpec& spec, Record& record) {
     return true;
   }
   if (options_.case_budget_seconds && *predicted > *options_.case_budget_seconds) {
-    record.facts.beyond_budget = true;
     end_record(record, Outcome::skipped,
                fmt::format("would take about {:.0f} s, the budget of a case is {:.0f} s",
                            *predicted, *options_.case_budget_seconds));

@@ -48,7 +48,7 @@ struct RunnerOptions {
   // Of all cases that this runner runs, together: what would end after it is skipped. What a
   // journal has of earlier sessions is not counted.
   std::optional<double> run_budget_seconds;
-  // A case's first process is begun only where the run budget is enough for so many of them.
+  // A case is begun only where the run budget is enough for so many of its processes, or all.
   int processes_per_case = 1;
   std::function<MemoryRoom()> room = [] { return memory_room(); };
   std::optional<double> cpu_quota = voxmark::cpu_quota();  // a case with more threads is marked
@@ -100,9 +100,11 @@ class Runner {
   Json verified_stages_ = Json::array();  // of the case under way
   CaseFiles files_;
   OutsideProgram programs_;
-  std::optional<double> spent_before_;     // by earlier sessions
-  double spent_seconds_ = 0;               // of the run budget
-  std::map<std::string, Exchange> plans_;  // by case: repeats need no second plan
+  std::optional<double> spent_before_;            // by earlier sessions
+  double spent_seconds_ = 0;                      // of the run budget
+  std::int64_t processes_ahead_ = 0;              // of the case under way, itself included
+  std::map<std::string, std::string> not_begun_;  // cases that time was too short for, and why
+  std::map<std::string, Exchange> plans_;         // by case: repeats need no second plan
   std::optional<double> best_canary_seconds_;
   int stayed_disturbed_ = 0;  // processes, the last ones, that every try found disturbed
 };

@@ -141,6 +141,7 @@ Report begun_report(const std::string& out, const ReportHeader& now) {
   }
   facts.environment_changes.reset();
   facts.findings.reset();
+  facts.answer.reset();
   facts.wall_seconds.reset();
   facts.partial.reset();
   return report;

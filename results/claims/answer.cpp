@@ -1,12 +1,14 @@
 #include "results/claims/answer.h"
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include <algorithm>
 #include <map>
+#include <tuple>
 
 #include "base/number_text.h"
-#include "results/claims/memory_line.h"
+#include "results/claims/judgements.h"
 #include "results/tables/measured_cases.h"
 
 namespace voxmark {
@@ -14,10 +16,10 @@ namespace {
 
 constexpr std::size_t kColumns = 100;
 
-const Finding* asked_of(std::span<const Finding> findings) {
-  const auto asked = std::ranges::find_if(
+// The answer of the claim that a reader asks about first: judge() always has one.
+const Finding& asked_of(std::span<const Finding> findings) {
+  return *std::ranges::find_if(
       findings, [](const Finding& finding) { return finding.question && finding.decides; });
-  return asked == findings.end() ? nullptr : &*asked;
 }
 
 std::string word_of(const Finding& finding) {
@@ -26,40 +28,50 @@ std::string word_of(const Finding& finding) {
       to_string(is_amount && !finding.question ? Verdict::does_not_hold : finding.verdict));
 }
 
-// How much a finding tells of its claim: one of the paper's pair rather than another backend, a
-// verdict rather than none, a figure rather than none.
-std::pair<bool, int> tells(const Finding& finding, const Json& question) {
-  const int how_much = finding.verdict == Verdict::open         ? 2
-                       : finding.verdict != Verdict::not_tested ? 3
-                       : finding.here != "-"                    ? 1
-                                                                : 0;
-  const bool is_of_pair = finding.backend == question.at("baseline").get<std::string>() ||
-                          finding.backend == question.at("contender").get<std::string>();
-  return {is_of_pair && how_much > 0, how_much};
+// Which of a claim's findings its row has: that of the program that the paper trained with, where
+// there is one; failing that its baseline, then another backend; a verdict before none.
+std::tuple<int, int> evidence_rank(const Finding& finding, const Json& question) {
+  const int verdict = finding.verdict == Verdict::open         ? 2
+                      : finding.verdict != Verdict::not_tested ? 3
+                      : finding.here != kNoFigure              ? 1
+                                                               : 0;
+  const int program = verdict == 0                                  ? 0
+                      : finding.backend == question.at("contender") ? 3
+                      : finding.backend == question.at("baseline")  ? 2
+                                                                    : 1;
+  return {program, verdict};
 }
 
 ClaimRow row_of(const Finding& finding) {
   ClaimRow row{finding.claim, finding.title, finding.place, finding.paper, finding.here, ""};
   row.verdict = word_of(finding);
-  if (finding.here == "-") {
-    row.here = finding.verdict == Verdict::open ? finding.remark : "because: " + finding.remark;
+  if (finding.here == kNoFigure) {
+    row.here = "because: " + finding.remark;
   } else if (finding.verdict == Verdict::not_tested && !finding.remark.empty()) {
     row.here += "; " + finding.remark.substr(0, finding.remark.find(';'));
   }
   return row;
 }
 
+bool is_beyond_budget(const Record& record) {
+  return record.outcome == Outcome::skipped && record.facts.beyond_budget.value_or(false);
+}
+
 // The command that goes on from the report, with more time than it had.
 std::string command_with_more_time(const Report& report) {
-  constexpr double kFactor = 3;
+  constexpr double kQuickSeconds = 1800, kFullSeconds = 10800;
   const RunFacts& facts = report.header.facts;
-  return fmt::format("voxmark reproduce{} --budget {:.0f}",
-                     facts.reproduce == "quick" ? " --quick" : "",
-                     kFactor * facts.budget_seconds.value_or(600));
+  const bool is_quick = facts.reproduce == "quick";
+  const double budget =
+      std::max(2 * facts.budget_seconds.value_or(0), is_quick ? kQuickSeconds : kFullSeconds);
+  const std::string kind = is_quick                     ? " --quick"
+                           : facts.reproduce == "suite" ? " --suite FILE"
+                                                        : "";
+  return fmt::format("voxmark reproduce{} --budget {:.0f}", kind, budget);
 }
 
 std::string speed_up_line(const Finding& asked) {
-  return asked.here == "-"
+  return asked.here == kNoFigure
              ? "Speed-up here: not measured."
              : fmt::format(
                    "Speed-up here: {}: TensorFlow on oneDNN against stock TensorFlow, "
@@ -72,81 +84,89 @@ std::string verdict_line(const Finding& asked, const Json& question) {
   const double tolerance = question.at("tolerance").get<double>();
   const std::string low = fmt::format("{:.2f}x", value * (1 - tolerance));
   const std::string high = fmt::format("{:.2f}x", value * (1 + tolerance));
-  const std::string head = fmt::format("The paper's {}: {}", asked.paper, to_string(asked.verdict));
+  const std::string bounds = fmt::format("({}, {:.0f}%)", asked.paper, 100 * tolerance);
   switch (asked.verdict) {
     case Verdict::holds:
-      return fmt::format("{}: the whole range lies within {} and {}.", head, low, high);
+      return fmt::format("The paper's {} holds: the whole range lies between {} and {} {}.",
+                         asked.paper, low, high, bounds);
     case Verdict::more:
-      return fmt::format("{}: the whole range lies above {}, {:.0f}% more.", head, high,
-                         100 * tolerance);
+      return fmt::format("More than the paper's {}: the whole range lies above {} {}.", asked.paper,
+                         high, bounds);
     case Verdict::less:
-      return fmt::format("{}: the whole range lies below {}, {:.0f}% less.", head, low,
-                         100 * tolerance);
+      return fmt::format("Less than the paper's {}: the whole range lies below {} {}.", asked.paper,
+                         low, bounds);
     case Verdict::does_not_hold:
-      return fmt::format("{}: oneDNN is no faster at all.", head);
+      return fmt::format("The paper's {} does not hold: oneDNN is no faster.", asked.paper);
     case Verdict::open:
-      return fmt::format("{}: it would hold from {} to {}.", head, low, high);
+      return fmt::format("The paper's {}: open. It holds from {} to {} {}.", asked.paper, low, high,
+                         bounds);
     case Verdict::not_tested:
       break;
   }
-  return fmt::format("{}: {}.", head, asked.remark);
+  return fmt::format("The paper's {}: not tested: {}.", asked.paper, asked.remark);
+}
+
+// What would settle an open range: the processes that were left out, else other sizes, else more.
+std::string settling_command(const Report& report) {
+  if (std::ranges::any_of(report.records, is_beyond_budget)) {
+    return command_with_more_time(report);
+  }
+  return report.header.facts.reproduce == "quick"
+             ? "voxmark reproduce"
+             : "voxmark run --backend tensorflow-stock,tensorflow-onednn --image 64 --repeats 10";
 }
 
 std::string sure_line(const Finding& asked, const Report& report, const Json& question) {
-  const bool was_quick = report.header.facts.reproduce == "quick";
   if (asked.verdict == Verdict::not_tested) {
-    return "To answer it: ci/peers tensorflow && voxmark reproduce --quick";
+    return asked.remark.find("not installed") == std::string::npos
+               ? fmt::format("To answer it: {}", settling_command(report))
+               : "To answer it: ci/peers tensorflow && voxmark reproduce --quick";
   }
   if (asked.verdict == Verdict::open) {
-    return fmt::format("Not sure yet: {}. To settle it: {}", asked.remark,
-                       command_with_more_time(report));
+    const auto disturbed = asked.remark.find("a verdict takes");
+    return fmt::format("Not sure yet: {}. To settle it: {}",
+                       disturbed == std::string::npos ? "the range reaches beyond these"
+                                                      : asked.remark.substr(disturbed),
+                       settling_command(report));
   }
-  const auto pair = of_backend(papers_cases(report), question.at("contender").get<std::string>());
-  const double voxels = pair.empty() ? 0 : pair.back().voxels();
-  const Json& image = question.at("image");
-  const double papers = image.at(0).get<double>() * image.at(1).get<double>() *
-                        image.at(2).get<double>() * question.at("batch").get<double>();
   return fmt::format(
-      "Sure at this size: the range holds all pairs of undisturbed processes. The paper's step, "
-      "240x240x144 batch 16, is {} times the largest that was measured. Larger ones: {}",
-      significant(papers / voxels, 2),
-      was_quick ? "voxmark reproduce" : command_with_more_time(report));
+      "At this size all pairs of undisturbed processes agree. The paper's step, {} batch {}, is {} "
+      "times as large; it had {}. Larger ones: {}",
+      fmt::join(question.at("image").get<std::vector<int>>(), "x"), question.at("batch").get<int>(),
+      significant(voxels_of(question) / asked.voxels, 2), question.at("setting").get<std::string>(),
+      report.header.facts.reproduce == "quick" ? "voxmark reproduce"
+                                               : command_with_more_time(report));
 }
 
 std::string left_out_of(const Report& report) {
+  constexpr std::size_t kMostReasons = 3;
   std::map<std::string, int> by_reason;
   int skipped = 0, late = 0;
   for (const Record& record : report.records) {
     if (record.outcome == Outcome::skipped) {
       ++skipped;
-      if (record.facts.beyond_budget.value_or(false)) {
-        ++late;
-      } else {
-        ++by_reason[record.spec.at("backend").get<std::string>() + ": " +
-                    record.reason.value_or("skipped")];
-      }
+      ++(is_beyond_budget(record) ? late : by_reason[record.reason.value_or("no reason")]);
     }
   }
-  if (skipped == 0) {
-    return "";
-  }
-  std::string text = fmt::format("Left out: {} of {} runs", skipped, report.records.size());
-  std::string separator = ": ";
+  std::vector<std::string> parts;
   if (late > 0) {
-    text += fmt::format("{}{} for lack of time ({} goes on)", separator, late,
-                        command_with_more_time(report));
-    separator = "; ";
+    parts.push_back(
+        fmt::format("{} for lack of time ({} goes on)", late, command_with_more_time(report)));
   }
-  constexpr std::size_t kMostReasons = 3;
-  if (by_reason.size() > kMostReasons) {
-    return text + fmt::format("{}{} for reasons of their own (--details names them).", separator,
-                              skipped - late);
-  }
+  int others = 0;
   for (const auto& [reason, runs] : by_reason) {
-    text += fmt::format("{}{} of {}", separator, runs, reason);
-    separator = "; ";
+    if (parts.size() < kMostReasons) {
+      parts.push_back(fmt::format("{}: {}", runs, reason));
+    } else {
+      others += runs;
+    }
   }
-  return text + ".";
+  if (others > 0) {
+    parts.push_back(fmt::format("{} for other reasons", others));
+  }
+  return skipped == 0 ? ""
+                      : fmt::format("Left out, {} of {} runs: {}.", skipped, report.records.size(),
+                                    fmt::join(parts, "; "));
 }
 
 std::string measured_text(const Report& report) {
@@ -211,17 +231,16 @@ std::string row_text(const std::string& verdict, const std::string& paper, const
 Answer answer_of(const Claims& claims, const Report& report, std::span<const Finding> findings) {
   Answer answer;
   const Json question = question_of(claims);
-  if (const Finding* asked = asked_of(findings)) {
-    answer.lines = {speed_up_line(*asked), verdict_line(*asked, question),
-                    sure_line(*asked, report, question)};
-  }
+  const Finding& asked = asked_of(findings);
+  answer.lines = {speed_up_line(asked), verdict_line(asked, question),
+                  sure_line(asked, report, question)};
   const Finding* best = nullptr;
   for (const Finding& finding : findings) {
     if (finding.derived || !finding.decides) {
       continue;
     }
     const bool is_first = best == nullptr || best->claim != finding.claim;
-    if (is_first || tells(finding, question) > tells(*best, question)) {
+    if (is_first || evidence_rank(finding, question) > evidence_rank(*best, question)) {
       if (!is_first) {
         answer.claims.pop_back();
       }

@@ -37,7 +37,7 @@ Answer answer_of(const Claims& claims, const Report& report, std::span<const Fin
 
 Json to_json(const Answer& answer);
 
-// For a terminal, no line wider than `columns`; `width` 0: 100.
+// For a terminal, no line wider than `columns`, 60 at least; 0: 100.
 std::string render_text(const Answer& answer, std::size_t columns = 0);
 std::string render_markdown(const Answer& answer);
 

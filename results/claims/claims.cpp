@@ -57,6 +57,7 @@ std::vector<Finding> judge_ratio_claim(const Json& claim, const std::vector<Meas
       }
       Finding finding = common;
       finding.here = fmt::format("{} at {}", ratio_text(*ratio), slow.shape());
+      finding.voxels = slow.voxels();
       if (!ratio->remarks.empty()) {
         finding.remark += "; " + ratio->remarks;
       }
@@ -128,8 +129,11 @@ Finding judge_seconds(const Json& claim, const std::string& backend,
     return finding;
   }
   const double rate = static_cast<double>(*flops) / seconds->median;
-  finding.here = fmt::format("{}: {} s per image at {}", backend,
-                             significant(seconds->median / largest.batch(), 3), largest.shape());
+  const double per_image =
+      seconds->median / largest.voxels() * voxels_of(claim) / claim.at("batch").get<double>();
+  finding.here =
+      fmt::format("{}: {} s, in proportion from {} s at {}", backend, significant(per_image, 3),
+                  significant(seconds->median / largest.batch(), 3), largest.shape());
   // Nominal work is proportional to voxels.
   const double paper_rate = static_cast<double>(*flops) / largest.voxels() * voxels_of(claim) /
                             claim.at("batch").get<double>() / value;
@@ -169,8 +173,8 @@ void be_too_small(const MeasuredCase& largest, const MemoryLine& line, Finding& 
   finding.verdict = Verdict::open;
 }
 
-// Of a program that does not plan: bytes per voxel over those of a framework that keeps everything,
-// the arithmetic that the paper's calculation is nearest to.
+// Of a program that does not plan: its bytes per voxel over those that the paper calculated, which
+// are known in sum alone. Beside them, what keeping every tensor of the step would take.
 void judge_calculation(const Json& claim, const std::string& backend,
                        const std::vector<MeasuredCase>& cases, const MemoryLine& line,
                        Finding& finding) {
@@ -178,14 +182,14 @@ void judge_calculation(const Json& claim, const std::string& backend,
     be_too_small(cases.back(), line, finding);
     return;
   }
-  const double kept_per_voxel = keeps_everything_bytes_per_voxel(UnetOptions{}, Precision::fp32);
+  const double calculated = claim.at("calculated_bytes").get<double>() / voxels_of(claim);
+  const double kept = keeps_everything_bytes_per_voxel(UnetOptions{}, Precision::fp32);
   const Interval slope = line.slope();
-  const Interval ratio{slope.middle / kept_per_voxel, slope.low / kept_per_voxel,
-                       slope.high / kept_per_voxel};
-  finding.here = fmt::format("{}: {:.2f} ({:.2f}..{:.2f}) of what keeping every tensor takes",
-                             backend, ratio.middle, ratio.low, ratio.high);
-  finding.remark = fmt::format("{} bytes per voxel, {} if every tensor of the step is kept",
-                               significant(slope.middle, 3), significant(kept_per_voxel, 3));
+  const Interval ratio{slope.middle / calculated, slope.low / calculated, slope.high / calculated};
+  finding.here = fmt::format("{}: {} bytes per voxel, {:.2f} ({:.2f}..{:.2f}) of the paper's {}",
+                             backend, significant(slope.middle, 3), ratio.middle, ratio.low,
+                             ratio.high, significant(calculated, 3));
+  finding.remark = fmt::format("keeping every tensor of the step takes {}", significant(kept, 3));
   finding.verdict = line.has_interval() ? judge_value(ratio, claim.at("value").get<double>(),
                                                       claim.at("tolerance").get<double>())
                                         : Verdict::open;
@@ -256,8 +260,7 @@ Finding judge_memory(const Json& claim, const std::string& backend,
   const bool is_fit = claim.at("kind") == "fit";
   Finding finding = start_finding(claim, backend);
   finding.paper = is_fit ? (claim.at("fits").get<bool>() ? "fits" : "does not fit")
-                         : (claim.value("at_least", false) ? "over " : "") +
-                               gigabytes_text(claim.at("value").get<double>());
+                         : claim.at("figure").get<std::string>();
   const MemoryLine* line = line_of(lines, backend);
   if (line == nullptr) {
     finding.remark = no_line(cases, backend);
@@ -270,7 +273,8 @@ Finding judge_memory(const Json& claim, const std::string& backend,
   }
   const double voxels = voxels_of(claim);
   const Interval needed = line->bytes_at(voxels);
-  finding.here = fmt::format("{}: {}", backend, gigabytes_text(needed));
+  finding.here = fmt::format("{}: {} by a line, {} times its largest", backend,
+                             gigabytes_text(needed), significant(voxels / line->most_voxels, 2));
   finding.remark = fmt::format("a line through {} sizes, the largest {}% of this batch",
                                line->sizes, significant(100 * own.back().voxels() / voxels, 2));
   if (!line->has_interval()) {

@@ -30,6 +30,9 @@ Verdict judge_value(const Interval& measured, double value, double tolerance);
 // The same of a ratio: 1 or less refutes a speed-up.
 Verdict judge_ratio(const Interval& measured, double value, double tolerance);
 
+// Of a finding that has no figure.
+constexpr const char* kNoFigure = "-";
+
 // One line of evidence.
 struct Finding {
   std::string claim;     // its id
@@ -39,7 +42,8 @@ struct Finding {
   std::string place;     // where it says so; "" if derived
   std::string sentence;  // what the paper says; or what is compared, if derived
   std::string paper;     // "3.4x"; "" if derived
-  std::string here;      // "5.20x (4.90..5.60, 3 processes) at ..."; "-" where there is nothing
+  double voxels = 0;     // of the batch that a ratio was measured at
+  std::string here;      // "5.20x (4.90..5.60, 3 processes) at ...", or kNoFigure
   Verdict verdict = Verdict::not_tested;
   std::string remark;
   // Several findings may answer one claim; the one at the largest shape decides.

@@ -233,7 +233,7 @@ Table memory_table(std::span<const MemoryLine> lines, std::span<const ServerStep
                          : needed.low > server ? "does not fit"
                                                : "undecided";
       return fmt::format("{}: {}", gigabytes_text(needed),
-                         line.has_interval() ? word : "undecided");
+                         line.has_interval() && line.is_told() ? word : "undecided");
     };
     const Interval slope = line.slope();
     const std::string range = line.has_interval()
@@ -279,9 +279,10 @@ std::string render_markdown(const Claims& claims, const Report& report,
                       chain.shape),
           chain.table);
   const Generations through_time = generations(claims, report);
-  section(fmt::format("From the paper's time to now, at {} (the peak is of the whole process)",
-                      through_time.shape),
-          generations_table(through_time));
+  section(
+      fmt::format("The step by program, the oldest first, at {} (the peak is of the whole process)",
+                  through_time.shape),
+      generations_table(through_time));
   section(fmt::format("What a step costs at {}; convolutions and all else are of a further step, "
                       "watched stage by stage apart from the timed ones, and may add up to more",
                       chain.shape),

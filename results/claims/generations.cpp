@@ -20,7 +20,7 @@ std::optional<double> peak_per_voxel(const MeasuredCase& own) {
 }
 
 std::string count_text(const std::optional<double>& count) {
-  return count ? fmt::format("{:.0f}", *count) : "-";
+  return count ? fmt::format("{:.0f}", *count) : kNoFigure;
 }
 
 Json json_of(const std::optional<double>& value) { return value ? Json(*value) : Json(); }
@@ -28,11 +28,11 @@ Json json_of(const std::optional<double>& value) { return value ? Json(*value) :
 }  // namespace
 
 Generations generations(const Claims& claims, const Report& report) {
-  const std::vector<MeasuredCase> cases = papers_cases(report);
+  const std::vector<MeasuredCase> cases = of_one_setting(papers_cases(report));
   std::map<std::string, std::vector<std::pair<const Json*, MeasuredCase>>> by_shape;
   for (const Json& generation : claims.generations) {
-    const auto own = of_backend(cases, generation.at("backend").get<std::string>());
-    for (const MeasuredCase& measured : of_one_setting(own)) {
+    for (const MeasuredCase& measured :
+         of_backend(cases, generation.at("backend").get<std::string>())) {
       by_shape[measured.shape()].emplace_back(&generation, measured);
     }
   }
@@ -64,9 +64,13 @@ Table generations_table(const Generations& generations) {
                {"peak bytes per voxel", Align::right}},
               {}};
   for (const Generation& row : generations.rows) {
-    table.rows.push_back({row.backend, row.meaning, significant(row.step_seconds, 3),
-                          row.times ? ratio_text(*row.times) : "1", count_text(row.page_faults),
-                          count_text(row.peak_bytes_per_voxel)});
+    const bool is_first = &row == &generations.rows.front();
+    table.rows.push_back({row.backend, row.meaning,
+                          row.step_seconds ? significant(*row.step_seconds, 3) : kNoFigure,
+                          row.times  ? ratio_text(*row.times)
+                          : is_first ? "1"
+                                     : kNoFigure,
+                          count_text(row.page_faults), count_text(row.peak_bytes_per_voxel)});
   }
   return table;
 }
@@ -76,7 +80,7 @@ Json to_json(const Generations& generations) {
   for (const Generation& row : generations.rows) {
     rows.push_back({{"backend", row.backend},
                     {"meaning", row.meaning},
-                    {"step_seconds", row.step_seconds},
+                    {"step_seconds", json_of(row.step_seconds)},
                     {"times", row.times ? Json(row.times->times.middle) : Json()},
                     {"page_faults", json_of(row.page_faults)},
                     {"peak_bytes_per_voxel", json_of(row.peak_bytes_per_voxel)}});

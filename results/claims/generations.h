@@ -1,4 +1,4 @@
-// The programs that compute the same step, from the paper's time to now.
+// The programs that compute the same step, from the kernels of the paper's time on.
 #pragma once
 
 #include <optional>
@@ -13,7 +13,7 @@ namespace voxmark {
 
 struct Generation {
   std::string backend, meaning;
-  double step_seconds = 0;
+  std::optional<double> step_seconds;
   std::optional<Ratio> times;  // as fast as the first; nothing of the first itself
   std::optional<double> page_faults;
   std::optional<double> peak_bytes_per_voxel;  // of the whole process

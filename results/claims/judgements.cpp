@@ -5,6 +5,8 @@
 
 #include <algorithm>
 #include <limits>
+#include <numeric>
+#include <optional>
 
 #include "base/number_text.h"
 #include "results/claims/claims_tables.h"
@@ -38,6 +40,20 @@ std::string dice_text(const std::string& name, const SeedRange& range) {
                           : fmt::format("{} {:.3f}..{:.3f}", name, range.low, range.high);
 }
 
+// Of a mean of scores: by class, those that are there; nothing where none is.
+std::optional<double> mean_of(const Json& mean, const std::string& quantity) {
+  const Json found = mean.value(quantity, Json());
+  std::vector<double> values;
+  for (const Json& value : found.is_array() ? found : Json::array({found})) {
+    if (value.is_number()) {
+      values.push_back(value.get<double>());
+    }
+  }
+  return values.empty() ? std::nullopt
+                        : std::optional(std::accumulate(values.begin(), values.end(), 0.0) /
+                                        static_cast<double>(values.size()));
+}
+
 }  // namespace
 
 Finding start_finding(const Json& claim, const std::string& backend) {
@@ -49,7 +65,7 @@ Finding start_finding(const Json& claim, const std::string& backend) {
   finding.place = claim.value("place", "");
   finding.sentence = claim.at("sentence").get<std::string>();
   finding.derived = claim.value("derived", false);
-  finding.here = "-";
+  finding.here = kNoFigure;
   return finding;
 }
 
@@ -73,38 +89,30 @@ std::string no_line(const std::vector<MeasuredCase>& cases, const std::string& b
 Finding judge_training(const Json& claim, const Json& training) {
   Finding finding = start_finding(claim);
   const bool has_value = claim.contains("value");
-  finding.paper = has_value ? fmt::format("{}", claim.at("value").get<double>()) : "no figure";
-  if (training.is_null()) {
-    finding.remark = claim.at("reason").get<std::string>();
+  finding.paper = has_value ? fmt::format("{}", claim.at("value").get<double>()) : "";
+  finding.remark = training.is_null() ? claim.at("reason").get<std::string>()
+                                      : why_not_papers_training(training);
+  if (!finding.remark.empty()) {
     return finding;
   }
   const auto quantity = claim.at("quantity").get<std::string>();
-  if (!training.at("test").is_null() && training.at("test").at("mean").contains(quantity)) {
-    const Json& mean = training.at("test").at("mean");
-    double found = 0;
-    if (mean.at(quantity).is_array()) {  // by class
-      for (const Json& value : mean.at(quantity)) {
-        found += value.get<double>() / static_cast<double>(mean.at(quantity).size());
-      }
-    } else {
-      found = mean.at(quantity).get<double>();
-    }
-    finding.here = fmt::format("{}, of the test split", significant(found, 3));
-    if (has_value) {
-      finding.verdict = judge_value({found, found, found}, claim.at("value").get<double>(),
-                                    claim.at("tolerance").get<double>());
-    }
+  const auto found = mean_of(training.at("test").at("mean"), quantity);
+  if (!found) {
+    finding.remark = "the training report has no " + quantity;
+    return finding;
   }
-  finding.remark = why_not_papers_training(training);
-  if (!finding.remark.empty()) {
-    finding.verdict = Verdict::not_tested;
+  finding.here = fmt::format("{}, of the test split", significant(*found, 3));
+  if (has_value) {
+    finding.verdict = judge_value({*found, *found, *found}, claim.at("value").get<double>(),
+                                  claim.at("tolerance").get<double>());
   }
   return finding;
 }
 
 Finding judge_tricks(const Json& claim, const Json& tricks) {
+  constexpr int kFewestSeeds = 2;
   Finding finding = start_finding(claim);
-  finding.paper = "no better models";
+  finding.paper = claim.at("figure").get<std::string>();
   if (tricks.is_null()) {
     finding.remark = claim.at("reason").get<std::string>();
     return finding;
@@ -112,31 +120,32 @@ Finding judge_tricks(const Json& claim, const Json& tricks) {
   const Json& all = tricks.at("tricks");
   const SeedRange full = dice_of(all.front());
   std::vector<std::string> texts = {dice_text(all.front().at("trick").get<std::string>(), full)};
-  bool none_is_better = true, all_are_worse = true;
   const Json names = claim.value("tricks", Json::array());
-  for (const Json& trick : all) {
-    const Json& name = trick.at("trick");
-    const bool is_asked = names.empty() || std::ranges::find(names, name) != names.end();
-    if (&trick == &all.front() || !is_asked) {
+  bool is_any_better = false, are_all_worse = true, is_enough = full.seeds >= kFewestSeeds;
+  for (std::size_t i = 1; i < all.size(); ++i) {
+    const Json& name = all.at(i).at("trick");
+    if (!names.empty() && std::ranges::find(names, name) == names.end()) {
       continue;
     }
-    const SeedRange own = dice_of(trick);
+    const SeedRange own = dice_of(all.at(i));
     texts.push_back(dice_text(name.get<std::string>(), own));
-    none_is_better = none_is_better && (own.seeds == 0 || !(own.low > full.high));
-    all_are_worse = all_are_worse && (own.seeds == 0 || own.high < full.low);
+    is_enough = is_enough && own.seeds >= kFewestSeeds;
+    is_any_better = is_any_better || own.low > full.high;
+    are_all_worse = are_all_worse && own.high < full.low;
   }
   finding.here = fmt::format("Dice: {}", fmt::join(texts, ", "));
   finding.remark = fmt::format("{}, {} epochs, {} seeds: equal voxels seen",
                                tricks.at("data").get<std::string>(), tricks.at("epochs").get<int>(),
                                all.front().at("runs").size());
   if (tricks.contains("warning")) {
-    finding.verdict = Verdict::open;
     finding.remark += "; " + tricks.at("warning").get<std::string>();
-  } else {
-    finding.verdict = !none_is_better ? Verdict::does_not_hold
-                      : all_are_worse ? Verdict::holds
-                                      : Verdict::open;
   }
+  const bool is_open = tricks.contains("warning") || !is_enough || texts.size() < 2;
+  const bool claims_worse = claim.contains("tricks");  // of these; of all: that none is better
+  finding.verdict = is_open                          ? Verdict::open
+                    : is_any_better                  ? Verdict::does_not_hold
+                    : are_all_worse || !claims_worse ? Verdict::holds
+                                                     : Verdict::open;
   return finding;
 }
 
@@ -167,7 +176,7 @@ Finding judge_hours(const Json& claim, const std::string& backend,
 Finding judge_settings(const Json& claim, const std::string& backend,
                        const std::vector<MeasuredCase>& cases) {
   Finding finding = start_finding(claim, backend);
-  finding.paper = "80 threads, pool of 1";
+  finding.paper = "80 and 1 threads";
   const auto own = of_backend(cases, backend);
   if (own.empty()) {
     finding.remark = why_not(cases, backend);
@@ -184,7 +193,7 @@ Finding judge_settings(const Json& claim, const std::string& backend,
         finding.remark = backend + ": the records do not tell its pools";
         return finding;
       }
-      finding.here = fmt::format("{}: {} of {} threads, pool of {}", backend, dump_json(within),
+      finding.here = fmt::format("{}: {} of {} threads, {} beside", backend, dump_json(within),
                                  measured.threads(), dump_json(between));
       if (within != measured.threads() || between != 1) {
         finding.verdict = Verdict::does_not_hold;
@@ -211,12 +220,12 @@ Finding judge_share(const Json& claim, const std::string& backend,
   const double voxels = voxels_of(claim);
   const double bytes = line->bytes_at(voxels).middle;
   const double parameters = kBytesPerParameter * model.at("parameters").get<double>();
+  const double share = std::min(1.0, line->slope().middle * voxels / bytes);
   finding.here = fmt::format("{}: {}% of {} grow with the image", backend,
-                             significant(100 * line->slope().middle * voxels / bytes, 3),
-                             gigabytes_text(bytes));
+                             significant(100 * share, 3), gigabytes_text(bytes));
   finding.remark = fmt::format("parameters, their gradients and moments: {}, whatever the image",
                                gigabytes_text(parameters));
-  finding.verdict = !line->is_told() ? Verdict::open
+  finding.verdict = !line->is_told() || !line->has_interval() ? Verdict::open
                     : line->slope().low * voxels > claim.at("value").get<double>() * bytes
                         ? Verdict::holds
                     : line->slope().high * voxels < claim.at("value").get<double>() * bytes
@@ -232,7 +241,7 @@ Finding judge_times(const Json& claim) {
   const double most = bytes / claim.at("than_bytes").at(0).get<double>();
   const double value = claim.at("value").get<double>();
   finding.paper = fmt::format("{:.0f} times or more", value);
-  finding.here = fmt::format("{:.0f} to {:.0f} times", least, most);
+  finding.here = fmt::format("{:.0f} to {:.0f} times, by division", least, most);
   finding.remark = fmt::format("{} over {} to {}", gigabytes_text(bytes),
                                gigabytes_text(claim.at("than_bytes").at(0).get<double>()),
                                gigabytes_text(claim.at("than_bytes").at(1).get<double>()));

@@ -159,8 +159,8 @@ class TensorFlowModel:
             "compiled": compile_step,
             "eager": eager,
             "flush_to_zero": float(tf.reduce_max(tf.fill([1 << 20], 1e-40) * 1.0)) == 0,
-            "intra_op_threads": case["threads"],
-            "inter_op_threads": 1,
+            "intra_op_threads": tf.config.threading.get_intra_op_parallelism_threads(),
+            "inter_op_threads": tf.config.threading.get_inter_op_parallelism_threads(),
         }
 
         def dice_loss(target: Any, prediction: Any) -> Any:

@@ -57,14 +57,14 @@ def test_the_page_and_the_screen_have_its_words(tool: Tool, tmp_path: Path) -> N
     assert (row["verdict"], row["here"], row["place"]) == ("more", "8x", "p. 11")
     rows = list(csv.DictReader((figures / "generations-r-json.csv").open()))
     assert [row["times"] for row in rows] == ["", "8.0"]
-    assert (figures / "generations.svg").stat().st_size > 1000
+    assert (figures / "generations-r-json.svg").stat().st_size > 1000
 
 
 def test_without_generations_there_is_no_chart(tool: Tool, tmp_path: Path) -> None:
     report = reproduction(tmp_path / "r.json", generations={"shape": "", "rows": []})
     done = tool("report", report, "-o", tmp_path / "r.html", "--figures", tmp_path / "figures")
     assert done.returncode == 0, done.stderr
-    assert not (tmp_path / "figures" / "generations.svg").exists()
+    assert not (tmp_path / "figures" / "generations-r-json.svg").exists()
 
 
 def test_other_reports_and_older_ones_have_no_such_section(tool: Tool, tmp_path: Path) -> None:
@@ -76,7 +76,9 @@ def test_other_reports_and_older_ones_have_no_such_section(tool: Tool, tmp_path:
 
 def test_two_reproductions_are_told_apart(tool: Tool, tmp_path: Path) -> None:
     one, two = reproduction(tmp_path / "one.json"), reproduction(tmp_path / "two.json")
-    done = tool("report", one, two, "-o", tmp_path / "r.html")
+    figures = tmp_path / "figures"
+    done = tool("report", one, two, "-o", tmp_path / "r.html", "--figures", figures)
     assert done.returncode == 0, done.stderr
+    assert len(list(figures.glob("generations-*.svg"))) == 2
     assert done.stdout.splitlines()[0] == "one.json: Speed-up here: 8x <b>."
     assert done.stdout.splitlines()[3] == "two.json: Speed-up here: 8x <b>."

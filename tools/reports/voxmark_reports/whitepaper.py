@@ -42,7 +42,7 @@ MEASURES = (
 )
 
 
-def _generations_chart(answer: details.Answer) -> Chart | None:
+def _generations_chart(report: Report, answer: details.Answer) -> Chart | None:
     if not answer.generations:
         return None
     first = answer.generations[0]
@@ -70,8 +70,8 @@ def _generations_chart(answer: details.Answer) -> Chart | None:
         )
     )
     return Chart(
-        "generations",
-        f"From the paper's time to now, at {answer.shape}",
+        f"generations-{file_name(report.name)}",
+        f"The step by program, the oldest first, at {answer.shape}",
         "Further left is better. Seconds and page faults are of a step.",
         finish(chart, 34 * len(answer.generations)),
     )
@@ -86,7 +86,7 @@ def _generations_table(report: Report, answer: details.Answer) -> Table:
         ("page_faults", "page faults"),
         ("peak_bytes_per_voxel", "peak bytes per voxel"),
     ]
-    title = f"From the paper's time to now, at {answer.shape}"
+    title = f"The step by program, the oldest first, at {answer.shape}"
     return Table(f"generations-{file_name(report.name)}", title, columns, answer.generations)
 
 
@@ -103,7 +103,7 @@ def section(reports: Sequence[Report]) -> Section:
         name = f"<h3>{html.escape(report.name)}</h3>" if len(reports) > 1 else ""
         found.add(f'{name}<div class="headline">{lines}</div>')
         found.add(_claims_table(report, answer))
-        found.add(_generations_chart(answer), _generations_table(report, answer))
+        found.add(_generations_chart(report, answer), _generations_table(report, answer))
         for line in (answer.left_out, answer.measured):
             found.add(paragraph(line, "dim") if line else None)
     return found

@@ -153,14 +153,19 @@ SweepResult measure(const Options& options, const Claims& claims) {
   sweep.resume = goes_on(options, cases_sha256);
   sweep.measure_limits = true;
   sweep.redact = options.redact;
-  sweep.follow_up = [&](const Report& report) { return largest_of(claims, sweep.cases, report); };
+  sweep.follow_up = [&](const Report& report) {
+    const bool is_time_over = std::ranges::any_of(report.records, [](const Record& record) {
+      return record.facts.beyond_budget.value_or(false);
+    });
+    return is_time_over ? std::vector<CaseSpec>() : largest_of(claims, sweep.cases, report);
+  };
   sweep.runner.child.command = {own_program(), "child"};
   sweep.runner.child.patience_seconds = suite.timeout_seconds;
   sweep.runner.case_budget_seconds = suite.case_budget_seconds;
   sweep.runner.run_budget_seconds = budget;
   sweep.runner.processes_per_case = std::min(suite.repeats, kFewestProcesses);
   sweep.runner.taint_repeats = suite.taint_repeats;
-  sweep.facts.reproduce = options.quick ? "quick" : "full";
+  sweep.facts.reproduce = !options.suite.empty() ? "suite" : options.quick ? "quick" : "full";
   sweep.facts.cases_sha256 = cases_sha256;
   sweep.facts.budget_seconds = budget;
   sweep.facts.repeats = suite.repeats;
