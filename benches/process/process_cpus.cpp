@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <cstddef>
 #include <cstdlib>
+#include <string>
 #include <vector>
 
 #include "base/error.h"
@@ -63,12 +64,20 @@ void check_places(int threads) {
     const bool is_there = std::ranges::any_of(
         ids, [&](int id) { return CPU_ISSET(static_cast<std::size_t>(id), &*cpus); });
     if (!is_there) {
-      const char* variable = std::getenv("GOMP_CPU_AFFINITY");
-      throw_bad_input(
-          "threads {}: GOMP_CPU_AFFINITY={} names CPU {}, and this process may run on {}", threads,
-          variable == nullptr ? "" : variable, fmt::join(ids, ","), cpu_list_text(*cpus));
+      throw_bad_input("threads {}: one is to run on CPU {}, and this process may run on {}{}",
+                      threads, fmt::join(ids, ","), cpu_list_text(*cpus), by_variables());
     }
   }
+}
+
+std::string by_variables() {
+  std::vector<std::string> set;
+  for (const char* name : {"GOMP_CPU_AFFINITY", "KMP_AFFINITY", "OMP_PLACES", "OMP_PROC_BIND"}) {
+    if (const char* value = std::getenv(name)) {
+      set.push_back(fmt::format("{}={}", name, value));
+    }
+  }
+  return set.empty() ? "" : fmt::format(" ({})", fmt::join(set, ", "));
 }
 
 std::string cpu_list_text(const cpu_set_t& cpus) {

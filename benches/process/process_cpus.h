@@ -15,9 +15,13 @@ namespace voxmark {
 // a mask has bits, a sandbox).
 std::optional<cpu_set_t> process_cpus();
 
-// Throws Error (bad_input) naming GOMP_CPU_AFFINITY where libgomp would start one of `threads`
+// Throws Error (bad_input) naming the variable where libgomp would start one of `threads`
 // threads on a CPU that is not there: it then ends the process.
 void check_places(int threads);
+
+// The variables that hold threads on CPUs, behind a message: " (OMP_PLACES={0},
+// OMP_PROC_BIND=true)" as they are set; "" where none is.
+std::string by_variables();
 
 // "0-3,8", as the kernel writes it.
 std::string cpu_list_text(const cpu_set_t& cpus);

@@ -393,7 +393,8 @@ std::vector<std::string> check_before_start(const std::vector<CaseSpec>& cases, 
     }
     check_places(spec.threads);
     if (spec.threads > cpus) {
-      throw_bad_input("threads {}: this process may run on {}", spec.threads, counted(cpus, "CPU"));
+      throw_bad_input("threads {}: this process may run on {}{}", spec.threads,
+                      counted(cpus, "CPU"), by_variables());
     }
     if (data.insert(inputs_key(spec)).second) {
       const std::vector<std::string> found = check_data(spec);

@@ -61,9 +61,8 @@ void check_team(int threads) {
     throw_bad_input("threads {}: OpenMP gives {} (OMP_THREAD_LIMIT?)", threads, team);
   }
   if (known && CPU_COUNT(&all) < threads) {
-    throw_bad_input(
-        "threads {}: they are held on {} (GOMP_CPU_AFFINITY, KMP_AFFINITY, OMP_PLACES?)", threads,
-        counted(CPU_COUNT(&all), "CPU"));
+    throw_bad_input("threads {}: they are held on {}{}", threads, counted(CPU_COUNT(&all), "CPU"),
+                    by_variables());
   }
 }
 

@@ -79,7 +79,7 @@ TEST_F(ThreadsTest, AreThoseOfCpusThatAreThere) {
   const CommandResult bound = run_voxmark({"run", "--backend", "null", "--image", "16", "--threads",
                                            "2", "--no-limits", "--overwrite", "--out", report_});
   EXPECT_EQ(bound.status, 64) << bound.err;
-  EXPECT_THAT(bound.err, HasSubstr("may run on"));
+  EXPECT_THAT(bound.err, HasSubstr("GOMP_CPU_AFFINITY=0 1000-1023"));
   const Arguments commands[] = {
       {"limits", "--threads", "2"},
       {"verify", "--backend", "naive", "--image", "16", "--filters", "1", "--threads", "2"},
@@ -90,6 +90,22 @@ TEST_F(ThreadsTest, AreThoseOfCpusThatAreThere) {
     // Both threads on the one CPU that is there, or refused: never a verdict.
     EXPECT_THAT(found.status, testing::AnyOf(0, 64)) << command.front() << found.out << found.err;
   }
+}
+
+TEST_F(ThreadsTest, OneCpuForAllOfThemIsToldByTheVariableThatHoldsThem) {
+  setenv("OMP_PLACES", "{0}", 1);
+  const CommandResult listed = run_voxmark({"limits", "--threads", "2"});
+  unsetenv("OMP_PLACES");
+  EXPECT_EQ(listed.status, 64) << listed.out;
+  EXPECT_THAT(listed.err, HasSubstr("OMP_PLACES={0}"));
+}
+
+TEST_F(ThreadsTest, APlacementThatIsNotFollowedIsToldByItsName) {
+  setenv("GOMP_CPU_AFFINITY", "junk", 1);
+  const CommandResult listed =
+      run_voxmark({"run", "--backend", "null", "--image", "16", "--dry-run"});
+  EXPECT_EQ(listed.status, 0);
+  EXPECT_THAT(listed.err, HasSubstr("GOMP_CPU_AFFINITY=junk: not followed"));
 }
 
 // As a user who may start one process and no thread more. Privileged users have no such limit.

@@ -12,6 +12,7 @@
 #include "benches/process/process_cpus.h"
 #include "benches/protocol/contender.h"
 #include "benches/suite/suite.h"
+#include "benches/threads/binding_notes.h"
 #include "benches/threads/thread_team.h"
 
 namespace voxmark {
@@ -43,8 +44,8 @@ void check_threads(int threads) {
   check_places(threads);
   const int cpus = allowed_cpus();
   if (threads < 1 || threads > cpus) {
-    throw_bad_input("--threads {}: this process may run on {}, expected 1 to {}", threads,
-                    counted(cpus, "CPU"), cpus);
+    throw_bad_input("--threads {}: this process may run on {}{}, expected 1 to {}", threads,
+                    counted(cpus, "CPU"), by_variables(), cpus);
   }
   check_team(threads);
 }
@@ -57,6 +58,9 @@ Option add_threads_option(Command command, int& threads, const std::string& help
 int told_default_threads() {
   const DefaultThreads found = default_threads();
   for (const std::string& note : found.notes) {
+    tell(stderr, "{}\n", note);
+  }
+  for (const std::string& note : binding_notes()) {
     tell(stderr, "{}\n", note);
   }
   return found.threads;

@@ -1,0 +1,39 @@
+#include "benches/threads/binding_notes.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+namespace voxmark {
+namespace {
+
+using testing::ElementsAre;
+using testing::HasSubstr;
+using testing::IsEmpty;
+
+TEST(BindingNotes, SayNothingOfWhatIsFollowed) {
+  EXPECT_THAT(binding_notes({{}, "libgomp", 0}), IsEmpty());
+  EXPECT_THAT(binding_notes({{{"OMP_PLACES", "cores"}}, "libgomp", 2}), IsEmpty());
+  EXPECT_THAT(binding_notes({{{"OMP_PROC_BIND", "FALSE"}}, "libgomp", 0}), IsEmpty());
+  EXPECT_THAT(binding_notes({{{"KMP_AFFINITY", "compact"}}, "libiomp5", 2}), IsEmpty());
+  EXPECT_THAT(binding_notes({{{"KMP_AFFINITY", "none"}}, "libgomp", 0}), IsEmpty());
+}
+
+TEST(BindingNotes, NameTheVariableThatTheRuntimeCannotRead) {
+  for (const char* name : {"GOMP_CPU_AFFINITY", "OMP_PLACES", "OMP_PROC_BIND"}) {
+    EXPECT_THAT(binding_notes({{{name, "junk"}}, "libgomp", 0}),
+                ElementsAre(HasSubstr(std::string(name) + "=junk: not followed")));
+  }
+}
+
+TEST(BindingNotes, NameTheVariableOfAnotherRuntime) {
+  EXPECT_THAT(binding_notes({{{"KMP_AFFINITY", "compact"}}, "libgomp", 2}),
+              ElementsAre(HasSubstr("KMP_AFFINITY=compact: not followed: libgomp does not read")));
+}
+
+TEST(BindingNotes, NameTheVariableThatOutweighsAnother) {
+  EXPECT_THAT(binding_notes({{{"OMP_PLACES", "cores"}, {"OMP_PROC_BIND", "false"}}, "libgomp", 0}),
+              ElementsAre("OMP_PLACES=cores: not followed: OMP_PROC_BIND=false is"));
+}
+
+}  // namespace
+}  // namespace voxmark
