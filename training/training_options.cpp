@@ -38,6 +38,7 @@ Json to_json(const TrainingOptions& options) {
           {"channels", options.network.input_channels},
           {"classes", options.network.classes},
           {"filters", options.network.filters},
+          {"levels", options.network.levels},
           {"seed", options.seed},
           {"split_seed", options.splitting_seed()},
           {"augment", options.augment},
@@ -57,7 +58,8 @@ std::vector<std::string> check_resumable(const TrainingOptions& options, const D
   const auto found_in = [](const Json& json, const std::string& key) {
     return json.contains(key) ? dump_json(json.at(key)) : "unknown";
   };
-  const Json& found = member(state, "options", path);
+  Json found = member(state, "options", path);
+  found.emplace("levels", kUnetLevels);  // checkpoints of earlier versions do not say so
   const Json wanted = to_json(options);  // outlives its items
   for (const auto& [key, value] : wanted.items()) {
     if (found_in(found, key) != dump_json(value)) {
@@ -93,6 +95,7 @@ TrainingOptions options_from_checkpoint(const Json& state, const std::string& na
     options.network.input_channels = member(json, "channels", name).get<std::int64_t>();
     options.network.classes = member(json, "classes", name).get<std::int64_t>();
     options.network.filters = member(json, "filters", name).get<std::int64_t>();
+    options.network.levels = json.value("levels", kUnetLevels);  // earlier versions: none
     options.seed = member(json, "seed", name).get<std::uint64_t>();
     options.split_seed = member(json, "split_seed", name).get<std::uint64_t>();
     options.augment = member(json, "augment", name).get<bool>();

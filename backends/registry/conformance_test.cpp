@@ -35,8 +35,9 @@ struct Case {
 };
 
 std::string describe(const Case& c) {
-  return fmt::format("filters {} channels {} classes {} batch {} image {}", c.network.filters,
-                     c.network.input_channels, c.network.classes, c.images, to_string(c.dims));
+  return fmt::format("filters {} channels {} classes {} levels {} batch {} image {}",
+                     c.network.filters, c.network.input_channels, c.network.classes,
+                     c.network.levels, c.images, to_string(c.dims));
 }
 
 // A program, its inputs and its reference, computed once and shared by the tests.
@@ -63,11 +64,11 @@ Prepared prepare(const Case& c) {
 // Small filters meet channel counts that no vector width divides; 48 selects oneDNN's large
 // kernels.
 const std::vector<Case>& cases() {
-  static const std::vector<Case> all = {{{4, 1, 1}, 2, {16, 32, 16}},
-                                        {{4, 4, 3}, 1, {32, 16, 48}},
-                                        {{8, 2, 1}, 1, {32, 32, 16}},
-                                        {{16, 1, 1}, 1, {16, 32, 32}},
-                                        {{16, 1, 2}, 2, {16, 32, 32}}};
+  static const std::vector<Case> all = {
+      {{4, 1, 1}, 2, {16, 32, 16}},    {{4, 4, 3}, 1, {32, 16, 48}},
+      {{8, 2, 1}, 1, {32, 32, 16}},    {{16, 1, 1}, 1, {16, 32, 32}},
+      {{16, 1, 2}, 2, {16, 32, 32}},   {{16, 1, 1, 4}, 1, {32, 16, 32}},
+      {{4, 2, 2, 3}, 2, {16, 32, 16}}, {{8, 1, 1, 2}, 1, {16, 16, 32}}};
   return all;
 }
 

@@ -8,6 +8,7 @@ import random
 import shutil
 import signal
 import subprocess
+import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -262,6 +263,39 @@ def test_others_go_on_from_a_checkpoint(framework: str, tmp_path: Path) -> None:
         worst(other, expected),
         worst(found, expected),
     )
+
+
+def test_a_network_of_three_levels_learns_resumes_and_predicts(tmp_path: Path) -> None:
+    run = tmp_path / "run"
+    whole = train(tmp_path / "whole", levels=3)
+    train(run, levels=3, epochs=1)
+    resumed = train(run, levels=3, resume=True)
+    assert losses(resumed) == losses(whole)
+    assert resumed["options"]["levels"] == 3
+    names = load_file(run / "best.safetensors").keys()
+    assert {"encodeC_conv1/kernel", "transconvC/kernel", "decodeA_conv0/kernel"} <= names
+    assert not any(name.startswith(("encodeD", "encodeE", "decodeB")) for name in names)
+
+    line = [VOXMARK, "predict", str(run), "--data", "phantom:16:32x32x32", "--json"]
+    line += ["--backend", "naive", "--out", str(tmp_path / "labels")]
+    done = subprocess.run(line, capture_output=True, text=True, check=False, env=ENVIRONMENT)
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout)["mean"] == resumed["test"]["mean"]
+
+    line = command(run, levels=5, resume=True)
+    refused = subprocess.run(line, capture_output=True, text=True, check=False, env=ENVIRONMENT)
+    assert refused.returncode == 64
+    assert "levels 3, expected 5" in refused.stderr
+
+
+def test_others_refuse_a_checkpoint_of_another_depth(tmp_path: Path) -> None:
+    train(tmp_path / "run", levels=4, epochs=1, export_batches=1)
+    batches = tmp_path / "run" / "batches"
+    line = [sys.executable, str(TRAIN_ON), "--framework", "keras", "--batches", str(batches)]
+    line += ["--weights", str(batches / "start.safetensors")]
+    refused = subprocess.run(line, capture_output=True, text=True, check=False, env=ENVIRONMENT)
+    assert refused.returncode != 0
+    assert "without encodeE: of a network of 4 levels" in refused.stderr
 
 
 def test_predictions_lie_in_place_on_an_oblique_grid(tmp_path: Path) -> None:

@@ -391,6 +391,7 @@ TEST(Claims, ATrainingRunOfOtherDataOrOptionsIsNotThePapers) {
   EXPECT_EQ(finding("data", "kind", "phantom"), "data: phantom, not the BraTS data set");
   EXPECT_THAT(finding("options", "classes", 3), HasSubstr("classes 3, the paper's is 1"));
   EXPECT_THAT(finding("options", "tile", true), HasSubstr("tile true, the paper's is false"));
+  EXPECT_THAT(finding("options", "levels", 3), HasSubstr("levels 3, the paper's is 5"));
   EXPECT_THAT(finding("options", "downsample", 2), HasSubstr("downsample 2, the paper's is 1"));
 }
 

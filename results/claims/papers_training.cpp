@@ -5,6 +5,7 @@
 #include <cstddef>
 
 #include "results/claims/claims_data.h"
+#include "workloads/network/network.h"
 
 namespace voxmark {
 
@@ -26,7 +27,8 @@ std::string why_not_papers_training(const Json& report) {
   if (kind != "decathlon") {
     return fmt::format("data: {}, not the BraTS data set", kind);
   }
-  const Json& options = report.at("options");
+  Json options = report.at("options");
+  options.emplace("levels", kUnetLevels);  // reports of earlier versions do not say so
   Json papers = {{"preset", "whitepaper"}};
   papers.update(paper.at("options"));
   for (const auto& [key, value] : papers.items()) {

@@ -19,6 +19,14 @@ from voxmark_child import Case, Tensors, read_safetensors
 
 def case_of(weights: Tensors, batch: Tensors, threads: int) -> Case:
     """The model, from the shapes of its tensors."""
+    missing = [
+        f"encode{level}" for level in "ABCDE" if f"encode{level}_conv0/kernel" not in weights
+    ]
+    if missing:
+        raise SystemExit(
+            f"--weights: without {missing[0]}: of a network of {5 - len(missing)} levels; Keras and"
+            " PyTorch go on with checkpoints of 5"
+        )
     images, target = batch["input"], batch["target"]
     channels = target.shape[-1]
     return {

@@ -255,7 +255,7 @@ TEST(Tricks, CompareAtEqualVoxelsAndGoOnWhereTheyWereStopped) {
   const CommandResult first = run_voxmark(arguments);
   ASSERT_EQ(first.status, 0) << first.err;
   const Json results = read_json_file(folder.path("tricks/tricks.json"));
-  ASSERT_EQ(results["tricks"].size(), 4U);  // one filter cannot become fewer
+  ASSERT_EQ(results["tricks"].size(), 5U);  // one filter cannot become fewer
   EXPECT_EQ(results["data"], "phantom:11:32x32x32");
   const std::string warning = results["warning"];  // an epoch of few steps
   EXPECT_THAT(first.err, HasSubstr("warning: " + warning + "\n"));
@@ -668,6 +668,8 @@ TEST(Train, NamesTheFlagThatDoesNotMakeSense) {
     return result.err;
   };
   EXPECT_THAT(refusal({"--image", "20"}, "phantom:4"), HasSubstr("--image 20"));
+  EXPECT_THAT(refusal({"--levels", "1"}, "phantom:4"), HasSubstr("levels = 1, expected 2 to 5"));
+  EXPECT_THAT(refusal({"--levels", "6"}, "phantom:4"), HasSubstr("levels = 6, expected 2 to 5"));
   EXPECT_THAT(refusal({"--epochs", "0"}, "phantom:4"), HasSubstr("--epochs 0"));
   EXPECT_THAT(refusal({"--epochs", "two"}, "phantom:4"),
               HasSubstr("--epochs = two, expected a number"));

@@ -15,6 +15,7 @@ namespace {
 
 constexpr std::int64_t kSmallBatch = 2;
 constexpr std::int64_t kFewFilters = 8;
+constexpr std::int64_t kFewLevels = 3;
 constexpr int kSplitSeed = 1;
 
 // Half of an extent, or the next multiple that the network takes.
@@ -60,6 +61,9 @@ std::vector<Trick> tricks_of(const TrickOptions& options, std::int64_t cases) {
     tricks.back().name = "fewer filters";
     tricks.back().filters = kFewFilters;
   }
+  tricks.push_back(full);
+  tricks.back().name = "fewer levels";
+  tricks.back().levels = kFewLevels;
   const std::int64_t full_steps = (cases + full.batch - 1) / full.batch;
   const std::int64_t voxels = full_steps * full.batch * full.image.voxels();
   for (Trick& trick : tricks) {
@@ -84,6 +88,8 @@ std::vector<std::string> train_arguments(const TrickOptions& options, const Tric
                                         std::to_string(options.classes),
                                         "--filters",
                                         std::to_string(trick.filters),
+                                        "--levels",
+                                        std::to_string(trick.levels),
                                         "--downsample",
                                         std::to_string(trick.downsample),
                                         "--steps",
@@ -134,6 +140,7 @@ bool is_finished(const Json& report, const TrickOptions& options, const Trick& t
                        {"channels", options.channels},
                        {"classes", options.classes},
                        {"filters", trick.filters},
+                       {"levels", trick.levels},
                        {"tile", trick.tile},
                        {"downsample", trick.downsample},
                        {"steps_per_epoch", trick.steps},
@@ -145,7 +152,8 @@ bool is_finished(const Json& report, const TrickOptions& options, const Trick& t
                         options.memory_limit_bytes ? Json(*options.memory_limit_bytes) : Json()},
                        {"seed", seed},
                        {"split_seed", kSplitSeed}};
-  const Json& found = report.at("options");
+  Json found = report.at("options");
+  found.emplace("levels", kUnetLevels);  // reports of earlier versions do not say so
   for (const auto& [key, value] : wanted.items()) {
     if (!found.contains(key) || found.at(key) != value) {
       throw_bad_input("{}: a run with {} {}, expected {}", path, key,

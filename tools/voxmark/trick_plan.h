@@ -10,6 +10,7 @@
 #include "base/json.h"
 #include "workloads/images/read_options.h"
 #include "workloads/network/batch.h"
+#include "workloads/network/network.h"
 
 namespace voxmark {
 
@@ -35,6 +36,7 @@ struct Trick {
   Dims image;
   std::int64_t batch = 1;
   std::int64_t filters = 16;
+  std::int64_t levels = kUnetLevels;
   bool tile = false;
   std::int64_t downsample = 1;
   std::int64_t steps = 1;  // per epoch

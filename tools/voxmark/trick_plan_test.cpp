@@ -31,7 +31,7 @@ TEST(Tricks, SeeAsManyVoxelsPerEpochAsFullImages) {
 TEST(Tricks, ChangeOneThingEach) {
   TrickOptions options;
   const std::vector<Trick> tricks = tricks_of(options, 34);
-  ASSERT_EQ(tricks.size(), 5U);
+  ASSERT_EQ(tricks.size(), 6U);
   EXPECT_EQ(tricks[1].downsample, 2);
   EXPECT_EQ(tricks[1].image, (Dims{32, 32, 32}));
   EXPECT_TRUE(tricks[2].tile);
@@ -39,9 +39,13 @@ TEST(Tricks, ChangeOneThingEach) {
   EXPECT_EQ(tricks[3].batch, 2);
   EXPECT_EQ(tricks[3].image, options.image);
   EXPECT_EQ(tricks[4].filters, 8);
+  EXPECT_EQ(tricks[4].levels, 5);
+  EXPECT_EQ(tricks[5].levels, 3);
+  EXPECT_EQ(tricks[5].filters, 16);
+  EXPECT_EQ(tricks[5].image, options.image);
   options.batch = 2;
   options.filters = 8;
-  EXPECT_EQ(tricks_of(options, 34).size(), 3U);  // the others would be full images again
+  EXPECT_EQ(tricks_of(options, 34).size(), 4U);  // the others would be full images again
 }
 
 TEST(Tricks, TrainOnTheSameImagesWithTheSameSplitWhateverWindowAndSeed) {
@@ -56,6 +60,7 @@ TEST(Tricks, TrainOnTheSameImagesWithTheSameSplitWhateverWindowAndSeed) {
     for (const int seed : {1, 2}) {
       const std::vector<std::string> arguments = train_arguments(options, trick, seed);
       EXPECT_EQ(value_of(arguments, "--data"), "phantom:40:64x64x64") << trick.name;
+      EXPECT_EQ(value_of(arguments, "--levels"), std::to_string(trick.levels));
       EXPECT_EQ(value_of(arguments, "--split-seed"), "1");
       EXPECT_EQ(std::ranges::count(arguments, "--follow-links"), 1);
       EXPECT_EQ(value_of(arguments, "--affine-tolerance"), "0.5");
@@ -116,6 +121,14 @@ TEST(Tricks, AreFinishedOnlyWhenTestedWithTheSameOptions) {
   other.memory_limit_bytes = 1024;
   EXPECT_THAT(refusal_of([&] { is_finished(report, other, trick, 3, "run"); }),
               testing::HasSubstr("memory_limit_bytes null, expected 1024"));
+  EXPECT_THAT(
+      refusal_of([&] { is_finished(report, options, tricks_of(options, 34).back(), 3, "run"); }),
+      testing::HasSubstr("levels 5, expected 3"));  // a report of an earlier version
+  report["options"]["levels"] = 3;
+  EXPECT_TRUE(is_finished(report, options, tricks_of(options, 34).back(), 3, "run"));
+  EXPECT_THAT(refusal_of([&] { is_finished(report, options, trick, 3, "run"); }),
+              testing::HasSubstr("levels 3, expected 5"));
+  report["options"]["levels"] = 5;
   report["options"]["epochs"] = 10;
   EXPECT_THAT(refusal_of([&] { is_finished(report, options, trick, 3, "run"); }),
               testing::HasSubstr("epochs 10, expected 25"));

@@ -78,6 +78,9 @@ Network unet3d(const UnetOptions& options) {
   check_option("filters", options.filters);
   check_option("channels", options.input_channels);
   check_option("classes", options.classes);
+  if (options.levels < 2 || options.levels > kUnetLevels) {
+    throw_bad_input("levels = {}, expected 2 to {}", options.levels, kUnetLevels);
+  }
 
   NetworkBuilder net("unet3d", options.input_channels);
   const auto block = [&net](int from, const std::string& name, std::int64_t channels) {
@@ -88,24 +91,28 @@ Network unet3d(const UnetOptions& options) {
     return from;
   };
 
-  const std::int64_t f = options.filters;
-  const int encode_a = block(net.input(), "encodeA", f);
-  const int encode_b = block(net.max_pool("poolA", encode_a), "encodeB", 2 * f);
-  const int encode_c = block(net.max_pool("poolB", encode_b), "encodeC", 4 * f);
-  const int encode_d = block(net.max_pool("poolC", encode_c), "encodeD", 8 * f);
-  const int encode_e = block(net.max_pool("poolD", encode_d), "encodeE", 16 * f);
+  const auto levels = static_cast<std::size_t>(options.levels);
+  const auto letter = [](std::size_t level) { return std::string(1, "ABCDE"[level]); };
+  const auto filters = [&](std::size_t level) { return options.filters << level; };
+  std::vector<int> skips;
+  int last = block(net.input(), "encodeA", filters(0));
+  for (std::size_t level = 1; level < levels; ++level) {
+    skips.push_back(last);
+    last = net.max_pool("pool" + letter(level - 1), last);
+    last = block(last, "encode" + letter(level), filters(level));
+  }
+  // The paper's code names a way up by where it comes from: "E" from the coarsest level to what it
+  // calls "decodeC", one level up; "C" from there to "decodeB"; "A" to "convOut".
+  std::string from = letter(levels - 1);
+  for (std::size_t level = levels - 1; level-- > 0;) {
+    const std::string to = level == 0 ? "" : letter(level - 1);
+    const int upsampled = net.transposed_convolution("transconv" + from, last, filters(level));
+    last = net.concat("concat" + from, upsampled, skips[level]);
+    last = block(last, to.empty() ? "convOut" : "decode" + to, filters(level));
+    from = to;
+  }
 
-  const auto up = [&](int from, int skip, const std::string& level, const std::string& name,
-                      std::int64_t channels) {
-    const int upsampled = net.transposed_convolution("transconv" + level, from, channels);
-    return block(net.concat("concat" + level, upsampled, skip), name, channels);
-  };
-  const int decode_c = up(encode_e, encode_d, "E", "decodeC", 8 * f);
-  const int decode_b = up(decode_c, encode_c, "C", "decodeB", 4 * f);
-  const int decode_a = up(decode_b, encode_b, "B", "decodeA", 2 * f);
-  const int conv_out = up(decode_a, encode_a, "A", "convOut", f);
-
-  const int logits = net.convolution("PredictionMask", conv_out, output_channels(options), 1);
+  const int logits = net.convolution("PredictionMask", last, output_channels(options), 1);
   if (options.classes == 1) {
     net.sigmoid("prediction", logits);
   } else {

@@ -32,6 +32,9 @@ struct Network {
   std::vector<Layer> layers;  // in order of evaluation; the last one is the prediction
 };
 
+// Of the white paper's network: the full resolution and four halves of it.
+constexpr std::int64_t kUnetLevels = 5;
+
 // The 3D U-Net of the white paper (IntelAI/unet, 3D model).
 struct UnetOptions {
   std::int64_t filters = 16;
@@ -39,16 +42,19 @@ struct UnetOptions {
   // Labels besides background. 1: one sigmoid channel ("whole tumour").
   // K > 1: K + 1 softmax channels, background included.
   std::int64_t classes = 1;
+  // 2 to kUnetLevels. With fewer, the coarsest are left out: "encodeC" is the last of three.
+  std::int64_t levels = kUnetLevels;
 };
 
 // Channels that the network predicts: 1, or classes + 1.
 std::int64_t output_channels(const UnetOptions& options);
 
-// Throws Error (bad_input) when an option is below 1 or above 1024.
+// Throws Error (bad_input) when an option is below 1 or above 1024, or levels are not 2 to 5.
 Network unet3d(const UnetOptions& options);
 
-// Poolings between the finest and the coarsest level: image dims must be multiples of 2^4.
-constexpr int kUnetPoolings = 4;
+// Poolings between the finest and the coarsest level: image dims must be multiples of 2^4, with
+// fewer levels too.
+constexpr int kUnetPoolings = kUnetLevels - 1;
 constexpr std::int64_t kUnetDimsMultiple = 1 << kUnetPoolings;
 
 // Builds networks layer by layer; used by unet3d() and by tests that want smaller ones.

@@ -11,8 +11,8 @@ namespace {
 Program small_program() {
   NetworkBuilder net("small", 2);
   const int fine = net.batch_norm_relu("norm", net.convolution("first", net.input(), 4, 3));
-  const int coarse = net.batch_norm_relu(
-      "deep norm", net.convolution("deep", net.max_pool("half", fine), 8, 3));
+  const int coarse =
+      net.batch_norm_relu("deep norm", net.convolution("deep", net.max_pool("half", fine), 8, 3));
   const int lifted = net.transposed_convolution("lift", coarse, 4);
   net.sigmoid("mask", net.convolution("out", net.concat("both", lifted, fine), 1, 1));
   return lower(std::move(net).build(), 1, {8, 4, 4}, Mode::training);
@@ -36,7 +36,35 @@ TEST(Structure, CountsLevelsFromTheImageDown) {
   EXPECT_EQ(level(program, program.find("first")), 0);
   EXPECT_EQ(level(program, program.find("deep")), 1);
   EXPECT_EQ(level(program, program.find("lift")), 0);
-  EXPECT_EQ(coarsest_level(lower(unet3d({}), 1, {16, 16, 16}, Mode::inference)), kUnetPoolings);
+  for (const std::int64_t levels : {2, 3, 4, 5}) {
+    UnetOptions options;
+    options.levels = levels;
+    EXPECT_EQ(coarsest_level(lower(unet3d(options), 1, {16, 16, 16}, Mode::inference)), levels - 1);
+  }
+}
+
+TEST(Structure, OfFewerLevelsKeepsTheNamesOfThePapersCode) {
+  const auto layers = [](std::int64_t levels) {
+    UnetOptions options;
+    options.levels = levels;
+    std::vector<std::string> names;
+    const Program program = lower(unet3d(options), 1, {16, 16, 16}, Mode::training);
+    for (const ConvolutionPlace& place : convolution_places(program)) {
+      if (place.layer.find("_conv1") == std::string::npos) {
+        names.push_back(place.layer);
+      }
+    }
+    return names;
+  };
+  using Names = std::vector<std::string>;
+  EXPECT_EQ(layers(2), (Names{"encodeA_conv0", "encodeB_conv0", "transconvB", "convOut_conv0",
+                              "PredictionMask"}));
+  EXPECT_EQ(layers(3), (Names{"encodeA_conv0", "encodeB_conv0", "encodeC_conv0", "transconvC",
+                              "decodeA_conv0", "transconvA", "convOut_conv0", "PredictionMask"}));
+  EXPECT_EQ(layers(5), (Names{"encodeA_conv0", "encodeB_conv0", "encodeC_conv0", "encodeD_conv0",
+                              "encodeE_conv0", "transconvE", "decodeC_conv0", "transconvC",
+                              "decodeB_conv0", "transconvB", "decodeA_conv0", "transconvA",
+                              "convOut_conv0", "PredictionMask"}));
 }
 
 TEST(Structure, FindsTheParametersOfALevel) {

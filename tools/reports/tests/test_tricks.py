@@ -52,7 +52,9 @@ def suite(names: tuple[str, ...] = ("full images", "tiles")) -> dict[str, Any]:
 
 def test_a_suite_is_a_chart_and_a_table(tool: Tool, tmp_path: Path) -> None:
     folder = tmp_path / "mine"
-    factory.write(folder / "tricks.json", suite())
+    content = suite()
+    content["tricks"][1]["levels"] = 3
+    factory.write(folder / "tricks.json", content)
     figures = tmp_path / "figures"
     done = tool("report", folder, "-o", tmp_path / "t.html", "--figures", figures)
     assert done.returncode == 0, done.stderr
@@ -64,6 +66,7 @@ def test_a_suite_is_a_chart_and_a_table(tool: Tool, tmp_path: Path) -> None:
         assert float(row["dice_high"]) == pytest.approx(dice + 0.01)
         assert float(row["hours"]) == 2
     assert [int(row["peak_bytes"]) for row in rows] == [2**32, 2**31]
+    assert [row["levels"] for row in rows] == ["5", "3"]  # an earlier version did not tell
     assert (figures / "tricks-mine.svg").is_file()
     text = text_of(tmp_path / "t.html")
     assert "mine: accuracy against memory" in text

@@ -65,6 +65,7 @@ def _table(suite: Suite) -> Table:
                 "window": image_text(trick["image"]),
                 "batch": trick["batch"],
                 "filters": trick["filters"],
+                "levels": trick.get("levels", 5),  # earlier versions had no other
                 "dice": statistics.median(dice) if dice else None,
                 "dice_low": min(dice, default=None),
                 "dice_high": max(dice, default=None),
@@ -78,6 +79,7 @@ def _table(suite: Suite) -> Table:
         ("window", "window"),
         ("batch", "batch"),
         ("filters", "filters"),
+        ("levels", "levels"),
         ("dice", "test Dice"),
         ("dice_low", "lowest"),
         ("dice_high", "highest"),

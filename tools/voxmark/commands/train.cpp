@@ -201,6 +201,11 @@ void add_train(Command program) {
       .required();
   add_read_options(command, flags->reading);
   add_model_options(command, flags->model);
+  command
+      .add_option("--levels", flags->model.unet.levels,
+                  "of the network, 2 to 5: each level but the first has half the resolution of the "
+                  "one above it and twice its filters")
+      .show_default();
   command.add_option("--epochs", flags->training.epochs, "at most").show_default();
   command
       .add_option("--steps", flags->training.steps_per_epoch,

@@ -1,6 +1,7 @@
 // voxmark tricks: what getting by with little memory costs in accuracy. The same model on the same
 // data, at equal voxels seen: on full images, down-sampled, in tiles, in small batches, and with
-// fewer filters. Each run is a `voxmark train` of its own, resumable, with its own peak of memory.
+// fewer filters or levels. Each run is a `voxmark train` of its own, resumable, with its own peak
+// of memory.
 #include <fmt/ranges.h>
 
 #include <algorithm>
@@ -150,6 +151,7 @@ Json results_of(const TricksFlags& flags, const TrickOptions& options,
                        {"image", {trick.image.d, trick.image.h, trick.image.w}},
                        {"batch", trick.batch},
                        {"filters", trick.filters},
+                       {"levels", trick.levels},
                        {"tile", trick.tile},
                        {"downsample", trick.downsample},
                        {"steps_per_epoch", trick.steps},
@@ -194,6 +196,7 @@ Table table_of(const Json& results) {
                {"window", Align::right},
                {"batch", Align::right},
                {"filters", Align::right},
+               {"levels", Align::right},
                {"steps/epoch", Align::right},
                {"test Dice", Align::right},
                {"over seeds"},
@@ -208,7 +211,7 @@ Table table_of(const Json& results) {
     table.rows.push_back(
         {result["trick"].get<std::string>(),
          fmt::format("{}", fmt::join(result["image"].get<std::vector<std::int64_t>>(), "x")),
-         dump_json(result["batch"]), dump_json(result["filters"]),
+         dump_json(result["batch"]), dump_json(result["filters"]), dump_json(result["levels"]),
          dump_json(result["steps_per_epoch"]), dice, range,
          bytes_text(static_cast<std::int64_t>(peak.maximum)),
          fmt::format("{:.3g}", seconds.median / 3600)});
@@ -274,7 +277,8 @@ void add_tricks(Command program) {
   const auto flags = std::make_shared<TricksFlags>();
   flags->model.batch = 4;
   Command command = program.add_command(
-      "tricks", "What down-sampling, tiles, small batches and fewer filters cost in accuracy");
+      "tricks",
+      "What down-sampling, tiles, small batches, fewer filters and levels cost in accuracy");
   command.add_option("--data", flags->common.data, "a data set's folder or datalist, or phantom:N")
       .required();
   add_read_options(command, flags->common.reading);
