@@ -189,6 +189,42 @@ TEST(Predict, WritesEveryCaseOfAFolderPerCase) {
   EXPECT_THAT(other.err, HasSubstr("--overwrite"));
 }
 
+TEST(Predict, LabelsImagesThatHaveNoLabels) {
+  TemporaryFolder folder;
+  write_folder_per_case(folder.path("data"), 4, {16, 16, 16});
+  ASSERT_EQ(run_voxmark(small_run(folder.path("data"), folder.path("run"))).status, 0);
+  const std::string best = folder.path("run/best.safetensors");
+  const std::string first = folder.path("data/case_00/imaging.nii.gz");
+  const std::string second = folder.path("data/case_01/imaging.nii.gz");
+  // As a data set they are refused before anything is written, with the way to go.
+  std::filesystem::create_directories(folder.path("scans/imagesTs"));
+  std::filesystem::copy_file(first, folder.path("scans/imagesTs/a.nii.gz"));
+  const CommandResult refused = run_voxmark({"predict", best, "--data", folder.path("scans"),
+                                             "--part", "all", "--out", folder.path("none")});
+  EXPECT_EQ(refused.status, 64);
+  EXPECT_THAT(refused.err, HasSubstr("voxmark predict " + best + " --image " +
+                                     folder.path("scans/imagesTs/*.nii.gz")));
+  EXPECT_FALSE(std::filesystem::exists(folder.path("none")));
+
+  const CommandResult predicted =
+      run_voxmark({"predict", best, "--backend", "naive", "--json", "--out", folder.path("labels"),
+                   "--image", first, folder.path("absent.nii.gz"), second});
+  EXPECT_EQ(predicted.status, 64) << predicted.err;
+  const Json result = predicted.json();
+  ASSERT_EQ(result["predictions"].size(), 2U);
+  EXPECT_TRUE(result["predictions"][1]["scores"].is_null());
+  EXPECT_NE(result["predictions"][0]["prediction"], result["predictions"][1]["prediction"]);
+  for (const Json& one : result["predictions"]) {
+    EXPECT_TRUE(std::filesystem::exists(one["prediction"].get<std::string>()));
+  }
+  ASSERT_EQ(result["failures"].size(), 1U);
+  EXPECT_EQ(result["failures"][0]["case"], folder.path("absent.nii.gz"));
+  const CommandResult twice =
+      run_voxmark({"predict", best, "--image", first, first, "--out", folder.path("twice")});
+  EXPECT_EQ(twice.status, 64);
+  EXPECT_THAT(twice.err, HasSubstr("named twice"));
+}
+
 TEST(Train, ThePresetSaysWhatItTakesAndGoesOnByItself) {
   TemporaryFolder folder;
   const CommandResult large = run_voxmark(

@@ -11,6 +11,7 @@
 #include <utility>
 #include <vector>
 
+#include "base/error_lines.h"
 #include "base/tell.h"
 #include "benches/machine/environment.h"
 #include "benches/process/process_status.h"
@@ -39,7 +40,7 @@ namespace fs = std::filesystem;
 
 struct PredictFlags {
   std::string checkpoint;
-  std::string image;
+  std::vector<std::string> images;
   std::string data;
   ReadOptions reading;
   std::string part = "test";
@@ -271,25 +272,55 @@ std::string stem_in(const PredictFlags& flags, const std::string& file) {
   return (fs::path(flags.out) / file).string();
 }
 
-Predictions predict_image(const PredictFlags& flags, const TrainingOptions& model,
-                          const Program& program) {
-  const std::string name = fs::path(flags.image).filename().string();
-  const std::string stem = stem_in(flags, file_names({name}).at(name));
-  check_no_files(flags, stem);
-  Predicting predicting(flags, model, program);
-  Scan scan = read_scan(flags.image, model.network.input_channels);
-  scan.stem = stem;
+// What the files of each image begin with. Throws Error (bad_input) on an image named twice.
+std::map<std::string, std::string> files_of_images(const PredictFlags& flags) {
+  if (flags.images.size() == 1) {
+    const std::string name = fs::path(flags.images.front()).filename().string();
+    return {{flags.images.front(), file_names({name}).at(name)}};
+  }
+  std::map<std::string, std::string> files = file_names(flags.images);
+  if (files.size() < flags.images.size()) {
+    throw_bad_input("--image: one of the {} images is named twice", flags.images.size());
+  }
+  return files;
+}
+
+Json predict_image(const PredictFlags& flags, const TrainingOptions& model, const Scan& scan,
+                   Predicting& predicting, PredictProgress& progress) {
   print_lines(prediction_defaults(model, scan.channels, {}, 0, true));
-  PredictProgress progress(stderr, 1);
-  progress.reading(flags.image);
   Json result = predicting.predict(scan, progress);
   result["part"] = nullptr;
   progress.finished();
   if (!flags.json) {
     print_prediction(result, flags.surface_tolerance);
   }
+  return result;
+}
+
+// Goes on past an image that cannot be read, as with a data set's cases.
+Predictions predict_images(const PredictFlags& flags, const TrainingOptions& model,
+                           const Program& program) {
+  const std::map<std::string, std::string> files = files_of_images(flags);
+  for (const std::string& image : flags.images) {
+    check_no_files(flags, stem_in(flags, files.at(image)));
+  }
+  Predicting predicting(flags, model, program);
+  PredictProgress progress(stderr, flags.images.size());
   Predictions predictions;
-  predictions.results.push_back(std::move(result));
+  for (const std::string& image : flags.images) {
+    try {
+      progress.reading(image);
+      Scan scan = read_scan(image, model.network.input_channels);
+      scan.stem = stem_in(flags, files.at(image));
+      predictions.results.push_back(predict_image(flags, model, scan, predicting, progress));
+    } catch (const Error& error) {
+      if (flags.images.size() == 1 || error.code() != ExitCode::bad_input) {
+        throw;
+      }
+      progress.finished();
+      predictions.failures.push_back({{"case", image}, {"message", error.what()}});
+    }
+  }
   return predictions;
 }
 
@@ -385,18 +416,51 @@ Json state_of(const std::string& checkpoint) {
   }
 }
 
+fs::path images_in(const fs::path& folder) {
+  std::error_code failure;
+  for (const char* name : {"imagesTs", "imagesTr"}) {
+    if (fs::is_directory(folder / name, failure)) {
+      return folder / name;
+    }
+  }
+  return folder;
+}
+
+// A folder that holds images and no labels is no data set: those who want it labelled hear how.
+std::unique_ptr<ChosenCases> chosen_or_way(const PredictFlags& flags, const TrainingOptions& model,
+                                           const Json& state) {
+  try {
+    return chosen_cases(flags, model, state);
+  } catch (const Error& error) {
+    std::error_code failure;
+    const fs::path folder(flags.data);
+    if (error.code() != ExitCode::bad_input || !fs::is_directory(folder, failure) ||
+        fs::exists(folder / "labelsTr", failure)) {
+      throw;
+    }
+    const auto* several = dynamic_cast<const ErrorLines*>(&error);
+    std::vector<std::string> lines =
+        several == nullptr ? std::vector<std::string>{error.what()} : several->lines();
+    lines.push_back(fmt::format(
+        "images without labels are predicted by their names, without scores: voxmark predict {} "
+        "--image {}",
+        flags.checkpoint, (images_in(folder) / "*.nii.gz").string()));
+    throw ErrorLines(error.code(), lines);
+  }
+}
+
 ExitCode predict(const PredictFlags& flags) {
-  if (flags.image.empty() == flags.data.empty()) {
+  if (flags.images.empty() == flags.data.empty()) {
     throw_bad_input("--image or --data: expected one of the two");
   }
   check_threads(flags.threads);
   const Json state = state_of(flags.checkpoint);
   const TrainingOptions model = options_from_checkpoint(state, flags.checkpoint);
   const Program program = lower(unet3d(model.network), 1, model.image, Mode::training);
-  const auto chosen = flags.data.empty() ? nullptr : chosen_cases(flags, model, state);
+  const auto chosen = flags.data.empty() ? nullptr : chosen_or_way(flags, model, state);
   make_folder(flags.out);
-  const Predictions predictions =
-      chosen ? predict_cases(flags, model, program, *chosen) : predict_image(flags, model, program);
+  const Predictions predictions = chosen ? predict_cases(flags, model, program, *chosen)
+                                         : predict_images(flags, model, program);
   const bool by_part = chosen && !seen_text(*chosen).empty();
   if (flags.json) {
     print_predictions_json(predictions, by_part, flags.surface_tolerance);
@@ -417,7 +481,8 @@ void add_predict(Command program) {
       .add_option("checkpoint", flags->checkpoint,
                   "best.safetensors of a training run, or the run's folder")
       .required();
-  command.add_option("--image", flags->image, "a scan, .nii or .nii.gz");
+  command.add_option("--image", flags->images,
+                     "scans, .nii or .nii.gz: of images without labels there are no scores");
   command.add_option(
       "--data", flags->data,
       "or the cases of a data set (its folder or datalist), or phantom:N as in train");
