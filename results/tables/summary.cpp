@@ -95,8 +95,9 @@ std::string warm_up_note(std::span<const Record* const> records) {
     return record->facts.warmup && record->facts.warmup->over == false;
   });
   return cold == 0 ? ""
-                   : fmt::format("{} of {} processes were timed before their warm-up was over",
-                                 cold, records.size());
+                   : fmt::format("{} of {} {} timed before {} warm-up was over", cold,
+                                 counted(std::ssize(records), "process"),
+                                 cold == 1 ? "was" : "were", cold == 1 ? "its" : "their");
 }
 
 // Of the process that took most.

@@ -131,7 +131,7 @@ TEST(Summary, SaysWhereWarmUpWasNotOver) {
   records[1].facts.warmup = {{}, 1, {}, "too few steps"};
   EXPECT_EQ(only_case(records).note, "");
   records[1].facts.warmup = {false, 1, 2, {}};
-  EXPECT_EQ(only_case(records).note, "1 of 2 processes were timed before their warm-up was over");
+  EXPECT_EQ(only_case(records).note, "1 of 2 processes was timed before its warm-up was over");
 }
 
 TEST(Summary, SaysWhereMoreThanTheMemoryLimitWasTaken) {

@@ -48,9 +48,9 @@ std::string busy_words(const std::vector<const CaseSummary*>& cases) {
   return disturbed == 0
              ? ""
              : fmt::format(
-                   "Not to be relied on, since this machine was busy ({} of {} processes "
-                   "were disturbed; voxmark doctor tells by what): ",
-                   disturbed, processes);
+                   "Not to be relied on, since this machine was busy ({} of {} {} "
+                   "disturbed; voxmark doctor tells by what): ",
+                   disturbed, counted(processes, "process"), disturbed == 1 ? "was" : "were");
 }
 
 // A word for the shell, quoted where it must be.

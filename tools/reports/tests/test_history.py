@@ -212,6 +212,20 @@ def test_a_fresh_change_is_put_on_its_own_commit(history: History, tmp_path: Pat
     assert f'"8 {8:040x}'[:15] in page.replace("\\", ""), "the axis numbers states as the list does"
 
 
+def test_states_are_numbered_by_their_measurement_whenever_they_were_added(
+    history: History, tmp_path: Path
+) -> None:
+    files = [history.file(0.5) for _ in range(7)] + [history.file(0.55) for _ in range(2)]
+    for path in reversed(files):
+        history("add", path)
+    states = json.loads(history("list", "--json").stdout)
+    assert [state["state"] for state in states] == list(range(1, 10))
+    assert states[7]["commit"] == f"{8:040x}" and states[7]["cases"] == 1
+    done = history("trend", "-o", tmp_path / "trend.html")
+    assert f"with state 8 {8:040x}"[:20] in done.stdout
+    assert f"after 7 {7:040x}"[:20] in done.stdout
+
+
 def test_a_change_that_may_be_of_several_commits_names_none(
     history: History, tmp_path: Path
 ) -> None:

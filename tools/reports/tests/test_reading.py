@@ -91,9 +91,31 @@ def test_hidden_files_in_a_folder_of_reports_are_left_out(
     assert tool("report", folder, "-o", tmp_path / "page.html").returncode == 0
 
 
-def test_a_file_in_a_folder_that_is_no_report_is_named(tool: Tool, tmp_path: Path) -> None:
-    folder = folder_with(tmp_path / "state", "notes.json", b"{}")
+@pytest.mark.parametrize("foreign", [b"{}", b"[1, 2]", b'"text"', b'{"schema": "other/1"}'])
+def test_json_of_something_else_beside_reports_is_left_out_and_said(
+    tool: Tool, tmp_path: Path, foreign: bytes
+) -> None:
+    folder = folder_with(tmp_path / "state", "notes.json", foreign)
     done = tool("compare", folder, folder)
+    assert done.returncode == 4 and "notes.json" in done.stderr and "left out" in done.stderr
+    done = tool("report", folder, "-o", tmp_path / "page.html")
+    assert done.returncode == 0 and "notes.json" in done.stderr
+    done = tool("history", "--db", tmp_path / "history.db", "add", folder)
+    assert done.returncode == 0 and "notes.json" in done.stderr
+
+
+@pytest.mark.parametrize("broken", [b"", b'{"schema": "voxmark.report/1"}', b'{"schema": "vox'])
+def test_a_report_in_a_folder_that_is_damaged_is_not_left_out(
+    tool: Tool, tmp_path: Path, broken: bytes
+) -> None:
+    folder = folder_with(tmp_path / "state", "torn.json", broken)
+    done = tool("compare", folder, folder)
+    assert done.returncode == 64 and "torn.json" in done.stderr
+
+
+def test_a_folder_of_nothing_but_other_json_is_refused(tool: Tool, tmp_path: Path) -> None:
+    (tmp_path / "notes.json").write_bytes(b"{}")
+    done = tool("compare", tmp_path, tmp_path)
     assert done.returncode == 64 and "notes.json" in done.stderr
 
 

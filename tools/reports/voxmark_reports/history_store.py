@@ -61,7 +61,8 @@ METRICS = ("step_seconds", "forward_backward_seconds", "peak_bytes", "planned_by
 class State:
     """A report in the history."""
 
-    number: int
+    number: int  # its place in the order of measurement, from 1: what people call it
+    key: int  # in the file
     created: str
     commit: str | None
     fingerprint: str
@@ -139,14 +140,16 @@ class Store:
             "SELECT id, created, commit_id, fingerprint, machine, host, accepted FROM state"
             " ORDER BY created, id"
         )
-        return [State(*row[:6], Acceptance(row[6])) for row in rows]
+        return [
+            State(number, *row[:6], Acceptance(row[6])) for number, row in enumerate(rows, start=1)
+        ]
 
     def case_count(self, state: State) -> int:
         query = "SELECT COUNT(DISTINCT case_key) FROM figure WHERE state = ?"
-        return int(self._connection.execute(query, [state.number]).fetchone()[0])
+        return int(self._connection.execute(query, [state.key]).fetchone()[0])
 
     def report(self, state: State) -> Report:
-        row = self._connection.execute("SELECT content FROM state WHERE id = ?", [state.number])
+        row = self._connection.execute("SELECT content FROM state WHERE id = ?", [state.key])
         name = f"history {state.number} ({clean(state.commit or 'unknown commit')[:12]})"
         content = parse_json(zlib.decompress(row.fetchone()[0]), name, "a report")
         if isinstance(content, dict) and content.get("schema") == MERGED:
@@ -168,10 +171,10 @@ class Store:
         for state in reversed(self.states()):
             wanted = state.acceptance == Acceptance.BY_HAND if by_hand else state.accepted
             elsewhere = state.fingerprint != fingerprint and "machine" not in ignore
-            if not wanted or elsewhere or (state.number,) == itself:
+            if not wanted or elsewhere or (state.key,) == itself:
                 continue
             rows = self._connection.execute(
-                "SELECT DISTINCT case_key FROM figure WHERE state = ?", [state.number]
+                "SELECT DISTINCT case_key FROM figure WHERE state = ?", [state.key]
             )
             keys = missing & {Case(orjson.loads(row[0])).key(ignore) for row in rows}
             if keys:
@@ -182,12 +185,11 @@ class Store:
     def series(self, metrics: Sequence[str]) -> list[Series]:
         """One per case, metric and machine."""
         others = [metric for metric in metrics if metric not in METRICS]
-        states = {state.number: state for state in self.states()}
         found: dict[tuple[Any, ...], Series] = {}
-        for number, state in states.items():
+        for state in self.states():
             rows = self._connection.execute(
                 "SELECT case_key, label, metric, median, processes FROM figure WHERE state = ?",
-                [number],
+                [state.key],
             )
             read = _figures(self.report(state), others) if others else ()
             for case_key, label, metric, median, processes in (*rows, *read):

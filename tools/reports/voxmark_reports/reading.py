@@ -12,10 +12,15 @@ import orjson
 
 from voxmark_reports import copies, details, differences, google_benchmark
 from voxmark_reports.errors import ExitCode, ToolError
+from voxmark_reports.streams import tell
 from voxmark_reports.strict_json import read_json
 from voxmark_reports.text import clean
 
 REPORT_SCHEMA = "voxmark.report/1"
+
+
+class NotAReportError(ToolError):
+    """JSON of something else, and not a report that is damaged."""
 
 
 @dataclass
@@ -85,7 +90,7 @@ def parse_report(content: Any, name: str) -> Report:
     schema = content.get("schema") if isinstance(content, dict) else None
     if not isinstance(schema, str) or not schema.startswith("voxmark.report/"):
         found = f'"schema": "{clean(schema)[:100]}"' if schema else "neither"
-        raise ToolError(
+        raise NotAReportError(
             f'{name}: expected "schema": "{REPORT_SCHEMA}" or the JSON of Google Benchmark,'
             f" found {found}"
         )
@@ -106,7 +111,7 @@ def read_report(path: Path) -> Report:
     """A file, or a folder of files: then all of them are repeats of one state of one machine.
     Raises ToolError also where one measurement stands twice in it."""
     if path.is_dir():
-        parts = [_read_file(file) for file in report_files(path)]
+        parts = _read_folder(path)
         if not parts:
             raise ToolError(f"{clean(path)}: no report (*.json) in this folder")
         copies.refuse(parts)
@@ -114,6 +119,22 @@ def read_report(path: Path) -> Report:
         merged.paths = [file for part in parts for file in part.paths]
         return merged
     return _read_file(path)
+
+
+def _read_folder(folder: Path) -> list[Report]:
+    """JSON of something else beside reports is left out, which is said; alone it is an error."""
+    parts: list[Report] = []
+    others: list[ToolError] = []
+    for file in report_files(folder):
+        try:
+            parts.append(_read_file(file))
+        except NotAReportError as error:
+            others.append(error)
+    if others and not parts:
+        raise others[0]
+    for other in others:
+        tell(f"Warning: left out, as it is no report: {other}")
+    return parts
 
 
 def report_files(folder: Path) -> list[Path]:

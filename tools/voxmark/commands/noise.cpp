@@ -8,6 +8,7 @@
 #include <span>
 
 #include "base/error.h"
+#include "base/number_text.h"
 #include "base/own_program.h"
 #include "benches/machine/environment.h"
 #include "benches/machine/loaded_libraries.h"
@@ -124,9 +125,10 @@ void print_text(const Json& answer) {
              percent(answer.at("noise_floor")));
   fmt::print("another seed changes the time by {}{}\n", percent(answer.at("seed_effect")),
              answer.at("seed_effect_within_noise") == true ? ", which is within the noise" : "");
-  fmt::print("{} of {} processes were disturbed, {} of them left out\n",
-             answer.at("tainted_processes").get<int>(), answer.at("all_processes").get<int>(),
-             answer.at("left_out_processes").get<int>());
+  const int disturbed = answer.at("tainted_processes").get<int>();
+  fmt::print("{} of {} {} disturbed, {} of them left out\n", disturbed,
+             counted(answer.at("all_processes").get<int>(), "process"),
+             disturbed == 1 ? "was" : "were", answer.at("left_out_processes").get<int>());
   fmt::print("least slowdown found with 95% power, by processes per side:\n");
   for (const auto& item : answer.at("minimum_detectable_effect").items()) {
     fmt::print(
