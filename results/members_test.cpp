@@ -168,8 +168,9 @@ TEST(Members, AreNullWhereTheReasonStandsBesideThem) {
 
 // The places in `json`, below those that have no type of their own.
 void collect(const Json& json, const std::string& place, std::vector<std::string>& places) {
-  static const std::set<std::string> kFree = {"counters", "threads",  "isa_programs",
-                                              "identity", "findings", "answer", "environment_changes"};
+  static const std::set<std::string> kFree = {"counters",           "threads",  "isa_programs",
+                                              "identity",           "findings", "answer",
+                                              "environment_changes"};
   for (const auto& item : json.items()) {
     const std::string own = place + "/" + item.key();
     places.push_back(own);
