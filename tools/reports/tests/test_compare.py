@@ -725,6 +725,27 @@ def test_missing_files_and_single_reports_are_bad_input(tool: Tool, tmp_path: Pa
     assert tool("compare", path, tmp_path / "folder").returncode == 64
 
 
+def test_another_program_of_the_same_name_is_told_in_every_format(
+    tool: Tool, tmp_path: Path
+) -> None:
+    def report(name: str, digest: str) -> Path:
+        records = factory.processes(factory.noisy_seconds(10), "exec:/opt/child.py")
+        for record in records:
+            files = [{"path": "/opt/child.py", "sha256": digest * 64}, {"path": "/usr/bin/env"}]
+            record["details"] = {"program": {"command": "/opt/child.py", "files": files}}
+        return factory.write(tmp_path / name, factory.report(records))
+
+    base, same, other = report("a.json", "a"), report("b.json", "a"), report("c.json", "b")
+    told = json.loads(tool("compare", base, other, "--format", "json").stdout)
+    expected = {"name": "program /opt/child.py", "values": ["a" * 12, "b" * 12], "blocks": None}
+    assert expected in told["differences"]
+    judged = [own["reason"] for row in told["rows"] for own in row["comparisons"]]
+    assert judged and all("another program: child.py has changed" in reason for reason in judged)
+    assert "/opt/child.py: aaaaaaaaaaaa" in tool("compare", base, other).stdout
+    equal = tool("compare", base, same, "--format", "json").stdout
+    assert "another program" not in equal and "program /opt" not in equal
+
+
 def test_help_has_an_example(tool: Tool) -> None:
     done = tool("compare", "--help")
     assert done.returncode == 0

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field
+from pathlib import PurePath
 
-from voxmark_reports import copies, differences, verdicts
+from voxmark_reports import copies, details, differences, verdicts
 from voxmark_reports.case_fields import BY_NAME, CHOICES_OF_MACHINES, NOT_IDENTITY
 from voxmark_reports.cases import (
     KERNELS,
@@ -315,7 +316,8 @@ def compare(base: Report, news: list[Report], options: Options) -> Comparison:
     return Comparison(
         base=base,
         news=news,
-        environment=environment + [own for pairs in matched for own in _timings(pairs)],
+        environment=environment
+        + [own for pairs in matched for own in (*_timings(pairs), *_programs(pairs))],
         stages=[differences.stage_changes([(a, b) for a, b in pairs if b]) for pairs in matched],
         rows=rows,
         extra=extra,
@@ -339,6 +341,26 @@ def _timings(pairs: list[tuple[Case, Case | None]]) -> list[differences.Differen
         differences.Difference(f"timing of {counted(count, 'case')}", list(own))
         for own, count in counts.items()
     ]
+
+
+def _programs_of(case: Case) -> dict[str, str]:
+    return next(filter(None, map(details.program_hashes, case.records)), {})
+
+
+def changed_program(base: Case, new: Case) -> list[str]:
+    """The files of an outside program that hold something else now, under the same names."""
+    before, after = _programs_of(base), _programs_of(new)
+    return [path for path in before if path in after and before[path] != after[path]]
+
+
+def _programs(pairs: list[tuple[Case, Case | None]]) -> list[differences.Difference]:
+    """Once per file, whichever cases it computes."""
+    found: dict[str, differences.Difference] = {}
+    for base, new in pairs:
+        for path in changed_program(base, new) if new else ():
+            hashes = [clean(_programs_of(side)[path])[:12] for side in (base, new) if side]
+            found[path] = differences.Difference(f"program {path}", hashes)
+    return list(found.values())
 
 
 def _measured(base: Case, new: Case, metric: Metric, options: Options) -> Judgement:
@@ -367,8 +389,13 @@ def _decide(rows: list[Row], options: Options) -> None:
     for row in rows:
         for found, other in zip(row.judgements, row.others, strict=True):
             if found.base_values and other is not None:
-                notes = _broken_notes(row.case, other)
+                notes = [*_program_notes(row.case, other), *_broken_notes(row.case, other)]
                 found.reason = "; ".join(filter(None, [found.reason, *notes]))
+
+
+def _program_notes(base: Case, new: Case) -> list[str]:
+    changed = changed_program(base, new)
+    return [f"another program: {PurePath(changed[0]).name} has changed"] if changed else []
 
 
 def _broken_notes(base: Case, new: Case) -> list[str]:

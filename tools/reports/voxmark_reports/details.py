@@ -37,6 +37,12 @@ def _details(record: Record, name: str) -> dict[str, Any]:
 # ---- Of a record ----
 
 
+def program_hashes(record: Record) -> dict[str, str]:
+    """Of a program of somebody else's: "child.py" → its SHA-256; nothing of voxmark's own."""
+    files = _details(record, "program").get("files") or []
+    return {clean(own["path"]): own["sha256"] for own in files if {"path", "sha256"} <= own.keys()}
+
+
 @dataclass(frozen=True)
 class Roofline:
     """The least time of a step by the machine's measured limits."""
