@@ -120,6 +120,20 @@ TEST(Verify, PassesABackendThatIsRight) {
   EXPECT_EQ(results[1]["verdict"], "skipped");
 }
 
+TEST(Verify, FitsIntoATerminal) {
+  setenv("COLUMNS", "80", 1);
+  const CommandResult verified =
+      run_voxmark({"verify", "--backend", "naive,null", "--image", "16", "--filters", "1"});
+  unsetenv("COLUMNS");
+  EXPECT_EQ(verified.status, 0) << verified.err;
+  std::istringstream lines(verified.out);
+  for (std::string line; std::getline(lines, line);) {
+    EXPECT_LE(line.size(), 80U) << line;
+  }
+  EXPECT_THAT(verified.out, HasSubstr("\n  worst tensor: "));
+  EXPECT_THAT(verified.out, HasSubstr("\n  against: naive fp64, 16x16x16 x 1\n"));
+}
+
 TEST(Verify, TakesTheProgramsOfOthersToo) {
   setenv("VOXMARK_PEERS", "/nonexistent", 1);
   const CommandResult verified =

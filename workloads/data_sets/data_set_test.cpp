@@ -273,7 +273,7 @@ TEST(Decathlon, RefusesADocumentOfAnotherForm) {
   EXPECT_NE(
       said([](Json& json) { json["training"][0].erase("label"); }).find("\"label\" is missing"),
       std::string::npos);
-  EXPECT_NE(said([](Json& json) { json["labels"] = {{"0", "a"}, {"2", "b"}}; }).find("\"1\""),
+  EXPECT_NE(said([](Json& json) { json["modality"] = {{"0", "a"}, {"2", "b"}}; }).find("\"1\""),
             std::string::npos);
   EXPECT_NE(said([](Json& json) { json["labels"] = {{"background", -1}}; }), "");
   EXPECT_NE(said([](Json& json) { json["labels"] = Json::object(); }).find("0 entries"),

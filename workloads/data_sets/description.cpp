@@ -128,11 +128,17 @@ bool all_numbers_to_names(const Json& labels) {
   });
 }
 
-// {"background": 0, "whole tumour": [1, 2, 3], "core": [2, 3]}
+// {"background": 0, "whole tumour": [1, 2, 3], "core": [2, 3]}, or {"0": "background", "4": "core"}
 class LabelsByName {
  public:
   LabelsByName(const Json& labels, const std::string& where) : where_(where) {
+    const bool by_number = all_numbers_to_names(labels);
     for (const auto& item : labels.items()) {
+      if (by_number) {
+        names_[label_value(item.key(), item.value().get<std::string>(), where)].push_back(
+            item.value().get<std::string>());
+        continue;
+      }
       if (item.key() == "ignore" && !item.value().is_array()) {
         ignore_ = label_value(item.value(), item.key(), where);
         continue;
@@ -142,15 +148,31 @@ class LabelsByName {
   }
 
   void put_into(DataSet& dataset) const {
-    const std::size_t count = names_.empty() ? 0 : names_.rbegin()->first + 1;
-    check_values(count);
-    for (const auto& [value, names] : names_) {
-      dataset.labels.push_back(fmt::format("{}", fmt::join(names, " + ")));
+    const std::size_t named = names_.empty() ? 0 : names_.rbegin()->first + 1;
+    if (named == 0 || (ignore_ && *ignore_ != named)) {
+      throw_bad_input("{}: \"labels\": \"ignore\" is {}, expected {}, the value behind the others",
+                      where_, ignore_.value_or(0), named);
+    }
+    std::vector<std::size_t> gaps;
+    for (std::size_t value = 0; value < named; ++value) {
+      const auto found = names_.find(value);
+      if (found == names_.end()) {
+        gaps.push_back(value);
+      }
+      dataset.labels.push_back(found == names_.end()
+                                   ? (value == 0 ? "background" : fmt::format("unnamed {}", value))
+                                   : fmt::format("{}", fmt::join(found->second, " + ")));
+    }
+    if (!gaps.empty()) {
+      dataset.notes.push_back(fmt::format(
+          "labels: {} has no name for {}: each of 0 to {} is read, so that of classes apart one "
+          "without voxels learns nothing",
+          where_, fmt::join(gaps, ", "), named - 1));
     }
     if (!regions_.empty()) {
       dataset.notes.push_back(fmt::format(
           "labels: regions overlap ({}); each label value is a class of its own here, 1 to {}",
-          fmt::join(regions_, "; "), count - 1));
+          fmt::join(regions_, "; "), named - 1));
     }
     if (!ignore_) {
       return;
@@ -176,19 +198,6 @@ class LabelsByName {
     }
     if (members.size() > 1) {
       regions_.push_back(fmt::format("{}: {}", name, fmt::join(members, ", ")));
-    }
-  }
-
-  void check_values(std::size_t count) const {
-    for (std::size_t value = 0; value < count; ++value) {
-      if (!names_.contains(value)) {
-        throw_bad_input("{}: \"labels\": expected a name for each of 0 to {}, found none for {}",
-                        where_, count - 1, value);
-      }
-    }
-    if (ignore_ && *ignore_ != count) {
-      throw_bad_input("{}: \"labels\": \"ignore\" is {}, expected {}, the value behind the others",
-                      where_, *ignore_, count);
     }
   }
 
@@ -250,7 +259,7 @@ std::vector<std::string> names_by_number(const Json& map, const char* key,
 }
 
 void read_label_names(const Json& labels, const std::string& where, DataSet& dataset) {
-  if (!labels.is_object() || labels.empty() || all_numbers_to_names(labels)) {
+  if (!labels.is_object() || labels.empty()) {
     dataset.labels = names_by_number(labels, "labels", where);
   } else {
     LabelsByName(labels, where).put_into(dataset);

@@ -4,7 +4,10 @@
 
 #include <algorithm>
 #include <cctype>
+#include <iterator>
+#include <map>
 #include <set>
+#include <utility>
 
 #include "base/error.h"
 #include "workloads/data_sets/description.h"
@@ -14,7 +17,8 @@ namespace {
 
 namespace fs = std::filesystem;
 
-constexpr std::size_t kSuffix = 5;         // "_0000"
+constexpr std::size_t kSuffix = 5;  // "_0000"
+constexpr const char* kSplits = "splits_final.json";
 constexpr std::size_t kMostChannels = 64;  // far past any
 
 bool has_suffix(const std::string& stem) {
@@ -105,6 +109,67 @@ void check_count(DataSet& dataset, const Description& description) {
   }
   dataset.notes.push_back(fmt::format("cases: {} has {} of them; its \"numTraining\" says {}",
                                       description.file, dataset.cases.size(), dump_json(*found)));
+}
+
+// The places of the cases that a fold's list names.
+std::vector<std::size_t> places_of(const Json& fold, const char* key, const std::string& where,
+                                   const std::map<std::string, std::size_t>& places) {
+  std::vector<std::size_t> found;
+  for (const Json& name : member(fold, key, Json::value_t::array, "an array", where)) {
+    const auto place = name.is_string() ? places.find(name.get<std::string>()) : places.end();
+    if (place == places.end()) {
+      throw_bad_input("{}: \"{}\": {}: no such case in labelsTr", where, key, dump_json(name));
+    }
+    found.push_back(place->second);
+  }
+  std::ranges::sort(found);
+  return found;
+}
+
+// nnU-Net writes the folds into nnUNet_preprocessed; beside dataset.json they are read: fold 0
+// validates unless another was asked for.
+void choose_fold(const Description& description, const std::string& ending, DataSet& dataset) {
+  if (!is_there(description.root / kSplits)) {
+    if (description.fold) {
+      throw_bad_input(
+          "fold:{}: no {} beside {}: nnU-Net keeps it in nnUNet_preprocessed; copy it here",
+          *description.fold, kSplits, description.file);
+    }
+    return;
+  }
+  FileFaults faults(description.root, description.reading);
+  faults.check(kSplits);
+  faults.throw_if_any();
+  const std::string file = (fs::path(description.folder) / kSplits).string();
+  const Json folds = read_json_file((description.root / kSplits).string());
+  const std::size_t fold = description.fold.value_or(0);
+  if (!folds.is_array() || fold >= folds.size()) {
+    throw_bad_input("{}: expected a list with a fold {}, found {}", file, fold,
+                    folds.is_array() ? fmt::format("{} folds", folds.size()) : folds.type_name());
+  }
+  std::map<std::string, std::size_t> places;
+  for (std::size_t i = 0; i < dataset.cases.size(); ++i) {
+    const std::string name = fs::path(dataset.cases[i].label).filename().string();
+    places[name.substr(0, name.size() - std::min(name.size(), ending.size()))] = i;
+  }
+  const std::string where = fmt::format("{}: [{}]", file, fold);
+  CaseSplit split{places_of(folds[fold], "train", where, places),
+                  places_of(folds[fold], "val", where, places),
+                  {}};
+  if (split.training.empty()) {
+    throw_bad_input("{}: \"train\" is empty, expected at least one case", where);
+  }
+  std::vector<std::size_t> both;
+  std::ranges::set_intersection(split.training, split.validation, std::back_inserter(both));
+  if (!both.empty()) {
+    throw_bad_input("{}: {} trains and validates", where, dataset.cases[both.front()].label);
+  }
+  dataset.notes.push_back(
+      fmt::format("folds: fold {} of the {} in {} says which cases train ({}) and which validate "
+                  "({}); --data fold:N:{} takes another",
+                  fold, folds.size(), file, split.training.size(), split.validation.size(),
+                  description.folder));
+  dataset.listed_split = std::move(split);
 }
 
 }  // namespace
@@ -211,10 +276,7 @@ DataSet read_nnunet(const Description& description) {
   check_count(dataset, description);
   note_unlabelled(identifiers_in(description.root / "imagesTs", ending).size(), "imagesTs",
                   dataset);
-  if (description.fold) {
-    throw_bad_input("fold:{}: {} lists no folds: nnU-Net keeps them in nnUNet_preprocessed",
-                    *description.fold, description.file);
-  }
+  choose_fold(description, ending, dataset);
   return dataset;
 }
 

@@ -22,6 +22,7 @@
 #include "tools/voxmark/model_options.h"
 #include "tools/voxmark/run_on.h"
 #include "tools/voxmark/subcommand.h"
+#include "tools/voxmark/terminal.h"
 #include "workloads/network/synthetic.h"
 
 namespace voxmark {
@@ -134,34 +135,60 @@ Result verify_by_files(const std::string& name, Precision precision, const Verif
   return result;
 }
 
+// Of the rows, which are printed as they come.
+struct RowLayout {
+  std::size_t name_width = 17;
+  bool narrow = false;  // what is long goes below its row
+};
+
 // As wide as the longest name needs; a command is not held to it.
-std::size_t name_width(const std::vector<std::string>& backends) {
-  std::size_t width = 17;
+RowLayout layout_of(const std::vector<std::string>& backends) {
+  constexpr std::size_t kBesideName = 103;  // with the longest tensor and reference that are usual
+  std::size_t width = RowLayout{}.name_width;
   for (const std::string& name : backends) {
     width = std::max(width, name.starts_with(kExternalPrefix) ? 0 : name.size());
   }
-  return width;
+  return {width, terminal_columns().value_or(width + kBesideName) < width + kBesideName};
 }
 
-void print_header(std::size_t width) {
+void print_header(const RowLayout& layout) {
+  const std::size_t width = layout.name_width;
+  if (layout.narrow) {
+    fmt::print("{:<{}} {:<9} {:<9} {:>9} {:>9}\n", "backend", width, "precision", "verdict",
+               "error", "tolerance");
+    return;
+  }
   fmt::print("{:<{}} {:<9} {:<9} {:<32} {:>9} {:>9}  {}\n", "backend", width, "precision",
              "verdict", "worst tensor", "error", "tolerance", "against");
 }
 
-void print_row(const Result& result, std::size_t width) {
+void print_compared(const Result& result, const RowLayout& layout) {
+  const std::size_t width = layout.name_width;
+  const std::string precision = to_string(result.precision);
+  const char* verdict = result.verified() ? "verified" : "MISMATCH";
+  const TensorCheck& worst = result.verification.worst();
+  if (layout.narrow) {
+    fmt::print("{:<{}} {:<9} {:<9} {:>9.2e} {:>9.2e}\n  worst tensor: {}\n  against: {}\n",
+               result.backend, width, precision, verdict, worst.error, worst.tolerance,
+               worst.tensor, result.reference);
+  } else {
+    fmt::print("{:<{}} {:<9} {:<9} {:<32} {:>9.2e} {:>9.2e}  {}\n", result.backend, width,
+               precision, verdict, worst.tensor, worst.error, worst.tolerance, result.reference);
+  }
+  if (!result.hint.empty()) {
+    fmt::print("{:<{}} {}\n", "", layout.narrow ? 1 : width, result.hint);
+  }
+}
+
+void print_row(const Result& result, const RowLayout& layout) {
   const std::string precision = to_string(result.precision);
   if (!result.compared()) {
-    fmt::print("{:<{}} {:<9} {:<9} {}\n", result.backend, width, precision,
-               result.skipped ? "skipped" : "FAILED",
+    const std::string word = result.skipped ? "skipped" : "FAILED";
+    fmt::print("{:<{}} {:<9} {}{}\n", result.backend, layout.name_width, precision,
+               layout.narrow ? word + "\n  " : fmt::format("{:<10}", word),
                result.skipped ? *result.skipped : *result.failed);
   } else {
-    const TensorCheck& worst = result.verification.worst();
-    fmt::print("{:<{}} {:<9} {:<9} {:<32} {:>9.2e} {:>9.2e}  {}\n", result.backend, width,
-               precision, result.verified() ? "verified" : "MISMATCH", worst.tensor, worst.error,
-               worst.tolerance, result.reference);
-    if (!result.hint.empty()) {
-      fmt::print("{:<{}} {}\n", "", width, result.hint);
-    }
+    print_compared(result, layout);
   }
   std::fflush(stdout);  // a row takes seconds to come
 }
@@ -269,15 +296,15 @@ class Checker {
 
   template <class Verify>
   void for_each_backend(const std::string& reference, const Program& program, Verify verify) {
-    const std::size_t width = name_width(backends_);
+    const RowLayout layout = layout_of(backends_);
     for (const std::string& name : backends_) {
       for (const Precision precision : precisions_) {
         Result result = result_of(name, precision, reference, program, verify);
         if (!options_.json) {
           if (results_.empty()) {
-            print_header(width);
+            print_header(layout);
           }
-          print_row(result, width);
+          print_row(result, layout);
         }
         results_.push_back(std::move(result));
       }
