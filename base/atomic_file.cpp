@@ -24,6 +24,20 @@ void sync_folder_of(const std::string& path) {
   ::close(descriptor);
 }
 
+// Where links lead to a file that is not there yet: it is made there, and the links stay.
+std::string behind_links(const std::string& path) {
+  std::error_code error;
+  std::filesystem::path at = path;
+  while (std::filesystem::is_symlink(std::filesystem::symlink_status(at, error))) {
+    const std::filesystem::path target = std::filesystem::read_symlink(at, error);
+    if (error) {
+      break;
+    }
+    at = at.parent_path() / target;  // which an absolute target replaces
+  }
+  return at.string();
+}
+
 }  // namespace
 
 void write_fully(int descriptor, std::span<const std::byte> bytes, const std::string& path) {
@@ -42,6 +56,9 @@ void write_fully(int descriptor, std::span<const std::byte> bytes, const std::st
 AtomicFile::AtomicFile(const std::string& path) : path_(path), final_path_(path) {
   std::error_code error;
   const auto status = std::filesystem::status(path, error);
+  if (error == std::errc::too_many_symbolic_link_levels) {
+    throw_file_error(path, "cannot be created", error.value());
+  }
   if (std::filesystem::is_directory(status)) {
     throw_bad_input("{}: cannot be written: it is a folder", path);
   }
@@ -53,6 +70,8 @@ AtomicFile::AtomicFile(const std::string& path) : path_(path), final_path_(path)
       if (!error) {
         final_path_ = resolved.string();
       }
+    } else {
+      final_path_ = behind_links(path);
     }
     temporary_path_ = fmt::format("{}.{}.part", final_path_, ::getpid());
     descriptor_ = ::open(temporary_path_.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);

@@ -66,6 +66,24 @@ TEST_F(AtomicFileTest, WritesBehindASymbolicLink) {
   EXPECT_EQ(content(), "new");
 }
 
+TEST_F(AtomicFileTest, WritesBehindALinkToAFileThatIsNotThereYet) {
+  std::filesystem::create_directories(folder_ / "store");
+  std::filesystem::create_symlink("store/first", path());
+  std::filesystem::create_symlink(folder_ / "store/second", folder_ / "store/first");
+  AtomicFile file(path());
+  file.write("new");
+  file.commit();
+  EXPECT_EQ(content(), "new");
+  EXPECT_TRUE(std::filesystem::is_symlink(path()));
+  EXPECT_TRUE(std::filesystem::is_regular_file(folder_ / "store/second"));
+}
+
+TEST_F(AtomicFileTest, RefusesALinkToItself) {
+  std::filesystem::create_symlink("report.json", path());
+  EXPECT_THROW(AtomicFile file(path()), Error);
+  EXPECT_TRUE(std::filesystem::is_symlink(path()));
+}
+
 TEST_F(AtomicFileTest, ReportsAFullDevice) {
   if (!std::filesystem::exists("/dev/full")) {
     GTEST_SKIP() << "no /dev/full here";

@@ -10,6 +10,7 @@
 #include <optional>
 #include <string_view>
 
+#include "base/number_text.h"
 #include "benches/machine/environment.h"
 #include "benches/process/cgroup.h"
 
@@ -67,8 +68,8 @@ DefaultThreads default_threads(const ThreadBounds& bounds) {
       result.threads = *count;
       bound_by = fmt::format("{}={}", name, text);
     } else if (is_wish && *count > bounds.cpus) {
-      result.notes.push_back(fmt::format("{}={}: not followed: this process may run on {} CPUs",
-                                         name, text, bounds.cpus));
+      result.notes.push_back(fmt::format("{}={}: not followed: this process may run on {}", name,
+                                         text, counted(bounds.cpus, "CPU")));
     }
   };
   if (bounds.cpu_quota && *bounds.cpu_quota < result.threads) {
@@ -84,9 +85,9 @@ DefaultThreads default_threads(const ThreadBounds& bounds) {
   bound("OMP_THREAD_LIMIT", bounds.omp_thread_limit, false);
   if (!bound_by.empty()) {
     result.notes.insert(result.notes.begin(),
-                        fmt::format("threads: {}, by {}, of {} CPUs; --threads takes another "
+                        fmt::format("threads: {}, by {}, of {}; --threads takes another "
                                     "number",
-                                    result.threads, bound_by, bounds.cpus));
+                                    result.threads, bound_by, counted(bounds.cpus, "CPU")));
   }
   if (is_true(bounds.omp_dynamic)) {
     result.notes.push_back(fmt::format(

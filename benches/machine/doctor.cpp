@@ -35,6 +35,12 @@ std::optional<double> number_of(const Json& environment, const char* section, co
              : std::nullopt;
 }
 
+// "1 CPU", "1.5 CPUs".
+std::string cpus_text(double cpus) {
+  const std::string number = fmt::format("{:.2g}", cpus);
+  return number + (number == "1" ? " CPU" : " CPUs");
+}
+
 Diagnosis good(const std::string& subject, const std::string& found) {
   return {subject, Health::good, found, "", ""};
 }
@@ -181,13 +187,14 @@ Diagnosis quota(const Json& environment, const Situation& situation) {
   }
   const double cpus = number_of(environment, "cpu", "allowed").value_or(0);
   if (*found >= cpus && situation.throttled_fraction.value_or(0) == 0) {
-    return good("CPU quota", fmt::format("{:g} CPUs, {:g} allowed", *found, cpus));
+    return good("CPU quota",
+                fmt::format("{:g} of {} allowed", *found, counted(std::llround(cpus), "CPU")));
   }
   const double throttled = situation.throttled_fraction.value_or(0);
   const bool is_whole = *found >= 1 && *found == std::floor(*found);  // threads follow it
   return {
       "CPU quota", is_whole && throttled == 0 ? Health::outside : Health::spoils,
-      fmt::format("{:g} CPUs for {:g} allowed ones", *found, cpus),
+      fmt::format("{:g} for {} allowed", *found, counted(std::llround(cpus), "CPU")),
       "threads stop in the middle of a step, all at once",
       "raise cpu.max of the cgroup (docker: --cpus), or use fewer --threads; by default there are "
       "as many as the quota has CPUs"};
@@ -217,7 +224,7 @@ Diagnosis load(const Situation& situation) {
     return untold("load", "/proc/stat does not tell of these CPUs");
   }
   const std::string found =
-      fmt::format("other programs use {:.2g} CPUs", std::max(0.0, *situation.others_cpus));
+      "other programs use " + cpus_text(std::max(0.0, *situation.others_cpus));
   if (*situation.others_cpus <= kMostCpus) {
     return good("load", found);
   }

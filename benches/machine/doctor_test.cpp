@@ -217,6 +217,9 @@ TEST(Doctor, SaysWhetherAMachineIsBusy) {
   situation.run_delay_fraction = 0.72;
   EXPECT_EQ(*busy_machine(situation),
             "other programs use 1.5 CPUs; waiting for a CPU 72.0% of the time");
+  situation.others_cpus = 1.01;
+  situation.run_delay_fraction = 0;
+  EXPECT_EQ(*busy_machine(situation), "other programs use 1 CPU");
 }
 
 TEST(Doctor, AnswersHereWhateverThisMachineIs) {

@@ -14,6 +14,8 @@ import numpy as np
 import pytest
 from conftest import Done, Tool
 from voxmark_reports.change_points import change_points
+from voxmark_reports.errors import ToolError
+from voxmark_reports.history_store import open_store
 
 
 class History:
@@ -210,6 +212,24 @@ def test_a_fresh_change_is_put_on_its_own_commit(history: History, tmp_path: Pat
     assert f"after 7 {7:040x}"[:20] in done.stdout
     page = (tmp_path / "trend.html").read_text()
     assert f'"8 {8:040x}'[:15] in page.replace("\\", ""), "the axis numbers states as the list does"
+
+
+def test_a_history_that_cannot_be_used_now_is_no_wrong_input(
+    tool: Tool, history: History, tmp_path: Path
+) -> None:
+    history("add", history.file())
+    full = sqlite3.OperationalError("database or disk is full")
+    full.sqlite_errorname = "SQLITE_FULL"
+    with pytest.raises(ToolError) as raised, open_store(tmp_path / "h.sqlite", create=False):
+        raise full
+    assert raised.value.code == 70 and "cannot be written" in str(raised.value)
+    busy = sqlite3.OperationalError("database is locked")
+    busy.sqlite_errorname = "SQLITE_BUSY"
+    with pytest.raises(ToolError) as raised, open_store(tmp_path / "h.sqlite", create=False):
+        raise busy
+    assert raised.value.code == 5
+    done = tool("history", "--db", tmp_path / "no" / "h.sqlite", "add", history.file())
+    assert done.returncode == 64 and "cannot be opened or made" in done.stderr
 
 
 def test_states_are_numbered_by_their_measurement_whenever_they_were_added(

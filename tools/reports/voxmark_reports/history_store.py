@@ -16,7 +16,7 @@ import orjson
 
 from voxmark_reports import differences
 from voxmark_reports.cases import Case, cases_of
-from voxmark_reports.errors import ToolError
+from voxmark_reports.errors import ExitCode, ToolError
 from voxmark_reports.reading import Report, parse_report
 from voxmark_reports.strict_json import parse_json
 from voxmark_reports.text import clean
@@ -232,6 +232,25 @@ def _label(case: Case) -> str:
     return case.label(case.at_default("input_channels", "classes", "filters", "seed"))
 
 
+# Of a file that is a history and cannot be used now; others are no history, or none that can be
+# opened.
+_NOT_NOW = {
+    "SQLITE_FULL": ("cannot be written", ExitCode.INTERNAL),
+    "SQLITE_IOERR": ("cannot be read or written", ExitCode.INTERNAL),
+    "SQLITE_BUSY": ("another voxmark history is writing to it; try again", ExitCode.CANNOT_HERE),
+    "SQLITE_READONLY": ("cannot be written", ExitCode.BAD_INPUT),
+    "SQLITE_CANTOPEN": ("cannot be opened or made", ExitCode.BAD_INPUT),
+}
+
+
+def _told(path: Path, error: sqlite3.Error) -> ToolError:
+    name = getattr(error, "sqlite_errorname", "")  # SQLITE_IOERR_WRITE, say
+    for begin, (what, code) in _NOT_NOW.items():
+        if name.startswith(begin):
+            return ToolError(f"{clean(path)}: {what}: {clean(error)}", code)
+    return ToolError(f"{clean(path)}: expected a history: {clean(error)}")
+
+
 @contextmanager
 def open_store(path: Path, create: bool) -> Iterator[Store]:
     """Raises ToolError where there is no history, or a file that is none."""
@@ -251,7 +270,7 @@ def open_store(path: Path, create: bool) -> Iterator[Store]:
             )
         yield Store(connection)
     except sqlite3.Error as error:
-        raise ToolError(f"{clean(path)}: expected a history: {clean(error)}") from error
+        raise _told(path, error) from error
     finally:
         if connection is not None:
             connection.close()
