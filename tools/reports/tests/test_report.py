@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import base64
 import csv
+import errno
 import io
 import itertools
 import json
+import os
 import re
 from html.parser import HTMLParser
 from pathlib import Path
@@ -17,6 +19,8 @@ import pytest
 from conftest import Tool
 from voxmark_reports import charts_more, charts_where, reading, step_parts, tables
 from voxmark_reports import figures as fg
+from voxmark_reports.errors import ExitCode, ToolError
+from voxmark_reports.files import write_file
 from voxmark_reports.text import merged
 
 HOSTILE = '</SCRIPT><img src=x onerror=alert(1)>"'
@@ -680,3 +684,24 @@ def test_json_in_the_page_survives(one_page: Path) -> None:
     assert len(specs) >= 8
     for spec in specs:
         assert json.loads(spec)["width"] == "container"
+
+
+def test_a_page_is_written_behind_a_link_that_stays(tool: Tool, tmp_path: Path) -> None:
+    path = factory.write(tmp_path / "base.json", factory.report(factory.processes([0.5] * 5)))
+    link, target = tmp_path / "latest.html", tmp_path / "store.html"
+    link.symlink_to(target)
+    assert tool("report", path, "-o", link).returncode == 0
+    assert link.is_symlink() and target.read_bytes().startswith(b"<!")
+    loop = tmp_path / "loop.html"
+    loop.symlink_to(loop)
+    assert tool("report", path, "-o", loop).returncode == 64 and loop.is_symlink()
+
+
+def test_a_full_disk_is_no_wrong_input(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    def full(descriptor: int) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(ToolError) as raised:
+        write_file(tmp_path / "page.html", "text")
+    assert raised.value.code == ExitCode.INTERNAL and not list(tmp_path.iterdir())
