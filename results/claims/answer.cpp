@@ -179,22 +179,6 @@ std::string measured_text(const Report& report) {
                      report.header.voxmark.value("version", ""));
 }
 
-// Lines of at most `width` characters, broken at blanks.
-std::vector<std::string> folded(const std::string& text, std::size_t width) {
-  std::vector<std::string> lines = {""};
-  std::size_t start = 0;
-  while (start < text.size()) {
-    const std::size_t end = std::min(text.find(' ', start), text.size());
-    const std::string word = text.substr(start, end - start);
-    if (!lines.back().empty() && lines.back().size() + 1 + word.size() > width) {
-      lines.emplace_back();
-    }
-    lines.back() += (lines.back().empty() ? "" : " ") + word;
-    start = end + 1;
-  }
-  return lines;
-}
-
 std::string indented(const std::string& text, std::size_t columns) {
   std::string result;
   std::string indent;

@@ -74,13 +74,6 @@ double voxels_of(const Json& claim) {
   return image.at(0) * image.at(1) * image.at(2) * claim.at("batch").get<double>();
 }
 
-const MemoryLine* line_of(std::span<const MemoryLine> lines, const std::string& backend) {
-  const auto line = std::ranges::find_if(lines, [&](const MemoryLine& candidate) {
-    return candidate.backend == backend && candidate.precision == "fp32";
-  });
-  return line == lines.end() ? nullptr : &*line;
-}
-
 std::string no_line(const std::vector<MeasuredCase>& cases, const std::string& backend) {
   return of_backend(cases, backend).empty() ? why_not(cases, backend)
                                             : backend + ": measured at one size; a line needs two";

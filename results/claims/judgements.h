@@ -18,8 +18,7 @@ Finding start_finding(const Json& claim, const std::string& backend = "");
 // Voxels of the claim's batch.
 double voxels_of(const Json& claim);
 
-// The backend's line in fp32; null where there is none, and why.
-const MemoryLine* line_of(std::span<const MemoryLine> lines, const std::string& backend);
+// Why a backend has no line.
 std::string no_line(const std::vector<MeasuredCase>& cases, const std::string& backend);
 
 // training, metric: a run of `voxmark train`, where it is the paper's.

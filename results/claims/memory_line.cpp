@@ -69,6 +69,14 @@ MemoryLine fit_line(std::span<const double> voxels, std::span<const double> byte
   return line;
 }
 
+const MemoryLine* line_of(std::span<const MemoryLine> lines, const std::string& backend,
+                          std::string_view precision) {
+  const auto found = std::ranges::find_if(lines, [&](const MemoryLine& line) {
+    return line.backend == backend && line.precision == precision;
+  });
+  return found == lines.end() ? nullptr : &*found;
+}
+
 std::vector<MemoryLine> memory_lines(const Report& report) {
   // Two shapes of as many voxels are one size: the larger peak.
   std::vector<std::pair<std::string, std::string>> order;  // backend, precision

@@ -3,6 +3,7 @@
 
 #include <span>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "results/tables/measured_cases.h"
@@ -32,6 +33,10 @@ struct MemoryLine {
 };
 
 MemoryLine fit_line(std::span<const double> voxels, std::span<const double> bytes);
+
+// Null where there is none.
+const MemoryLine* line_of(std::span<const MemoryLine> lines, const std::string& backend,
+                          std::string_view precision = "fp32");
 
 // Of the backends that were measured at two sizes or more with what the CPU has, by their peaks:
 // without memory limits, of synthetic images, on the largest number of threads.

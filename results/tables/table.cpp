@@ -109,23 +109,20 @@ Table only(const Table& table, const std::vector<std::size_t>& kept) {
   return result;
 }
 
-// Words in lines of so many columns at most, each after the indent; a longer word has its own.
-std::string wrapped(const std::string& text, std::size_t terminal_columns) {
-  const std::string indent(4, ' ');
-  std::string result;
-  std::string line = indent;
-  std::istringstream words(text);
-  for (std::string word; words >> word;) {
-    if (line != indent && width(line) + 1 + width(word) > terminal_columns) {
-      result += line + "\n";
-      line = indent;
-    }
-    line += (line == indent ? "" : " ") + word;
-  }
-  return line == indent ? result : result + line + "\n";
-}
-
 }  // namespace
+
+std::vector<std::string> folded(const std::string& text, std::size_t columns) {
+  std::vector<std::string> lines;
+  std::istringstream words(one_line(text));
+  for (std::string word; words >> word;) {
+    if (lines.empty() || width(lines.back()) + 1 + width(word) > columns) {
+      lines.push_back(word);
+    } else {
+      lines.back() += " " + word;
+    }
+  }
+  return lines;
+}
 
 std::string render_text(const Table& original) {
   const Table table = escaped(original, one_line);
@@ -174,7 +171,11 @@ std::string render_within(const Table& original, std::size_t terminal_columns) {
       }
       below += (below.empty() ? "" : "; ") + table.columns[i].header + ": " + row[i];
     }
-    text += wrapped(below, terminal_columns);
+    const std::string indent(4, ' ');
+    for (const std::string& part :
+         folded(below, std::max(terminal_columns, indent.size()) - indent.size())) {
+      text += indent + part + "\n";
+    }
   }
   return text;
 }

@@ -21,6 +21,10 @@ struct Table {
   std::size_t gap = 2;                         // blanks between columns
 };
 
+// In lines of so many columns at most, broken between words; a longer word has a line of its own.
+// Control characters count as blanks. Nothing of a text without words.
+std::vector<std::string> folded(const std::string& text, std::size_t columns);
+
 // Lines without trailing blanks, each ended by a newline. Control characters in a text (of a
 // library's message, say) become blanks, so that every row stays one line.
 std::string render_text(const Table& table);

@@ -20,9 +20,7 @@ constexpr Dims kSmallest{64, 64, 64};
 // Bytes that a step will take; nothing where that is not known.
 std::optional<std::int64_t> needed_bytes(const CaseSpec& spec,
                                          const std::vector<MemoryLine>& lines) {
-  const auto line = std::ranges::find_if(lines, [&](const MemoryLine& own) {
-    return own.backend == spec.backend && own.precision == to_string(spec.precision);
-  });
+  const MemoryLine* line = line_of(lines, spec.backend, to_string(spec.precision));
   if (plans_memory(spec.backend)) {
     const Backend* backend = find_backend(spec.backend).backend;
     const Program program = training_program(spec);
@@ -30,15 +28,13 @@ std::optional<std::int64_t> needed_bytes(const CaseSpec& spec,
       return std::nullopt;
     }
     const std::int64_t base =
-        line == lines.end()
-            ? 0
-            : std::max<std::int64_t>(0, static_cast<std::int64_t>(line->base_bytes));
+        line == nullptr ? 0
+                        : std::max<std::int64_t>(0, static_cast<std::int64_t>(line->base_bytes));
     return backend->plan(program, compile_options(spec)).total_bytes() + base;
   }
-  return line == lines.end()
-             ? std::nullopt
-             : std::optional(static_cast<std::int64_t>(
-                   line->bytes_at(static_cast<double>(spec.image.voxels())).middle));
+  return line == nullptr ? std::nullopt
+                         : std::optional(static_cast<std::int64_t>(
+                               line->bytes_at(static_cast<double>(spec.image.voxels())).middle));
 }
 
 std::string identity_of(const Json& spec) { return case_key(case_identity(spec)); }
