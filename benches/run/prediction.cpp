@@ -40,15 +40,14 @@ void Prediction::learn_start(const CaseSpec& spec, double seconds) {
   known = std::max(known, seconds);
 }
 
-std::optional<double> Prediction::case_seconds(const CaseSpec& spec, int processes) const {
+std::optional<double> Prediction::process_seconds(const CaseSpec& spec) const {
   const std::optional<double> steps = steps_seconds(spec);
-  const auto first = start_seconds_.find(start_key(spec, true));
-  if (!steps || first == start_seconds_.end()) {
-    return std::nullopt;
+  auto start = start_seconds_.find(start_key(spec, spec.process == 0));
+  if (start == start_seconds_.end()) {
+    start = start_seconds_.find(start_key(spec, true));  // a later one takes no longer
   }
-  const auto later = start_seconds_.find(start_key(spec, false));
-  const double again = later == start_seconds_.end() ? first->second : later->second;
-  return processes * *steps + first->second + (processes - 1) * again;
+  return steps && start != start_seconds_.end() ? std::optional(*steps + start->second)
+                                                : std::nullopt;
 }
 
 void Prediction::learn_peak(const CaseSpec& spec, std::int64_t peak_bytes) {

@@ -19,8 +19,8 @@ class Prediction {
 
   // So many seconds of a process were no steps: its start, its verification if it was the first.
   void learn_start(const CaseSpec& spec, double seconds);
-  // Of all processes of a case, so many, with their starts; nothing while its backend is unknown.
-  std::optional<double> case_seconds(const CaseSpec& spec, int processes) const;
+  // Of this process, with its start; nothing while its backend is unknown.
+  std::optional<double> process_seconds(const CaseSpec& spec) const;
 
   // A process of this case reached that high-water mark.
   void learn_peak(const CaseSpec& spec, std::int64_t peak_bytes);

@@ -31,21 +31,22 @@ TEST(Prediction, OfMemoryIsALineThroughTheSmallestAndTheLargest) {
   EXPECT_FALSE(prediction.peak_bytes(other));
 }
 
-TEST(Prediction, OfACaseHasTheStartsOfItsProcesses) {
+TEST(Prediction, OfAProcessHasItsStart) {
   Prediction prediction;
-  CaseSpec spec = cube(32);
-  spec.steps = 3;
-  spec.warmup = 1;
-  prediction.learn(spec, 0.5);
-  EXPECT_FALSE(prediction.case_seconds(spec, 2)) << "no start of it was seen";
-  prediction.learn_start(spec, 20);
-  EXPECT_NEAR(*prediction.case_seconds(spec, 2), 2 * 2 + 20 + 20, 1e-9);
-  CaseSpec second = spec;
+  CaseSpec first = cube(32);
+  first.steps = 3;
+  first.warmup = 1;
+  CaseSpec second = first;
   second.process = 1;
+  prediction.learn(first, 0.5);
+  EXPECT_FALSE(prediction.process_seconds(first)) << "no start of it was seen";
+  prediction.learn_start(first, 20);
+  EXPECT_NEAR(*prediction.process_seconds(first), 4 * 0.5 + 20, 1e-9);
+  EXPECT_NEAR(*prediction.process_seconds(second), 4 * 0.5 + 20, 1e-9);
   prediction.learn_start(second, 5);
   prediction.learn_start(second, 4);  // the longest counts
-  EXPECT_NEAR(*prediction.case_seconds(spec, 2), 2 * 2 + 20 + 5, 1e-9);
-  EXPECT_NEAR(*prediction.case_seconds(spec, 3), 3 * 2 + 20 + 2 * 5, 1e-9);
+  EXPECT_NEAR(*prediction.process_seconds(first), 4 * 0.5 + 20, 1e-9);
+  EXPECT_NEAR(*prediction.process_seconds(second), 4 * 0.5 + 5, 1e-9);
 }
 
 TEST(Prediction, OfSecondsIsByWork) {

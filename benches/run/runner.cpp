@@ -19,6 +19,7 @@
 #include "benches/run/roofline.h"
 #include "benches/run/warm_up.h"
 #include "benches/suite/suite.h"
+#include "workloads/cases/case_fields.h"
 
 namespace voxmark {
 namespace {
@@ -57,9 +58,8 @@ double median_step_seconds(const Exchange& timed) {
 }
 
 // From the records alone, so that a resumed run ends as one that never stopped.
-std::string key_of_all_processes(CaseSpec spec) {
-  spec.process = 0;
-  return case_key(to_json(spec));
+std::string key_of_all_processes(const CaseSpec& spec) {
+  return case_key(without_process(to_json(spec)));
 }
 
 ExitCode exit_code(const Report& report) {
@@ -105,11 +105,7 @@ ExitCode Runner::run(const std::vector<CaseSpec>& cases, Journal& journal,
     }
     try {
       spent_seconds_ = spent_seconds(journal.report()) - *spent_before_;
-      processes_ahead_ = 0;
-      for (const auto rest : {std::span(cases).subspan(i), later}) {
-        processes_ahead_ +=
-            std::ranges::count(rest, key_of_all_processes(cases[i]), key_of_all_processes);
-      }
+      needed_seconds_ = seconds_needed(std::span(cases).subspan(i), later);
       const Record record = measure(cases[i]);
       learn_start(cases[i], record);
       journal.append(record);
@@ -126,7 +122,10 @@ void Runner::learn_start(const CaseSpec& spec, const Record& record) {
   for (const SampleRecord& sample : record.samples) {
     steps += sample.times ? sample.times->step_seconds : 0;
   }
-  // A process that was disturbed and run again has told its start twice, and more than usual.
+  if (steps > 0) {
+    begun_.insert(key_of_all_processes(spec));
+  }
+  // A process that was disturbed and run again tells more than its start.
   const bool was_tried_again = record.facts.interference && record.facts.interference->discarded;
   if (steps > 0 && record.facts.wall_seconds && !was_tried_again) {
     prediction_.learn_start(spec, std::max(0.0, *record.facts.wall_seconds - steps));
@@ -249,18 +248,37 @@ bool Runner::verify(const CaseSpec& spec, Record& record) {
   return true;
 }
 
-// One process is no sample: a case that there is no time for twice is not begun.
+// Of the first of `cases`: its processes and those that other cases still lack, as many of each as
+// options_ asks for. Nothing of a backend that is unknown.
+double Runner::seconds_needed(std::span<const CaseSpec> cases,
+                              std::span<const CaseSpec> later) const {
+  if (!options_.run_budget_seconds) {
+    return 0;
+  }
+  const std::string own = key_of_all_processes(cases.front());
+  double seconds = 0;
+  for (const auto part : {cases, later}) {
+    for (const CaseSpec& spec : part) {
+      const std::string key = key_of_all_processes(spec);
+      if (spec.process < options_.processes_per_case && (key == own || begun_.contains(key))) {
+        seconds += prediction_.process_seconds(spec).value_or(0);
+      }
+    }
+  }
+  return seconds;
+}
+
+// One process is no sample: a case that there is no time for twice is not begun, nor one that takes
+// the time of others that are.
 bool Runner::can_be_repeated(const CaseSpec& spec, Record& record) {
   const std::string key = key_of_all_processes(spec);
-  const std::int64_t processes =
-      std::min<std::int64_t>(options_.processes_per_case, processes_ahead_);
-  if (options_.run_budget_seconds && spec.process == 0 && processes > 1) {
+  if (options_.run_budget_seconds && !begun_.contains(key)) {
     const double left = std::max(0.0, *options_.run_budget_seconds - spent_seconds_);
-    const auto predicted = prediction_.case_seconds(spec, static_cast<int>(processes));
-    if (predicted.value_or(0) > left) {
-      not_begun_[key] = fmt::format(
-          "{} processes would take about {:.0f} s, the run has {:.0f} s left of {:.0f} s",
-          processes, *predicted, left, *options_.run_budget_seconds);
+    if (needed_seconds_ > left) {
+      not_begun_.try_emplace(
+          key, fmt::format("it and what is begun would take about {:.0f} s, the run has {:.0f} s "
+                           "left of {:.0f} s",
+                           needed_seconds_, left, *options_.run_budget_seconds));
     }
   }
   const auto reason = not_begun_.find(key);

@@ -5,6 +5,7 @@
 #include <functional>
 #include <map>
 #include <optional>
+#include <set>
 #include <span>
 #include <string>
 #include <vector>
@@ -48,7 +49,8 @@ struct RunnerOptions {
   // Of all cases that this runner runs, together: what would end after it is skipped. What a
   // journal has of earlier sessions is not counted.
   std::optional<double> run_budget_seconds;
-  // A case is begun only where the run budget is enough for so many of its processes, or all.
+  // A case is begun only where the run budget is enough for so many processes of it, and of each
+  // case that was begun before.
   int processes_per_case = 1;
   std::function<MemoryRoom()> room = [] { return memory_room(); };
   std::optional<double> cpu_quota = voxmark::cpu_quota();  // a case with more threads is marked
@@ -77,6 +79,7 @@ class Runner {
 
   Record measure(const CaseSpec& spec);
   void measure(const CaseSpec& spec, Record& record);
+  double seconds_needed(std::span<const CaseSpec> cases, std::span<const CaseSpec> later) const;
   void learn_start(const CaseSpec& spec, const Record& record);
   bool plan(const CaseSpec& spec, Record& record);
   std::string limit_that_fits(const CaseSpec& spec, std::int64_t room_bytes);
@@ -102,7 +105,8 @@ class Runner {
   OutsideProgram programs_;
   std::optional<double> spent_before_;            // by earlier sessions
   double spent_seconds_ = 0;                      // of the run budget
-  std::int64_t processes_ahead_ = 0;              // of the case under way, itself included
+  double needed_seconds_ = 0;                     // by the case under way and those that are begun
+  std::set<std::string> begun_;                   // cases of which a process was timed
   std::map<std::string, std::string> not_begun_;  // cases that time was too short for, and why
   std::map<std::string, Exchange> plans_;         // by case: repeats need no second plan
   std::optional<double> best_canary_seconds_;
