@@ -88,4 +88,19 @@ void JsonSchema::check(const Json& document, std::string_view name) const {
   throw_bad_input("{}: {}: {}", name, place_text(json, cause->context), cause->description);
 }
 
+void check_schema_name(const Json& document, std::string_view name, std::string_view what,
+                       std::string_view expected) {
+  if (!document.is_object() || !document.contains("schema") || !document["schema"].is_string()) {
+    throw_bad_input("{}: not a voxmark {}: no \"schema\", expected \"{}\"", name, what, expected);
+  }
+  const auto found = document["schema"].get<std::string>();
+  if (found == expected) {
+    return;
+  }
+  if (found.starts_with(expected.substr(0, expected.find('/') + 1))) {
+    throw_bad_input("{}: {} of version {}, this program reads {}", name, what, found, expected);
+  }
+  throw_bad_input("{}: schema \"{}\", expected \"{}\"", name, found, expected);
+}
+
 }  // namespace voxmark

@@ -8,6 +8,11 @@
 
 namespace voxmark {
 
+// Before the schema's own word, which would only be that a constant does not match. `expected`:
+// "voxmark.report/1". `what`: "report". Throws Error (bad_input) where "schema" is another one.
+void check_schema_name(const Json& document, std::string_view name, std::string_view what,
+                       std::string_view expected);
+
 class JsonSchema {
  public:
   // `text` is a schema that is part of the program. Throws Error (internal) when it is none.

@@ -8,29 +8,8 @@
 #include "results/journal.h"
 
 namespace voxmark {
-namespace {
-
-// Before the schema's own word, which would only be that a constant does not match.
-void check_version(const Json& json, std::string_view name) {
-  if (!json.is_object() || !json.contains("schema") || !json["schema"].is_string()) {
-    throw_bad_input("{}: not a voxmark report: no \"schema\", expected \"{}\"", name,
-                    kReportSchemaName);
-  }
-  const auto found = json["schema"].get<std::string>();
-  if (found == kReportSchemaName) {
-    return;
-  }
-  if (found.starts_with("voxmark.report/")) {
-    throw_bad_input("{}: report of version {}, this program reads {}", name, found,
-                    kReportSchemaName);
-  }
-  throw_bad_input("{}: schema \"{}\", expected \"{}\"", name, found, kReportSchemaName);
-}
-
-}  // namespace
-
 void validate_report(const Json& json, std::string_view name) {
-  check_version(json, name);
+  check_schema_name(json, name, "report", kReportSchemaName);
   static const JsonSchema schema(report_schema_text());  // takes longer to read than to apply
   schema.check(json, name);
 }

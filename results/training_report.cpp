@@ -42,6 +42,7 @@ Columns columns_of(const Json& epoch) {
 }  // namespace
 
 void validate_training_report(const Json& json, std::string_view name) {
+  check_schema_name(json, name, "training report", kTrainingSchemaName);
   static const JsonSchema schema(training_schema_text());
   schema.check(json, name);
 }
