@@ -18,7 +18,10 @@ from voxmark_reports.figures import Figure, SpeedUp
 from voxmark_reports.reading import paper_speed_up
 
 # Distinguishable on white and on near-black, and for most colour-blind readers (after Okabe, Ito).
-PALETTE = ["#3b8fd4", "#e08a00", "#1aa179", "#d9583b", "#b877c4", "#8c8c8c", "#b59b00", "#6f7fe0"]
+PALETTE = [
+    *("#3b8fd4", "#e08a00", "#1aa179", "#d9583b", "#b877c4", "#8c8c8c", "#b59b00", "#6f7fe0"),
+    *("#4fb8c9", "#a05a2c", "#e07aa5", "#6a9a3a", "#8a4fd0", "#c94f7c", "#3f7f7f", "#d0a070"),
+]
 STATIC_WIDTH = 720
 MOST_LEGEND_ENTRIES = 16
 MOST_ROWS = 60  # of a chart with a bar per case
@@ -68,7 +71,7 @@ def _config() -> dict[str, Any]:
             "title": None,
             "labelFontSize": 12,
             "labelLimit": 320,
-            "columns": {"expr": "width < 480 ? 1 : 4"},  # on a telephone, below each other
+            "columns": {"expr": "width < 480 ? 1 : 3"},  # on a telephone, below each other
         },
         "text": {"color": ink},
         "rule": {"color": ink},

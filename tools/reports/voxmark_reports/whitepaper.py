@@ -72,7 +72,7 @@ def _generations_chart(report: Report, answer: details.Answer) -> Chart | None:
     return Chart(
         f"generations-{file_name(report.name)}",
         f"The step by program, the oldest first, at {answer.shape}",
-        "Further left is better. Seconds and page faults are of a step.",
+        "Further left is better. Seconds and page faults are of a step; 0 has no point.",
         finish(chart, 34 * len(answer.generations)),
     )
 
