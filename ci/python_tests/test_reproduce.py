@@ -122,8 +122,10 @@ def test_the_page_to_paste_has_what_the_report_measured(tmp_path: Path) -> None:
     page = tmp_path / "page.md"
     report = recorded()
     done = judged(report, tmp_path, "--details", "--markdown", str(page))
-    details = page.read_text().split("\nEvery backend's figures", 1)[1]
-    assert details in done.stdout
+    findings = json.loads(judged(report, tmp_path, "--json").stdout)["findings"]
+    for text in (done.stdout, page.read_text()):
+        assert "Every backend's figures" in text
+        assert all(finding["here"] in text for finding in findings)
     largest = max(tuple(r["case"]["image"]) for r in records_of(report, "tensorflow-stock"))
     ratio = seconds(report, "tensorflow-stock", list(largest)) / seconds(
         report, "tensorflow-onednn", list(largest)
@@ -133,9 +135,33 @@ def test_the_page_to_paste_has_what_the_report_measured(tmp_path: Path) -> None:
     assert f"% of what {limit['threads']} threads do at most" in done.stdout
     assert "5650801" in done.stdout
     # Every table is one: as many cells in each row as in its head.
-    for table in done.stdout.split("\n\n"):
+    for table in page.read_text().split("\n\n"):
         rows = [line.count("|") for line in table.splitlines() if line.startswith("|")]
         assert len(set(rows)) <= 1, table
+
+
+def test_the_answer_fits_into_a_narrow_terminal(tmp_path: Path) -> None:
+    path = tmp_path / "report.json"
+    path.write_text(json.dumps(recorded()))
+    done = subprocess.run(
+        [VOXMARK, "reproduce", "--report", str(path)],
+        env={**os.environ, "COLUMNS": "80"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert max(map(len, done.stdout.splitlines())) <= 80
+
+
+@pytest.mark.parametrize("flag", ["--training", "--tricks"])
+def test_a_file_of_another_kind_is_named(flag: str, tmp_path: Path) -> None:
+    done = judged(recorded(), tmp_path, flag, str(RECORDED))
+    assert done.returncode == 64
+    other = tmp_path / "other.json"
+    other.write_text(json.dumps(recorded()))
+    done = judged(recorded(), tmp_path, flag, str(other))
+    assert done.returncode == 64
+    assert 'schema "voxmark.report/1", expected "voxmark.t' in done.stderr
 
 
 def test_a_training_run_of_other_images_is_not_the_papers(tmp_path: Path) -> None:

@@ -22,12 +22,6 @@ const Finding& asked_of(std::span<const Finding> findings) {
       findings, [](const Finding& finding) { return finding.question && finding.decides; });
 }
 
-std::string word_of(const Finding& finding) {
-  const bool is_amount = finding.verdict == Verdict::less || finding.verdict == Verdict::more;
-  return std::string(
-      to_string(is_amount && !finding.question ? Verdict::does_not_hold : finding.verdict));
-}
-
 // Which of a claim's findings its row has: that of the program that the paper trained with, where
 // there is one; failing that its baseline, then another backend; a verdict before none.
 std::tuple<int, int> evidence_rank(const Finding& finding, const Json& question) {
@@ -44,7 +38,7 @@ std::tuple<int, int> evidence_rank(const Finding& finding, const Json& question)
 
 ClaimRow row_of(const Finding& finding) {
   ClaimRow row{finding.claim, finding.title, finding.place, finding.paper, finding.here, ""};
-  row.verdict = word_of(finding);
+  row.verdict = verdict_word(finding);
   if (finding.here == kNoFigure) {
     row.here = "because: " + finding.remark;
   } else if (finding.verdict == Verdict::not_tested && !finding.remark.empty()) {
@@ -139,7 +133,7 @@ std::string sure_line(const Finding& asked, const Report& report, const Json& qu
 }
 
 std::string left_out_of(const Report& report) {
-  constexpr std::size_t kMostReasons = 3;
+  constexpr std::size_t kMostReasons = 5;
   std::map<std::string, int> by_reason;
   int skipped = 0, late = 0;
   for (const Record& record : report.records) {

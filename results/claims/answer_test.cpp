@@ -236,11 +236,11 @@ TEST(Answer, TwoSizesLeaveAShareOpen) {
 
 TEST(Answer, ManyReasonsForLeavingOutBecomeFew) {
   Report report = recorded(7, 1.0);
-  for (const char* reason : {"a", "b", "c", "d", "d"}) {
+  for (const char* reason : {"a", "b", "c", "d", "e", "f", "f"}) {
     report.records.push_back(example_failure("onednn", 0, Outcome::skipped, reason));
   }
   EXPECT_EQ(answer_to(report).left_out,
-            "Left out, 5 of 9 runs: 1: a; 1: b; 1: c; 2 for other reasons.");
+            "Left out, 7 of 11 runs: 1: a; 1: b; 1: c; 1: d; 1: e; 2 for other reasons.");
 }
 
 TEST(Answer, NoLineIsWiderThanTheTerminal) {

@@ -359,6 +359,12 @@ Verdict judge_ratio(const Interval& measured, double value, double tolerance) {
   return measured.high <= 1 ? Verdict::does_not_hold : judge_value(measured, value, tolerance);
 }
 
+std::string verdict_word(const Finding& finding) {
+  const bool is_amount = finding.verdict == Verdict::less || finding.verdict == Verdict::more;
+  return std::string(
+      to_string(is_amount && finding.kind != "ratio" ? Verdict::does_not_hold : finding.verdict));
+}
+
 Json to_json(std::span<const Finding> findings) {
   Json json = Json::array();
   for (const Finding& finding : findings) {
@@ -367,7 +373,7 @@ Json to_json(std::span<const Finding> findings) {
                     {"sentence", finding.sentence},
                     {"paper", finding.paper},
                     {"here", finding.here},
-                    {"verdict", finding.derived ? Json() : Json(to_string(finding.verdict))},
+                    {"verdict", finding.derived ? Json() : Json(verdict_word(finding))},
                     {"remark", finding.remark},
                     {"decides", finding.decides && !finding.derived},
                     {"derived", finding.derived}});

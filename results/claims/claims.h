@@ -51,6 +51,8 @@ struct Finding {
   bool derived = false;   // not of the paper's saying: without a verdict, and decides nothing
   bool question = false;  // of the claim that a reader asks about first
 };
+// Its verdict in a word: less and more are of the speed-up alone; another figure does not hold.
+std::string verdict_word(const Finding& finding);
 Json to_json(std::span<const Finding> findings);
 
 struct Claims {

@@ -36,13 +36,13 @@ Table findings_by(std::span<const Finding> findings, bool derived) {
   Table table;
   if (derived) {
     table.columns = {
-        {"compared", Align::left}, {"times as fast, here", Align::left}, {"remark", Align::left}};
+        {"compared", Align::left, true}, {"times as fast, here"}, {"remark", Align::left, true}};
   } else {
-    table.columns = {{"the paper says", Align::left},
-                     {"paper", Align::left},
-                     {"here", Align::left},
-                     {"verdict", Align::left},
-                     {"remark", Align::left}};
+    table.columns = {{"the paper says", Align::left, true},
+                     {"paper", Align::left, true},
+                     {"here"},
+                     {"verdict"},
+                     {"remark", Align::left, true}};
   }
   std::string last;
   for (const Finding& finding : findings) {
@@ -57,7 +57,7 @@ Table findings_by(std::span<const Finding> findings, bool derived) {
       table.rows.push_back({sentence, finding.here, finding.remark});
     } else {
       table.rows.push_back({sentence, again ? "" : finding.paper, finding.here,
-                            std::string(to_string(finding.verdict)), finding.remark});
+                            verdict_word(finding), finding.remark});
     }
   }
   return table;
@@ -122,9 +122,12 @@ Table derived_table(std::span<const Finding> findings) { return findings_by(find
 
 Factors factors(const Claims& claims, const Report& report) {
   Factors result;
-  result.table.columns = {{"from", Align::left},      {"to", Align::left},
-                          {"wall time", Align::left}, {"CPU time", Align::left},
-                          {"user time", Align::left}, {"what that is", Align::left}};
+  result.table.columns = {{"from", Align::left},
+                          {"to", Align::left},
+                          {"wall time", Align::left},
+                          {"CPU time", Align::left, true},
+                          {"user time", Align::left, true},
+                          {"what that is", Align::left, true}};
   const std::vector<MeasuredCase> cases = papers_cases(report);
   const auto first = claims.factors.front().at("from").get<std::string>();
   const auto last = claims.factors.back().at("to").get<std::string>();
@@ -170,11 +173,11 @@ Table cost_table(const Report& report, const std::string& shape) {
                    {"precision", Align::left},
                    {"processes", Align::right},
                    {"step s", Align::right},
-                   {"watched: convolutions s", Align::right},
-                   {"watched: all else s", Align::right},
-                   {"user s", Align::right},
-                   {"system s", Align::right},
-                   {"page faults", Align::right}};
+                   {"watched: convolutions s", Align::right, true},
+                   {"watched: all else s", Align::right, true},
+                   {"user s", Align::right, true},
+                   {"system s", Align::right, true},
+                   {"page faults", Align::right, true}};
   for (const MeasuredCase& own : papers_cases(report)) {
     const auto wall = seconds_of(own.processes, "wall", "step");
     if (!wall || own.shape() != shape) {
@@ -195,8 +198,8 @@ Table cost_table(const Report& report, const std::string& shape) {
 Table plan_table(const Report& report) {
   Table table;
   table.columns = {{"backend", Align::left},        {"shape", Align::left},
-                   {"planned", Align::right},       {"resident before", Align::right},
-                   {"measured peak", Align::right}, {"measured over both", Align::right}};
+                   {"planned", Align::right},       {"resident before", Align::right, true},
+                   {"measured peak", Align::right}, {"measured over both", Align::right, true}};
   for (const MeasuredCase& own : papers_cases(report)) {
     const auto figure = [&](std::optional<std::uint64_t> MemoryRecord::* bytes) {
       return median_over(own, [&](const Record& record) {
@@ -224,7 +227,7 @@ Table memory_table(std::span<const MemoryLine> lines, std::span<const ServerStep
       {"backend", Align::left}, {"precision", Align::left}, {"bytes per voxel", Align::right}};
   for (const ServerStep& step : steps) {
     table.columns.push_back(
-        {fmt::format("{} on {}", step.text(), step.server_text()), Align::left});
+        {fmt::format("{} on {}", step.text(), step.server_text()), Align::left, true});
   }
   for (const MemoryLine& line : lines) {
     const auto outcome = [&](double voxels, double server) {
@@ -258,15 +261,16 @@ std::string gigabytes_text(const Interval& bytes) {
                            significant(bytes.low * 1e-9, 3), significant(bytes.high * 1e-9, 3));
 }
 
-std::string render_markdown(const Claims& claims, const Report& report,
-                            std::span<const Finding> findings) {
+std::string render_details(const Claims& claims, const Report& report,
+                           std::span<const Finding> findings,
+                           const std::function<std::string(const Table&)>& render) {
   std::string text = fmt::format(
       "Every backend's figures beside those of {}. Ratios are of medians over processes, with the "
       "range that the processes allow:\n\n{}\n",
-      claims.source, render_markdown(findings_table(findings)));
-  const auto section = [&text](const std::string& title, const Table& table) {
+      claims.source, render(findings_table(findings)));
+  const auto section = [&text, &render](const std::string& title, const Table& table) {
     if (!table.rows.empty()) {
-      text += fmt::format("{}:\n\n{}\n", title, render_markdown(table));
+      text += fmt::format("{}:\n\n{}\n", title, render(table));
     }
   };
   section("The same comparison by other pairs, which is not the paper's", derived_table(findings));

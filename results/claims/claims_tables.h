@@ -2,6 +2,7 @@
 // memory.
 #pragma once
 
+#include <functional>
 #include <span>
 #include <string>
 
@@ -33,9 +34,10 @@ Table plan_table(const Report& report);
 // The paper's table 2, for every backend of which there is a line.
 Table memory_table(std::span<const MemoryLine> lines, std::span<const ServerStep> steps);
 
-// All of these, as Markdown.
-std::string render_markdown(const Claims& claims, const Report& report,
-                            std::span<const Finding> findings);
+// All of these, each table as `render` makes it.
+std::string render_details(const Claims& claims, const Report& report,
+                           std::span<const Finding> findings,
+                           const std::function<std::string(const Table&)>& render);
 
 // "26.1 GB", "26.1 GB (25..27)"
 std::string gigabytes_text(double bytes);

@@ -109,7 +109,8 @@ TEST(ClaimsTables, MarkdownHasEveryPart) {
   const Report report = with_the_whole_chain();
   const Claims claims = whitepaper_claims();
   const auto findings = judge(claims, report, example_evidence());
-  const std::string text = render_markdown(claims, report, findings);
+  const std::string text = render_details(
+      claims, report, findings, [](const Table& table) { return render_markdown(table); });
   for (const char* part : {"the paper says", "by other pairs", "link by link, at 64x64x64 b2",
                            "convolutions", "figures 3 and 5"}) {
     EXPECT_THAT(text, HasSubstr(part));

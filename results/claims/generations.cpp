@@ -57,7 +57,7 @@ Generations generations(const Claims& claims, const Report& report) {
 
 Table generations_table(const Generations& generations) {
   Table table{{{"program"},
-               {"what that is"},
+               {"what that is", Align::left, true},
                {"step s", Align::right},
                {"times as fast"},
                {"page faults", Align::right},

@@ -3,6 +3,7 @@
 #include <cmath>
 #include <cstdlib>
 #include <filesystem>
+#include <functional>
 #include <memory>
 #include <string>
 #include <tuple>
@@ -229,19 +230,23 @@ ExitCode reproduce(const Options& options) {
          counted(static_cast<std::int64_t>(result.report.records.size()), "record"),
          out_of(options), wall_seconds(result.report) / 60);
   }
-  const std::string details = render_markdown(claims, result.report, findings);
+  const auto details = [&](const std::function<std::string(const Table&)>& render) {
+    return render_details(claims, result.report, findings, render);
+  };
   if (options.json) {
     const Json json = {
         {"source", claims.source}, {"answer", to_json(answer)}, {"findings", to_json(findings)}};
     fmt::print("{}\n", dump_json(json, 1));
-  } else if (options.details) {
-    fmt::print("{}\n{}", render_text(answer, terminal_columns().value_or(0)), details);
   } else {
     fmt::print("{}", render_text(answer, terminal_columns().value_or(0)));
+    if (options.details) {
+      fmt::print("\n{}", details(fitted));
+    }
   }
   if (!options.markdown.empty()) {
     AtomicFile file(options.markdown);
-    file.write(render_markdown(answer) + "\n" + details);
+    file.write(render_markdown(answer) + "\n" +
+               details([](const Table& table) { return render_markdown(table); }));
     file.commit();
   }
   // What went wrong while measuring outweighs an answer; that nothing could be measured is one.
