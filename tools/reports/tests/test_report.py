@@ -18,6 +18,7 @@ import factory
 import pytest
 from conftest import Tool
 from voxmark_reports import charts_more, charts_where, reading, step_parts, tables
+from voxmark_reports import charts
 from voxmark_reports import figures as fg
 from voxmark_reports.errors import ExitCode, ToolError
 from voxmark_reports.files import write_file
@@ -167,6 +168,10 @@ def test_tables_are_csv_with_raw_numbers(one_page: Path) -> None:
     )
     assert inside
     assert list(csv.DictReader(io.StringIO(base64.b64decode(inside[1]).decode()))) == rows
+
+
+def test_all_that_a_legend_may_hold_have_colours_of_their_own() -> None:
+    assert len(set(charts.PALETTE)) >= charts.MOST_LEGEND_ENTRIES
 
 
 def test_csv_cells_are_no_formulas() -> None:
