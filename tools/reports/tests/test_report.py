@@ -17,8 +17,7 @@ from typing import Any
 import factory
 import pytest
 from conftest import Tool
-from voxmark_reports import charts_more, charts_where, reading, step_parts, tables
-from voxmark_reports import charts
+from voxmark_reports import charts, charts_more, charts_where, reading, step_parts, tables
 from voxmark_reports import figures as fg
 from voxmark_reports.errors import ExitCode, ToolError
 from voxmark_reports.files import write_file
