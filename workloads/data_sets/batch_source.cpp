@@ -91,8 +91,13 @@ std::string identity_of(const DataSet& dataset) {
     add(one.label);
   }
   if (dataset.listed_split) {
-    add_line(fmt::format("validation {}\n", fmt::join(dataset.listed_split->validation, " ")));
-    add_line(fmt::format("test {}\n", fmt::join(dataset.listed_split->test, " ")));
+    const CaseSplit& split = *dataset.listed_split;
+    add_line(fmt::format("validation {}\n", fmt::join(split.validation, " ")));
+    add_line(fmt::format("test {}\n", fmt::join(split.test, " ")));
+    // Else it is what the other two leave.
+    if (split.count() < dataset.cases.size()) {
+      add_line(fmt::format("training {}\n", fmt::join(split.training, " ")));
+    }
   }
   return hash.hex();
 }

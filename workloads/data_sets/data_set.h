@@ -24,6 +24,8 @@ struct CaseSplit {
   std::vector<std::size_t> training;
   std::vector<std::size_t> validation;
   std::vector<std::size_t> test;
+
+  std::size_t count() const { return training.size() + validation.size() + test.size(); }
 };
 
 struct DataSet {

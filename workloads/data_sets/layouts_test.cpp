@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "base/json.h"
+#include "base/sha256.h"
 #include "workloads/data_sets/batch_source.h"
 #include "workloads/data_sets/data_set.h"
 #include "workloads/data_sets/inspect.h"
@@ -229,6 +230,41 @@ TEST(NnUNet, TakesTheFoldsOfItsSplitsFinal) {
   EXPECT_NE(folder.refusal().find("\"absent\": no such case"), std::string::npos);
   folder.json(Json::array({{{"train", names}, {"val", {names[0]}}}}), "splits_final.json");
   EXPECT_NE(folder.refusal().find("trains and validates"), std::string::npos);
+}
+
+// Of files by name and size, and of a listed split.
+std::string identity(const Folder& folder, const std::vector<std::string>& files,
+                     const std::string& split) {
+  Sha256 hash;
+  const auto add = [&](const std::string& line) { hash.update(std::as_bytes(std::span(line))); };
+  for (const std::string& file : files) {
+    add(fmt::format("{} {}\n", file, fs::file_size(folder.path(file))));
+  }
+  add(split);
+  return hash.hex();
+}
+
+// `train` goes on, and `predict` scores a part, only where it is the same.
+TEST(NnUNet, IsOtherDataWhereAFoldTrainsOnOtherCases) {
+  const Folder folder;
+  write_nnunet_files(folder);
+  folder.image("imagesTr/B_003_0000.nii.gz");
+  folder.image("imagesTr/B_003_0001.nii.gz");
+  folder.label("labelsTr/B_003.nii.gz");
+  folder.json(nnunet_document());
+  const auto identity_of_training_on = [&](const std::vector<std::string>& names) {
+    folder.json(Json::array({{{"train", names}, {"val", {"B_001"}}}}), "splits_final.json");
+    return data_set_parts(folder.path(), 1).facts.identity;
+  };
+  EXPECT_NE(identity_of_training_on({"B_002"}), identity_of_training_on({"B_003"}));
+  EXPECT_NE(identity_of_training_on({"B_002"}), identity_of_training_on({"B_002", "B_003"}));
+  // That of checkpoints of earlier versions: all cases but the others train.
+  const std::vector<std::string> files = {
+      "imagesTr/B_001_0000.nii.gz", "imagesTr/B_001_0001.nii.gz", "labelsTr/B_001.nii.gz",
+      "imagesTr/B_002_0000.nii.gz", "imagesTr/B_002_0001.nii.gz", "labelsTr/B_002.nii.gz",
+      "imagesTr/B_003_0000.nii.gz", "imagesTr/B_003_0001.nii.gz", "labelsTr/B_003.nii.gz"};
+  EXPECT_EQ(identity_of_training_on({"B_002", "B_003"}),
+            identity(folder, files, "validation 0\ntest \n"));
 }
 
 // BraTS has 0, 1, 2 and 4.
