@@ -232,6 +232,36 @@ TEST(NnUNet, TakesTheFoldsOfItsSplitsFinal) {
   EXPECT_NE(folder.refusal().find("trains and validates"), std::string::npos);
 }
 
+TEST(NnUNet, RefusesACaseThatAFoldListsTwice) {
+  const Folder folder;
+  write_nnunet_files(folder);
+  folder.json(nnunet_document());
+  const auto said = [&](const Json& train, const Json& val) {
+    folder.json(Json::array({{{"train", train}, {"val", val}}}), "splits_final.json");
+    return folder.refusal();
+  };
+  EXPECT_EQ(said({"B_001"}, {"B_002"}), "");
+  EXPECT_NE(said({"B_001", "B_001"}, {"B_002"}).find("\"train\": \"B_001\" is listed twice"),
+            std::string::npos);
+  EXPECT_NE(said({"B_001"}, {"B_002", "B_002"}).find("\"val\": \"B_002\" is listed twice"),
+            std::string::npos);
+  EXPECT_NE(said({"B_001", "B_002"}, {"B_002"}).find("B_002.nii.gz trains and validates"),
+            std::string::npos);
+}
+
+TEST(NnUNet, CountsCasesThatAFoldDoesNotList) {
+  const Folder folder;
+  write_nnunet_files(folder);
+  folder.json(nnunet_document());
+  const auto note = [&](const Json& val) {
+    folder.json(Json::array({{{"train", {"B_001"}}, {"val", val}}}), "splits_final.json");
+    return read_data_set(folder.path()).notes.back();
+  };
+  EXPECT_EQ(note({"B_002"}).find("in neither"), std::string::npos);
+  EXPECT_NE(note(Json::array()).find("train (1) and which validate (0); 1 in neither, not used"),
+            std::string::npos);
+}
+
 // Of files by name and size, and of a listed split.
 std::string identity(const Folder& folder, const std::vector<std::string>& files,
                      const std::string& split) {

@@ -111,7 +111,7 @@ void check_count(DataSet& dataset, const Description& description) {
                                       description.file, dataset.cases.size(), dump_json(*found)));
 }
 
-// The places of the cases that a fold's list names.
+// The places of the cases that a fold's list names, each once.
 std::vector<std::size_t> places_of(const Json& fold, const char* key, const std::string& where,
                                    const std::map<std::string, std::size_t>& places) {
   std::vector<std::size_t> found;
@@ -119,6 +119,9 @@ std::vector<std::size_t> places_of(const Json& fold, const char* key, const std:
     const auto place = name.is_string() ? places.find(name.get<std::string>()) : places.end();
     if (place == places.end()) {
       throw_bad_input("{}: \"{}\": {}: no such case in labelsTr", where, key, dump_json(name));
+    }
+    if (std::ranges::count(found, place->second) > 0) {
+      throw_bad_input("{}: \"{}\": {} is listed twice", where, key, dump_json(name));
     }
     found.push_back(place->second);
   }
@@ -164,11 +167,12 @@ void choose_fold(const Description& description, const std::string& ending, Data
   if (!both.empty()) {
     throw_bad_input("{}: {} trains and validates", where, dataset.cases[both.front()].label);
   }
-  dataset.notes.push_back(
-      fmt::format("folds: fold {} of the {} in {} says which cases train ({}) and which validate "
-                  "({}); --data fold:N:{} takes another",
-                  fold, folds.size(), file, split.training.size(), split.validation.size(),
-                  description.folder));
+  const std::size_t neither = dataset.cases.size() - split.count();
+  dataset.notes.push_back(fmt::format(
+      "folds: fold {} of the {} in {} says which cases train ({}) and which validate ({}){}; "
+      "--data fold:N:{} takes another",
+      fold, folds.size(), file, split.training.size(), split.validation.size(),
+      neither == 0 ? "" : fmt::format("; {} in neither, not used", neither), description.folder));
   dataset.listed_split = std::move(split);
 }
 
