@@ -6,7 +6,6 @@
 #include <cassert>
 #include <cmath>
 #include <limits>
-#include <numeric>
 #include <vector>
 
 #include "training/prediction/distance.h"
@@ -195,8 +194,8 @@ std::string surface_warning(const SurfaceScale& scale) {
     return "";
   }
   return fmt::format(
-      "surface Dice at {:g} mm: voxels lie {:g} x {:g} x {:g} mm apart, so only surfaces that are "
-      "the same count; --surface-tolerance {:g} allows a voxel",
+      "surface Dice at {:g} mm: voxels lie {:g} x {:g} x {:g} mm apart, so a surface counts only "
+      "where both are equal; --surface-tolerance {:g} allows one voxel",
       scale.tolerance, scale.spacing[0], scale.spacing[1], scale.spacing[2], least);
 }
 

@@ -148,10 +148,14 @@ class LabelsByName {
   }
 
   void put_into(DataSet& dataset) const {
-    const std::size_t named = names_.empty() ? 0 : names_.rbegin()->first + 1;
-    if (named == 0 || (ignore_ && *ignore_ != named)) {
-      throw_bad_input("{}: \"labels\": \"ignore\" is {}, expected {}, the value behind the others",
-                      where_, ignore_.value_or(0), named);
+    if (names_.empty()) {
+      throw_bad_input("{}: \"labels\": expected a name beside \"ignore\"", where_);
+    }
+    const std::size_t named = names_.rbegin()->first + 1;
+    if (ignore_ && *ignore_ != named) {
+      throw_bad_input(
+          "{}: \"labels\": \"ignore\" is {}, expected {}, the value after the last label", where_,
+          *ignore_, named);
     }
     std::vector<std::size_t> gaps;
     for (std::size_t value = 0; value < named; ++value) {
@@ -165,8 +169,8 @@ class LabelsByName {
     }
     if (!gaps.empty()) {
       dataset.notes.push_back(fmt::format(
-          "labels: {} has no name for {}: each of 0 to {} is read, so that of classes apart one "
-          "without voxels learns nothing",
+          "labels: {} has no name for {}: each value from 0 to {} is a class; a class without "
+          "voxels learns nothing",
           where_, fmt::join(gaps, ", "), named - 1));
     }
     if (!regions_.empty()) {

@@ -198,7 +198,12 @@ TEST(NnUNet, ReadsIgnoredVoxelsAsBackgroundAndSaysSo) {
 
   document["labels"]["ignore"] = 7;
   folder.json(document);
-  EXPECT_NE(folder.refusal().find("\"ignore\" is 7, expected 3"), std::string::npos);
+  EXPECT_NE(folder.refusal().find("\"ignore\" is 7, expected 3, the value after the last label"),
+            std::string::npos);
+  document["labels"] = {{"ignore", 0}};
+  folder.json(document);
+  EXPECT_NE(folder.refusal().find("\"labels\": expected a name beside \"ignore\""),
+            std::string::npos);
 }
 
 TEST(NnUNet, TakesTheFoldsOfItsSplitsFinal) {
@@ -311,6 +316,9 @@ TEST(NnUNet, TakesLabelValuesWithAGap) {
     ASSERT_EQ(dataset.labels.size(), 4U) << labels;
     EXPECT_EQ(dataset.labels[2], "unnamed 2");
     EXPECT_NE(dataset.notes.front().find("has no name for "), std::string::npos) << labels;
+    EXPECT_NE(dataset.notes.front().find("each value from 0 to 3 is a class; a class without"),
+              std::string::npos)
+        << dataset.notes.front();
     EXPECT_EQ(read_subject(dataset, 0).labels[7], 3);
   }
 }
