@@ -59,7 +59,9 @@ std::vector<std::string> check_resumable(const TrainingOptions& options, const D
     return json.contains(key) ? dump_json(json.at(key)) : "unknown";
   };
   Json found = member(state, "options", path);
-  found.emplace("levels", kUnetLevels);  // checkpoints of earlier versions do not say so
+  if (found.is_object()) {
+    found.emplace("levels", kUnetLevels);  // checkpoints of earlier versions do not say so
+  }
   const Json wanted = to_json(options);  // outlives its items
   for (const auto& [key, value] : wanted.items()) {
     if (found_in(found, key) != dump_json(value)) {
