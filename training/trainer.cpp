@@ -407,7 +407,8 @@ class Trainer {
                       scores_of(prediction, channels, subject.dims, subject.labels)};
       if (surfaces == Surfaces::yes) {
         scored.spacing = spacing_of(part.affine(i));
-        add_surface_dice(scored.scores, prediction, channels, subject.dims, subject.labels,
+        add_surface_dice(scored.scores, subject.labels,
+                         hard_labels(prediction, channels, subject.dims), channels, subject.dims,
                          {scored.spacing, options_.surface_tolerance});
       }
       visit(scored);

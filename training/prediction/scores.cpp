@@ -65,13 +65,11 @@ double Scores::mean_hard_dice() const {
 }
 
 std::optional<double> Scores::mean_surface_dice() const {
-  double sum = 0;
-  int count = 0;
+  KnownMean known;
   for (const std::optional<double>& value : surface_dice) {
-    sum += value.value_or(0);
-    count += value ? 1 : 0;
+    known.add(value);
   }
-  return count > 0 ? std::optional(sum / count) : std::nullopt;
+  return known.mean();
 }
 
 Scores scores_of(std::span<const ClassSums> sums, std::int64_t images, std::int64_t voxels) {
@@ -152,13 +150,13 @@ std::vector<std::uint8_t> hard_labels(std::span<const float> prediction, std::in
   return labels;
 }
 
-void ScoreMean::Known::add(const std::optional<double>& value) {
-  sum += value.value_or(0);
-  count += value ? 1 : 0;
+void KnownMean::add(const std::optional<double>& value) {
+  sum_ += value.value_or(0);
+  count_ += value ? 1 : 0;
 }
 
-std::optional<double> ScoreMean::Known::mean() const {
-  return count > 0 ? std::optional(sum / static_cast<double>(count)) : std::nullopt;
+std::optional<double> KnownMean::mean() const {
+  return count_ > 0 ? std::optional(sum_ / static_cast<double>(count_)) : std::nullopt;
 }
 
 void ScoreMean::add(const Scores& scores) {
@@ -192,7 +190,7 @@ Scores ScoreMean::mean() const {
   if (mean.whole_dice) {
     *mean.whole_dice /= count;
   }
-  for (const Known& label : surface_dice_) {
+  for (const KnownMean& label : surface_dice_) {
     mean.surface_dice.push_back(label.mean());
   }
   mean.whole_surface_dice = whole_surface_dice_.mean();

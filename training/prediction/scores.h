@@ -40,6 +40,17 @@ Scores scores_of(std::span<const float> prediction, std::int64_t channels, const
 std::vector<std::uint8_t> hard_labels(std::span<const float> prediction, std::int64_t channels,
                                       const Dims& dims);
 
+// The mean of values that not every label or case has.
+class KnownMean {
+ public:
+  void add(const std::optional<double>& value);
+  std::optional<double> mean() const;  // nothing of no value
+
+ private:
+  double sum_ = 0;
+  std::int64_t count_ = 0;
+};
+
 // Means over batches or cases, each of the same weight; of surfaces over those that have a value.
 class ScoreMean {
  public:
@@ -53,18 +64,10 @@ class ScoreMean {
   static ScoreMean from_state(const Json& state);
 
  private:
-  struct Known {  // of values that not every case has
-    double sum = 0;
-    std::int64_t count = 0;
-
-    void add(const std::optional<double>& value);
-    std::optional<double> mean() const;
-  };
-
   std::int64_t count_ = 0;
   Scores sum_;
-  std::vector<Known> surface_dice_;
-  Known whole_surface_dice_;
+  std::vector<KnownMean> surface_dice_;
+  KnownMean whole_surface_dice_;
 };
 
 // Keys loss, accuracy, soft_dice, hard_dice, whole_dice; surface_dice and whole_surface_dice where

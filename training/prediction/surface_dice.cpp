@@ -151,10 +151,9 @@ std::optional<double> surface_dice(Mask truth, Mask prediction, const Dims& dims
   return (of_truth.within + of_prediction.within) / (of_truth.all + of_prediction.all);
 }
 
-void add_surface_dice(Scores& scores, std::span<const float> prediction, std::int64_t channels,
-                      const Dims& dims, std::span<const std::uint8_t> labels,
-                      const SurfaceScale& scale) {
-  const std::vector<std::uint8_t> predicted = hard_labels(prediction, channels, dims);
+void add_surface_dice(Scores& scores, std::span<const std::uint8_t> labels,
+                      std::span<const std::uint8_t> predicted, std::int64_t channels,
+                      const Dims& dims, const SurfaceScale& scale) {
   scores.whole_surface_dice = surface_dice(labels, predicted, dims, scale);
   if (channels == 1) {  // any label is what the channel says
     scores.surface_dice = {scores.whole_surface_dice};

@@ -39,10 +39,11 @@ std::optional<double> surface_dice(std::span<const std::uint8_t> truth,
                                    std::span<const std::uint8_t> prediction, const Dims& dims,
                                    const SurfaceScale& scale);
 
-// Fills surface_dice and whole_surface_dice in, of one predicted volume, as scores_of() takes it.
-void add_surface_dice(Scores& scores, std::span<const float> prediction, std::int64_t channels,
-                      const Dims& dims, std::span<const std::uint8_t> labels,
-                      const SurfaceScale& scale);
+// Fills surface_dice and whole_surface_dice in, of one volume's labels and its `predicted` ones, as
+// hard_labels() has them of so many channels.
+void add_surface_dice(Scores& scores, std::span<const std::uint8_t> labels,
+                      std::span<const std::uint8_t> predicted, std::int64_t channels,
+                      const Dims& dims, const SurfaceScale& scale);
 
 // "surface Dice 0.9312 at 1 mm", with every label and the whole where there are several; "" of
 // scores that have none.

@@ -255,7 +255,7 @@ TEST(AddSurfaceDice, ScoresEveryLabelAndTheWhole) {
   prediction[0 * 4 + 1] = 1;
   prediction[std::size_t{1 * 3 * 2} * 4 + 1] = 1;  // label 1, where 2 is right
   Scores scores;
-  add_surface_dice(scores, prediction, 4, dims, labels, {{1, 1, 1}, 0});
+  add_surface_dice(scores, labels, hard_labels(prediction, 4, dims), 4, dims, {{1, 1, 1}, 0});
   ASSERT_EQ(scores.surface_dice.size(), 3U);
   EXPECT_GT(scores.surface_dice[0].value(), 0);
   EXPECT_LT(scores.surface_dice[0].value(), 1);
@@ -270,8 +270,9 @@ TEST(AddSurfaceDice, ScoresEveryLabelAndTheWhole) {
 TEST(AddSurfaceDice, OfOneClassTakesAnyLabel) {
   const std::vector<float> prediction = {0.9F, 0.2F, 0.6F, 0.1F};
   const std::vector<std::uint8_t> labels = {2, 1, 0, 0};  // where the prediction is
+  const Dims dims{2, 1, 2};
   Scores scores;
-  add_surface_dice(scores, prediction, 1, {2, 1, 2}, labels, {{1, 1, 1}, 0});
+  add_surface_dice(scores, labels, hard_labels(prediction, 1, dims), 1, dims, {{1, 1, 1}, 0});
   EXPECT_EQ(scores.surface_dice, std::vector<std::optional<double>>{1.0});
   EXPECT_EQ(scores.whole_surface_dice, 1);
   EXPECT_EQ(surface_text(scores, 1), "surface Dice 1.0000 at 1 mm");

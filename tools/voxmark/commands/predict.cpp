@@ -219,8 +219,7 @@ class Predicting {
     if (scan.has_truth) {
       Scores scores = scores_of(prediction, predictor_.channels(), subject.dims, subject.labels);
       const SurfaceScale scale{spacing_of(scan.affine), flags_.surface_tolerance};
-      add_surface_dice(scores, prediction, predictor_.channels(), subject.dims, subject.labels,
-                       scale);
+      add_surface_dice(scores, subject.labels, labels, predictor_.channels(), dims, scale);
       result["scores"] = to_json(scores);
       result["spacing_mm"] = scale.spacing;
     }
