@@ -6,6 +6,7 @@
 #include <algorithm>
 
 #include "base/number_text.h"
+#include "base/shell_word.h"
 #include "results/claims/claims.h"
 #include "results/tables/case_table.h"
 #include "workloads/network/batch.h"
@@ -51,20 +52,6 @@ std::string busy_words(const std::vector<const CaseSummary*>& cases) {
                    "Not to be relied on, since this machine was busy ({} of {} {} "
                    "disturbed; voxmark doctor tells by what): ",
                    disturbed, counted(processes, "process"), disturbed == 1 ? "was" : "were");
-}
-
-// A word for the shell, quoted where it must be.
-std::string shell_word(const std::string& text) {
-  const std::string_view plain =
-      "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_@%+=:,./-";
-  if (!text.empty() && text.find_first_not_of(plain) == std::string::npos) {
-    return text;
-  }
-  std::string quoted = "'";
-  for (const char character : text) {
-    quoted += character == '\'' ? std::string("'\\''") : std::string(1, character);
-  }
-  return quoted + "'";
 }
 
 }  // namespace

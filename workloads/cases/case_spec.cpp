@@ -1,29 +1,11 @@
 #include "workloads/cases/case_spec.h"
 
-#include <algorithm>
-#include <string_view>
-
 #include "base/error.h"
+#include "base/shell_word.h"
 #include "workloads/cases/case_fields.h"
 
 namespace voxmark {
 namespace {
-
-// As a shell reads it back.
-std::string shell_word(const std::string& word) {
-  const auto is_plain = [](char c) {
-    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
-           std::string_view("-_./:=+,").find(c) != std::string_view::npos;
-  };
-  if (!word.empty() && std::all_of(word.begin(), word.end(), is_plain)) {
-    return word;
-  }
-  std::string quoted = "'";
-  for (const char c : word) {
-    quoted += c == '\'' ? std::string("'\\''") : std::string(1, c);
-  }
-  return quoted + "'";
-}
 
 void check_keys(const Json& json, const std::string& name) {
   if (!json.is_object()) {

@@ -8,6 +8,7 @@
 #include "base/error.h"
 #include "base/number_text.h"
 #include "base/own_program.h"
+#include "base/shell_word.h"
 #include "base/tell.h"
 #include "benches/machine/environment.h"
 #include "benches/machine/loaded_libraries.h"
@@ -94,13 +95,15 @@ void warn_of_another_program(const Record& then, const Record& now) {
 ExitCode judge(const std::string& then, const std::string& now) {
   const char* path = std::getenv("PATH");
   const auto compare = find_external("compare", program_folder(), path == nullptr ? "" : path);
+  const std::string command =
+      fmt::format("voxmark compare {} {}", shell_word(then), shell_word(now));
   if (!compare) {
     throw Error(ExitCode::cannot_here,
                 fmt::format("no verdict: there is no voxmark-compare, which ci/tools installs; "
-                            "then: voxmark compare {} {}",
-                            then, now));
+                            "then: {}",
+                            command));
   }
-  tell(stderr, "The verdict: voxmark compare {} {}\n", then, now);
+  tell(stderr, "The verdict: {}\n", command);
   std::fflush(stdout);
   become_external(*compare, {then, now});
 }

@@ -10,6 +10,7 @@
 #include "base/error.h"
 #include "base/number_text.h"
 #include "base/own_program.h"
+#include "base/shell_word.h"
 #include "base/tell.h"
 #include "benches/machine/environment.h"
 #include "benches/machine/loaded_libraries.h"
@@ -238,8 +239,8 @@ void print_other_side(const SweepOptions& sweep, const SweepResult& result,
   fmt::print("\n{}:\n{}", request.other,
              fitted(case_table(summarise(in_listed_order(result.against.records, own)),
                                is_build ? request.baseline : sweep.against_backend)));
-  tell(stderr, "The verdict: voxmark compare {} {}{}\n", against_path(sweep.out), sweep.out,
-       is_build ? "" : " --ignore backend");
+  tell(stderr, "The verdict: voxmark compare {} {}{}\n", shell_word(against_path(sweep.out)),
+       shell_word(sweep.out), is_build ? "" : " --ignore backend");
 }
 
 // "; 3 processes were disturbed, 2 of them left out", or "".
