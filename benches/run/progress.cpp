@@ -51,6 +51,7 @@ Progress::~Progress() {
   }
   stopped_.notify_one();
   heart_.join();
+  ended();  // of an error, too, is told on a line of its own
 }
 
 void Progress::beat(std::chrono::milliseconds heartbeat) {
@@ -141,6 +142,15 @@ void Progress::resumed(std::size_t processes, std::size_t more) {
   const std::lock_guard lock(mutex_);
   finished_ += processes;
   cases_ += more;
+}
+
+void Progress::ended() {
+  const std::lock_guard lock(mutex_);
+  if (terminal_ && !under_way_.empty()) {
+    tell(stream_, "\r\033[K");
+    std::fflush(stream_);
+  }
+  under_way_.clear();
 }
 
 void Progress::warn(const std::string& text) {

@@ -35,6 +35,7 @@ class Progress : public RunObserver {
   void added(std::size_t processes) override;
   void resumed(std::size_t processes, std::size_t more) override;
   void warn(const std::string& text) override;
+  void ended() override;
 
  private:
   // Stays when `last`; else the next text takes its place, on a terminal.

@@ -10,6 +10,7 @@
 #include <string>
 #include <thread>
 
+#include "base/testing/terminal.h"
 #include "results/example_record.h"
 
 namespace voxmark {
@@ -103,6 +104,23 @@ TEST_F(ProgressTest, CountsWhatAnEarlierSessionMeasured) {
   progress.resumed(40, 2);  // two of them were added to the 64
   progress.finished(spec(), example_record("onednn", 0), std::nullopt);
   EXPECT_THAT(written(), HasSubstr("[41/66] onednn"));
+}
+
+TEST_F(ProgressTest, LeavesNoLineOfACaseThatIsUnfinished) {
+  const Terminal terminal;
+  Progress progress(terminal.stream(), 1);
+  progress.verifying(spec());
+  progress.ended();
+  EXPECT_EQ(terminal.screen(), "end");
+}
+
+TEST_F(ProgressTest, LeavesNoLineWhereAnErrorEndsIt) {
+  const Terminal terminal;
+  {
+    Progress progress(terminal.stream(), 1);
+    progress.verifying(spec());
+  }
+  EXPECT_EQ(terminal.screen(), "end");
 }
 
 TEST(HumanSeconds, AreOfTheUnitThatReadsBest) {

@@ -41,6 +41,8 @@ class RunObserver {
   }
   // What a person should know that is no case's fault.
   virtual void warn(const std::string& text) = 0;
+  // No case is under way any more, though one may be unfinished.
+  virtual void ended() {}
 };
 
 struct RunnerOptions {

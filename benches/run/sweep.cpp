@@ -493,6 +493,7 @@ SweepResult run_sweep(const SweepOptions& options, RunObserver& observer) {
     observer.added(due.size() * builds.size());
     result.code = run_round(builds, due, options.order_seed, end);
   }
+  observer.ended();
 
   // Of this machine by this program: the other build's words for a fact may be others.
   const Json changes = environment_changes(first.header.environment, probe_environment());

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import pty
 import random
 import shutil
 import signal
@@ -65,6 +66,29 @@ def run_until(line: list[str], out: Path, kill: Callable[[float, Path], bool]) -
     _, errors = process.communicate()
     assert process.returncode in (0, -signal.SIGKILL), errors
     return process.returncode
+
+
+def on_terminal(line: list[str], interrupt_at: str) -> str:
+    """What a run writes to a terminal; it is interrupted when it has written `interrupt_at`."""
+    master, terminal = pty.openpty()
+    process = subprocess.Popen(line, stdout=terminal, stderr=terminal, env=ENVIRONMENT)
+    os.close(terminal)
+    text = ""
+    sent = False
+    while True:
+        try:
+            more = os.read(master, 1 << 16).decode()
+        except OSError:  # Linux's way to say that nobody writes any more
+            more = ""
+        if not more:
+            break
+        text += more
+        if interrupt_at in text and not sent:
+            process.send_signal(signal.SIGINT)
+            sent = True
+    os.close(master)
+    assert process.wait() == 128 + signal.SIGINT, text
+    return text
 
 
 def at_checkpoint(number: int, delay: float) -> Callable[[float, Path], bool]:
@@ -319,3 +343,9 @@ def test_predictions_lie_in_place_on_an_oblique_grid(tmp_path: Path) -> None:
     assert label.affine == pytest.approx(affine, abs=1e-5)
     assert set(np.unique(label.get_fdata())) <= {0, 1}
     assert (tmp_path / "out" / "scan_overlay.png").stat().st_size > 1000
+
+
+def test_an_interrupted_run_ends_on_a_line_of_its_own(tmp_path: Path) -> None:
+    text = on_terminal(command(tmp_path / "run", epochs=1000), "epoch 1 step 2/")
+    assert "left\r\x1b[Kepoch 1 step 2/" in text, "steps show on one line"
+    assert "\r\x1b[Kinterrupted after " in text

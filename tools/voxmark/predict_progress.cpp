@@ -14,6 +14,19 @@ PredictProgress::PredictProgress(std::FILE* stream, std::size_t cases,
   heart_ = std::jthread([this, heartbeat](const std::stop_token& stop) { beat(stop, heartbeat); });
 }
 
+PredictProgress::~PredictProgress() {
+  const std::lock_guard lock(mutex_);
+  clear();
+}
+
+void PredictProgress::clear() {
+  name_.clear();
+  if (terminal_) {
+    tell(stream_, "\r\033[K");
+  }
+  std::fflush(stream_);
+}
+
 void PredictProgress::beat(const std::stop_token& stop, std::chrono::milliseconds heartbeat) {
   std::unique_lock lock(mutex_);
   while (!stop.stop_requested()) {
@@ -83,9 +96,11 @@ void PredictProgress::tile(std::int64_t done, std::int64_t all) {
   }
 }
 
-void PredictProgress::warn(const std::string& text) {
+void PredictProgress::warn(const std::string& text) { say("warning: " + text); }
+
+void PredictProgress::say(const std::string& text) {
   const std::lock_guard lock(mutex_);
-  tell(stream_, "{}warning: {}\n", terminal_ ? "\r\033[K" : "", text);
+  tell(stream_, "{}{}\n", terminal_ ? "\r\033[K" : "", text);
   if (terminal_) {
     show();
   }
@@ -94,11 +109,7 @@ void PredictProgress::warn(const std::string& text) {
 void PredictProgress::finished() {
   const std::lock_guard lock(mutex_);
   ++finished_;
-  name_.clear();
-  if (terminal_) {
-    tell(stream_, "\r\033[K");
-  }
-  std::fflush(stream_);
+  clear();
 }
 
 }  // namespace voxmark

@@ -17,11 +17,17 @@ class PredictProgress {
   // one every `heartbeat` while an image takes as long.
   PredictProgress(std::FILE* stream, std::size_t cases,
                   std::chrono::milliseconds heartbeat = std::chrono::seconds(10));
+  // Whoever tells of an error finds the terminal's line empty.
+  ~PredictProgress();
+  PredictProgress(const PredictProgress&) = delete;
+  PredictProgress& operator=(const PredictProgress&) = delete;
 
   void reading(const std::string& name);
   // `what`: the extents of its image.
   void predicting(const std::string& what);
   void tile(std::int64_t done, std::int64_t all);
+  // A line that stays.
+  void say(const std::string& text);
   void warn(const std::string& text);
   // The image is done; the terminal's line is free for others.
   void finished();
@@ -31,6 +37,7 @@ class PredictProgress {
 
   void beat(const std::stop_token& stop, std::chrono::milliseconds heartbeat);
   void show();
+  void clear();  // from now on nothing is under way
   std::string line() const;
 
   std::FILE* stream_;

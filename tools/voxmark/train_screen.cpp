@@ -6,6 +6,7 @@
 #include <cstdio>
 
 #include "base/number_text.h"
+#include "base/shell_word.h"
 #include "base/tell.h"
 #include "benches/process/interrupt.h"
 #include "benches/process/process_status.h"
@@ -64,7 +65,18 @@ std::string start_text(std::int64_t steps) {
 TrainScreen::TrainScreen(const TrainFlags& flags, const Json& frame)
     : flags_(flags), frame_(frame), terminal_(isatty(STDERR_FILENO) == 1) {}
 
-void TrainScreen::warning(const std::string& text) { tell(stderr, "warning: {}\n", text); }
+TrainScreen::~TrainScreen() { clear_line(); }
+
+void TrainScreen::clear_line() const {
+  if (terminal_) {
+    tell(stderr, "\r\033[K");
+  }
+}
+
+void TrainScreen::warning(const std::string& text) {
+  clear_line();
+  tell(stderr, "warning: {}\n", text);
+}
 
 bool TrainScreen::stop() { return pending_interrupt() != 0; }
 
@@ -96,9 +108,7 @@ void TrainScreen::step(int epoch, std::int64_t step, std::int64_t steps, double 
 
 void TrainScreen::epoch(const TrainingResult& so_far, double seconds_left) {
   const EpochRecord& record = so_far.epochs.back();
-  if (terminal_) {
-    tell(stderr, "\r\033[K");
-  }
+  clear_line();
   tell(stdout, "epoch {}: {:.1f} s, {:.3g} s/image, {:.1f}% waiting; training {}", record.epoch,
        record.seconds, record.seconds_per_image(), 100 * record.waiting_share(),
        scores_text(record.training));
@@ -118,6 +128,7 @@ void TrainScreen::tested(const TestCase& scored, std::size_t number, std::size_t
 }
 
 void TrainScreen::write(const TrainingResult& result, const Json& end) const {
+  clear_line();
   write_reports(flags_, report_of(frame_, result, end, flags_.training.surface_tolerance));
 }
 
@@ -126,7 +137,7 @@ void print_next_step(const TrainFlags& flags) {
     return;
   }
   fmt::print("voxmark reproduce --training {} judges it by the paper\n",
-             file_in(flags, "training.json"));
+             shell_word(file_in(flags, "training.json")));
 }
 
 void print_end(const TrainingResult& result, const TrainFlags& flags) {

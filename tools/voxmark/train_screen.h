@@ -16,6 +16,10 @@ namespace voxmark {
 class TrainScreen : public TrainingObserver {
  public:
   TrainScreen(const TrainFlags& flags, const Json& frame);
+  // Whoever tells of an error finds the terminal's line empty.
+  ~TrainScreen() override;
+  TrainScreen(const TrainScreen&) = delete;
+  TrainScreen& operator=(const TrainScreen&) = delete;
 
   void warning(const std::string& text) override;
   void forecast(const Forecast& forecast) override;
@@ -25,10 +29,13 @@ class TrainScreen : public TrainingObserver {
   void tested(const TestCase& scored, std::size_t number, std::size_t count) override;
   bool stop() override;
   std::int64_t peak_bytes() override;
-  // `end`: null while the run goes on.
+  // `end`: null while the run goes on. Whatever is printed next begins a line.
   void write(const TrainingResult& result, const Json& end) const;
 
  private:
+  // Of a step that is under way, on a terminal.
+  void clear_line() const;
+
   const TrainFlags& flags_;
   const Json& frame_;
   bool terminal_;
