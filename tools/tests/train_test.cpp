@@ -205,11 +205,35 @@ TEST(Predict, LabelsImagesThatHaveNoLabels) {
   EXPECT_THAT(refused.err, HasSubstr("voxmark predict " + best + " --image " +
                                      folder.path("scans/imagesTs/*.nii.gz")));
   EXPECT_FALSE(std::filesystem::exists(folder.path("none")));
+  // Words of a shell, and of each ending.
+  std::filesystem::rename(folder.path("scans/imagesTs"), folder.path("my scans"));
+  std::filesystem::copy_file(folder.path("my scans/a.nii.gz"), folder.path("my scans/b.nii"));
+  EXPECT_THAT(
+      run_voxmark({"predict", best, "--data", folder.path("my scans"), "--part", "all"}).err,
+      HasSubstr("voxmark predict " + best + " --image '" + folder.path("my scans/'*.nii.gz '") +
+                folder.path("my scans/'*.nii\n")));
+  // Where --image would not help, there is no such way.
+  const auto is_told = [&](const std::string& data) {
+    const CommandResult result =
+        run_voxmark({"predict", best, "--data", folder.path(data), "--part", "all"});
+    EXPECT_EQ(result.status, 64) << result.err;
+    return result.err.find("predicted by their names") != std::string::npos;
+  };
+  EXPECT_TRUE(is_told("my scans"));
+  std::filesystem::create_directory(folder.path("empty"));
+  EXPECT_FALSE(is_told("empty"));
+  EXPECT_FALSE(is_told("absent"));
+  EXPECT_FALSE(is_told("data/case_00")) << "it has labels";
+  write_bytes(folder.path("empty/a.nii.gz"), "no image");
+  EXPECT_FALSE(is_told("empty"));
 
   const CommandResult predicted =
       run_voxmark({"predict", best, "--backend", "naive", "--json", "--out", folder.path("labels"),
                    "--image", first, folder.path("absent.nii.gz"), second});
   EXPECT_EQ(predicted.status, 64) << predicted.err;
+  const std::string defaults = "channels: the first of 4 is read";
+  EXPECT_THAT(predicted.err, HasSubstr(defaults));
+  EXPECT_EQ(predicted.err.find(defaults), predicted.err.rfind(defaults)) << "of two images, once";
   const Json result = predicted.json();
   ASSERT_EQ(result["predictions"].size(), 2U);
   EXPECT_TRUE(result["predictions"][1]["scores"].is_null());

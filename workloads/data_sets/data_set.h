@@ -68,6 +68,11 @@ std::vector<std::uint8_t> read_labels(const DataSet& dataset, std::size_t index,
                                       const NiftiHeader& image,
                                       std::vector<std::string>* warnings = nullptr);
 
+// The images of a folder (or of imagesTs or imagesTr in it) that has neither a description nor
+// labels, as paths that begin with its name. None where files are labels, as names tell, or where
+// an image has a file per channel.
+std::vector<std::string> unlabelled_images(const std::string& folder);
+
 // As the description has it; else split_cases().
 CaseSplit split_of(const DataSet& dataset, std::uint64_t seed);
 

@@ -714,6 +714,42 @@ TEST(OtherLayouts, OfAPartOfADataSetNameTheFolder) {
             std::string::npos);
 }
 
+TEST(UnlabelledImages, AreThoseOfAFolderWithoutDescriptionAndLabels) {
+  const auto found = [](const std::vector<std::string>& files, const std::string& place = "") {
+    const Folder folder;
+    for (const std::string& file : files) {
+      folder.empty(file);
+    }
+    std::vector<std::string> images = unlabelled_images(folder.path(place));
+    for (std::string& image : images) {
+      image = fs::path(image).lexically_relative(folder.path()).string();
+    }
+    return images;
+  };
+  using Files = std::vector<std::string>;
+  EXPECT_EQ(found({"b.nii.gz", "a.nii", ".c.nii.gz", "notes.txt"}), (Files{"a.nii", "b.nii.gz"}));
+  EXPECT_EQ(found({"imagesTs/a.nii.gz"}), Files{"imagesTs/a.nii.gz"});
+  EXPECT_EQ(found({"imagesTs/a.nii.gz", "dataset.json"}, "imagesTs"), Files{"imagesTs/a.nii.gz"});
+  EXPECT_EQ(found({"imagesTr/a.nii.gz"}), Files{"imagesTr/a.nii.gz"});
+  EXPECT_EQ(found({"a_0000.nii.gz", "b_0000.nii.gz"}), (Files{"a_0000.nii.gz", "b_0000.nii.gz"}));
+
+  EXPECT_EQ(found({"notes.txt"}), Files{});
+  EXPECT_EQ(found({"imagesTs/notes.txt"}), Files{});
+  EXPECT_EQ(found({"a.nii.gz", "dataset.json"}), Files{});
+  EXPECT_EQ(found({"imagesTr/a.nii.gz", "labelsTr/a.nii.gz"}), Files{});
+  EXPECT_EQ(found({"imagesTr/a.nii.gz", "labelsTr/a.nii.gz"}, "imagesTr"), Files{});
+  EXPECT_EQ(found({"a.nii.gz", "a_seg.nii.gz"}), Files{});
+  EXPECT_EQ(found({"imagesTs/a_0000.nii.gz", "imagesTs/a_0001.nii.gz"}), Files{});
+  EXPECT_EQ(found({"a_0001.nii.gz"}), Files{});
+  EXPECT_EQ(found({"a/a.nii.gz"}), Files{});
+  EXPECT_EQ(found({"a.nii.gz"}, "a.nii.gz"), Files{});
+  EXPECT_EQ(found({}, "absent"), Files{});
+  const Folder folder;
+  folder.json(folds_document(folder), "list.json");
+  folder.image("a.nii.gz");
+  EXPECT_EQ(unlabelled_images(folder.path()), Files{});
+}
+
 TEST(OtherLayouts, SayWhatAnNnUNetDescriptionLacks) {
   const Folder folder;
   folder.json(nnunet_document());

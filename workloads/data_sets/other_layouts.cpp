@@ -218,7 +218,63 @@ std::optional<std::string> images_alone(const std::string& folder, const fs::pat
                      way(folder, dump_json({{"image", image}, {"label", label}})));
 }
 
+// Whether it is one of several files of an image, a channel each.
+bool is_channel(const std::string& file, const std::vector<std::string>& files) {
+  for (const std::string ending : {".nii.gz", ".nii"}) {
+    if (const auto identifier = identifier_of(file, ending)) {
+      return file != *identifier + "_0000" + ending || has(files, *identifier + "_0001" + ending);
+    }
+  }
+  return false;
+}
+
+// imagesTs and imagesTr have their labels beside them.
+bool has_labels(const fs::path& images) {
+  constexpr std::string_view kImages = "images";
+  const std::string name = images.filename().string();
+  std::error_code error;
+  return name.starts_with(kImages) &&
+         fs::exists(images.parent_path() / ("labels" + name.substr(kImages.size())), error);
+}
+
+bool has_description(const fs::path& root) {
+  std::error_code error;
+  return fs::exists(fs::symlink_status(root / "dataset.json", error)) ||
+         !datalists_in(root).empty();
+}
+
 }  // namespace
+
+std::vector<std::string> unlabelled_images(const std::string& folder) {
+  std::error_code error;
+  fs::path root = fs::canonical(folder, error);
+  if (error || !fs::is_directory(root, error) || has_description(root) ||
+      fs::exists(root / "labelsTr", error)) {
+    return {};
+  }
+  fs::path named = folder;
+  for (const char* part : {"imagesTs", "imagesTr"}) {
+    if (fs::is_directory(root / part, error)) {
+      root /= part;
+      named /= part;
+      break;
+    }
+  }
+  const std::vector<std::string> files = list_of(root).files;
+  std::vector<std::string> images;
+  for (const std::string& file : files) {
+    if (!is_nifti(file)) {
+      continue;
+    }
+    if (looks_like_labels(file) || is_channel(file, files)) {
+      return {};
+    }
+    if (fs::is_regular_file(root / file, error)) {
+      images.push_back((named / file).string());
+    }
+  }
+  return has_labels(root) ? std::vector<std::string>() : images;
+}
 
 void refuse_folder(const std::string& folder) {
   const fs::path root = fs::canonical(folder);

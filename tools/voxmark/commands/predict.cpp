@@ -6,12 +6,14 @@
 #include <fstream>
 #include <map>
 #include <memory>
+#include <set>
 #include <string>
 #include <string_view>
 #include <utility>
 #include <vector>
 
 #include "base/error_lines.h"
+#include "base/shell_word.h"
 #include "base/tell.h"
 #include "benches/machine/environment.h"
 #include "benches/process/process_status.h"
@@ -81,10 +83,10 @@ void check_no_files(const PredictFlags& flags, const std::string& stem) {
   }
 }
 
-Scan read_scan(const std::string& path, std::int64_t channels) {
+Scan read_scan(const std::string& path, std::int64_t channels, PredictProgress& progress) {
   NiftiImage image = read_nifti(path, channels);
   for (const std::string& warning : image.header.warnings) {
-    tell(stderr, "warning: {}: {}\n", path, warning);
+    progress.warn(fmt::format("{}: {}", path, warning));
   }
   Scan scan;
   scan.name = path;
@@ -144,9 +146,6 @@ std::string seen_text(const ChosenCases& chosen) {
 // all of them for other data, which a split says nothing about.
 std::unique_ptr<ChosenCases> chosen_cases(const PredictFlags& flags, const TrainingOptions& model,
                                           const Json& state) {
-  if (flags.part != "all" && std::ranges::count(kParts, flags.part) == 0) {
-    throw_bad_input("--part {}: expected training, validation, test or all", flags.part);
-  }
   SubjectParts parts = open_parts(flags.data, model.image, model.splitting_seed(),
                                   !model.tile && model.downsample == 1, flags.reading);
   check_source(parts.training, {model.image, model.network.input_channels, model.network.classes},
@@ -284,9 +283,8 @@ std::map<std::string, std::string> files_of_images(const PredictFlags& flags) {
   return files;
 }
 
-Json predict_image(const PredictFlags& flags, const TrainingOptions& model, const Scan& scan,
-                   Predicting& predicting, PredictProgress& progress) {
-  print_lines(prediction_defaults(model, scan.channels, {}, 0, true));
+Json predict_image(const PredictFlags& flags, const Scan& scan, Predicting& predicting,
+                   PredictProgress& progress) {
   Json result = predicting.predict(scan, progress);
   result["part"] = nullptr;
   progress.finished();
@@ -306,12 +304,18 @@ Predictions predict_images(const PredictFlags& flags, const TrainingOptions& mod
   Predicting predicting(flags, model, program);
   PredictProgress progress(stderr, flags.images.size());
   Predictions predictions;
+  std::set<std::string> said;
   for (const std::string& image : flags.images) {
     try {
       progress.reading(image);
-      Scan scan = read_scan(image, model.network.input_channels);
+      Scan scan = read_scan(image, model.network.input_channels, progress);
       scan.stem = stem_in(flags, files.at(image));
-      predictions.results.push_back(predict_image(flags, model, scan, predicting, progress));
+      for (const std::string& line : prediction_defaults(model, scan.channels, {}, 0, true)) {
+        if (said.insert(line).second) {
+          progress.say(line);
+        }
+      }
+      predictions.results.push_back(predict_image(flags, scan, predicting, progress));
     } catch (const Error& error) {
       if (flags.images.size() == 1 || error.code() != ExitCode::bad_input) {
         throw;
@@ -415,36 +419,48 @@ Json state_of(const std::string& checkpoint) {
   }
 }
 
-fs::path images_in(const fs::path& folder) {
-  std::error_code failure;
-  for (const char* name : {"imagesTs", "imagesTr"}) {
-    if (fs::is_directory(folder / name, failure)) {
-      return folder / name;
-    }
+// Whether --image predicts it by a model of so many channels.
+bool is_predictable(const std::string& image, std::int64_t channels) {
+  try {
+    const auto shape = NiftiReader(image).header().volume_shape();
+    return shape && (shape->size() > 3 ? shape->back() : 1) >= channels;
+  } catch (const Error&) {
+    return false;
   }
-  return folder;
 }
 
-// A folder that holds images and no labels is no data set: those who want it labelled hear how.
+// How a folder that is no data set but holds images without labels is predicted; "" of others.
+std::string way_by_image(const PredictFlags& flags, std::int64_t channels) {
+  const std::vector<std::string> images = unlabelled_images(flags.data);
+  if (std::ranges::none_of(images,
+                           [&](const auto& own) { return is_predictable(own, channels); })) {
+    return "";
+  }
+  std::string command = "voxmark predict " + shell_word(flags.checkpoint) + " --image";
+  const fs::path folder = fs::path(images.front()).parent_path() / "";
+  for (const char* ending : {".nii.gz", ".nii"}) {
+    if (std::ranges::any_of(images, [&](const auto& own) { return own.ends_with(ending); })) {
+      command += " " + shell_word(folder.string()) + "*" + ending;
+    }
+  }
+  return "images without labels are predicted by their names, without scores: " + command;
+}
+
 std::unique_ptr<ChosenCases> chosen_or_way(const PredictFlags& flags, const TrainingOptions& model,
                                            const Json& state) {
+  if (flags.part != "all" && std::ranges::count(kParts, flags.part) == 0) {
+    throw_bad_input("--part {}: expected training, validation, test or all", flags.part);
+  }
   try {
     return chosen_cases(flags, model, state);
   } catch (const Error& error) {
-    std::error_code failure;
-    const fs::path folder(flags.data);
-    if (error.code() != ExitCode::bad_input || !fs::is_directory(folder, failure) ||
-        fs::exists(folder / "labelsTr", failure)) {
+    const std::string way = error.code() == ExitCode::bad_input
+                                ? way_by_image(flags, model.network.input_channels)
+                                : "";
+    if (way.empty()) {
       throw;
     }
-    const auto* several = dynamic_cast<const ErrorLines*>(&error);
-    std::vector<std::string> lines =
-        several == nullptr ? std::vector<std::string>{error.what()} : several->lines();
-    lines.push_back(fmt::format(
-        "images without labels are predicted by their names, without scores: voxmark predict {} "
-        "--image {}",
-        flags.checkpoint, (images_in(folder) / "*.nii.gz").string()));
-    throw ErrorLines(error.code(), lines);
+    throw ErrorLines(error.code(), {error.what(), way});
   }
 }
 
