@@ -54,8 +54,7 @@ Roofline roofline(const CaseSpec& spec, std::span<const MachineLimits> limits) {
   }
   const MachineLimit machine{*peak, *limit->triad_bytes_per_second};
   Roofline found;
-  const std::int64_t element_bytes = spec.precision == Precision::bf16 ? 2 : 4;
-  found.seconds = roofline_seconds(training_program(spec), element_bytes, machine);
+  found.seconds = roofline_seconds(training_program(spec), element_bytes(spec.precision), machine);
   found.flops_per_second = machine.flops_per_second;
   found.bytes_per_second = machine.bytes_per_second;
   return found;

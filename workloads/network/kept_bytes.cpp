@@ -1,25 +1,14 @@
 #include "workloads/network/kept_bytes.h"
 
 #include <algorithm>
-#include <string>
 #include <variant>
+
+#include "workloads/network/layer_facts.h"
 
 namespace voxmark {
 namespace {
 
 constexpr std::int64_t kFloatBytes = 4;
-
-std::int64_t element_bytes(Precision precision) {
-  switch (precision) {
-    case Precision::fp64:
-      return 8;
-    case Precision::fp32:
-      return 4;
-    case Precision::bf16:
-      return 2;
-  }
-  return 0;
-}
 
 bool is_batch_norm_output(const Program& program, TensorId id) {
   return std::any_of(program.ops.begin(), program.ops.end(), [id](const Op& op) {
@@ -29,17 +18,12 @@ bool is_batch_norm_output(const Program& program, TensorId id) {
   });
 }
 
-// The activation that a gradient is of: "gradient/encodeA_bn0/sum" is of "encodeA_bn0".
-TensorId activation_of(const Program& program, TensorId gradient) {
-  const std::string name = program.tensor(gradient).name.substr(sizeof("gradient/") - 1);
-  return program.find(name.substr(0, name.find('/')));
-}
-
 // An output that two layers read has three gradients, and what ReLU reads still has one.
 bool is_whole(const Program& program, TensorId gradient) {
-  const std::string& name = program.tensor(gradient).name;
-  return name.ends_with("/sum") ||
-         (!name.ends_with("/second") && program.find(name + "/sum") == kNoTensor);
+  return std::none_of(program.ops.begin(), program.ops.end(), [gradient](const Op& op) {
+    const Add* add = std::get_if<Add>(&op.kind);
+    return add != nullptr && (add->first == gradient || add->second == gradient);
+  });
 }
 
 }  // namespace

@@ -50,4 +50,8 @@ std::string layer_of(const Program& program, TensorId id) {
   return first == "dice" || first == "target" ? "loss" : std::string(first);
 }
 
+TensorId activation_of(const Program& program, TensorId gradient) {
+  return program.find(layer_of(program, gradient));  // a layer's output has the layer's name
+}
+
 }  // namespace voxmark

@@ -30,5 +30,7 @@ std::vector<LayerFacts> layer_facts(const Network& network, const Program& progr
 // The layer that a tensor belongs to: of its output, of the gradients of that, of its parameters
 // and their state. What no layer has is of the "loss" (the target among it) or the "optimizer".
 std::string layer_of(const Program& program, TensorId id);
+// The activation that a gradient is of.
+TensorId activation_of(const Program& program, TensorId gradient);
 
 }  // namespace voxmark

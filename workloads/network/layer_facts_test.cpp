@@ -53,5 +53,24 @@ TEST(LayerFacts, EveryTensorIsOfALayerOfTheLossOrOfTheOptimizer) {
   EXPECT_EQ(layer_of_name("dice/sums"), "loss");
 }
 
+TEST(LayerFacts, EveryGradientIsOfAnActivationOfItsShape) {
+  const Program program = lower(unet3d({2, 1, 1}), 1, {16, 16, 16}, Mode::training);
+  int gradients = 0;
+  for (std::size_t i = 0; i < program.tensors.size(); ++i) {
+    const TensorInfo& gradient = program.tensors[i];
+    if (gradient.role != TensorRole::gradient) {
+      continue;
+    }
+    ++gradients;
+    const TensorId id = activation_of(program, static_cast<TensorId>(i));
+    ASSERT_NE(id, kNoTensor) << gradient.name;
+    EXPECT_EQ(program.tensor(id).role, TensorRole::activation) << gradient.name;
+    EXPECT_EQ(program.tensor(id).shape, gradient.shape) << gradient.name;
+  }
+  EXPECT_GT(gradients, 0);
+  EXPECT_EQ(activation_of(program, program.find("gradient/encodeA_bn1/second")),
+            program.find("encodeA_bn1"));
+}
+
 }  // namespace
 }  // namespace voxmark

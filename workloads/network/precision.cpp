@@ -25,4 +25,16 @@ Precision parse_precision(const std::string& text) {
   throw_bad_input("precision {}: expected fp64, fp32 or bf16", text);
 }
 
+std::int64_t element_bytes(Precision precision) {
+  switch (precision) {
+    case Precision::fp64:
+      return 8;
+    case Precision::fp32:
+      return 4;
+    case Precision::bf16:
+      return 2;
+  }
+  return 0;
+}
+
 }  // namespace voxmark
