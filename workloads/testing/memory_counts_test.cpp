@@ -1,7 +1,12 @@
-#include "workloads/network/memory_counts.h"
+#include "workloads/testing/memory_counts.h"
 
+#include <fmt/format.h>
 #include <gtest/gtest.h>
 
+#include <cmath>
+#include <fstream>
+
+#include "workloads/network/kept_bytes.h"
 #include "workloads/network/program.h"
 #include "workloads/network/structure.h"
 
@@ -40,6 +45,46 @@ TEST(MemoryCounts, ComeNearTheTerabyteOnlyWithMoreThanTheCodesNetworkAndItsGradi
   EXPECT_LT(counts[2].bytes_per_voxel * kPaperVoxels, 0.7 * kTerabyte);
   for (const std::size_t near : {std::size_t{3}, std::size_t{4}}) {
     EXPECT_NEAR(counts[near].bytes_per_voxel * kPaperVoxels, kTerabyte, 0.05 * kTerabyte);
+  }
+}
+
+// The table of docs/memory-and-time.md, below this heading: its second and third column.
+std::vector<std::string> documented_figures() {
+  std::ifstream document(VOXMARK_SOURCE_DIR "/docs/memory-and-time.md");
+  std::vector<std::string> figures;
+  bool is_below = false;
+  for (std::string line; std::getline(document, line);) {
+    if (line.starts_with("## ")) {
+      is_below = line == "## The white paper's terabyte";
+    }
+    const std::size_t end = line.find("| ", 1);
+    if (is_below && line.starts_with("| ") && line.find("counted") == std::string::npos) {
+      figures.push_back(line.substr(end));
+    }
+  }
+  return figures;
+}
+
+std::string with_thousands(double value) {
+  std::string digits = std::to_string(std::llround(value));
+  for (std::size_t end = digits.size(); end > 3; end -= 3) {
+    digits.insert(end - 3, ",");
+  }
+  return digits;
+}
+
+TEST(MemoryCounts, AreThoseOfTheDocument) {
+  std::vector<double> expected;
+  for (const MemoryCount& count : memory_counts()) {
+    expected.push_back(count.bytes_per_voxel);
+  }
+  expected.insert(expected.begin() + 2, keeps_everything_bytes_per_voxel({}, Precision::fp32));
+  const std::vector<std::string> figures = documented_figures();
+  ASSERT_EQ(figures.size(), expected.size());
+  for (std::size_t i = 0; i < expected.size(); ++i) {
+    const std::string columns = fmt::format("| {} | {} GB", with_thousands(expected[i]),
+                                            with_thousands(expected[i] * kPaperVoxels / 1e9));
+    EXPECT_TRUE(figures[i].starts_with(columns)) << figures[i] << ", expected " << columns;
   }
 }
 

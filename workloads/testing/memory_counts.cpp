@@ -1,4 +1,4 @@
-#include "workloads/network/memory_counts.h"
+#include "workloads/testing/memory_counts.h"
 
 #include <cstdint>
 #include <utility>
