@@ -28,6 +28,14 @@ int peak_of(const MemoryPlan& plan) {
   return peak;
 }
 
+// The first step that is not of the forward pass; of no steps, 0.
+int first_backward_step(const Program& program, const MemoryPlan& plan) {
+  const auto is_forward = [&](OpId id) {
+    return program.ops[static_cast<std::size_t>(id)].phase == Phase::forward;
+  };
+  return static_cast<int>(std::ranges::find_if_not(plan.steps, is_forward) - plan.steps.begin());
+}
+
 const char* phase_name(Phase phase) {
   switch (phase) {
     case Phase::forward:
@@ -43,7 +51,7 @@ const char* phase_name(Phase phase) {
 class ByLayer {
  public:
   ByLayer(const Network& network, const Program& program, const MemoryPlan& plan)
-      : program_(program), plan_(plan) {
+      : program_(program), plan_(plan), first_backward_step_(first_backward_step(program, plan)) {
     for (const LayerFacts& facts : layer_facts(network, program)) {
       row(facts.name).facts = facts;
     }
@@ -85,17 +93,9 @@ class ByLayer {
     result_.peak_op = op_name(op);
     result_.peak_layer = op.layer;
     // What is computed again for the backward pass runs in it.
-    result_.peak_phase = phase_name(*result_.peak_step < first_backward_step() ? Phase::forward
-                                    : op.phase == Phase::forward               ? Phase::backward
-                                                                               : op.phase);
-  }
-
-  int first_backward_step() const {
-    const auto is_forward = [this](OpId id) {
-      return program_.ops[static_cast<std::size_t>(id)].phase == Phase::forward;
-    };
-    return static_cast<int>(std::ranges::find_if_not(plan_.steps, is_forward) -
-                            plan_.steps.begin());
+    result_.peak_phase = phase_name(*result_.peak_step < first_backward_step_ ? Phase::forward
+                                    : op.phase == Phase::forward              ? Phase::backward
+                                                                              : op.phase);
   }
 
   // Bytes in use at the peak.
@@ -156,10 +156,9 @@ class ByLayer {
     if (program_.tensor(buffer.tensors.front()).role != TensorRole::activation) {
       return;
     }
-    const int backward = first_backward_step();
-    const bool is_kept =
-        plan_.steps.empty() || (buffer.first_step < backward && buffer.last_step >= backward);
-    const bool is_again = !plan_.steps.empty() && buffer.first_step >= backward;
+    const bool is_kept = plan_.steps.empty() || (buffer.first_step < first_backward_step_ &&
+                                                 buffer.last_step >= first_backward_step_);
+    const bool is_again = !plan_.steps.empty() && buffer.first_step >= first_backward_step_;
     if (!is_kept && !is_again) {
       return;
     }
@@ -176,6 +175,7 @@ class ByLayer {
 
   const Program& program_;
   const MemoryPlan& plan_;
+  int first_backward_step_;
   std::map<std::string, std::size_t> places_;
   std::set<TensorId> seen_;
   PlanByLayer result_;
