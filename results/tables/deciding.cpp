@@ -4,6 +4,8 @@
 
 #include <algorithm>
 
+#include "base/number_text.h"
+
 namespace voxmark {
 namespace {
 
@@ -40,13 +42,16 @@ Deciding deciding(std::span<const Record* const> measured) {
   return found;
 }
 
+std::string disturbed_count(int disturbed, int measured) {
+  return fmt::format("{} of {} {} disturbed", disturbed, counted(measured, "process"),
+                     disturbed == 1 ? "was" : "were");
+}
+
 std::string disturbed_note(const Deciding& processes) {
   if (processes.disturbed == 0) {
     return "";
   }
-  const std::string count = fmt::format(
-      "{} of {} {} {} disturbed", processes.disturbed, processes.measured,
-      processes.measured == 1 ? "process" : "processes", processes.disturbed == 1 ? "was" : "were");
+  const std::string count = disturbed_count(processes.disturbed, processes.measured);
   if (processes.left_out > 0) {
     return count + " and left out";
   }

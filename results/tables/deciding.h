@@ -31,6 +31,8 @@ struct Deciding {
 // `measured`: a case's records that publish times.
 Deciding deciding(std::span<const Record* const> measured);
 
+// "2 of 10 processes were disturbed".
+std::string disturbed_count(int disturbed, int measured);
 // "2 of 10 processes were disturbed and left out", "2 of 4 processes were disturbed: threads waited
 // 51% of the time for a CPU", or "" where none was.
 std::string disturbed_note(const Deciding& processes);

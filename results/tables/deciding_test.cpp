@@ -63,6 +63,12 @@ TEST(Deciding, SummariesAndClaimsTakeTheDecidingProcessesAlone) {
   EXPECT_EQ(seconds_of(processes, "wall", "step")->maximum, 0.32);
 }
 
+TEST(Deciding, CountsReadAsASentence) {
+  EXPECT_EQ(disturbed_count(1, 1), "1 of 1 process was disturbed");
+  EXPECT_EQ(disturbed_count(1, 4), "1 of 4 processes was disturbed");
+  EXPECT_EQ(disturbed_count(2, 10), "2 of 10 processes were disturbed");
+}
+
 TEST(Deciding, ARecordOfAnotherShapeWasNotDisturbed) {
   for (const Json& odd :
        {Json(), Json(3), Json::array(), Json::object(), Json({{"tainted", "yes"}})}) {

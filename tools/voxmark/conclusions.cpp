@@ -9,6 +9,7 @@
 #include "base/shell_word.h"
 #include "results/claims/claims.h"
 #include "results/tables/case_table.h"
+#include "results/tables/deciding.h"
 #include "workloads/network/batch.h"
 
 namespace voxmark {
@@ -49,9 +50,9 @@ std::string busy_words(const std::vector<const CaseSummary*>& cases) {
   return disturbed == 0
              ? ""
              : fmt::format(
-                   "Not to be relied on, since this machine was busy ({} of {} {} "
-                   "disturbed; voxmark doctor tells by what): ",
-                   disturbed, counted(processes, "process"), disturbed == 1 ? "was" : "were");
+                   "Not to be relied on, since this machine was busy ({}; voxmark doctor tells by "
+                   "what): ",
+                   disturbed_count(disturbed, processes));
 }
 
 }  // namespace

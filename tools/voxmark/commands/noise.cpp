@@ -125,10 +125,10 @@ void print_text(const Json& answer) {
              percent(answer.at("noise_floor")));
   fmt::print("another seed changes the time by {}{}\n", percent(answer.at("seed_effect")),
              answer.at("seed_effect_within_noise") == true ? ", which is within the noise" : "");
-  const int disturbed = answer.at("tainted_processes").get<int>();
-  fmt::print("{} of {} {} disturbed, {} of them left out\n", disturbed,
-             counted(answer.at("all_processes").get<int>(), "process"),
-             disturbed == 1 ? "was" : "were", answer.at("left_out_processes").get<int>());
+  fmt::print("{}, {} of them left out\n",
+             disturbed_count(answer.at("tainted_processes").get<int>(),
+                             answer.at("all_processes").get<int>()),
+             answer.at("left_out_processes").get<int>());
   fmt::print("least slowdown found with 95% power, by processes per side:\n");
   for (const auto& item : answer.at("minimum_detectable_effect").items()) {
     fmt::print(

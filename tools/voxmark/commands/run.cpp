@@ -28,6 +28,7 @@
 #include "benches/suite/value_list.h"
 #include "benches/threads/thread_settings.h"
 #include "results/tables/case_table.h"
+#include "results/tables/deciding.h"
 #include "results/tables/noise.h"
 #include "results/tables/step_profile.h"
 #include "results/tables/summary.h"
@@ -243,16 +244,17 @@ void print_other_side(const SweepOptions& sweep, const SweepResult& result,
        shell_word(sweep.out), is_build ? "" : " --ignore backend");
 }
 
-// "; 3 processes were disturbed, 2 of them left out", or "".
+// "; 3 of 10 processes were disturbed, 2 of them left out", or "".
 std::string disturbed_text(std::span<const CaseSummary> cases) {
-  int disturbed = 0, left_out = 0;
+  int disturbed = 0, left_out = 0, measured = 0;
   for (const CaseSummary& own : cases) {
     disturbed += own.disturbed;
     left_out += own.left_out;
+    measured += own.processes + own.left_out;
   }
   return disturbed == 0 ? ""
-                        : fmt::format("; {} {} disturbed, {} of them left out", disturbed,
-                                      disturbed == 1 ? "process was" : "processes were", left_out);
+                        : fmt::format("; {}, {} of them left out",
+                                      disturbed_count(disturbed, measured), left_out);
 }
 
 // Throws Error (bad_input) where something is wrong that can be known before anything runs.
