@@ -5,6 +5,7 @@
 #include <omp.h>
 
 #include <algorithm>
+#include <cctype>
 #include <cstddef>
 #include <cstdlib>
 #include <string>
@@ -72,12 +73,23 @@ void check_places(int threads) {
 
 std::string by_variables() {
   std::vector<std::string> set;
-  for (const char* name : {"GOMP_CPU_AFFINITY", "KMP_AFFINITY", "OMP_PLACES", "OMP_PROC_BIND"}) {
+  for (const char* name : kBindingVariables) {
     if (const char* value = std::getenv(name)) {
       set.push_back(fmt::format("{}={}", name, value));
     }
   }
   return set.empty() ? "" : fmt::format(" ({})", fmt::join(set, ", "));
+}
+
+bool asks_for_none(std::string value) {
+  std::erase_if(value, [](unsigned char c) { return std::isspace(c) != 0; });
+  std::ranges::transform(value, value.begin(), [](unsigned char c) { return std::tolower(c); });
+  const std::string last_word = value.substr(value.rfind(',') + 1);  // of all, where no comma is
+  return value == "false" || last_word == "none" || last_word == "disabled";
+}
+
+bool asks_for_binding(const std::string& value) {
+  return value.find_first_not_of(" \t") != std::string::npos && !asks_for_none(value);
 }
 
 std::string cpu_list_text(const cpu_set_t& cpus) {

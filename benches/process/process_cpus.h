@@ -5,6 +5,7 @@
 
 #include <sched.h>
 
+#include <array>
 #include <optional>
 #include <string>
 
@@ -19,9 +20,18 @@ std::optional<cpu_set_t> process_cpus();
 // threads on a CPU that is not there: it then ends the process.
 void check_places(int threads);
 
-// The variables that hold threads on CPUs, behind a message: " (OMP_PLACES={0},
-// OMP_PROC_BIND=true)" as they are set; "" where none is.
+// The variables that hold threads on CPUs.
+constexpr std::array<const char*, 4> kBindingVariables = {"GOMP_CPU_AFFINITY", "KMP_AFFINITY",
+                                                          "OMP_PLACES", "OMP_PROC_BIND"};
+
+// Behind a message: " (OMP_PLACES={0}, OMP_PROC_BIND=true)" as they are set; "" where none is.
 std::string by_variables();
+
+// Whether a value of one of them switches binding off: false, none or disabled, as the runtimes
+// read them ("verbose,none").
+bool asks_for_none(std::string value);
+// Whether it asks that threads be held somewhere. A blank value asks for nothing.
+bool asks_for_binding(const std::string& value);
 
 // "0-3,8", as the kernel writes it.
 std::string cpu_list_text(const cpu_set_t& cpus);

@@ -3,33 +3,18 @@
 #include <fmt/format.h>
 #include <omp.h>
 
-#include <algorithm>
-#include <array>
-#include <cctype>
 #include <cstdlib>
 
 #include "benches/machine/loaded_libraries.h"
+#include "benches/process/process_cpus.h"
 
 namespace voxmark {
-namespace {
-
-constexpr std::array<const char*, 4> kVariables = {"GOMP_CPU_AFFINITY", "KMP_AFFINITY",
-                                                   "OMP_PLACES", "OMP_PROC_BIND"};
-
-bool asks_for_none(std::string value) {
-  std::ranges::transform(value, value.begin(), [](unsigned char c) { return std::tolower(c); });
-  return value.find_first_not_of(" \t") == std::string::npos || value.starts_with("false") ||
-         value == "none" || value == "disabled";
-}
-
-}  // namespace
-
 std::vector<std::string> binding_notes(const BindingFacts& facts) {
   std::vector<std::string> notes;
   const auto bind = facts.variables.find("OMP_PROC_BIND");
   const bool wants_none = bind != facts.variables.end() && asks_for_none(bind->second);
   for (const auto& [name, value] : facts.variables) {
-    if (asks_for_none(value)) {
+    if (!asks_for_binding(value)) {
       continue;
     }
     if (name == "KMP_AFFINITY" && facts.runtime == "libgomp") {
@@ -37,12 +22,12 @@ std::vector<std::string> binding_notes(const BindingFacts& facts) {
           "{}={}: not followed: libgomp does not read it; --bind or OMP_PLACES holds threads", name,
           value));
     } else if (facts.places == 0 && wants_none) {
-      notes.push_back(
-          fmt::format("{}={}: not followed: OMP_PROC_BIND={} is", name, value, bind->second));
+      notes.push_back(fmt::format("{}={}: not followed: OMP_PROC_BIND={} switches binding off",
+                                  name, value, bind->second));
     } else if (facts.places == 0) {
       notes.push_back(
-          fmt::format("{}={}: not followed: {} made nothing of it, so that threads run anywhere",
-                      name, value, facts.runtime.empty() ? "OpenMP" : facts.runtime));
+          fmt::format("{}={}: not followed: {} could not use it; threads run on any CPU", name,
+                      value, facts.runtime.empty() ? "OpenMP" : facts.runtime));
     }
   }
   return notes;
@@ -50,7 +35,7 @@ std::vector<std::string> binding_notes(const BindingFacts& facts) {
 
 std::vector<std::string> binding_notes() {
   BindingFacts facts{{}, openmp_runtime(), omp_get_num_places()};
-  for (const char* name : kVariables) {
+  for (const char* name : kBindingVariables) {
     if (const char* value = std::getenv(name)) {
       facts.variables[name] = value;
     }

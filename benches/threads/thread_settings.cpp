@@ -1,10 +1,9 @@
 #include "benches/threads/thread_settings.h"
 
 #include <algorithm>
-#include <array>
-#include <cctype>
 
 #include "base/error.h"
+#include "benches/process/process_cpus.h"
 
 namespace voxmark {
 namespace {
@@ -111,19 +110,16 @@ std::optional<std::string> numa_warning(const Json& environment, const ThreadSet
       (!settings.bind.empty() && settings.bind != "none") || !settings.profile.empty()) {
     return std::nullopt;
   }
-  constexpr std::array<const char*, 4> kHolding = {"OMP_PROC_BIND", "OMP_PLACES",
-                                                   "GOMP_CPU_AFFINITY", "KMP_AFFINITY"};
-  const Json& variables = environment.at("variables");
-  const auto holds = [&](const std::string& name) {
-    if (!variables.contains(name) ||
-        (settings.runtime == "libgomp" && name.starts_with("KMP_"))) {  // which it does not read
-      return false;
-    }
-    std::string value = variables.at(name).get<std::string>();
-    std::ranges::transform(value, value.begin(), [](unsigned char c) { return std::tolower(c); });
-    return value != "false" && value != "none" && value != "disabled";
+  const auto value_of = [&](const char* name) {
+    return environment.at("variables").value(name, std::string());
   };
-  const bool held = settings.bind.empty() && std::ranges::any_of(kHolding, holds);
+  const bool is_off = asks_for_none(value_of("OMP_PROC_BIND"));
+  const auto holds = [&](const std::string& name) {
+    const bool is_intels = name == "KMP_AFFINITY";  // libgomp does not read it
+    return (is_intels ? settings.runtime != "libgomp" : !is_off) &&
+           asks_for_binding(value_of(name.c_str()));
+  };
+  const bool held = settings.bind.empty() && std::ranges::any_of(kBindingVariables, holds);
   if (held) {
     return std::nullopt;
   }

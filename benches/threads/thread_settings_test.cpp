@@ -76,6 +76,13 @@ TEST(ThreadSettings, WarnOfThreadsThatWanderBetweenNodes) {
   EXPECT_TRUE(numa_warning(environment, {}));
   environment["variables"]["OMP_PROC_BIND"] = "FALSE";
   EXPECT_TRUE(numa_warning(environment, {}));
+  environment["variables"]["OMP_PLACES"] = "cores";  // in vain
+  EXPECT_TRUE(numa_warning(environment, {}));
+  environment["variables"]["OMP_PROC_BIND"] = "";
+  EXPECT_FALSE(numa_warning(environment, {}));
+  environment["variables"] = {{"OMP_PROC_BIND", " "}};
+  EXPECT_TRUE(numa_warning(environment, {}));
+  environment["variables"]["OMP_PROC_BIND"] = "FALSE";
   environment["variables"]["KMP_AFFINITY"] = "compact";  // libgomp does not read it
   EXPECT_TRUE(numa_warning(environment, {}));
   EXPECT_FALSE(numa_warning(environment, {"", "", "libiomp5"}));
