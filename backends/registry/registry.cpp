@@ -7,6 +7,7 @@
 #include "backends/example/example.h"
 #include "backends/naive/naive.h"
 #include "backends/null/null.h"
+#include "backends/plan/keeps_everything.h"
 #include "base/error.h"
 #ifdef VOXMARK_WITH_EIGEN
 #include "backends/eigen/eigen.h"
@@ -35,13 +36,22 @@ const std::vector<RegisteredBackend>& registered_backends() {
   return backends;
 }
 
-const RegisteredBackend& find_backend(const std::string& name) {
+const RegisteredBackend& find_backend(const std::string& name, std::string_view besides) {
   std::string known;
   for (const RegisteredBackend& entry : registered_backends()) {
     if (entry.name == name) {
       return entry;
     }
     known += (known.empty() ? "" : ", ") + entry.name;
+  }
+  if (name == kKeepsEverything) {
+    throw_bad_input(
+        "backend {0}: arithmetic of voxmark plan, no backend; to see it: voxmark plan --backend "
+        "{0}",
+        name);
+  }
+  if (!besides.empty()) {
+    known += fmt::format(", {}", besides);
   }
   throw_bad_input(
       "backend {}: unknown, expected one of {} (run and verify take programs outside of voxmark, "

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "backends/backend.h"
@@ -20,8 +21,9 @@ struct RegisteredBackend {
 // In the order in which tables show them.
 const std::vector<RegisteredBackend>& registered_backends();
 
-// Throws Error (bad_input) naming the known ones when there is no such backend.
-const RegisteredBackend& find_backend(const std::string& name);
+// Throws Error (bad_input) naming the known ones when there is no such backend, and `besides`: what
+// the caller takes beside them.
+const RegisteredBackend& find_backend(const std::string& name, std::string_view besides = "");
 
 // Why a backend cannot run the program as the options say; "" where it can.
 std::string obstacle(const RegisteredBackend& entry, const Program& program,

@@ -16,6 +16,7 @@ namespace {
 using testing::Contains;
 using testing::HasSubstr;
 using testing::Not;
+using Arguments = std::vector<std::string>;
 
 class TemporaryFolder {
  public:
@@ -295,7 +296,61 @@ TEST(Plan, AFrameworkThatKeepsEverythingIsPlannedAndNotRun) {
   EXPECT_EQ(planned.json()["plans"][0]["bytes"]["activation_gradients"].is_number(), true);
   const CommandResult run = run_voxmark({"run", "--backend", "keeps-everything", "--image", "16"});
   EXPECT_EQ(run.status, 64);
-  EXPECT_THAT(run.err, HasSubstr("keeps-everything"));
+  EXPECT_THAT(run.err, HasSubstr("keeps-everything: arithmetic of voxmark plan, no backend"));
+  for (const Arguments& others :
+       {Arguments{"verify", "--image", "16"},
+        Arguments{"train", "--data", "phantom:4", "--image", "16", "--dry-run"},
+        Arguments{"run", "--image", "16", "--dry-run"}}) {
+    Arguments arguments = others;
+    arguments.insert(arguments.end(), {"--backend", "keeps-everything"});
+    const CommandResult refused = run_voxmark(arguments);
+    EXPECT_EQ(refused.status, 64) << others.front();
+    EXPECT_THAT(refused.err, HasSubstr("keeps-everything: arithmetic of voxmark plan, no backend"))
+        << others.front();
+  }
+}
+
+TEST(Plan, NamesWhatItTakesBesideBackends) {
+  const CommandResult unknown = run_voxmark({"plan", "--backend", "nope", "--image", "16"});
+  EXPECT_EQ(unknown.status, 64);
+  EXPECT_THAT(unknown.err, HasSubstr(", keeps-everything ("));
+  EXPECT_THAT(run_voxmark({"verify", "--backend", "nope", "--image", "16"}).err,
+              Not(HasSubstr("keeps-everything")));
+  const CommandResult outside = run_voxmark({"plan", "--backend", "jax", "--image", "16"});
+  EXPECT_THAT(outside.err,
+              HasSubstr("to plan a framework by arithmetic: --backend keeps-everything"));
+}
+
+TEST(Plan, ArithmeticIsNoEstimateForAnotherMachine) {
+  const auto planned = [](const Arguments& more) {
+    Arguments arguments = {"plan", "--image", "16", "--backend", "naive,keeps-everything"};
+    arguments.insert(arguments.end(), more.begin(), more.end());
+    return run_voxmark(arguments);
+  };
+  for (const Arguments& elsewhere :
+       {Arguments{"--memory", "1000TiB"}, Arguments{"--threads", "4096"},
+        Arguments{"--by-layer", "--threads", "4096"}}) {
+    Arguments as_json = elsewhere;
+    as_json.emplace_back("--json");
+    const Json plans = planned(as_json).json()["plans"];
+    EXPECT_EQ(plans[0]["exact"], false) << elsewhere.front();
+    EXPECT_EQ(plans[1]["exact"], true) << elsewhere.front();
+  }
+  for (const Json& fit : planned({"--fit", "1000TiB", "--json"}).json()["fits"]) {
+    EXPECT_EQ(fit["exact"], fit["backend"] == "keeps-everything") << fit;
+  }
+}
+
+TEST(Plan, ByLayerFitsIntoANarrowTerminal) {
+  setenv("COLUMNS", "60", 1);
+  const CommandResult planned = run_voxmark({"plan", "--by-layer", "--image", "240x240x144",
+                                             "--batch", "16", "--backend", "keeps-everything"});
+  unsetenv("COLUMNS");
+  std::istringstream lines(planned.out);
+  for (std::string line; std::getline(lines, line);) {
+    EXPECT_LE(line.size(), 60U) << line;
+  }
+  EXPECT_THAT(planned.out, HasSubstr("Output: 240x240x144x16"));
 }
 
 // ---- What a quickstart recommends works, as it stands ----

@@ -3,10 +3,13 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
+#include <algorithm>
+#include <sstream>
 #include <vector>
 
 #include "backends/plan/keeps_everything.h"
 #include "base/number_text.h"
+#include "results/tables/table.h"
 
 namespace voxmark {
 namespace {
@@ -140,21 +143,19 @@ Json plan_json(const LayeredPlan& plan) {
           {"buffers", std::move(buffers)}};
 }
 
-}  // namespace
-
 Table layer_table(const LayeredPlan& plan) {
   Table table{{{"Layer"},
-               {"Type"},
-               {"Output"},
-               {"Param #", Align::right},
-               {"FLOP fwd", Align::right},
-               {"FLOP bwd", Align::right},
+               {"Type", Align::left, true},
+               {"Output", Align::left, true},
+               {"Param #", Align::right, true},
+               {"FLOP fwd", Align::right, true},
+               {"FLOP bwd", Align::right, true},
                {"forward", Align::right},
                {"backward", Align::right},
                {"weights", Align::right},
                {"total", Align::right},
                {"share", Align::right},
-               {"held"}},
+               {"held", Align::left, true}},
               {},
               1};
   for (const LayerBytes& row : plan.layers.rows) {
@@ -196,23 +197,46 @@ std::string layer_legend(const LayeredPlan& plan) {
   const std::int64_t voxels = elements(image) / image.back();
   std::string text = fmt::format(
       "forward: outputs, statistics, and the batch. backward: gradients of outputs. weights: "
-      "parameters, their\ngradients and Adam's state. FLOP: nominal, {} per voxel of an image and "
+      "parameters, their gradients and Adam's state. FLOP: nominal, {} per voxel of an image and "
       "step, multiply-adds as 2.\n",
       (sums.forward_flops + sums.backward_flops) / voxels);
   if (plan.backend == kKeepsEverything) {
     text +=
         "Assumed: memory of its own for every output (batch norm's apart from ReLU's) and for "
-        "every gradient of one;\nwhere two layers read an output, a gradient from each and their "
+        "every gradient of one; where two layers read an output, a gradient from each and their "
         "sum; no scratch, no copies.\n";
   } else {
     text += fmt::format(
         "held: kept for the backward pass ({} in all), again: dropped and computed again, part: "
-        "in the memory of a\nconcatenation. workspace: scratch at the peak. gaps: between buffers, "
+        "in the memory of a concatenation. workspace: scratch at the peak. gaps: between buffers, "
         "each placed once for its life.\n",
         bytes_text(sums.kept));
   }
   return text + fmt::format("Without weights: {} bytes per voxel of an image.\n",
                             (own.total_bytes - sums.weights) / voxels);
+}
+
+// Lines of text, each folded where it is too long.
+std::string folded_lines(const std::string& text, std::size_t columns) {
+  std::string result;
+  std::istringstream lines(text);
+  for (std::string line; std::getline(lines, line);) {
+    result += fmt::format("{}\n", fmt::join(folded(line, columns), "\n"));
+  }
+  return result;
+}
+
+}  // namespace
+
+std::string layer_text(const CaseSpec& spec, const LayeredPlan& plan,
+                       std::optional<std::size_t> terminal_columns) {
+  constexpr std::size_t kReadable = 120;  // the table of the paper's step is as wide
+  const std::size_t columns = std::min(terminal_columns.value_or(kReadable), kReadable);
+  const Table table = layer_table(plan);
+  return fmt::format(
+      "{}\n{}\n{}", folded_lines(layer_heading(spec, plan), columns),
+      terminal_columns ? render_within(table, *terminal_columns) : render_text(table),
+      folded_lines(layer_legend(plan), columns));
 }
 
 std::string layer_csv(std::span<const LayeredPlan> plans) {

@@ -1,12 +1,13 @@
 // voxmark plan --by-layer: what a step's memory and work are made of, as a table, CSV and JSON.
 #pragma once
 
+#include <cstddef>
+#include <optional>
 #include <span>
 #include <string>
 
 #include "backends/plan/plan_by_layer.h"
 #include "base/json.h"
-#include "results/tables/table.h"
 #include "workloads/cases/case_spec.h"
 
 namespace voxmark {
@@ -18,11 +19,11 @@ struct LayeredPlan {
   double extra_time_share = 0;
 };
 
-// A row per layer, the names those of Keras' model.summary(), and a last row with the sums.
-Table layer_table(const LayeredPlan& plan);
-// The lines above it and below it: what is told, and how to read it.
-std::string layer_heading(const CaseSpec& spec, const LayeredPlan& plan);
-std::string layer_legend(const LayeredPlan& plan);
+// A row per layer, the names those of Keras' model.summary(), and a last row with the sums; above
+// it what is told, below it how to read it. No wider than a terminal of so many columns, of which
+// it needs 60; without one, a row is one line.
+std::string layer_text(const CaseSpec& spec, const LayeredPlan& plan,
+                       std::optional<std::size_t> terminal_columns);
 
 // A header line, then a line per backend and layer; bytes and FLOPs as numbers. Names here hold
 // neither commas nor quotes, but for a type, which is quoted.

@@ -3,6 +3,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <optional>
 #include <sstream>
 
 #include "backends/plan/keeps_everything.h"
@@ -49,10 +50,15 @@ TEST(LayerTable, OfThePapersStepFitsIntoATerminal) {
   const CaseSpec spec = example_spec({240, 240, 144}, 16);
   for (const Backend* backend : {&keeps_everything_backend(), find_backend("naive").backend}) {
     const LayeredPlan plan = example_plan(*backend, spec);
-    std::istringstream lines(layer_heading(spec, plan) + render_text(layer_table(plan)) +
-                             layer_legend(plan));
-    for (std::string line; std::getline(lines, line);) {
-      EXPECT_LE(line.size(), 120U) << line;
+    for (const std::optional<std::size_t> columns :
+         {std::optional<std::size_t>(), std::optional<std::size_t>(60),
+          std::optional<std::size_t>(80), std::optional<std::size_t>(100)}) {
+      const std::string text = layer_text(spec, plan, columns);
+      EXPECT_THAT(text, HasSubstr("240x240x144x16"));
+      std::istringstream lines(text);
+      for (std::string line; std::getline(lines, line);) {
+        EXPECT_LE(line.size(), columns.value_or(120)) << line;
+      }
     }
   }
 }
@@ -60,18 +66,16 @@ TEST(LayerTable, OfThePapersStepFitsIntoATerminal) {
 TEST(LayerTable, SumsAndNamesAreThoseOfTheModel) {
   const CaseSpec spec = example_spec({16, 16, 16}, 1);
   const LayeredPlan plan = example_plan(*find_backend("naive").backend, spec);
-  const std::string text = render_text(layer_table(plan));
+  const std::string text = layer_text(spec, plan, std::nullopt);
   EXPECT_THAT(text, HasSubstr("encodeA_conv0  Conv3D          16x16x16x16"));
   EXPECT_THAT(text, HasSubstr("transconvE     Conv3DTranspose"));
   EXPECT_THAT(text, HasSubstr(" 5650801 "));
-  EXPECT_THAT(layer_heading(spec, plan),
-              HasSubstr(std::to_string(plan.layers.total_bytes) + " bytes"));
-  EXPECT_THAT(layer_heading(spec, plan),
-              HasSubstr("in the backward pass: convOut_bn1 (normalize_relu_apply)"));
-  EXPECT_THAT(layer_legend(plan), HasSubstr("340656 per voxel"));
-  EXPECT_THAT(layer_legend(plan), Not(HasSubstr("Assumed")));
+  EXPECT_THAT(text, HasSubstr(std::to_string(plan.layers.total_bytes) + " bytes"));
+  EXPECT_THAT(text, HasSubstr("in the backward pass: convOut_bn1 (normalize_relu_apply)"));
+  EXPECT_THAT(text, HasSubstr("340656 per voxel"));
+  EXPECT_THAT(text, Not(HasSubstr("Assumed")));
   const CaseSpec larger = example_spec({64, 64, 64}, 1);  // statistics are few beside images
-  EXPECT_THAT(layer_legend(example_plan(keeps_everything_backend(), larger)),
+  EXPECT_THAT(layer_text(larger, example_plan(keeps_everything_backend(), larger), std::nullopt),
               HasSubstr("Without weights: 2768 bytes per voxel"));
 }
 

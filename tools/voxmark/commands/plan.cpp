@@ -28,6 +28,7 @@
 #include "tools/voxmark/model_options.h"
 #include "tools/voxmark/run_on.h"
 #include "tools/voxmark/subcommand.h"
+#include "tools/voxmark/terminal.h"
 
 namespace voxmark {
 namespace {
@@ -82,12 +83,11 @@ std::vector<RegisteredBackend> asked_backends(const PlanOptions& options) {
     }
     if (!plans_memory(name)) {
       throw_bad_input(
-          "--backend {}: a program outside of voxmark; what it takes is measured by voxmark run; "
-          "{} "
-          "is planned by arithmetic",
+          "--backend {}: a program outside of voxmark; voxmark run measures what it takes; to plan "
+          "a framework by arithmetic: --backend {}",
           name, kKeepsEverything);
     }
-    result.push_back(find_backend(name));
+    result.push_back(find_backend(name, kKeepsEverything));
   }
   if (options.backends.empty()) {
     for (const RegisteredBackend& entry : registered_backends()) {
@@ -97,6 +97,12 @@ std::vector<RegisteredBackend> asked_backends(const PlanOptions& options) {
     }
   }
   return result;
+}
+
+// A plan is exact for this machine: another's scratchpads differ by its instruction set and its
+// number of threads. Arithmetic is the same everywhere.
+bool is_exact(const std::string& backend, const MemoryPlan& plan, bool is_elsewhere) {
+  return plan.exact && (!is_elsewhere || backend == kKeepsEverything);
 }
 
 // What computing tensors again makes fit where the plan as asked for does not.
@@ -112,7 +118,7 @@ void plan_within(const Backend& backend, const Program& program, CaseSpec spec,
 }
 
 std::vector<BackendPlan> plan_backends(const PlanOptions& options, const Program& program,
-                                       std::int64_t bound_bytes, bool is_estimate) {
+                                       std::int64_t bound_bytes, bool is_elsewhere) {
   const CaseSpec spec = asked_case(options);
   const CompileOptions compile = compile_options(spec);
   std::vector<BackendPlan> plans;
@@ -122,7 +128,7 @@ std::vector<BackendPlan> plan_backends(const PlanOptions& options, const Program
     own.reason = obstacle(entry, program, compile);
     if (own.reason.empty()) {
       own.plan = entry.backend->plan(program, compile);
-      own.plan.exact = own.plan.exact && !is_estimate;
+      own.plan.exact = is_exact(entry.name, own.plan, is_elsewhere);
       own.fits = needed_bytes(own.plan, spec) <= bound_bytes;
       own.trades = memory_trade_off(*entry.backend, program, compile);
       if (own.trades.size() == 1) {
@@ -151,8 +157,7 @@ std::string extra_time(const MemoryPlan& plan) {
              : "";
 }
 
-// A plan is exact for this machine: another's scratchpads differ by its instruction set and its
-// number of threads. `asked_bytes` of memory: 0 where none were named.
+// More than this machine has. `asked_bytes` of memory: 0 where none were named.
 bool of_another_machine(const PlanOptions& options, std::int64_t asked_bytes) {
   const std::int64_t own_bytes =
       static_cast<std::int64_t>(sysconf(_SC_PHYS_PAGES)) * sysconf(_SC_PAGESIZE);
@@ -227,7 +232,7 @@ ExitCode fit(const PlanOptions& options) {
   const std::int64_t room = std::min(bytes, spec.memory_limit_bytes.value_or(bytes));
   spec.memory_limit_bytes = room;
   const CompileOptions compile = compile_options(spec);
-  const bool is_estimate = of_another_machine(options, bytes);
+  const bool is_elsewhere = of_another_machine(options, bytes);
   bool any_fits = false;
   Json rows = Json::array();
   for (const RegisteredBackend& entry : asked_backends(options)) {
@@ -247,7 +252,7 @@ ExitCode fit(const PlanOptions& options) {
         rows.back()["batch"] = found ? Json(found->batch) : Json();
         rows.back()["planned_bytes"] = found ? Json(found->plan.total_bytes()) : Json();
         if (found) {
-          rows.back()["exact"] = found->plan.exact && !is_estimate;
+          rows.back()["exact"] = is_exact(entry.name, found->plan, is_elsewhere);
           rows.back()["at_least"] = found->is_bound;
         } else {
           rows.back()["reason"] = "not even the smallest fits";
@@ -256,7 +261,7 @@ ExitCode fit(const PlanOptions& options) {
         fmt::print("{:<16} largest {}: {}{} with batch {}, {}{}{}\n", entry.name, what,
                    found->is_bound ? "at least " : "", to_string(found->image), found->batch,
                    bytes_text(found->plan.total_bytes()), extra_time(found->plan),
-                   found->plan.exact && !is_estimate ? "" : kEstimated);
+                   is_exact(entry.name, found->plan, is_elsewhere) ? "" : kEstimated);
       } else {
         fmt::print("{:<16} largest {}: not even the smallest fits\n", entry.name, what);
       }
@@ -290,11 +295,11 @@ ExitCode table(const PlanOptions& options) {
       any_plan = true;
       const MemoryPlan plan = entry.backend->plan(program, compile);
       const auto server = static_cast<std::int64_t>(row.server_bytes);
-      const bool is_exact = plan.exact && !of_another_machine(options, server);
+      const bool is_known = is_exact(entry.name, plan, of_another_machine(options, server));
       fmt::print("{:<16} {:>12} {:>6} {:>10} {:>9}  {:<24} {}\n", entry.name, to_string(row.image),
                  row.batch, bytes_text(plan.total_bytes()), row.server_text(),
                  fmt::format("{}{}", needed_bytes(plan, spec) <= server ? "fits" : "does not fit",
-                             is_exact ? "" : kEstimated),
+                             is_known ? "" : kEstimated),
                  row.fits ? "trains" : "runs out of memory");
     }
   }
@@ -317,8 +322,8 @@ void print_by_layer(const CaseSpec& spec, const std::vector<LayeredPlan>& plans,
     fmt::print("{}", layer_csv(plans));
   } else {
     for (const LayeredPlan& plan : plans) {
-      fmt::print("{}{}\n{}\n{}", &plan == &plans.front() ? "" : "\n", layer_heading(spec, plan),
-                 render_text(layer_table(plan)), layer_legend(plan));
+      fmt::print("{}{}", &plan == &plans.front() ? "" : "\n",
+                 layer_text(spec, plan, terminal_columns()));
     }
   }
   if (!options.csv.empty() && options.csv != kStandardOutput) {
@@ -348,7 +353,8 @@ ExitCode by_layer(const PlanOptions& options) {
            entry.name, bytes_text(needed_bytes(plan, spec)), options.memory_limit);
     }
     plans.push_back({entry.name, plan_by_layer(entry.name, network, program, plan),
-                     plan.exact && !of_another_machine(options, 0), plan.extra_time_share});
+                     is_exact(entry.name, plan, of_another_machine(options, 0)),
+                     plan.extra_time_share});
   }
   if (plans.empty()) {
     return ExitCode::cannot_here;
@@ -433,7 +439,8 @@ void add_plan(Command program) {
       command.add_option("--fit", options->fit,
                          "the largest batch of the image, and the largest image of the batch, in "
                          "this much memory: 24GiB");
-  const Option json = command.add_flag("--json", options->json, "bytes by purpose as JSON");
+  const Option json = command.add_flag("--json", options->json,
+                                       "bytes by purpose as JSON; by layer with --by-layer");
   fit.excludes({memory});
   Option by_layer = command.add_flag(
       "--by-layer", options->by_layer,
