@@ -7,32 +7,6 @@
 namespace voxmark {
 namespace {
 
-struct Answers {
-  bool is_of_build, runs_our_child, exchanges_files, plans_memory, is_fault_of_ours;
-};
-
-constexpr Answers kOurs = {.is_of_build = true,
-                           .runs_our_child = true,
-                           .exchanges_files = false,
-                           .plans_memory = true,
-                           .is_fault_of_ours = true};
-constexpr Answers kOutside = {.is_of_build = false,
-                              .runs_our_child = false,
-                              .exchanges_files = true,
-                              .plans_memory = false,
-                              .is_fault_of_ours = false};
-
-const Answers& answers_of(const std::string& backend) {
-  switch (kind_of(backend)) {
-    case ContenderKind::backend:
-      return kOurs;
-    case ContenderKind::peer:
-    case ContenderKind::program:
-      break;
-  }
-  return kOutside;
-}
-
 Contender start_of(const std::string& backend, const std::vector<std::string>& own_command) {
   switch (kind_of(backend)) {
     case ContenderKind::backend:
@@ -69,11 +43,17 @@ ContenderKind kind_of(const std::string& backend) {
   return find_peer(backend) != nullptr ? ContenderKind::peer : ContenderKind::backend;
 }
 
-bool is_of_build(const std::string& backend) { return answers_of(backend).is_of_build; }
-bool runs_our_child(const std::string& backend) { return answers_of(backend).runs_our_child; }
-bool exchanges_files(const std::string& backend) { return answers_of(backend).exchanges_files; }
-bool plans_memory(const std::string& backend) { return answers_of(backend).plans_memory; }
-bool is_fault_of_ours(const std::string& backend) { return answers_of(backend).is_fault_of_ours; }
+bool is_of_build(const std::string& backend) { return kind_of(backend) == ContenderKind::backend; }
+bool runs_our_child(const std::string& backend) {
+  return kind_of(backend) == ContenderKind::backend;
+}
+bool exchanges_files(const std::string& backend) {
+  return kind_of(backend) != ContenderKind::backend;
+}
+bool plans_memory(const std::string& backend) { return kind_of(backend) == ContenderKind::backend; }
+bool is_fault_of_ours(const std::string& backend) {
+  return kind_of(backend) == ContenderKind::backend;
+}
 
 bool is_this_program(const CaseSpec& spec) { return is_of_build(spec.backend) && spec.isa.empty(); }
 

@@ -6,6 +6,7 @@
 #include <system_error>
 
 #include "base/own_program.h"
+
 namespace voxmark {
 namespace {
 
@@ -32,12 +33,12 @@ void add_with_tuned(std::vector<Peer>& all, Peer peer) {
 
 std::vector<Peer> make_peers() {
   std::vector<Peer> all;
-  add_with_tuned(
-      all, {"tensorflow-stock",
-            kTensorFlow,
-            {"--onednn=off"},
-            {"TF_ENABLE_ONEDNN_OPTS=0"},
-            "TensorFlow with its own kernels (Eigen), in a tf.function: the paper's baseline"});
+  add_with_tuned(all, {"tensorflow-stock",
+                       kTensorFlow,
+                       {"--onednn=off"},
+                       {"TF_ENABLE_ONEDNN_OPTS=0"},
+                       "TensorFlow with its own kernels (Eigen), in a tf.function: the baseline of "
+                       "voxmark reproduce"});
   add_with_tuned(all, {"tensorflow-stock-2018",
                        kTensorFlow,
                        {"--onednn=off", "--kernels-of-2018"},
@@ -81,15 +82,14 @@ struct Tree {
   fs::path root, programs;
 };
 Tree tree_of_this_program() {
-  std::error_code failure;
   fs::path folder = own_program_path();
-  while (!failure && folder.has_relative_path()) {
+  while (folder.has_relative_path()) {
     folder = folder.parent_path();
     for (const char* programs : {"tools/peers", "share/voxmark/peers"}) {
+      std::error_code failure;
       if (fs::is_directory(folder / programs, failure)) {
         return {folder, folder / programs};
       }
-      failure.clear();
     }
   }
   return {};

@@ -284,7 +284,11 @@ def skip_unless_installed(framework: str) -> None:
 @pytest.mark.parametrize(
     ("framework", "precision", "names"),
     [
-        ("tensorflow", "fp32", ["stock", "onednn", "stock-2018-tuned", "eager", "compiled"]),
+        (
+            "tensorflow",
+            "fp32",
+            ["stock", "stock-tuned", "stock-2018-tuned", "onednn", "eager", "compiled"],
+        ),
         ("tensorflow", "bf16", ["onednn"]),
         ("pytorch", "fp32", ["", "tuned", "compiled"]),
         ("pytorch", "bf16", [""]),

@@ -26,8 +26,8 @@ enum class FieldMeaning {
 struct CaseField {
   std::string_view name;  // of the member in JSON
   std::string_view key;   // in suite files, and the flag's with dashes; "": none
-  // Whether batch or initial weights are others where it differs. Without a default: a new field
-  // has to say so.
+  // Whether another value gives another batch or other initial weights. Without a default: a new
+  // field has to say so.
   bool decides_inputs;
   FieldType type = FieldType::text;
   std::string_view help;                // of the flag
