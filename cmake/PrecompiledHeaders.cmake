@@ -1,6 +1,7 @@
 # nlohmann_json and fmt cost a second in most files before a line of ours is read. Where
 # VOXMARK_PRECOMPILE is on (the release preset), they are parsed once for each set of flags below.
-# A library that is missing here, or stands in the wrong line, is only slower to compile.
+# With g++ alone: a library that is missing here, or stands in the wrong line, is only slower to
+# compile. clang refuses headers that were parsed with other flags.
 set(VOXMARK_PRECOMPILED_HEADERS <algorithm> <cstdint> <filesystem> <fmt/format.h> <functional> <map>
   <memory> <nlohmann/json.hpp> <optional> <string> <vector>)
 
