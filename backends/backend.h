@@ -16,6 +16,7 @@
 #include <string_view>
 #include <vector>
 
+#include "backends/collectives.h"
 #include "workloads/network/batch.h"
 #include "workloads/network/precision.h"
 #include "workloads/network/program.h"
@@ -34,6 +35,11 @@ struct CompileOptions {
   // tensors again instead of keeping them, as few as it needs, none where everything fits; the plan
   // tells what it reached. Without a limit it makes a trade of its own.
   std::optional<std::int64_t> memory_limit_bytes = std::nullopt;
+  // How many processes compute the step, each on the program's images: loss, gradients and update
+  // are those of all. `collectives` outlives the Executable; compile() needs it for two ranks or
+  // more.
+  int ranks = 1;
+  Collectives* collectives = nullptr;
 };
 
 // What runs as one unit: one op, or several fused. Recorded in the report.

@@ -23,6 +23,7 @@
 #include "backends/plan/arena.h"
 #include "backends/plan/memory_plan.h"
 #include "backends/plan/schedule.h"
+#include "backends/ranks/step_exchange.h"
 #include "backends/step_result.h"
 
 namespace voxmark {
@@ -83,11 +84,16 @@ class Interpreter final : public Executable {
       stages_.push_back({{scheduled.op}, kernels_.implementation(program_, op), "ndhwc", ""});
     }
     flush_denormals(options.threads);
+    if (options.ranks > 1) {
+      join_ranks(*options.collectives);
+    }
   }
 
   static TensorLayout lay_out(const Program& program, const CompileOptions& options) {
-    return lay_out_tensors(program, sizeof(Scalar), Kernels::scratch_bytes(program, options),
-                           options.readable);
+    TensorLayout layout = lay_out_tensors(
+        program, sizeof(Scalar), Kernels::scratch_bytes(program, options), options.readable);
+    add_exchange(options.ranks, layout.plan);
+    return layout;
   }
 
   void set(TensorId id, std::span<const double> values) override {
@@ -125,6 +131,9 @@ class Interpreter final : public Executable {
 
   const StepResult& run(StageObserver* observer) override {
     execute([](Phase phase) { return phase != Phase::update; }, observer);
+    if (exchange_) {
+      exchange_->finish();
+    }
     if (program_.loss != kNoTensor) {
       fill_result(*tensors_.reduction(program_.loss), tensors_.reduction(program_.sums), result_);
     }
@@ -153,7 +162,24 @@ class Interpreter final : public Executable {
       if (observer != nullptr) {
         observer->stage(i, std::chrono::duration<double>(Clock::now() - start).count());
       }
+      if (exchange_) {
+        exchange_->after(i);
+      }
     }
+  }
+
+  void join_ranks(Collectives& collectives) {
+    std::vector<std::vector<OpId>> stages;
+    for (const Stage& stage : stages_) {
+      stages.push_back(stage.ops);
+    }
+    const StepMemory<Scalar> memory{[this](TensorId id) { return tensors_.reduction(id); },
+                                    [this](TensorId id) {
+                                      return std::span(
+                                          tensors_.data(id),
+                                          static_cast<std::size_t>(elements(tensors_.shape(id))));
+                                    }};
+    exchange_.emplace(program_, stages, memory, collectives);
   }
 
   Program program_;
@@ -164,6 +190,7 @@ class Interpreter final : public Executable {
   Kernels kernels_;
   StepResult result_;
   std::vector<Stage> stages_;
+  std::optional<StepExchange<Scalar>> exchange_;  // of several ranks
 };
 
 // A Backend whose Executables are Interpreter<Kernels>, in one precision.

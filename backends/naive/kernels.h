@@ -246,7 +246,7 @@ class NaiveKernels {
   void execute(const NormalizeReluApply& op, const Tensors<T>& t) {
     const Volume in(t.shape(op.input));
     const Normalization norm(t, op.statistics, batch_norm_.epsilon);
-    const T count = static_cast<T>(in.voxels());
+    const T count = static_cast<T>(t.reduction(op.statistics)[0]);
     const T* x = t.data(op.input);
     const T* dy = t.data(op.grad_output);
     const T* gamma = t.data(op.gamma);

@@ -16,6 +16,7 @@
 #include "backends/onednn/recomputation.h"
 #include "backends/onednn/tensor_io.h"
 #include "backends/plan/arena.h"
+#include "backends/ranks/step_exchange.h"
 #include "backends/step_result.h"
 
 namespace voxmark::onednn {
@@ -72,7 +73,8 @@ struct Blueprint {
       : formats(program, choose_layout(program, settings.block), options.precision,
                 options.readable),
         context{program,         formats,           {}, dnnl::engine(dnnl::engine::kind::cpu, 0),
-                options.threads, settings.algorithm} {
+                options.threads, settings.algorithm},
+        ranks(options.ranks) {
     context.parameters = choose_parameter_formats(context);
     if (!options.memory_limit_bytes) {
       prepare({0, kDefaultExtraTimeShare}, options.readable);
@@ -83,9 +85,9 @@ struct Blueprint {
     prepare({limit, kAnyTime}, options.readable);
     std::int64_t goal = limit - fixed_bytes();
     constexpr int kAttempts = 4, kSmallestStep = 100;
-    for (int i = 0; i < kAttempts && layout.arena_bytes > limit && goal > 0; ++i) {
+    for (int i = 0; i < kAttempts && layout.plan.total_bytes() > limit && goal > 0; ++i) {
       prepare({goal, kAnyTime}, options.readable);
-      goal -= std::max(layout.arena_bytes - limit, goal / kSmallestStep);
+      goal -= std::max(layout.plan.total_bytes() - limit, goal / kSmallestStep);
     }
   }
 
@@ -106,13 +108,14 @@ struct Blueprint {
   std::vector<StageOps> stages;
   std::vector<PlannedStage> planned;
   MemoryLayout layout;
+  int ranks;
 
  private:
   static constexpr double kAnyTime = 1e9;
 
-  // What stays allocated throughout: parameters, their gradients, the batch.
+  // What stays allocated throughout: parameters, their gradients and exchange, the batch.
   std::int64_t fixed_bytes() const {
-    return layout.arena_bytes - layout.plan.bytes.at("activations") -
+    return layout.plan.total_bytes() - layout.plan.bytes.at("activations") -
            layout.plan.bytes.at("scratchpad");
   }
 
@@ -126,6 +129,7 @@ struct Blueprint {
     }
     layout = lay_out(context, stages, planned, readable);
     layout.plan.extra_time_share = extra_time_share(context, schedule);
+    add_exchange(ranks, layout.plan);
   }
 
   // Made once for all stages of the same ops.
@@ -156,6 +160,9 @@ class Compiled final : public Executable {
           {op_of(blueprint_.stages[i].ops.front()).phase,
            blueprint_.planned[i].bind(memory_at(i), arena_.at(blueprint_.layout.scratch[i]))});
     }
+    if (options.ranks > 1) {
+      join_ranks(*options.collectives);
+    }
   }
 
   void set(TensorId id, std::span<const double> values) override {
@@ -177,6 +184,9 @@ class Compiled final : public Executable {
 
   const StepResult& run(StageObserver* observer) override {
     execute([](Phase phase) { return phase != Phase::update; }, observer);
+    if (exchange_) {
+      exchange_->finish();
+    }
     if (program_.loss != kNoTensor) {
       fill_result(*memory_.reduction(program_.loss), memory_.reduction(program_.sums), result_);
     }
@@ -212,7 +222,25 @@ class Compiled final : public Executable {
       if (observer != nullptr) {
         observer->stage(i, std::chrono::duration<double>(Clock::now() - start).count());
       }
+      if (exchange_) {
+        exchange_->after(i);
+      }
     }
+  }
+
+  void join_ranks(Collectives& collectives) {
+    std::vector<std::vector<OpId>> stages;
+    for (const StageOps& stage : blueprint_.stages) {
+      stages.push_back(stage.recomputed ? std::vector<OpId>() : stage.ops);
+    }
+    const StepMemory<float> memory{
+        [this](TensorId id) { return memory_.reduction(id); },
+        [this](TensorId id) {
+          return std::span(
+              memory_.data(id),
+              static_cast<std::size_t>(stored_bytes(blueprint_.context, id)) / sizeof(float));
+        }};
+    exchange_.emplace(program_, stages, memory, collectives);
   }
 
   struct BoundStage {
@@ -228,6 +256,7 @@ class Compiled final : public Executable {
   Memory memory_;  // as it lies after the last stage
   StepResult result_;
   std::vector<BoundStage> calls_;
+  std::optional<StepExchange<float>> exchange_;  // of several ranks
 };
 
 }  // namespace

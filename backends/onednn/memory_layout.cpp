@@ -16,20 +16,6 @@ std::int64_t align_up(std::int64_t bytes) {
   return (bytes + kBufferAlignment - 1) / kBufferAlignment * kBufferAlignment;
 }
 
-std::int64_t bytes_of(const Context& context, TensorId id) {
-  const TensorInfo& tensor = context.program.tensor(id);
-  const auto format = context.parameters.find(id);
-  if (format != context.parameters.end()) {
-    return static_cast<std::int64_t>(format->second.get_size());
-  }
-  if (tensor.role == TensorRole::reduction) {
-    return elements(tensor.shape) * std::int64_t{sizeof(double)};
-  }
-  const TensorFormat& image = context.formats[id];
-  return image.shape.n > 0 ? image.shape.elements() * image.element_bytes()
-                           : elements(tensor.shape) * kFloatBytes;
-}
-
 class LayingOut {
  public:
   LayingOut(const Context& context, std::span<const StageOps> stages)
@@ -53,7 +39,7 @@ class LayingOut {
     if (!placed_.insert(id).second) {
       return;
     }
-    const std::int64_t bytes = align_up(bytes_of(context_, id));
+    const std::int64_t bytes = align_up(stored_bytes(context_, id));
     layout_.fixed_offsets[static_cast<std::size_t>(id)] = layout_.arena_bytes;
     layout_.regions.push_back({layout_.arena_bytes, bytes});
     layout_.arena_bytes += bytes;
@@ -166,6 +152,20 @@ class LayingOut {
 
 }  // namespace
 
+std::int64_t stored_bytes(const Context& context, TensorId id) {
+  const TensorInfo& tensor = context.program.tensor(id);
+  const auto format = context.parameters.find(id);
+  if (format != context.parameters.end()) {
+    return static_cast<std::int64_t>(format->second.get_size());
+  }
+  if (tensor.role == TensorRole::reduction) {
+    return elements(tensor.shape) * std::int64_t{sizeof(double)};
+  }
+  const TensorFormat& image = context.formats[id];
+  return image.shape.n > 0 ? image.shape.elements() * image.element_bytes()
+                           : elements(tensor.shape) * kFloatBytes;
+}
+
 std::vector<Stay> stays(const Context& context, std::span<const StageOps> stages,
                         std::span<const TensorId> readable) {
   Schedule schedule;
@@ -197,7 +197,7 @@ std::vector<Stay> stays(const Context& context, std::span<const StageOps> stages
       last = std::max(last, stay.buffer.last_step);
     } else {
       result.push_back(stay);
-      result.back().buffer.bytes = bytes_of(context, stay.root);
+      result.back().buffer.bytes = stored_bytes(context, stay.root);
     }
   }
   return result;

@@ -14,6 +14,9 @@
 
 namespace voxmark::onednn {
 
+// As the tensor is stored: its elements, and what its layout adds to them.
+std::int64_t stored_bytes(const Context& context, TensorId id);
+
 // One stay of a root in memory, in stages.
 struct Stay {
   TensorId root = kNoTensor;

@@ -4,6 +4,7 @@
 #include <type_traits>
 #include <utility>
 
+#include "backends/onednn/memory_layout.h"
 #include "backends/passes/passes.h"
 #include "base/error.h"
 
@@ -30,7 +31,7 @@ class Passes {
   Passes(const Context& context, const StageOps& stage)
       : program_(context.program),
         formats_(context.formats),
-        parameters_(context.parameters),
+        context_(context),
         stage_(stage),
         threads_(context.threads) {}
 
@@ -364,10 +365,7 @@ class Passes {
   const Op& last() const { return program_.ops[static_cast<std::size_t>(stage_.ops.back())]; }
   std::int64_t channels_of(TensorId id) const { return program_.tensor(id).shape.back(); }
   std::int64_t padded_elements(TensorId parameter) const {
-    const auto format = parameters_.find(parameter);
-    return format == parameters_.end()
-               ? elements(program_.tensor(parameter).shape)
-               : static_cast<std::int64_t>(format->second.get_size() / sizeof(float));
+    return stored_bytes(context_, parameter) / std::int64_t{sizeof(float)};
   }
   static std::int64_t coefficient_bytes(std::int64_t channels) {
     return passes::kCoefficientRows * channels * std::int64_t{sizeof(float)};
@@ -375,7 +373,7 @@ class Passes {
 
   const Program& program_;
   const Formats& formats_;
-  const ParameterFormats& parameters_;
+  const Context& context_;
   StageOps stage_;  // a copy: the call outlives what it was made for
   int threads_;
 };

@@ -5,6 +5,7 @@
 #include <cmath>
 #include <type_traits>
 
+#include "backends/dice_loss.h"
 #include "backends/passes/lanes.h"
 #include "backends/passes/lanes_exp.h"
 #include "backends/passes/passes.h"
@@ -295,16 +296,7 @@ void predict_dice_sums(const PredictionShape& shape, bool is_softmax, const T* l
 }
 
 void dice_loss(std::int64_t rows, const double* sums, double* loss, double* gradient_coefficients) {
-  double both = 0, either = 0;
-  for (std::int64_t i = 0; i < rows; ++i) {
-    const double* row = sums + i * kDiceSumCount;
-    both += row[0] + kDiceSmooth;
-    either += row[2] + row[1] + kDiceSmooth;
-  }
-  const double count = static_cast<double>(rows);
-  *loss = -std::log(2.0 * both / count) + std::log(either / count);
-  gradient_coefficients[0] = -1.0 / both;
-  gradient_coefficients[1] = 1.0 / either;
+  set_dice_loss(dice_totals(rows, sums), loss, gradient_coefficients);
 }
 
 template <class T>

@@ -126,6 +126,20 @@ StepReference reference_step(const Program& program, const Weights& weights, con
   return reference;
 }
 
+StepReference reference_of_images(const StepReference& reference, std::int64_t first,
+                                  std::int64_t count) {
+  assert(first >= 0 && count > 0 && first + count <= reference.images);
+  StepReference part = reference;
+  part.images = count;
+  const auto keep = [&](const auto& all, auto& own) {
+    const auto each = static_cast<std::int64_t>(all.size()) / reference.images;
+    own.assign(all.begin() + first * each, all.begin() + (first + count) * each);
+  };
+  keep(reference.sums, part.sums);
+  keep(reference.prediction, part.prediction);
+  return part;
+}
+
 void save_reference(const std::string& path, const StepReference& reference) {
   const std::vector<double> loss = {reference.loss};
   const std::vector<double> images = {static_cast<double>(reference.images)};

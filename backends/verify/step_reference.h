@@ -27,6 +27,11 @@ struct StepReference {
 StepReference reference_step(const Program& program, const Weights& weights, const Batch& batch,
                              int threads);
 
+// What a rank that has `count` images of the batch, from image `first` on, is to find: the loss and
+// the gradients of all, the sums and predictions of its own.
+StepReference reference_of_images(const StepReference& reference, std::int64_t first,
+                                  std::int64_t count);
+
 // A reference as a safetensors file, so that it is computed once and not once per backend.
 void save_reference(const std::string& path, const StepReference& reference);
 // Throws Error (bad_input) when the file is none.

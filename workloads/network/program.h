@@ -231,6 +231,9 @@ std::string op_name(const Op& op);
 struct BatchNormSettings {
   double epsilon = 1e-3;
   double momentum = 0.99;
+  // Of a step of several ranks: over the images of all, as one process has it, or each rank over
+  // its own, as Horovod and DistributedDataParallel do.
+  bool across_ranks = true;
 };
 struct AdamSettings {
   double learning_rate = 1e-3;

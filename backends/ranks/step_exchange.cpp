@@ -1,0 +1,206 @@
+#include "backends/ranks/step_exchange.h"
+
+#include <algorithm>
+#include <map>
+#include <type_traits>
+#include <utility>
+
+#include "backends/dice_loss.h"
+
+namespace voxmark {
+namespace {
+
+// Gradients leave in messages of at least so many bytes (the last one may be smaller): large enough
+// that latency costs little, small enough that the first leave early.
+constexpr std::size_t kMessageBytes = std::size_t{1} << 20U;
+
+// Whether every rank's batch norms normalise by the statistics of all.
+bool couples_batch_norms(const Program& program) { return program.batch_norm.across_ranks; }
+
+}  // namespace
+
+void add_exchange(int ranks, MemoryPlan& plan) {
+  if (ranks > 1) {
+    plan.bytes["exchange"] = 2 * plan.bytes.at(purpose_of(TensorRole::parameter_gradient));
+  }
+}
+
+template <class T>
+StepExchange<T>::StepExchange(const Program& program, const std::vector<std::vector<OpId>>& stages,
+                              const StepMemory<T>& memory, Collectives& collectives)
+    : collectives_(collectives), actions_(stages.size()), departures_(stages.size()) {
+  std::map<TensorId, std::size_t> last_use;  // of gradients that leave in messages
+  for (std::size_t stage = 0; stage < stages.size(); ++stage) {
+    for (const OpId id : stages[stage]) {
+      const Op& op = program.ops[static_cast<std::size_t>(id)];
+      if (op.phase == Phase::update) {
+        continue;
+      }
+      add_actions(op, program, stage, memory);
+      if (std::holds_alternative<NormalizeReluReduce>(op.kind) && couples_batch_norms(program)) {
+        continue;  // summed at once
+      }
+      for (const TensorId tensor : operands(op).writes) {
+        if (program.tensor(tensor).role == TensorRole::parameter_gradient) {
+          last_use[tensor] = stage;
+        }
+      }
+      for (const TensorId tensor : operands(op).reads) {
+        if (const auto found = last_use.find(tensor); found != last_use.end()) {
+          found->second = stage;
+        }
+      }
+    }
+  }
+  std::vector<Gradient> gradients;
+  for (const auto& [tensor, stage] : last_use) {
+    gradients.push_back({stage, memory.gradient(tensor), {}});
+  }
+  pack_in_order_of(std::move(gradients));
+}
+
+template <class T>
+void StepExchange<T>::add_actions(const Op& op, const Program& program, std::size_t stage,
+                                  const StepMemory<T>& memory) {
+  if (const auto* loss = std::get_if<DiceLoss>(&op.kind)) {
+    const Shape& shape = program.tensor(loss->sums).shape;
+    actions_[stage].push_back([this, rows = shape[0] * shape[1],
+                               sums = memory.reduction(loss->sums),
+                               value = memory.reduction(loss->loss),
+                               coefficients = memory.reduction(loss->gradient_coefficients)] {
+      sum_loss(rows, sums, value, coefficients);
+    });
+  }
+  if (!couples_batch_norms(program)) {
+    return;
+  }
+  if (const auto* norm = std::get_if<BatchNormStatistics>(&op.kind)) {
+    const std::int64_t channels = program.tensor(norm->statistics).shape.back();
+    actions_[stage].push_back([this, channels = static_cast<std::size_t>(channels),
+                               statistics = memory.reduction(norm->statistics)] {
+      merge_statistics(channels, statistics);
+    });
+  } else if (const auto* reduce = std::get_if<NormalizeReluReduce>(&op.kind)) {
+    actions_[stage].push_back(
+        [this, gamma = memory.gradient(reduce->grad_gamma),
+         beta = memory.gradient(reduce->grad_beta)] { sum_now(gamma, beta); });
+  }
+}
+
+template <class T>
+void StepExchange<T>::pack_in_order_of(std::vector<Gradient> gradients) {
+  std::stable_sort(gradients.begin(), gradients.end(),
+                   [](const Gradient& a, const Gradient& b) { return a.stage < b.stage; });
+  std::size_t size = 0;
+  for (const Gradient& gradient : gradients) {
+    size += gradient.values.size();
+  }
+  packed_.resize(size);
+  std::size_t offset = 0, left = 0;  // all before `left` has departed
+  for (std::size_t i = 0; i < gradients.size(); ++i) {
+    Gradient& gradient = gradients[i];
+    gradient.packed = std::span(packed_).subspan(offset, gradient.values.size());
+    offset += gradient.values.size();
+    Departure& departure = departures_[gradient.stage];
+    departure.gradients.push_back(i);
+    const bool is_last = i + 1 == gradients.size();
+    const bool is_last_of_stage = is_last || gradients[i + 1].stage != gradient.stage;
+    if (is_last || (is_last_of_stage && (offset - left) * sizeof(T) >= kMessageBytes)) {
+      departure.message = std::span(packed_).subspan(left, offset - left);
+      left = offset;
+    }
+  }
+  gradients_ = std::move(gradients);
+}
+
+template <class T>
+void StepExchange<T>::after(std::size_t stage) {
+  for (const auto& action : actions_[stage]) {
+    action();
+  }
+  for (const std::size_t i : departures_[stage].gradients) {
+    std::copy(gradients_[i].values.begin(), gradients_[i].values.end(),
+              gradients_[i].packed.begin());
+  }
+  if (!departures_[stage].message.empty()) {
+    collectives_.begin_sum(departures_[stage].message);
+  }
+}
+
+template <class T>
+void StepExchange<T>::finish() {
+  collectives_.wait();
+  for (const Gradient& gradient : gradients_) {
+    std::copy(gradient.packed.begin(), gradient.packed.end(), gradient.values.begin());
+  }
+}
+
+// The first `own` values of own_, of all ranks.
+template <class T>
+std::span<const double> StepExchange<T>::gather(ExchangeKind kind, std::size_t own) {
+  all_.resize(own * static_cast<std::size_t>(collectives_.ranks()));
+  collectives_.gather(kind, std::span(own_).first(own), all_);
+  return all_;
+}
+
+// As Chan, Golub and LeVeque: deviations of the ranks' means from the whole mean.
+template <class T>
+void StepExchange<T>::merge_statistics(std::size_t channels, double* statistics) {
+  own_.assign(statistics, statistics + 3 * channels);
+  const std::span<const double> all = gather(ExchangeKind::statistics, 3 * channels);
+  for (std::size_t c = 0; c < channels; ++c) {
+    double count = 0, sum = 0, m2 = 0;
+    for (std::size_t r = c; r < all.size(); r += 3 * channels) {
+      count += all[r];
+      sum += all[r] * all[r + channels];
+    }
+    const double mean = sum / count;
+    for (std::size_t r = c; r < all.size(); r += 3 * channels) {
+      const double deviation = all[r + channels] - mean;
+      m2 += all[r + 2 * channels] + all[r] * deviation * deviation;
+    }
+    statistics[c] = count;
+    statistics[channels + c] = mean;
+    statistics[2 * channels + c] = m2;
+  }
+}
+
+template <class T>
+void StepExchange<T>::sum_loss(std::int64_t rows, const double* sums, double* loss,
+                               double* coefficients) {
+  const DiceTotals own = dice_totals(rows, sums);
+  own_.assign({own.both, own.either, own.rows});
+  const std::span<const double> all = gather(ExchangeKind::loss, own_.size());
+  DiceTotals totals;
+  for (std::size_t r = 0; r < all.size(); r += own_.size()) {
+    totals.both += all[r];
+    totals.either += all[r + 1];
+    totals.rows += all[r + 2];
+  }
+  set_dice_loss(totals, loss, coefficients);
+}
+
+template <class T>
+void StepExchange<T>::sum_now(std::span<T> first, std::span<T> second) {
+  own_.assign(first.begin(), first.end());
+  own_.insert(own_.end(), second.begin(), second.end());
+  const std::span<const double> all = gather(ExchangeKind::statistics, own_.size());
+  const auto sum = [&](std::size_t i) {
+    double result = 0;
+    for (std::size_t r = i; r < all.size(); r += own_.size()) {
+      result += all[r];
+    }
+    return static_cast<T>(result);
+  };
+  for (std::size_t i = 0; i < first.size(); ++i) {
+    first[i] = sum(i);
+  }
+  for (std::size_t i = 0; i < second.size(); ++i) {
+    second[i] = sum(first.size() + i);
+  }
+}
+
+template class StepExchange<float>;
+template class StepExchange<double>;
+
+}  // namespace voxmark
