@@ -32,8 +32,8 @@ class ThreadRank final : public Collectives {
     shown_.meeting.arrive_and_wait();  // before anybody shows something else
   }
 
-  void begin_sum(std::span<float> values) override { begun_.push_back(values); }
-  void begin_sum(std::span<double> values) override { begun_.push_back(values); }
+  void begin_sum(std::span<float> values) override { begun_.emplace_back(values); }
+  void begin_sum(std::span<double> values) override { begun_.emplace_back(values); }
 
   // Only here: whoever looks at what was begun before gets what is not yet summed.
   void wait() override {
@@ -73,6 +73,7 @@ class ThreadRank final : public Collectives {
 void run_ranks(int ranks, const std::function<void(Collectives&)>& run) {
   Shown shown(ranks);
   std::vector<std::jthread> threads;
+  threads.reserve(static_cast<std::size_t>(ranks));
   for (int rank = 0; rank < ranks; ++rank) {
     threads.emplace_back([&, rank] {
       ThreadRank collectives(rank, ranks, shown);

@@ -53,6 +53,7 @@ StepExchange<T>::StepExchange(const Program& program, const std::vector<std::vec
     }
   }
   std::vector<Gradient> gradients;
+  gradients.reserve(last_use.size());
   for (const auto& [tensor, stage] : last_use) {
     gradients.push_back({stage, memory.gradient(tensor), {}});
   }

@@ -188,7 +188,9 @@ TEST(LocalBatchNorm, HasTheGradientsOfItsLoss) {
     const auto executable = naive_backend().compile(program, options);
     const Weights weights = verification_weights(program, kSeed);
     executable->load(slice(batch, c.images, collectives.rank(), 1));
-    for (const auto& [name, index] : parameters) {
+    for (const Parameter& parameter : parameters) {
+      const std::string& name = parameter.name;
+      const std::size_t index = parameter.index;
       const auto loss_at = [&](double change) {
         Weights changed = weights;
         changed.at(name)[index] += change;
@@ -216,8 +218,10 @@ TEST_P(RanksOfBackends, ComputeTheStepOfTheReference) {
     Case c;
     int ranks;
   };
-  for (const auto& [c, ranks] :
+  for (const OnRanks& run :
        {OnRanks{{{4, 2, 2}, 4, {16, 32, 48}}, 2}, OnRanks{{{16, 1, 1}, 3, {32, 16, 32}}, 3}}) {
+    const Case& c = run.c;
+    const int ranks = run.ranks;
     const Program whole = program_of(c, c.images);
     const Weights weights = verification_weights(whole, kSeed);
     const Batch batch =
