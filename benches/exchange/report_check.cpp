@@ -80,9 +80,10 @@ void check_memory(const MemoryRecord& memory, Faults& faults) {
 
 void check_work(const CaseSpec& spec, const Record& record, Faults& faults) {
   const Program program = training_program(spec);
-  faults.expect(!record.flops_per_step || *record.flops_per_step == flops(program),
+  const std::int64_t step = flops_of_all_ranks(spec, program);
+  faults.expect(!record.flops_per_step || *record.flops_per_step == step,
                 "flops_per_step is {}, the network's is {}", record.flops_per_step.value_or(0),
-                flops(program));
+                step);
   const std::int64_t parameters = count_parameters(program).total();
   faults.expect(!record.parameters || *record.parameters == parameters,
                 "parameters is {}, the network's is {}", record.parameters.value_or(0), parameters);
@@ -162,8 +163,8 @@ void check_rate(const CaseSpec& spec, const Record& record, const RunLimits& lim
   if (record.outcome != Outcome::ok || !record.flops_per_step) {
     return;
   }
+  const double flops = static_cast<double>(*record.flops_per_step) / spec.ranks;  // of each
   if (!peak) {
-    const double flops = static_cast<double>(*record.flops_per_step);
     const bool is_possible = std::ranges::all_of(record.samples, [&](const SampleRecord& sample) {
       return !sample.times ||
              flops <= kMostPerThread * spec.threads * sample.times->forward_backward_seconds;
@@ -174,7 +175,6 @@ void check_rate(const CaseSpec& spec, const Record& record, const RunLimits& lim
   }
   for (const SampleRecord& sample : record.samples) {
     const double seconds = sample.times ? sample.times->forward_backward_seconds : 0;
-    const double flops = static_cast<double>(*record.flops_per_step);
     if (sample.times && flops > kMostOverPeak * *peak * seconds) {
       faults.expect(false,
                     "flops_per_step {:.4g} in forward_backward_seconds {:.4g} is more than {} "

@@ -1,10 +1,13 @@
 #include "benches/protocol/case_work.h"
 
 #include <algorithm>
+#include <cassert>
+#include <cstddef>
 
 #include "results/record.h"
 #include "workloads/cases/case_fields.h"
 #include "workloads/data_sets/batch_source.h"
+#include "workloads/network/cost.h"
 #include "workloads/network/synthetic.h"
 
 namespace voxmark {
@@ -21,6 +24,8 @@ SubjectSource subjects(const CaseSpec& spec) {
                                 : data_set_subjects(spec.data, spec.seed, spec.reading);
 }
 
+std::int64_t images_of_all_ranks(const CaseSpec& spec) { return spec.ranks * spec.batch; }
+
 SampleShape sample_shape(const CaseSpec& spec) {
   return {spec.image, spec.network.input_channels, spec.network.classes};
 }
@@ -28,7 +33,13 @@ SampleShape sample_shape(const CaseSpec& spec) {
 }  // namespace
 
 Program training_program(const CaseSpec& spec) {
-  return lower(unet3d(spec.network), spec.batch, spec.image, Mode::training);
+  Program program = lower(unet3d(spec.network), spec.batch, spec.image, Mode::training);
+  program.batch_norm.across_ranks = spec.batch_norm == "global";
+  return program;
+}
+
+std::int64_t flops_of_all_ranks(const CaseSpec& spec, const Program& program) {
+  return spec.ranks * flops(program);
 }
 
 std::int64_t harness_bytes(const CaseSpec& spec) {
@@ -41,6 +52,7 @@ CompileOptions compile_options(const CaseSpec& spec) {
   CompileOptions options;
   options.precision = spec.precision;
   options.threads = spec.threads;
+  options.ranks = spec.ranks;
   if (spec.memory_limit_bytes) {
     options.memory_limit_bytes =
         std::max<std::int64_t>(1, *spec.memory_limit_bytes - harness_bytes(spec));
@@ -50,10 +62,22 @@ CompileOptions compile_options(const CaseSpec& spec) {
 
 Batch case_batch(const CaseSpec& spec) {
   if (spec.data == "synthetic") {
-    return synthetic_batch(spec.batch, spec.image, spec.network.input_channels,
+    return synthetic_batch(images_of_all_ranks(spec), spec.image, spec.network.input_channels,
                            spec.network.classes, spec.seed, 0);
   }
-  return make_batch(subjects(spec), sample_shape(spec), spec.batch, spec.seed, 0, 0);
+  return make_batch(subjects(spec), sample_shape(spec), images_of_all_ranks(spec), spec.seed, 0, 0);
+}
+
+Batch images_of_rank(const Batch& batch, int rank, const CaseSpec& spec) {
+  assert(rank >= 0 && rank < spec.ranks && batch.images == images_of_all_ranks(spec));
+  const auto own_of = [&](const std::vector<float>& values) {
+    const auto each = static_cast<std::ptrdiff_t>(values.size()) / spec.ranks;
+    return std::vector(values.begin() + rank * each, values.begin() + (rank + 1) * each);
+  };
+  Batch own = {spec.batch, batch.dims, batch.input_channels, batch.output_channels, {}, {}};
+  own.input = own_of(batch.input);
+  own.target = own_of(batch.target);
+  return own;
 }
 
 std::string inputs_key(const CaseSpec& spec) {
@@ -70,7 +94,8 @@ std::vector<std::string> check_data(const CaseSpec& spec) {
   if (spec.data == "synthetic" || spec.data == "phantom") {
     return {};
   }
-  return check_first_batch(subjects(spec), sample_shape(spec), spec.batch, spec.seed);
+  return check_first_batch(subjects(spec), sample_shape(spec), images_of_all_ranks(spec),
+                           spec.seed);
 }
 
 CaseSpec verification_shape(const CaseSpec& spec) {
@@ -78,7 +103,7 @@ CaseSpec verification_shape(const CaseSpec& spec) {
   const std::int64_t beyond = std::max<std::int64_t>(0, spec.image.w - kVerifiedExtent);
   shape.image = {std::min(spec.image.d, kVerifiedExtent), std::min(spec.image.h, kVerifiedExtent),
                  std::min(spec.image.w, kVerifiedExtent) + beyond % kRowPeriod};
-  shape.batch = std::min(spec.batch, kVerifiedBatch);
+  shape.batch = spec.ranks > 1 ? 1 : std::min(spec.batch, kVerifiedBatch);
   shape.data = "synthetic";
   shape.reading = {};
   shape.memory_limit_bytes.reset();

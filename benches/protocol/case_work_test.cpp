@@ -4,6 +4,7 @@
 
 #include "benches/protocol/isa.h"
 #include "workloads/cases/case_fields.h"
+#include "workloads/network/cost.h"
 #include "workloads/network/weights.h"
 
 namespace voxmark {
@@ -32,6 +33,56 @@ TEST(CaseWork, IsVerifiedAtASmallShapeThatRunsTheSameCode) {
   small.batch = 1;
   EXPECT_EQ(verification_shape(small).image, (Dims{16, 32, 96}));  // 160 - 64
   EXPECT_EQ(verification_shape(small).batch, 1);
+}
+
+TEST(CaseWork, IsVerifiedByAllItsRanksWithAnImageEach) {
+  CaseSpec spec = example();
+  spec.ranks = 4;
+  spec.batch_norm = "local";
+  const CaseSpec shape = verification_shape(spec);
+  EXPECT_EQ(shape.ranks, 4);
+  EXPECT_EQ(shape.batch_norm, "local");
+  EXPECT_EQ(shape.batch, 1);
+  EXPECT_EQ(shape.image, (Dims{48, 48, 48}));
+}
+
+TEST(CaseWork, TellsACompilerOfItsRanks) {
+  CaseSpec spec;
+  EXPECT_EQ(compile_options(spec).ranks, 1);
+  EXPECT_TRUE(training_program(spec).batch_norm.across_ranks);
+  spec.ranks = 3;
+  EXPECT_EQ(compile_options(spec).ranks, 3);
+  EXPECT_TRUE(training_program(spec).batch_norm.across_ranks);
+  EXPECT_EQ(flops_of_all_ranks(spec, training_program(spec)), 3 * flops(training_program(spec)));
+  spec.batch_norm = "local";
+  EXPECT_FALSE(training_program(spec).batch_norm.across_ranks);
+}
+
+// R ranks with b images each train on what one process trains on with R * b.
+TEST(CaseWork, RanksShareTheBatchOfOneProcess) {
+  CaseSpec whole;
+  whole.image = {16, 16, 32};
+  whole.network = {2, 2, 3};
+  whole.batch = 6;
+  CaseSpec shared = whole;
+  shared.ranks = 3;
+  shared.batch = 2;
+  for (const char* data : {"synthetic", "phantom"}) {
+    whole.data = shared.data = data;
+    const Batch batch = case_batch(shared);
+    EXPECT_EQ(batch.images, 6) << data;
+    EXPECT_EQ(sha256_hex(batch), sha256_hex(case_batch(whole))) << data;
+    Batch joined = {0, batch.dims, batch.input_channels, batch.output_channels, {}, {}};
+    for (int rank = 0; rank < shared.ranks; ++rank) {
+      const Batch own = images_of_rank(batch, rank, shared);
+      EXPECT_EQ(own.images, 2);
+      EXPECT_EQ(own.input.size(), batch.input.size() / 3);
+      joined.images += own.images;
+      joined.input.insert(joined.input.end(), own.input.begin(), own.input.end());
+      joined.target.insert(joined.target.end(), own.target.begin(), own.target.end());
+    }
+    EXPECT_EQ(sha256_hex(joined), sha256_hex(batch)) << data;
+  }
 }
 
 TEST(CaseWork, BatchIsAPureFunctionOfTheCase) {

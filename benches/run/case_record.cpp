@@ -72,7 +72,7 @@ Record start_record(const CaseSpec& spec) {
   Record record;
   record.spec = to_json(spec);
   record.reproduce = reproduce_command(spec);
-  record.flops_per_step = flops(program);
+  record.flops_per_step = flops_of_all_ranks(spec, program);
   record.parameters = count_parameters(program).total();
   return record;
 }
@@ -93,6 +93,27 @@ ExitCode code_of_fault(const Record& record) {
          : record.facts.cannot_here == true                              ? ExitCode::cannot_here
          : is_fault_of_ours(record.spec.value("backend", std::string())) ? ExitCode::internal
                                                                          : ExitCode::answer_is_no;
+}
+
+ExitCode exit_code(const Report& report) {
+  const auto any = [&report](std::initializer_list<Outcome> outcomes) {
+    return std::any_of(report.records.begin(), report.records.end(), [&](const Record& record) {
+      return std::find(outcomes.begin(), outcomes.end(), record.outcome) != outcomes.end();
+    });
+  };
+  ExitCode code = ExitCode::done;
+  for (const Record& record : report.records) {
+    if (record.outcome == Outcome::crashed || record.outcome == Outcome::failed ||
+        record.outcome == Outcome::timeout) {
+      code = worse(code, code_of_fault(record));
+    } else if (record.outcome == Outcome::invalid || record.outcome == Outcome::diverged) {
+      code = worse(code, ExitCode::answer_is_no);
+    }
+  }
+  if (code != ExitCode::done) {
+    return code;
+  }
+  return any({Outcome::ok, Outcome::overhead}) ? ExitCode::done : ExitCode::cannot_here;
 }
 
 void keep_plan(const PlannedMessage& planned, Record& record) {

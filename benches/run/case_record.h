@@ -5,6 +5,7 @@
 
 #include "benches/exchange/exchange.h"
 #include "results/record.h"
+#include "results/report.h"
 #include "workloads/cases/case_spec.h"
 
 namespace voxmark {
@@ -17,6 +18,8 @@ void end_record(Record& record, Outcome outcome, const std::string& reason,
                 ExitCode code = ExitCode::internal);
 // Of a case that failed (failed, crashed, timeout).
 ExitCode code_of_fault(const Record& record);
+// Of a whole run, by how its records ended: as Runner::run() returns it.
+ExitCode exit_code(const Report& report);
 
 // What the child plans to take.
 void keep_plan(const PlannedMessage& planned, Record& record);

@@ -62,27 +62,6 @@ std::string key_of_all_processes(const CaseSpec& spec) {
   return case_key(without_process(to_json(spec)));
 }
 
-ExitCode exit_code(const Report& report) {
-  const auto any = [&report](std::initializer_list<Outcome> outcomes) {
-    return std::any_of(report.records.begin(), report.records.end(), [&](const Record& record) {
-      return std::find(outcomes.begin(), outcomes.end(), record.outcome) != outcomes.end();
-    });
-  };
-  ExitCode code = ExitCode::done;
-  for (const Record& record : report.records) {
-    if (record.outcome == Outcome::crashed || record.outcome == Outcome::failed ||
-        record.outcome == Outcome::timeout) {
-      code = worse(code, code_of_fault(record));
-    } else if (record.outcome == Outcome::invalid || record.outcome == Outcome::diverged) {
-      code = worse(code, ExitCode::answer_is_no);
-    }
-  }
-  if (code != ExitCode::done) {
-    return code;
-  }
-  return any({Outcome::ok, Outcome::overhead}) ? ExitCode::done : ExitCode::cannot_here;
-}
-
 }  // namespace
 
 Runner::Runner(RunnerOptions options, Verifier& verifier, RunObserver& observer)
@@ -139,8 +118,9 @@ Record Runner::measure(const CaseSpec& spec) {
   if (!is_of_build(spec.backend)) {
     record.facts.program = programs_.facts(contender_of(spec, options_.child.command).command);
   }
-  if (const auto& quota = options_.cpu_quota; quota && spec.threads > *quota) {
-    record.facts.beyond_cpu_quota = {spec.threads, *quota};
+  const int threads = ranks_here(spec) * spec.threads;
+  if (const auto& quota = options_.cpu_quota; quota && threads > *quota) {
+    record.facts.beyond_cpu_quota = {threads, *quota};
   }
   measure(spec, record);
   explain_gaps(record);
@@ -155,6 +135,10 @@ void Runner::measure(const CaseSpec& spec, Record& record) {
     end_record(
         record, Outcome::skipped,
         fmt::format("the run's budget of {:.0f} s is used up", *options_.run_budget_seconds));
+    return;
+  }
+  if (const std::string reason = options_.rank_obstacle(spec); !reason.empty()) {
+    end_record(record, Outcome::skipped, reason);
     return;
   }
   try {
@@ -187,7 +171,8 @@ bool Runner::plan(const CaseSpec& spec, Record& record) {
                "cannot be held to a memory limit: it does not tell what it plans to take");
     return false;
   }
-  std::int64_t needed = answer.planned->planned_bytes.value_or(0) + harness_bytes(spec);
+  std::int64_t needed =  // by each rank
+      answer.planned->planned_bytes.value_or(0) + harness_bytes(spec);
   if (!answer.planned->planned_bytes) {  // what it took at other sizes is the next best
     if (const auto guess = prediction_.peak_bytes(spec)) {
       needed = *guess;
@@ -201,10 +186,12 @@ bool Runner::plan(const CaseSpec& spec, Record& record) {
     return false;
   }
   const MemoryRoom room = options_.room();
-  if (needed > room.bytes) {
-    end_record(record, Outcome::infeasible,
-               fmt::format("needs {}, there are {} ({}){}", bytes_text(needed),
-                           bytes_text(room.bytes), room.source, limit_that_fits(spec, room.bytes)));
+  const int ranks = ranks_here(spec);
+  if (needed > room.bytes / ranks) {
+    end_record(
+        record, Outcome::infeasible,
+        fmt::format("{}, there are {} ({}){}", need_text(ranks, needed), bytes_text(room.bytes),
+                    room.source, limit_that_fits(spec, room.bytes / ranks)));
     return false;
   }
   return true;

@@ -19,6 +19,7 @@
 #include "benches/proof/cross_check.h"
 #include "benches/proof/verifier.h"
 #include "benches/run/prediction.h"
+#include "benches/run/ranks_here.h"
 #include "results/journal.h"
 
 namespace voxmark {
@@ -55,6 +56,8 @@ struct RunnerOptions {
   // case that was begun before.
   int processes_per_case = 1;
   std::function<MemoryRoom()> room = [] { return memory_room(); };
+  // Why the ranks of a case cannot be started; "" where they can.
+  std::function<std::string(const CaseSpec&)> rank_obstacle = obstacle_of_ranks;
   std::optional<double> cpu_quota = voxmark::cpu_quota();  // a case with more threads is marked
   // How often a process that was disturbed is run again, at most: the least disturbed try counts.
   // Under constant load, where processes before it stayed disturbed, not at all.

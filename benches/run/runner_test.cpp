@@ -75,6 +75,9 @@ class RunnerTest : public testing::Test {
     options.runner.case_budget_seconds = case_budget_seconds_;
     options.runner.taint_repeats = taint_repeats_;
     options.runner.cpu_quota = cpu_quota_;
+    if (can_start_ranks_) {
+      options.runner.rank_obstacle = [](const CaseSpec& /*spec*/) { return ""; };
+    }
     if (room_) {
       options.runner.room = room_;
     }
@@ -94,6 +97,7 @@ class RunnerTest : public testing::Test {
   std::optional<ThreadBinding> binding_;
   double patience_seconds_ = 120;
   std::function<MemoryRoom()> room_;  // the machine's own where empty
+  bool can_start_ranks_ = false;
   std::optional<double> case_budget_seconds_;
   std::optional<double> cpu_quota_;
   int taint_repeats_ = 0;
@@ -308,6 +312,47 @@ TEST_F(RunnerTest, SaysUnderWhichLimitACaseFits) {
       parse_bytes(record.reason->substr(record.reason->find(hint) + hint.size()), "limit");
   EXPECT_LE(*spec.memory_limit_bytes, between);
   EXPECT_EQ(run_one(spec).outcome, Outcome::ok);
+}
+
+TEST_F(RunnerTest, SkipsRanksThatNobodyCanStart) {
+  CaseSpec spec = small_case("naive");
+  spec.ranks = 2;
+  const Record own = run_one(spec);
+  EXPECT_EQ(own.outcome, Outcome::skipped);
+  EXPECT_EQ(own.reason, "built without MPI");
+  EXPECT_FALSE(own.memory.planned_bytes) << "no child was started";
+  spec = faulty("none");
+  spec.ranks = 2;
+  const Record outside = run_one(spec);
+  EXPECT_EQ(outside.outcome, Outcome::skipped);
+  EXPECT_EQ(outside.reason, spec.backend + " computes on one rank only");
+  EXPECT_FALSE(outside.memory.planned_bytes);
+  EXPECT_EQ(observer_.verifications, 0);
+}
+
+TEST_F(RunnerTest, CountsTheMemoryAndTheThreadsOfAllRanks) {
+  can_start_ranks_ = true;
+  CaseSpec spec = small_case("naive");
+  spec.ranks = 3;
+  const Backend& naive = *find_backend("naive").backend;
+  const std::int64_t of_rank =
+      naive.plan(training_program(spec), compile_options(spec)).total_bytes() + harness_bytes(spec);
+  room_ = [of_rank] { return MemoryRoom{3 * of_rank - 1, "test"}; };
+  cpu_quota_ = 2.5;
+  const Record record = run_one(spec);
+  EXPECT_EQ(record.outcome, Outcome::infeasible);
+  EXPECT_EQ(record.reason,
+            fmt::format("3 ranks need {} ({} each), there are {} (test)", bytes_text(3 * of_rank),
+                        bytes_text(of_rank), bytes_text(3 * of_rank - 1)));
+  EXPECT_EQ(details_of(record).at("beyond_cpu_quota"), Json({{"threads", 3}, {"cpus", 2.5}}));
+  EXPECT_EQ(*record.memory.planned_bytes,
+            static_cast<std::uint64_t>(of_rank - harness_bytes(spec)));
+  EXPECT_TRUE(record.memory.plan_by_purpose.contains("exchange"));
+  // A limit is each rank's.
+  room_ = [of_rank] { return MemoryRoom{4 * of_rank, "test"}; };
+  spec.memory_limit_bytes = of_rank - 1;
+  EXPECT_EQ(run_one(spec).reason, fmt::format("needs {}, the memory limit is {}",
+                                              bytes_text(of_rank), bytes_text(of_rank - 1)));
 }
 
 TEST_F(RunnerTest, PublishesNoTimeForWrongNumbers) {

@@ -9,6 +9,7 @@
 
 #include "base/error.h"
 #include "base/json_schema.h"
+#include "base/number_text.h"
 #include "benches/suite/value_list.h"
 #include "workloads/cases/case_fields.h"
 
@@ -62,6 +63,9 @@ void set_field(Grid& grid, const CaseField& field, const Values& texts, const st
   if (!field.is_axis) {
     single(texts, name);
   }
+  if (field.name == "batch") {
+    grid.global_batches.clear();
+  }
   std::vector<Json>& values = grid.values[std::string(field.name)];
   values.clear();
   if (field.name == "memory_limit_bytes") {
@@ -76,12 +80,32 @@ void set_field(Grid& grid, const CaseField& field, const Values& texts, const st
   }
 }
 
+// Of a grid, beside a case's fields.
+constexpr const char* kGlobalBatch = "global_batch";
+
+void set_global_batches(Grid& grid, const Values& texts, const std::string& name) {
+  grid.values.erase("batch");
+  grid.global_batches.clear();
+  for (const std::string& text : texts) {
+    grid.global_batches.push_back(
+        parse_value(*find_case_field("batch"), text, name).get<std::int64_t>());
+  }
+}
+
 const CaseField& known_field(std::string_view key) {
   const auto found = std::ranges::find(case_fields(), key, &CaseField::key);
   if (key.empty() || found == case_fields().end()) {
     throw_internal("{}: no key of a suite", key);
   }
   return *found;
+}
+
+void set_of_grid(Grid& grid, const std::string& key, const Values& texts, const std::string& name) {
+  if (key == kGlobalBatch) {
+    set_global_batches(grid, texts, name);
+  } else {
+    set_field(grid, known_field(key), texts, name);
+  }
 }
 
 using SetSuite = void (*)(Suite&, const Values&, const std::string& name);
@@ -194,12 +218,34 @@ std::vector<const CaseField*> given_fields(const Grid& grid) {
   return fields;
 }
 
+void share_global_batches(const Grid& grid, std::vector<CaseSpec>& cases) {
+  if (grid.global_batches.empty()) {
+    return;
+  }
+  std::vector<CaseSpec> shared;
+  for (const CaseSpec& spec : cases) {
+    for (const std::int64_t images : grid.global_batches) {
+      shared.push_back(spec);
+      shared.back().batch = batch_of_rank(images, spec.ranks);
+    }
+  }
+  cases = std::move(shared);
+}
+
 // Every combination but the backends.
 std::vector<CaseSpec> workloads_of(const Grid& grid, int default_threads) {
   std::vector<CaseSpec> cases(1);
-  cases.front().threads = default_threads;
   for (const CaseField* field : given_fields(grid)) {
     multiply(cases, *field, grid.values.find(field->name)->second);
+  }
+  share_global_batches(grid, cases);
+  for (CaseSpec& spec : cases) {
+    if (!grid.values.contains("threads")) {
+      spec.threads = std::max(1, default_threads / spec.ranks);
+    }
+    if (spec.ranks == 1) {
+      spec.batch_norm = CaseSpec{}.batch_norm;  // its own images are those of all
+    }
   }
   return cases;
 }
@@ -212,6 +258,7 @@ std::vector<std::string> grid_keys() {
       keys.emplace_back(field.key);
     }
   }
+  keys.emplace_back(kGlobalBatch);
   std::ranges::sort(keys);  // of messages
   return keys;
 }
@@ -268,6 +315,10 @@ const std::vector<SuiteKey>& suite_keys() {
                        field.type == FieldType::boolean});
       }
     }
+    all.push_back({kGlobalBatch,
+                   "images per step of all ranks together, instead of --batch: each rank takes an "
+                   "equal part of them; several with commas",
+                   true});
     for (const auto& [key, setter] : suite_setters()) {
       all.push_back({key, setter.help});
     }
@@ -283,7 +334,7 @@ void set_key(Suite& suite, const std::string& key, const Values& values, const s
     return;
   }
   for (Grid& grid : suite.grids) {
-    set_field(grid, known_field(key), values, name);
+    set_of_grid(grid, key, values, name);
   }
 }
 
@@ -295,9 +346,13 @@ Suite suite_from_json(const Json& json, const std::string& name) {
   Suite suite;
   suite.grids.clear();
   for (const Json& grid_json : json.at("grids")) {
+    if (grid_json.contains("batch") && grid_json.contains(kGlobalBatch)) {
+      throw_bad_input("{}: grids[{}]: batch and {}: expected one of them", name, suite.grids.size(),
+                      kGlobalBatch);
+    }
     Grid grid;
     for (const auto& item : grid_json.items()) {
-      set_field(grid, known_field(item.key()), as_texts(item.value()), name + ": " + item.key());
+      set_of_grid(grid, item.key(), as_texts(item.value()), name + ": " + item.key());
     }
     suite.grids.push_back(std::move(grid));
   }
@@ -308,6 +363,14 @@ Suite suite_from_json(const Json& json, const std::string& name) {
     }
   }
   return suite;
+}
+
+std::int64_t batch_of_rank(std::int64_t images, int ranks) {
+  if (images % ranks != 0) {
+    throw_bad_input("global batch {}: {} ranks cannot share {} equally, expected a multiple of {}",
+                    images, ranks, counted(images, "image"), ranks);
+  }
+  return images / ranks;
 }
 
 std::vector<std::string> split_list(const std::string& text, const std::string& name) {

@@ -17,10 +17,12 @@ namespace voxmark {
 // Every combination of these lists is a case.
 struct Grid {
   // By the name of a case's field (workloads/cases/case_fields.h), as JSON has its values. A field
-  // that is not here is as in CaseSpec{}, and threads are as expand() is told.
+  // that is not here is as in CaseSpec{}, and ranks share the threads that expand() is told.
   std::map<std::string, std::vector<Json>, std::less<>> values = {
       {"backend", {"eigen-tensor", "eigen", "onednn-direct", "onednn"}}};
   bool sweeps_memory = false;  // a case for each plan that a backend trades memory for time by
+  // Images of all ranks together, which share them: then `values` has no "batch".
+  std::vector<std::int64_t> global_batches = {};
 };
 
 struct Suite {
@@ -55,6 +57,9 @@ Suite read_suite(const std::string& path);
 // The same of a text that is no file; `name` stands in messages.
 Suite suite_from_json(const Json& json, const std::string& name);
 std::string_view suite_schema_text();
+
+// Its part of a global batch. Throws Error (bad_input) where the ranks cannot share it equally.
+std::int64_t batch_of_rank(std::int64_t images, int ranks);
 
 // "a,b,c" in parts. Throws Error (bad_input) when one of them is empty.
 std::vector<std::string> split_list(const std::string& text, const std::string& name);

@@ -111,6 +111,75 @@ TEST(Suite, SweepsTheMemoryLimitsThatItIsTold) {
   EXPECT_EQ(found, "naive 0 onednn 3000 onednn 2000 ");
 }
 
+TEST(Suite, WeakScalingKeepsTheBatchOfARankStrongScalingThatOfAll) {
+  const auto listed = [](const std::string& key, const std::string& value) {
+    Suite suite;
+    set_key(suite, "backend", {"a"}, "--backend");
+    set_key(suite, "ranks", {"1", "2", "4"}, "--ranks");
+    set_key(suite, key, split_list(value, "--x"), "--x");
+    std::string order;
+    for (const CaseSpec& spec : expand(suite, 4, no_limits)) {
+      order += fmt::format("{}x{} ", spec.ranks, spec.batch);
+    }
+    return order;
+  };
+  EXPECT_EQ(listed("batch", "2"), "1x2 2x2 4x2 ");
+  EXPECT_EQ(listed("global_batch", "8"), "1x8 2x4 4x2 ");
+  EXPECT_EQ(listed("global_batch", "4,8"), "1x4 1x8 2x2 2x4 4x1 4x2 ");
+  EXPECT_EQ(flag_fault("global_batch", "0"),
+            "--global_batch: expected an integer from 1 to 65536, found 0");
+  EXPECT_EQ(message_of([&] { listed("global_batch", "8,6"); }),
+            "global batch 6: 4 ranks cannot share 6 images equally, expected a multiple of 4");
+}
+
+TEST(Suite, OfBatchAndGlobalBatchTheLastOneCounts) {
+  Suite suite;
+  set_key(suite, "backend", {"a"}, "--backend");
+  set_key(suite, "ranks", {"2"}, "--ranks");
+  set_key(suite, "batch", {"3"}, "--batch");
+  set_key(suite, "global_batch", {"8"}, "--global-batch");
+  EXPECT_EQ(expand(suite, 1, no_limits).front().batch, 4);
+  set_key(suite, "batch", {"3"}, "--batch");
+  EXPECT_EQ(expand(suite, 1, no_limits).front().batch, 3);
+  EXPECT_EQ(message_of([] {
+              suite_from_json(parse_json(R"({"schema": "voxmark.suite/1",
+                                "grids": [{"batch": [1], "global_batch": [4]}]})",
+                                         "suite"),
+                              "suite");
+            }),
+            "suite: grids[0]: batch and global_batch: expected one of them");
+}
+
+TEST(Suite, RanksShareTheThreadsThatNobodyNamed) {
+  Suite suite;
+  set_key(suite, "backend", {"a"}, "--backend");
+  set_key(suite, "ranks", {"1", "2", "4"}, "--ranks");
+  const auto listed = [&] {
+    std::string order;
+    for (const CaseSpec& spec : expand(suite, 3, no_limits)) {
+      order += fmt::format("{}x{} ", spec.ranks, spec.threads);
+    }
+    return order;
+  };
+  EXPECT_EQ(listed(), "1x3 2x1 4x1 ");
+  set_key(suite, "threads", {"2"}, "--threads");
+  EXPECT_EQ(listed(), "1x2 2x2 4x2 ");
+}
+
+// One rank's own images are those of all: it is measured once, and stays the case that it was.
+TEST(Suite, ABatchNormOfOneRankIsNeverLocal) {
+  Suite suite;
+  set_key(suite, "backend", {"a"}, "--backend");
+  set_key(suite, "ranks", {"1", "2"}, "--ranks");
+  set_key(suite, "batch_norm", {"global", "local"}, "--batch-norm");
+  std::string order;
+  for (const CaseSpec& spec : expand(suite, 1, no_limits)) {
+    order += fmt::format("{} {} ", spec.ranks, spec.batch_norm);
+    EXPECT_EQ(to_json(spec).contains("batch_norm"), spec.batch_norm == "local");
+  }
+  EXPECT_EQ(order, "1 global 2 global 2 local ");
+}
+
 TEST(Suite, AFileAndFlagsMeanTheSame) {
   const TemporaryFolder folder;
   const std::string path = write(folder, R"({"schema": "voxmark.suite/1", "repeats": 2,

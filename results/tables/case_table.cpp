@@ -18,8 +18,11 @@ constexpr int kRatioDigits = 3;
 constexpr std::string_view kNothing = "-";
 
 std::string value_cell(const CaseField& field, const CaseSummary& summary) {
-  const Json value = summary.spec.value(field.name, Json());
-  return value.is_null() ? std::string(kNothing) : value_words(field, value);
+  // What JSON leaves out is as everywhere: 1 rank, no memory limit.
+  const Json left_out = field.is_optional ? field.read(CaseSpec{}) : Json();
+  const Json value = summary.spec.value(field.name, left_out);
+  const std::string words = value.is_null() ? "" : value_words(field, value);
+  return words.empty() ? std::string(kNothing) : words;
 }
 
 bool differs(std::span<const CaseSummary> cases, const CaseField& field) {

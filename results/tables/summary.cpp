@@ -196,7 +196,7 @@ CaseSummary summarise_case(std::span<const Record* const> records) {
   summary.step_seconds = spread_over(timed, &StepTimes::step_seconds);
   summary.forward_backward_seconds = spread_over(timed, &StepTimes::forward_backward_seconds);
   summary.forward_backward_seconds_per_image =
-      summary.forward_backward_seconds->median / summary.spec.at("batch").get<double>();
+      summary.forward_backward_seconds->median / images_per_step(summary.spec);
   if (first.flops_per_step && first.outcome == Outcome::ok && summary.step_seconds->median > 0) {
     summary.flops_per_second =
         static_cast<double>(*first.flops_per_step) / summary.step_seconds->median;

@@ -17,6 +17,7 @@ constexpr std::int64_t kMaxBatch = 65536;
 constexpr std::int64_t kMaxExtent = 65536;
 constexpr std::int64_t kMaxChannels = 1024;
 constexpr std::int64_t kMaxThreads = 4096;
+constexpr std::int64_t kMaxRanks = 65536;
 constexpr std::int64_t kMaxSteps = 1000000;
 
 // JSON numbers beyond this are not integers to every reader.
@@ -90,7 +91,7 @@ std::vector<CaseField> make_fields() {
            .key = "batch",
            .decides_inputs = true,
            .type = FieldType::integer,
-           .help = "images per step",
+           .help = "images per step, of each rank",
            .least = 1,
            .most = kMaxBatch,
            .nesting = 10,
@@ -156,7 +157,7 @@ std::vector<CaseField> make_fields() {
            .decides_inputs = false,
            .type = FieldType::integer,
            .help = "of each process",
-           .default_text = "all CPUs of this process, or OMP_NUM_THREADS",
+           .default_text = "all CPUs of this process, or OMP_NUM_THREADS, shared among ranks",
            .json_meaning = "of the process",
            .least = 1,
            .most = kMaxThreads,
@@ -167,6 +168,35 @@ std::vector<CaseField> make_fields() {
            .label = "{} threads",
            .label_of_one = "{} thread"},
           [](auto& spec) -> auto& { return spec.threads; }),
+      row({.name = "ranks",
+           .key = "ranks",
+           .decides_inputs = true,
+           .type = FieldType::integer,
+           .help = "processes that compute each step together, every one on a batch of its own",
+           .default_text = "1",
+           .least = 1,
+           .most = kMaxRanks,
+           .is_optional = true,
+           .nesting = 7,
+           .column = "ranks",
+           .short_name = "on {} ranks",
+           .label = "{} ranks",
+           .label_of_one = "{} rank"},
+          [](auto& spec) -> auto& { return spec.ranks; }),
+      row({.name = "batch_norm",
+           .key = "batch_norm",
+           .decides_inputs = false,
+           .type = FieldType::choice,
+           .help = "statistics over the images of all ranks (global), or of each rank over its own "
+                   "(local), as Horovod and DistributedDataParallel take them",
+           .default_text = "global",
+           .choices = {"global", "local"},
+           .is_optional = true,
+           .nesting = 7,
+           .column = "batch norm",
+           .short_name = "{} batch norm",
+           .label = "{} batch norm"},
+          [](auto& spec) -> auto& { return spec.batch_norm; }),
       row({.name = "memory_limit_bytes",
            .key = "memory_limit",
            .decides_inputs = false,
@@ -426,6 +456,10 @@ Json case_identity(const Json& spec) {
 Json without_process(Json spec) {
   spec.erase("process");
   return spec;
+}
+
+double images_per_step(const Json& spec) {
+  return spec.at("batch").get<double>() * spec.value("ranks", 1);
 }
 
 bool same_workload(const Json& left, const Json& right) {

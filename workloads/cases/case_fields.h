@@ -81,6 +81,8 @@ std::string flag_of(const CaseField& field);
 Json case_identity(const Json& spec);
 // Of a case in JSON, all but which repeat it is.
 Json without_process(Json spec);
+// Of a case in JSON: the images of all its ranks.
+double images_per_step(const Json& spec);
 // Whether the ratio of the times of two cases means something.
 bool same_workload(const Json& left, const Json& right);
 

@@ -67,6 +67,12 @@ TEST(CaseFields, TellCasesApartByWhatIsMeasured) {
   EXPECT_TRUE(same_workload(to_json(other), to_json(spec)));
   other.threads = 2;
   EXPECT_FALSE(same_workload(to_json(other), to_json(spec)));
+  CaseSpec shared = spec, local = spec;
+  shared.ranks = local.ranks = 2;
+  local.batch_norm = "local";
+  EXPECT_NE(case_identity(to_json(local)), case_identity(to_json(shared)));
+  EXPECT_FALSE(same_workload(to_json(local), to_json(shared)));
+  EXPECT_FALSE(same_workload(to_json(shared), to_json(spec)));
   // What is no field of ours: a name of an op, in files of other programs.
   EXPECT_EQ(case_identity({{"op", "pool"}, {"steps", 3}}), (Json{{"op", "pool"}}));
 }

@@ -96,6 +96,10 @@ Json grid_value_schema(const CaseField& field) {
   return value_schema(field);
 }
 
+Json list_schema(const Json& items) {
+  return {{"type", "array"}, {"minItems", 1}, {"items", items}};
+}
+
 }  // namespace
 
 Json protocol_case_schema() { return case_schema(false); }
@@ -110,12 +114,15 @@ Json grid_schema() {
     }
     Json schema = grid_value_schema(field);
     if (field.is_axis) {
-      const Json list = {{"type", "array"}, {"minItems", 1}, {"items", schema}};
+      const Json list = list_schema(schema);
       schema = field.type == FieldType::bytes ? Json{{"anyOf", {schema, list}}} : list;
     }
     properties[std::string(field.key)] =
         described(field.suite_meaning.empty() ? field.help : field.suite_meaning, schema);
   }
+  properties["global_batch"] =
+      described("instead of batch: images of all ranks together, an equal part for each",
+                list_schema(integer_schema(*find_case_field("batch"))));
   return {{"description", "Every combination of these lists. Written by write_case_files."},
           {"type", "object"},
           {"additionalProperties", false},

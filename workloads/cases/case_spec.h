@@ -22,6 +22,8 @@ struct CaseSpec {
   UnetOptions network;
   Precision precision = Precision::fp32;
   int threads = 1;
+  int ranks = 1;
+  std::string batch_norm = "global";
   std::optional<std::int64_t> memory_limit_bytes;
   std::string isa;  // "": what this CPU has
   std::string data = "synthetic";

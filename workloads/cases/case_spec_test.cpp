@@ -17,6 +17,8 @@ CaseSpec example() {
   spec.network = {8, 4, 3};
   spec.precision = Precision::bf16;
   spec.threads = 7;
+  spec.ranks = 2;
+  spec.batch_norm = "local";
   spec.memory_limit_bytes = 8'000'000'000;
   spec.data = "/data/it's here";
   spec.reading = {true, 0.01};
@@ -43,8 +45,8 @@ TEST(CaseSpec, SurvivesJson) {
 }
 
 TEST(CaseSpec, ReadsNoKeyThatItDoesNotKnowAndMissesNone) {
-  const std::set<std::string> kOptional = {"memory_limit_bytes", "isa", "follow_links",
-                                           "affine_tolerance"};
+  const std::set<std::string> kOptional = {
+      "memory_limit_bytes", "isa", "ranks", "batch_norm", "follow_links", "affine_tolerance"};
   const Json complete = to_json(example());
   for (const auto& item : complete.items()) {
     Json json = complete;
@@ -75,6 +77,9 @@ TEST(CaseSpec, NamesTheKeyTheExpectedAndTheFound) {
   EXPECT_EQ(with("batch", 18446744073709551615U),
             "case: batch: expected an integer from 1 to 65536, found 18446744073709551615");
   EXPECT_EQ(with("threads", -1), "case: threads: expected an integer from 1 to 4096, found -1");
+  EXPECT_EQ(with("ranks", 0), "case: ranks: expected an integer from 1 to 65536, found 0");
+  EXPECT_EQ(with("batch_norm", "none"),
+            "case: batch_norm: expected global or local, found \"none\"");
   EXPECT_EQ(with("precision", "fp16"),
             "case: precision: expected fp64, fp32 or bf16, found \"fp16\"");
   EXPECT_EQ(with("steps", 0), "case: steps: expected an integer from 1 to 1000000, found 0");
@@ -92,7 +97,8 @@ TEST(CaseSpec, NamesTheKeyTheExpectedAndTheFound) {
 TEST(CaseSpec, ReproducesByACommandThatAShellReads) {
   EXPECT_EQ(reproduce_command(example()),
             "voxmark run --backend onednn --image 96x64x48 --batch 3 --channels 4 --classes 3 "
-            "--filters 8 --precision bf16 --threads 7 --memory-limit 8000000000 "
+            "--filters 8 --precision bf16 --threads 7 --ranks 2 --batch-norm local --memory-limit "
+            "8000000000 "
             "--data '/data/it'\\''s here' --follow-links --affine-tolerance 0.01 --seed 42 "
             "--steps 9 --warmup 0");
 }
@@ -108,12 +114,26 @@ TEST(CaseSpec, SaysHowDataIsReadOnlyWhereThatWasAskedFor) {
   EXPECT_EQ(reproduce_command(plain).find("--follow-links"), std::string::npos);
 }
 
+// As cases were before there were ranks: reports, baselines and identities of then hold.
+TEST(CaseSpec, OfOneRankHasNoMemberOfRanks) {
+  CaseSpec plain = example();
+  plain.ranks = 1;
+  plain.batch_norm = "global";
+  const Json json = to_json(plain);
+  EXPECT_FALSE(json.contains("ranks"));
+  EXPECT_FALSE(json.contains("batch_norm"));
+  EXPECT_EQ(case_from_json(json, "case").ranks, 1);
+  EXPECT_EQ(case_from_json(json, "case").batch_norm, "global");
+  EXPECT_EQ(reproduce_command(plain).find("--ranks"), std::string::npos);
+}
+
 TEST(CaseSpec, IsDescribedByWhatTellsItFromOthers) {
   CaseSpec plain;
   plain.backend = "naive";
   plain.isa = "avx2";
   EXPECT_EQ(describe(plain), "naive 64x64x64 batch 1 fp32 avx2");
-  EXPECT_EQ(describe(example()), "onednn 96x64x48 batch 3 bf16 within 7.45 GiB");
+  EXPECT_EQ(describe(example()),
+            "onednn 96x64x48 batch 3 bf16 on 2 ranks local batch norm within 7.45 GiB");
 }
 
 }  // namespace

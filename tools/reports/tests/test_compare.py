@@ -401,6 +401,25 @@ def test_a_case_that_broke_is_a_regression(compare: Any, outcome: str) -> None:
     assert verdict(result, "step_seconds")["reason"] == f"{outcome}: it broke"
 
 
+def test_batch_norms_over_other_images_are_compared_only_when_asked(compare: Any) -> None:
+    base = factory.report(factory.processes(BASE, ranks=2))
+    new = factory.report(factory.processes(AGAIN, ranks=2, batch_norm="local"))
+    code, result = compare(base, new)
+    assert code == 3
+    assert "batch_norm global → local" in json.dumps(result, ensure_ascii=False)
+    code, result = compare(base, new, flags=("--ignore", "batch_norm"))
+    assert code == 0
+    assert verdict(result, "step_seconds")["verdict"] == "same"
+
+
+def test_other_numbers_of_ranks_are_other_cases(compare: Any) -> None:
+    code, result = compare(
+        factory.report(factory.processes(BASE)), factory.report(factory.processes(AGAIN, ranks=2))
+    )
+    assert code == 3
+    assert "ranks 1 → 2" in json.dumps(result, ensure_ascii=False)
+
+
 def test_a_case_that_was_skipped_is_not_comparable(compare: Any) -> None:
     new = factory.report([factory.failure("skipped", "not built")])
     assert compare(factory.report(factory.processes(BASE)), new)[0] == 3

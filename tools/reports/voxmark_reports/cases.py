@@ -141,10 +141,15 @@ class Case:
         return clean(self.spec.get("backend", ""))
 
     @property
+    def images(self) -> int:
+        """That a step takes, on all ranks together."""
+        return self.spec["batch"] * self.spec.get("ranks", BY_NAME["ranks"].default)
+
+    @property
     def voxels(self) -> int:
-        """Of all images of a batch."""
+        """Of all these images."""
         depth, height, width = self.spec["image"]
-        return depth * height * width * self.spec["batch"]
+        return depth * height * width * self.images
 
     def label(self, leave_out: frozenset[str] = frozenset()) -> str:
         what = clean(self.spec["op"]) if "op" in self.spec else self.backend

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, field
 from pathlib import PurePath
+from typing import Any
 
 from voxmark_reports import copies, details, differences, verdicts
 from voxmark_reports.case_fields import BY_NAME, CHOICES_OF_MACHINES, NOT_IDENTITY
@@ -178,6 +179,9 @@ def _pair(
 def _nearest(case: Case, others: list[Case]) -> str:
     """Why there is no such case: what the most similar one has instead."""
 
+    def told(spec: dict[str, Any], name: str) -> Any:
+        return spec.get(name, BY_NAME[name].default if name in BY_NAME else None)
+
     def changed(other: Case) -> list[str]:
         names = dict.fromkeys([*case.spec, *other.spec])
         return [n for n in names if n not in NOT_IDENTITY and case.spec.get(n) != other.spec.get(n)]
@@ -186,7 +190,7 @@ def _nearest(case: Case, others: list[Case]) -> str:
     if not alike:
         return "not in this report"
     other = min(alike, key=lambda o: len(changed(o)))
-    parts = [f"{n} {case.spec.get(n)} → {other.spec.get(n)}" for n in changed(other)]
+    parts = [f"{n} {told(case.spec, n)} → {told(other.spec, n)}" for n in changed(other)]
     return f"not in this report (nearest: {clean(', '.join(parts))})"
 
 

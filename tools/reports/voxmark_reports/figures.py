@@ -156,7 +156,7 @@ def figures_of(reports: Sequence[Report]) -> list[Figure]:
                     forward_backward_seconds=forward_backward,
                     interval=median_interval(steps),
                     processes=len(steps),
-                    images_per_second=case.spec["batch"] / step,
+                    images_per_second=case.images / step,
                     flops_per_second=flops / step if flops else None,
                     roofline_share=share,
                     roofline_reason=reason,
@@ -385,7 +385,7 @@ def process_points(figure: Figure) -> list[dict[str, Any]]:
                     "voxels": figure.voxels,
                     "process": record["case"]["process"],
                     "step_seconds": seconds,
-                    "images_per_second": figure.case.spec["batch"] / seconds,
+                    "images_per_second": figure.case.images / seconds,
                 }
             )
     return points

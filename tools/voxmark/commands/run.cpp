@@ -23,6 +23,7 @@
 #include "benches/run/memory_sweep.h"
 #include "benches/run/other_build.h"
 #include "benches/run/progress.h"
+#include "benches/run/ranks_here.h"
 #include "benches/run/sweep.h"
 #include "benches/suite/suite.h"
 #include "benches/suite/value_list.h"
@@ -142,6 +143,9 @@ std::string baseline_of(const Suite& suite, const std::vector<CaseSpec>& cases) 
 
 // Why a case will not run, as far as that can be told beforehand; "" where it will.
 std::string obstacle_of(const CaseSpec& spec) {
+  if (std::string reason = obstacle_of_ranks(spec); !reason.empty()) {
+    return reason;
+  }
   std::string missing = contender_of(spec, {own_program()}).missing;
   if (!missing.empty() || !is_of_build(spec.backend)) {
     return missing;
@@ -392,6 +396,7 @@ void add_run(Command program) {
       command.add_option(flag_name(key.name), text, key.help);
     }
   }
+  command.option("--global-batch").excludes({command.option("--batch")});
   command.add_option("--out", options->sweep.out, "report").show_default();
   command.add_flag("--dry-run", options->dry_run, "list and count the cases, and stop");
   const Option resume =

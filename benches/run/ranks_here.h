@@ -1,0 +1,20 @@
+// The ranks of a case on this machine: why they cannot be started, and what they need together.
+#pragma once
+
+#include <cstdint>
+#include <string>
+
+#include "workloads/cases/case_spec.h"
+
+namespace voxmark {
+
+// Asked before any process is started. "" where they can be, as one rank always can.
+std::string obstacle_of_ranks(const CaseSpec& spec);
+
+// How many of them share this machine: all.
+int ranks_here(const CaseSpec& spec);
+
+// "needs 1 GiB", "2 ranks need 2 GiB (1 GiB each)".
+std::string need_text(int ranks, std::int64_t bytes_of_rank);
+
+}  // namespace voxmark
