@@ -4,10 +4,10 @@
 #include <fmt/ranges.h>
 #include <unistd.h>
 
-#include <cstdlib>
 #include <sstream>
 #include <system_error>
 
+#include "base/command_words.h"
 #include "base/error.h"
 #include "base/sha256.h"
 
@@ -53,20 +53,6 @@ std::vector<std::string> options_of(const OutsideProgramFacts& facts) {
 
 }  // namespace
 
-std::string program_path(const std::string& word, const std::string& path) {
-  if (word.find('/') != std::string::npos) {
-    return is_file(word) ? word : "";
-  }
-  std::istringstream folders(path);
-  for (std::string folder; std::getline(folders, folder, ':');) {
-    std::string candidate = (folder.empty() ? "." : folder) + "/" + word;
-    if (is_file(candidate) && access(candidate.c_str(), X_OK) == 0) {
-      return candidate;
-    }
-  }
-  return "";
-}
-
 std::string OutsideProgram::digest(const std::string& file) {
   std::error_code failure;
   const fs::file_time_type written = fs::last_write_time(file, failure);
@@ -81,9 +67,7 @@ std::string OutsideProgram::digest(const std::string& file) {
 OutsideProgramFacts OutsideProgram::facts(const std::vector<std::string>& command) {
   std::vector<ProgramFile> files;
   for (std::size_t i = 0; i < command.size(); ++i) {
-    const char* path = std::getenv("PATH");
-    const std::string file =
-        i == 0 ? program_path(command[i], path == nullptr ? "" : path) : file_of(command[i]);
+    const std::string file = i == 0 ? program_path(command[i]) : file_of(command[i]);
     if (!file.empty() && access(file.c_str(), R_OK) == 0) {
       files.push_back({file, digest(file)});
     }

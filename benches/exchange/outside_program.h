@@ -11,10 +11,6 @@
 
 namespace voxmark {
 
-// A program that the shell would find: a word with a slash is a path, another is looked for in the
-// folders of `path` ($PATH). "" where there is none.
-std::string program_path(const std::string& word, const std::string& path);
-
 class OutsideProgram {
  public:
   // {"command": "python3 new/step.py --fast",
