@@ -119,7 +119,8 @@ Bitmap own_cpus() {
 }
 
 CpuTopology cpus_in(hwloc_topology_t topology) {
-  CpuTopology found{cpus_by(topology, HWLOC_OBJ_CORE), cpus_by(topology, HWLOC_OBJ_NUMANODE)};
+  CpuTopology found{cpus_by(topology, HWLOC_OBJ_CORE), cpus_by(topology, HWLOC_OBJ_NUMANODE),
+                    cpus_by(topology, HWLOC_OBJ_PACKAGE)};
   if (found.cores.empty()) {  // some virtual machines tell of none
     found.cores = cpus_by(topology, HWLOC_OBJ_PU);
   }

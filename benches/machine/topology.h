@@ -20,7 +20,8 @@ using Cpus = std::vector<int>;
 // What threads can be held on, package by package as hwloc orders it.
 struct CpuTopology {
   std::vector<Cpus> cores;
-  std::vector<Cpus> nodes;  // NUMA nodes that have CPUs, each set of CPUs once
+  std::vector<Cpus> nodes;     // NUMA nodes that have CPUs, each set of CPUs once
+  std::vector<Cpus> packages;  // sockets
 };
 
 // Of this machine, and of its CPUs those that this process may use. Nothing where hwloc cannot
