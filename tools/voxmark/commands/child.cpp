@@ -7,6 +7,7 @@
 
 #include "benches/probes/process_counts.h"
 #include "benches/protocol/protocol.h"
+#include "benches/ranks/rank_place.h"
 #include "tools/voxmark/subcommand.h"
 
 namespace voxmark {
@@ -24,6 +25,7 @@ void add_child(Command program) {
   command.add_option("--watched-steps", extras->watched_steps, "stage by stage, after the others")
       .in_range(0, 1000);
   command.set_action([extras] {
+    place_rank_and_exec();
     run_child(*extras);
     return ExitCode::done;
   });

@@ -1,0 +1,77 @@
+#include "benches/ranks/hosts.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "base/error.h"
+
+namespace voxmark {
+namespace {
+
+using testing::ElementsAre;
+using testing::HasSubstr;
+
+std::string refusal(const auto& action) {
+  try {
+    action();
+  } catch (const Error& error) {
+    EXPECT_EQ(error.code(), ExitCode::bad_input);
+    return error.what();
+  }
+  return "";
+}
+
+std::string refusal_of_file(const std::string& text) {
+  return refusal([&] { parse_hosts(text, "hosts"); });
+}
+
+TEST(Hosts, AreWrittenAsOpenMpiOrAsMpichWritesThem) {
+  EXPECT_THAT(
+      parse_hosts("# mine\nnode1\n\n node2 slots=2 max_slots=4 # big\nnode3:3\r\n", "hosts"),
+      ElementsAre(Host{"node1", 0}, Host{"node2", 2}, Host{"node3", 3}));
+  EXPECT_THAT(parse_hosts("10.0.0.1:2\nfe80::1\nfe80::2 slots=2", "hosts"),
+              ElementsAre(Host{"10.0.0.1", 2}, Host{"fe80::1", 0}, Host{"fe80::2", 2}));
+}
+
+TEST(Hosts, OnSeveralLinesHaveTheSlotsOfAll) {
+  EXPECT_THAT(parse_hosts("a\na\nb\na:2", "hosts"), ElementsAre(Host{"a", 4}, Host{"b", 0}));
+}
+
+TEST(Hosts, ThatCannotBeReadAreRefusedByTheirLine) {
+  for (const std::string line :
+       {"node1 slots=0", "node1 slots=x", "node1:0", "node1:", "node1:two", "node1 2",
+        "node1:2 slots=2", ":2", "-x", "a,b", "node1 slots=2 slots=3", "node1 slots=99999999999"}) {
+    EXPECT_THAT(refusal_of_file("good\n" + line), HasSubstr("hosts: line 2: " + line));
+  }
+  EXPECT_THAT(refusal_of_file(""), HasSubstr("no host in it"));
+  EXPECT_THAT(refusal_of_file("# a\n\n"), HasSubstr("no host in it"));
+}
+
+TEST(RanksByHost, FillAHostBeforeTheNext) {
+  const std::vector<Host> hosts = {{"a", 2}, {"b", 2}, {"c", 2}};
+  EXPECT_THAT(ranks_by_host(hosts, 1, false), ElementsAre(HostRanks{"a", 1}));
+  EXPECT_THAT(ranks_by_host(hosts, 3, false), ElementsAre(HostRanks{"a", 2}, HostRanks{"b", 1}));
+  EXPECT_THAT(ranks_by_host(hosts, 6, false),
+              ElementsAre(HostRanks{"a", 2}, HostRanks{"b", 2}, HostRanks{"c", 2}));
+  EXPECT_THAT(ranks_by_host({{"a", 0}, {"b", 2}}, 3, false),
+              ElementsAre(HostRanks{"a", 1}, HostRanks{"b", 2}));
+}
+
+TEST(RanksByHost, AreDealtOutEvenlyWhereNoSlotsAreTold) {
+  const std::vector<Host> hosts = {{"a"}, {"b"}};
+  EXPECT_THAT(ranks_by_host(hosts, 1, false), ElementsAre(HostRanks{"a", 1}));
+  EXPECT_THAT(ranks_by_host(hosts, 2, false), ElementsAre(HostRanks{"a", 1}, HostRanks{"b", 1}));
+  EXPECT_THAT(ranks_by_host(hosts, 5, false), ElementsAre(HostRanks{"a", 3}, HostRanks{"b", 2}));
+}
+
+TEST(RanksByHost, MoreThanTheSlotsAreRefusedUnlessAskedFor) {
+  const std::vector<Host> hosts = {{"a", 2}, {"b", 1}};
+  const std::string refused = refusal([&] { ranks_by_host(hosts, 4, false); });
+  EXPECT_THAT(refused, HasSubstr("ranks 4: the hosts take 3 (a: 2, b: 1)"));
+  EXPECT_THAT(refused, HasSubstr("--oversubscribe"));
+  EXPECT_THAT(ranks_by_host(hosts, 6, true), ElementsAre(HostRanks{"a", 4}, HostRanks{"b", 2}));
+  EXPECT_THAT(refusal([&] { ranks_by_host({}, 4, true); }), HasSubstr("expected at least one"));
+}
+
+}  // namespace
+}  // namespace voxmark

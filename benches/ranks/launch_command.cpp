@@ -1,0 +1,205 @@
+#include "benches/ranks/launch_command.h"
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include <algorithm>
+#include <cstdlib>
+#include <initializer_list>
+#include <string_view>
+
+#include "base/error.h"
+#include "benches/machine/environment.h"
+
+namespace voxmark {
+namespace {
+
+using Words = std::vector<std::string>;
+
+void append(Words& words, const Words& more) {
+  words.insert(words.end(), more.begin(), more.end());
+}
+
+// "--bind-to" for "--bind-to=core" and "-bind-to", as launchers read it.
+std::string option_of(const std::string& word) {
+  const std::string name = word.substr(0, word.find('='));
+  return name.starts_with("--") || name.size() < 3 ? name : "-" + name;
+}
+
+bool names_one(const std::string& word, std::initializer_list<std::string_view> options) {
+  return std::ranges::find(options, option_of(word)) != options.end();
+}
+
+bool names(const Words& words, std::initializer_list<std::string_view> options) {
+  return std::any_of(words.begin() + 1, words.end(),
+                     [&](const std::string& word) { return names_one(word, options); });
+}
+
+// What --ranks and --hosts say is not said again.
+void check_own_words(const Launcher& launcher) {
+  for (const std::string& word : launcher.words) {
+    if (&word == &launcher.words.front()) {
+      continue;  // the program
+    }
+    const bool is_srun = launcher.version.kind == LauncherKind::srun;
+    const bool is_count = names_one(word, {"-n", "--np", "--ntasks"}) ||
+                          (names_one(word, {"-c"}) && !is_srun);  // srun's: CPUs of a task
+    const bool is_hosts = names_one(word, {"-H", "-f", "-w", "--host", "--hosts", "--hostfile",
+                                           "--machinefile", "--machine", "--nodelist"});
+    if (is_count || is_hosts) {
+      throw_bad_input("--launcher: {} among its words: say it by {}", word,
+                      is_count ? "--ranks" : "--hosts");
+    }
+  }
+}
+
+// "node1:2,node2:2"
+std::string host_list(const std::vector<HostRanks>& hosts) {
+  Words texts;
+  for (const HostRanks& host : hosts) {
+    texts.push_back(fmt::format("{}:{}", host.host, host.ranks));
+  }
+  return fmt::format("{}", fmt::join(texts, ","));
+}
+
+int major_version(const std::string& version) {
+  return version.empty() ? 0 : std::atoi(version.c_str());  // NOLINT: 0 where it is none
+}
+
+Words open_mpi_words(const Launcher& launcher, const LaunchRequest& request) {
+  Words words = launcher.words;
+  if (request.as_root && !names(words, {"--allow-run-as-root"})) {
+    words.emplace_back("--allow-run-as-root");
+  }
+  append(words, {"-n", std::to_string(request.ranks)});
+  if (!request.hosts.empty()) {
+    append(words, {"--host", host_list(request.hosts)});
+  } else if (major_version(launcher.version.version) < 5 &&
+             !names(words, {"--use-hwthread-cpus"})) {
+    // Else a machine of 1 core with 2 hardware threads has no place for 2 ranks.
+    words.emplace_back("--use-hwthread-cpus");
+  }
+  if (!names(words, {"--map-by", "--bynode", "--byslot", "--ppr", "--npernode"})) {
+    append(words, {"--map-by", request.oversubscribe ? "slot:OVERSUBSCRIBE" : "slot"});
+  }
+  if (!names(words, {"--bind-to", "--bind-to-core", "--bind-to-socket", "--cpu-set"})) {
+    append(words, {"--bind-to", "none"});
+  }
+  if (request.oversubscribe) {
+    // A rank that waits gives its CPU to the one that it waits for. Open MPI sees no need for it
+    // where the list of hosts has room for all.
+    append(words, {"--mca", "mpi_yield_when_idle", "1"});
+  }
+  for (const std::string& assignment : request.environment) {
+    append(words, {"-x", assignment});
+  }
+  return words;
+}
+
+Words hydra_words(const Launcher& launcher, const LaunchRequest& request) {
+  Words words = launcher.words;
+  append(words, {"-n", std::to_string(request.ranks)});
+  if (!request.hosts.empty()) {
+    append(words, {"-hosts", host_list(request.hosts)});
+  }
+  if (launcher.version.kind == LauncherKind::intel) {
+    append(words, {"-genv", "I_MPI_PIN", "off"});
+  } else if (!names(words, {"--bind-to", "--binding"})) {
+    append(words, {"-bind-to", "none"});
+  }
+  for (const std::string& assignment : request.environment) {
+    const std::size_t equals = assignment.find('=');
+    append(words, {"-genv", assignment.substr(0, equals), assignment.substr(equals + 1)});
+  }
+  return words;
+}
+
+// As many on each host, but for the last one: what srun can be told in its words.
+int ranks_per_host(const std::vector<HostRanks>& hosts) {
+  const int first = hosts.front().ranks;
+  const bool are_equal =
+      std::all_of(hosts.begin(), hosts.end() - 1, [&](const auto& h) { return h.ranks == first; });
+  if (!are_equal || hosts.back().ranks > first) {
+    throw_bad_input(
+        "--hosts: {}: srun starts as many ranks on each host, or fewer on the last: name mpirun by "
+        "--launcher, or the same number of slots for each",
+        host_list(hosts));
+  }
+  return first;
+}
+
+Words srun_words(const Launcher& launcher, const LaunchRequest& request) {
+  Words words = launcher.words;
+  append(words, {fmt::format("--ntasks={}", request.ranks), "--input=0", "--kill-on-bad-exit=1"});
+  if (!launcher.pmi.empty()) {
+    words.push_back("--mpi=" + launcher.pmi);
+  }
+  int per_host = launcher.ranks_per_host;
+  if (!request.hosts.empty()) {
+    Words list;
+    for (const HostRanks& host : request.hosts) {
+      list.push_back(host.host);
+    }
+    words.push_back(fmt::format("--nodelist={}", fmt::join(list, ",")));
+    per_host = ranks_per_host(request.hosts);
+  }
+  if (per_host > 0 && !names(words, {"--nodes", "-N", "--ntasks-per-node"})) {
+    words.push_back(fmt::format("--nodes={}", (request.ranks + per_host - 1) / per_host));
+    words.push_back(fmt::format("--ntasks-per-node={}", per_host));
+  }
+  if (!names(words, {"--distribution", "-m"})) {
+    words.emplace_back("--distribution=block");  // neighbours share a host
+  }
+  if (!names(words, {"--cpu-bind"})) {
+    words.emplace_back("--cpu-bind=none");
+  }
+  // Beside the step that voxmark itself may run in ("srun --pty"), and all CPUs of the allocation.
+  if (!names(words, {"--overlap", "--exclusive", "--exact"})) {
+    words.emplace_back("--overlap");
+  }
+  if (request.oversubscribe) {
+    words.emplace_back("--overcommit");
+  }
+  // All that srun itself has: values with commas cannot be told in its words.
+  words.emplace_back("--export=ALL");
+  return words;
+}
+
+Words words_of(const Launcher& launcher, const LaunchRequest& request) {
+  switch (launcher.version.kind) {
+    case LauncherKind::open_mpi:
+      return open_mpi_words(launcher, request);
+    case LauncherKind::mpich:
+    case LauncherKind::intel:
+      return hydra_words(launcher, request);
+    case LauncherKind::srun:
+      return srun_words(launcher, request);
+  }
+  return {};
+}
+
+}  // namespace
+
+LaunchCommand launch_command(const Launcher& launcher, const LaunchRequest& request,
+                             std::span<const std::string> program) {
+  check_own_words(launcher);
+  LaunchCommand command{words_of(launcher, request), request.environment};
+  command.words.insert(command.words.end(), program.begin(), program.end());
+  return command;
+}
+
+std::vector<std::string> variables_for_ranks() {
+  std::vector<std::string> assignments;
+  const Json variables = performance_variables();
+  for (const auto& [name, value] : variables.items()) {
+    assignments.push_back(fmt::format("{}={}", name, value.get<std::string>()));
+  }
+  for (const auto& [name, value] : own_variables()) {
+    if (name.starts_with("VOXMARK_") || name == "LD_LIBRARY_PATH") {
+      assignments.push_back(fmt::format("{}={}", name, value));
+    }
+  }
+  return assignments;
+}
+
+}  // namespace voxmark

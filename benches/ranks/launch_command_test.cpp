@@ -1,0 +1,136 @@
+#include "benches/ranks/launch_command.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <cstdlib>
+
+#include "base/error.h"
+
+namespace voxmark {
+namespace {
+
+using testing::Contains;
+using testing::ElementsAre;
+using testing::HasSubstr;
+using testing::Not;
+
+const std::vector<std::string> kProgram = {"voxmark", "child"};
+const std::vector<std::string> kVariables = {"VOXMARK_PLACE=numa", "OMP_PLACES={0,1},{2:2}"};
+
+Launcher launcher(LauncherKind kind, std::vector<std::string> words,
+                  const std::string& version = "4.1.4") {
+  return {{kind, version}, std::move(words), "", 0};
+}
+
+std::vector<std::string> words(const Launcher& launcher, const LaunchRequest& request) {
+  return launch_command(launcher, request, kProgram).words;
+}
+
+TEST(LaunchCommand, OfOpenMpi) {
+  const Launcher mpirun = launcher(LauncherKind::open_mpi, {"mpirun", "--mca", "btl", "tcp,self"});
+  EXPECT_THAT(words(mpirun, {.ranks = 2, .environment = kVariables}),
+              ElementsAre("mpirun", "--mca", "btl", "tcp,self", "-n", "2", "--use-hwthread-cpus",
+                          "--map-by", "slot", "--bind-to", "none", "-x", "VOXMARK_PLACE=numa", "-x",
+                          "OMP_PLACES={0,1},{2:2}", "voxmark", "child"));
+  EXPECT_EQ(launch_command(mpirun, {.ranks = 2, .environment = kVariables}, kProgram).environment,
+            kVariables);
+  EXPECT_THAT(words(launcher(LauncherKind::open_mpi, {"mpirun"}),
+                    {.ranks = 3, .hosts = {{"a", 2}, {"b", 1}}, .as_root = true}),
+              ElementsAre("mpirun", "--allow-run-as-root", "-n", "3", "--host", "a:2,b:1",
+                          "--map-by", "slot", "--bind-to", "none", "voxmark", "child"));
+}
+
+TEST(LaunchCommand, OfOpenMpiSharesCpusWhereThatIsAskedFor) {
+  const auto shared =
+      words(launcher(LauncherKind::open_mpi, {"mpirun"}), {.ranks = 9, .oversubscribe = true});
+  EXPECT_THAT(shared, Contains("slot:OVERSUBSCRIBE"));
+  EXPECT_THAT(shared, Contains("mpi_yield_when_idle"));
+}
+
+TEST(LaunchCommand, OfOpenMpi5HasNoWordsThatItCallsOld) {
+  EXPECT_THAT(words(launcher(LauncherKind::open_mpi, {"mpirun"}, "5.0.3"), {.ranks = 2}),
+              Not(Contains("--use-hwthread-cpus")));
+}
+
+TEST(LaunchCommand, OfMpichAndOfIntel) {
+  const LaunchRequest request{
+      .ranks = 3, .hosts = {{"a", 2}, {"b", 1}}, .environment = kVariables, .as_root = true};
+  EXPECT_THAT(words(launcher(LauncherKind::mpich, {"mpirun.mpich"}), request),
+              ElementsAre("mpirun.mpich", "-n", "3", "-hosts", "a:2,b:1", "-bind-to", "none",
+                          "-genv", "VOXMARK_PLACE", "numa", "-genv", "OMP_PLACES", "{0,1},{2:2}",
+                          "voxmark", "child"));
+  EXPECT_THAT(words(launcher(LauncherKind::intel, {"mpirun"}), {.ranks = 2}),
+              ElementsAre("mpirun", "-n", "2", "-genv", "I_MPI_PIN", "off", "voxmark", "child"));
+}
+
+TEST(LaunchCommand, OfSrun) {
+  Launcher srun = launcher(LauncherKind::srun, {"srun"}, "22.05.8");
+  srun.pmi = "pmix";
+  const auto command = launch_command(
+      srun, {.ranks = 3, .hosts = {{"a", 2}, {"b", 1}}, .environment = kVariables}, kProgram);
+  EXPECT_THAT(
+      command.words,
+      ElementsAre("srun", "--ntasks=3", "--input=0", "--kill-on-bad-exit=1", "--mpi=pmix",
+                  "--nodelist=a,b", "--nodes=2", "--ntasks-per-node=2", "--distribution=block",
+                  "--cpu-bind=none", "--overlap", "--export=ALL", "voxmark", "child"));
+  EXPECT_EQ(command.environment, kVariables);
+  EXPECT_THAT(words(srun, {.ranks = 9, .oversubscribe = true}), Contains("--overcommit"));
+  EXPECT_THROW(words(srun, {.ranks = 3, .hosts = {{"a", 1}, {"b", 2}}}), Error);
+  EXPECT_THROW(words(srun, {.ranks = 5, .hosts = {{"a", 2}, {"b", 1}, {"c", 2}}}), Error);
+}
+
+TEST(LaunchCommand, OfSrunFillsHostsAsTheAllocationIsMeant) {
+  Launcher srun = launcher(LauncherKind::srun, {"srun"});
+  srun.ranks_per_host = 2;
+  EXPECT_THAT(words(srun, {.ranks = 3}), Contains("--nodes=2"));
+  EXPECT_THAT(words(srun, {.ranks = 2}), Contains("--nodes=1"));
+}
+
+TEST(LaunchCommand, LeavesBindingToTheUserWhoAsksForIt) {
+  const auto own = words(
+      launcher(LauncherKind::open_mpi, {"mpirun", "-bind-to", "core", "--map-by", "ppr:1:socket"}),
+      {.ranks = 2});
+  EXPECT_THAT(own, Not(Contains("none")));
+  EXPECT_THAT(own, Not(Contains("slot")));
+  EXPECT_THAT(words(launcher(LauncherKind::srun, {"srun", "--cpu-bind=cores"}), {.ranks = 2}),
+              Not(Contains("--cpu-bind=none")));
+  EXPECT_THAT(words(launcher(LauncherKind::mpich, {"mpirun", "-bind-to", "core"}), {.ranks = 2}),
+              Not(Contains("none")));
+}
+
+std::string refusal(LauncherKind kind, std::vector<std::string> own) {
+  try {
+    words(launcher(kind, std::move(own)), {.ranks = 2});
+  } catch (const Error& error) {
+    EXPECT_EQ(error.code(), ExitCode::bad_input);
+    return error.what();
+  }
+  return "";
+}
+
+TEST(LaunchCommand, RefusesWhatRanksAndHostsSay) {
+  EXPECT_THAT(refusal(LauncherKind::open_mpi, {"mpirun", "-np", "2"}), HasSubstr("by --ranks"));
+  EXPECT_THAT(refusal(LauncherKind::srun, {"srun", "--ntasks=2"}), HasSubstr("by --ranks"));
+  EXPECT_THAT(refusal(LauncherKind::mpich, {"mpirun", "-f", "x"}), HasSubstr("by --hosts"));
+  EXPECT_THAT(refusal(LauncherKind::mpich, {"mpirun", "-hosts", "x"}), HasSubstr("by --hosts"));
+  EXPECT_THAT(refusal(LauncherKind::open_mpi, {"mpirun", "--hostfile", "x"}),
+              HasSubstr("--launcher: --hostfile among its words: say it by --hosts"));
+  EXPECT_EQ(refusal(LauncherKind::srun, {"srun", "-c", "4"}), "");
+}
+
+TEST(VariablesForRanks, AreThoseThatChangeHowTheyCompute) {
+  setenv("OMP_SCHEDULE", "static,2", 1);
+  setenv("VOXMARK_MPI", "/x/libvoxmark_mpi.so", 1);
+  setenv("SECRET_TOKEN", "x", 1);
+  const std::vector<std::string> passed = variables_for_ranks();
+  unsetenv("OMP_SCHEDULE");
+  unsetenv("VOXMARK_MPI");
+  unsetenv("SECRET_TOKEN");
+  EXPECT_THAT(passed, Contains("OMP_SCHEDULE=static,2"));
+  EXPECT_THAT(passed, Contains("VOXMARK_MPI=/x/libvoxmark_mpi.so"));
+  EXPECT_THAT(passed, Not(Contains("SECRET_TOKEN=x")));
+}
+
+}  // namespace
+}  // namespace voxmark
