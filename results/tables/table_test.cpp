@@ -130,6 +130,22 @@ TEST(CaseTable, ShowsTheShareOfTheRooflineWhereTheLimitsWereMeasured) {
   EXPECT_EQ(table.rows[1][index], "40%");
 }
 
+// JSON leaves out the ranks of one.
+TEST(CaseTable, CountsTheImagesOfAllRanks) {
+  Record shared = example_record("naive", 0, 1.0);
+  shared.spec["ranks"] = 4;
+  const Table table =
+      case_table(summarise(std::vector{example_record("naive", 0, 1.0), shared}), std::nullopt);
+  ASSERT_EQ(table.columns[3].header, "ranks");
+  EXPECT_EQ(table.rows[0][3], "1");
+  EXPECT_EQ(table.rows[1][3], "4");
+  const auto per_image = std::ranges::find(table.columns, "fwd+bwd s/image", &Column::header);
+  ASSERT_NE(per_image, table.columns.end());
+  const auto index = static_cast<std::size_t>(per_image - table.columns.begin());
+  EXPECT_EQ(table.rows[0][index], "0.4000");  // 0.8 s, 2 images
+  EXPECT_EQ(table.rows[1][index], "0.1000");  // 8 images
+}
+
 TEST(CaseTable, HasAColumnForWhatDiffers) {
   Record other = example_record("naive", 0);
   other.spec["precision"] = "fp64";

@@ -169,6 +169,76 @@ TEST(Plan, GivesBytesPerBackend) {
   EXPECT_EQ(plans[0]["fits"], true);
 }
 
+TEST(Plan, IsThatOfEachRank) {
+  const auto plan = [](const std::vector<std::string>& more) {
+    std::vector<std::string> arguments = {"plan", "--backend", "naive",     "--image",
+                                          "16",   "--json",    "--filters", "8"};
+    arguments.insert(arguments.end(), more.begin(), more.end());
+    return run_voxmark(arguments).json();
+  };
+  const Json rows = plan({"--ranks", "1,2,4", "--global-batch", "8"})["plans"];
+  ASSERT_EQ(rows.size(), 3U);
+  std::int64_t batch = 8;
+  for (const Json& row : rows) {
+    EXPECT_EQ(row["batch"], batch);
+    EXPECT_EQ(row["ranks"], 8 / batch);
+    EXPECT_EQ(row["bytes"].contains("exchange"), batch < 8);
+    const Json alone = plan({"--batch", std::to_string(batch)});
+    EXPECT_EQ(row["batch_bytes"], alone["batch_bytes"]);
+    const std::int64_t exchange = row["bytes"].value("exchange", std::int64_t{0});
+    EXPECT_EQ(row["planned_bytes"].get<std::int64_t>() - exchange,
+              alone["plans"][0]["planned_bytes"]);
+    EXPECT_FALSE(alone["plans"][0].contains("ranks"));
+    batch /= 2;
+  }
+}
+
+TEST(Plan, OfRanksFitsWhereAllOfThemDo) {
+  const auto plan = [](const std::string& memory, const std::vector<std::string>& more) {
+    std::vector<std::string> arguments = {"plan",      "--backend", "naive",    "--image", "16",
+                                          "--filters", "8",         "--memory", memory};
+    arguments.insert(arguments.end(), more.begin(), more.end());
+    return run_voxmark(arguments);
+  };
+  const Json of_two = plan("8GiB", {"--ranks", "2", "--json"}).json();
+  EXPECT_EQ(of_two["batch"], 1);
+  const std::int64_t needed = of_two["plans"][0]["planned_bytes"].get<std::int64_t>() +
+                              of_two["batch_bytes"].get<std::int64_t>();
+  const CommandResult enough = plan(std::to_string(2 * needed), {"--ranks", "2"});
+  EXPECT_EQ(enough.status, 0);
+  EXPECT_THAT(enough.out, HasSubstr("A step of 1 image(s) of 16x16x16 on each of 2 ranks; there "
+                                    "are "));
+  EXPECT_THAT(enough.out, HasSubstr(" for each ("));
+  EXPECT_THAT(enough.out, HasSubstr(" of --memory, where all run here)"));
+  EXPECT_THAT(enough.out, HasSubstr("exchange "));
+  const CommandResult more = plan(std::to_string(2 * needed), {"--ranks", "3"});
+  EXPECT_EQ(more.status, 5);
+  EXPECT_THAT(more.out, HasSubstr("does not fit"));
+  EXPECT_EQ(plan(std::to_string(2 * needed - 1), {"--ranks", "2"}).status, 5);
+  // A limit is each rank's.
+  EXPECT_THAT(plan("8GiB", {"--ranks", "2", "--memory-limit", "1GiB"}).out,
+              HasSubstr("there are 1.00 GiB for each (--memory-limit)"));
+}
+
+TEST(Plan, RefusesRanksThatCannotShare) {
+  const auto fault = [](const std::vector<std::string>& more) {
+    std::vector<std::string> arguments = {"plan", "--image", "16"};
+    arguments.insert(arguments.end(), more.begin(), more.end());
+    const CommandResult refused = run_voxmark(arguments);
+    EXPECT_EQ(refused.status, 64);
+    return refused.err;
+  };
+  EXPECT_THAT(
+      fault({"--ranks", "3", "--global-batch", "8"}),
+      HasSubstr("global batch 8: 3 ranks cannot share 8 images equally, expected a multiple "
+                "of 3"));
+  EXPECT_THAT(fault({"--ranks", "0"}), HasSubstr("--ranks: expected an integer from 1 to 65536"));
+  EXPECT_THAT(fault({"--global-batch", "0"}), HasSubstr("expected an integer above 0"));
+  EXPECT_THAT(fault({"--ranks", "2", "--fit", "1GiB"}), HasSubstr("--ranks"));
+  EXPECT_THAT(fault({"--ranks", "2", "--by-layer"}), HasSubstr("--ranks"));
+  EXPECT_THAT(fault({"--batch", "2", "--global-batch", "2"}), HasSubstr("--global-batch"));
+}
+
 TEST(Plan, SaysThatAPetabyteDoesNotFit) {
   const CommandResult planned =
       run_voxmark({"plan", "--backend", "naive", "--image", "960", "--batch", "1000"});

@@ -182,6 +182,16 @@ def figures_of(records: list[dict[str, Any]], **members: Any) -> list[fg.Figure]
     return fg.figures_of([reading.parse_report(factory.report(records, **members), "a")])
 
 
+def test_the_images_of_all_ranks_count() -> None:
+    records = factory.processes([0.5, 0.5], batch=2) + factory.processes(
+        [1.0, 1.0], batch=2, ranks=4
+    )
+    one, four = figures_of(records)
+    assert [one.images_per_second, four.images_per_second] == [4, 8]
+    assert four.voxels == 4 * one.voxels
+    assert four.series == "onednn 4 ranks"
+
+
 def test_parts_of_a_step_add_up_to_it() -> None:
     for figure in figures_of(sweep()):
         parts = step_parts.by_threads(figure.case)

@@ -1,154 +1,34 @@
 // voxmark plan: will a step fit in this machine's memory? Allocates nothing.
 #include <fmt/ranges.h>
-#include <unistd.h>
 
 #include <algorithm>
 #include <memory>
 #include <optional>
+#include <span>
 #include <string>
 #include <vector>
 
 #include "backends/plan/keeps_everything.h"
-#include "backends/plan/memory_trade.h"
 #include "backends/plan/plan_by_layer.h"
-#include "backends/registry/registry.h"
 #include "base/atomic_file.h"
 #include "base/json.h"
 #include "base/number_text.h"
 #include "base/tell.h"
-#include "benches/machine/environment.h"
-#include "benches/process/memory_room.h"
 #include "benches/protocol/case_work.h"
-#include "benches/protocol/contender.h"
-#include "benches/suite/suite.h"
 #include "results/claims/claims.h"
 #include "tools/voxmark/conclusions.h"
 #include "tools/voxmark/largest_fit.h"
 #include "tools/voxmark/layer_table.h"
 #include "tools/voxmark/model_options.h"
 #include "tools/voxmark/run_on.h"
+#include "tools/voxmark/step_plans.h"
 #include "tools/voxmark/subcommand.h"
 #include "tools/voxmark/terminal.h"
 
 namespace voxmark {
 namespace {
 
-struct PlanOptions {
-  ModelOptions model;
-  std::vector<std::string> backends;
-  std::string precision = "fp32";
-  int threads = 1;
-  std::string memory, memory_limit, fit;  // bytes as people write them; empty: not given
-  bool table = false, json = false, by_layer = false;
-  std::string csv;  // a file, or kStandardOutput
-};
-
 constexpr const char* kStandardOutput = "-";
-
-struct BackendPlan {
-  std::string backend;
-  std::string reason;  // why there is no plan; empty when there is one
-  MemoryPlan plan;
-  bool fits = false;                  // together with the batch
-  std::vector<MemoryPlan> trades;     // time for memory; empty when there is nothing to trade
-  std::optional<MemoryPlan> limited;  // within --memory-limit `limit`, where `plan` does not fit
-  std::string limit;
-};
-
-// What the flags ask for, as a case of `voxmark run`: a limit on memory means the same there.
-CaseSpec asked_case(const PlanOptions& options) {
-  CaseSpec spec;
-  spec.image = parse_dims(options.model.image);
-  spec.batch = options.model.batch;
-  spec.network = options.model.unet;
-  spec.precision = parse_precision(options.precision);
-  spec.threads = options.threads;
-  if (!options.memory_limit.empty()) {
-    spec.memory_limit_bytes = parse_bytes(options.memory_limit, "--memory-limit");
-  }
-  return spec;
-}
-
-// Of a plan and the batch beside it.
-std::int64_t needed_bytes(const MemoryPlan& plan, const CaseSpec& spec) {
-  return plan.total_bytes() + harness_bytes(spec);
-}
-
-std::vector<RegisteredBackend> asked_backends(const PlanOptions& options) {
-  std::vector<RegisteredBackend> result;
-  for (const std::string& name : options.backends) {
-    if (name == kKeepsEverything) {
-      result.push_back({kKeepsEverything, &keeps_everything_backend(), ""});
-      continue;
-    }
-    if (!plans_memory(name)) {
-      throw_bad_input(
-          "--backend {}: a program outside of voxmark; voxmark run measures what it takes; to plan "
-          "a framework by arithmetic: --backend {}",
-          name, kKeepsEverything);
-    }
-    result.push_back(find_backend(name, kKeepsEverything));
-  }
-  if (options.backends.empty()) {
-    for (const RegisteredBackend& entry : registered_backends()) {
-      if (entry.backend == nullptr || entry.backend->computes()) {
-        result.push_back(entry);
-      }
-    }
-  }
-  return result;
-}
-
-// A plan is exact for this machine: another's scratchpads differ by its instruction set and its
-// number of threads. Arithmetic is the same everywhere.
-bool is_exact(const std::string& backend, const MemoryPlan& plan, bool is_elsewhere) {
-  return plan.exact && (!is_elsewhere || backend == kKeepsEverything);
-}
-
-// What computing tensors again makes fit where the plan as asked for does not.
-void plan_within(const Backend& backend, const Program& program, CaseSpec spec,
-                 std::int64_t bound_bytes, BackendPlan& own) {
-  own.limit = limit_text(bound_bytes);
-  spec.memory_limit_bytes = parse_bytes(own.limit, "--memory-limit");
-  MemoryPlan plan = backend.plan(program, compile_options(spec));
-  if (needed_bytes(plan, spec) <= *spec.memory_limit_bytes) {
-    plan.exact = plan.exact && own.plan.exact;
-    own.limited = std::move(plan);
-  }
-}
-
-std::vector<BackendPlan> plan_backends(const PlanOptions& options, const Program& program,
-                                       std::int64_t bound_bytes, bool is_elsewhere) {
-  const CaseSpec spec = asked_case(options);
-  const CompileOptions compile = compile_options(spec);
-  std::vector<BackendPlan> plans;
-  for (const RegisteredBackend& entry : asked_backends(options)) {
-    BackendPlan own;
-    own.backend = entry.name;
-    own.reason = obstacle(entry, program, compile);
-    if (own.reason.empty()) {
-      own.plan = entry.backend->plan(program, compile);
-      own.plan.exact = is_exact(entry.name, own.plan, is_elsewhere);
-      own.fits = needed_bytes(own.plan, spec) <= bound_bytes;
-      own.trades = memory_trade_off(*entry.backend, program, compile);
-      if (own.trades.size() == 1) {
-        own.trades.clear();
-      }
-      if (!own.fits) {
-        plan_within(*entry.backend, program, spec, bound_bytes, own);
-      }
-    }
-    plans.push_back(std::move(own));
-  }
-  return plans;
-}
-
-MemoryRoom room_of(const PlanOptions& options) {
-  if (options.memory.empty()) {
-    return memory_room();
-  }
-  return {parse_bytes(options.memory, "--memory"), "--memory"};
-}
 
 std::string extra_time(const MemoryPlan& plan) {
   return plan.extra_time_share > 0
@@ -157,21 +37,15 @@ std::string extra_time(const MemoryPlan& plan) {
              : "";
 }
 
-// More than this machine has. `asked_bytes` of memory: 0 where none were named.
-bool of_another_machine(const PlanOptions& options, std::int64_t asked_bytes) {
-  const std::int64_t own_bytes =
-      static_cast<std::int64_t>(sysconf(_SC_PHYS_PAGES)) * sysconf(_SC_PAGESIZE);
-  return options.threads > allowed_cpus() || asked_bytes > own_bytes;
+// What is wrong with a number of images; nothing of one above 0.
+std::string count_above_zero(const std::string& text) {
+  return text.find_first_not_of("0123456789") == std::string::npos &&
+                 text.find_first_not_of('0') != std::string::npos
+             ? ""
+             : fmt::format("\"{}\", expected an integer above 0", text);
 }
 
 constexpr const char* kEstimated = " (estimated)";
-
-// What a plan has to stay below.
-std::int64_t bound_of(const PlanOptions& options, const MemoryRoom& room) {
-  return options.memory_limit.empty()
-             ? room.bytes
-             : std::min(room.bytes, parse_bytes(options.memory_limit, "--memory-limit"));
-}
 
 Json plan_json(const BackendPlan& own) {
   if (!own.reason.empty()) {
@@ -363,6 +237,71 @@ ExitCode by_layer(const PlanOptions& options) {
   return ExitCode::done;
 }
 
+// Rows tell their ranks where those were asked for.
+Json plans_json(const PlanOptions& options, const MemoryRoom& room,
+                std::span<const RankedPlans> all) {
+  const Dims image = parse_dims(options.model.image);
+  Json json = {{"memory", {{"bytes", room.bytes}, {"source", room.source}}},
+               {"image", {image.d, image.h, image.w}}};
+  if (all.size() == 1) {
+    json["batch"] = all.front().options.model.batch;
+    json["batch_bytes"] = all.front().batch_bytes;
+  }
+  json["plans"] = Json::array();
+  for (const RankedPlans& ranked : all) {
+    for (const BackendPlan& own : ranked.plans) {
+      Json& row = json["plans"].emplace_back(plan_json(own));
+      if (!options.rank_counts.empty()) {
+        row["ranks"] = ranked.options.ranks;
+        row["batch"] = ranked.options.model.batch;
+        row["batch_bytes"] = ranked.batch_bytes;
+      }
+    }
+  }
+  return json;
+}
+
+void print_plans(const RankedPlans& ranked, const MemoryRoom& room) {
+  const PlanOptions& options = ranked.options;
+  const std::int64_t bound = bound_of(options, room);
+  const bool is_shared = options.ranks > 1;
+  const std::string source = bound < room.bytes / options.ranks ? "--memory-limit" : room.source;
+  fmt::print("A step of {} image(s) of {}{}; there are {} ({})\n", options.model.batch,
+             to_string(parse_dims(options.model.image)),
+             is_shared ? fmt::format(" on each of {} ranks", options.ranks) : "",
+             bytes_text(bound) + (is_shared ? " for each" : ""),
+             is_shared && bound == room.bytes / options.ranks
+                 ? fmt::format("{} of {}, where all run here", bytes_text(room.bytes), source)
+                 : source);
+  for (const BackendPlan& own : ranked.plans) {
+    print_plan(own);
+  }
+  fmt::print(
+      "A step fits where its plan and its batch do, which adds {}; voxmark train --dry-run says "
+      "what reading ahead and scoring whole images add\n",
+      bytes_text(ranked.batch_bytes));
+}
+
+ExitCode fits(const PlanOptions& options) {
+  const MemoryRoom room = room_of(options);
+  const std::vector<RankedPlans> all = ranked_plans(options, room);
+  bool any_fits = false;
+  for (const RankedPlans& ranked : all) {
+    any_fits = any_fits || std::ranges::any_of(ranked.plans, [&](const BackendPlan& own) {
+                 return own.reason.empty() && (own.fits || own.limited);
+               });
+  }
+  if (options.json) {
+    fmt::print("{}\n", dump_json(plans_json(options, room, all), 2));
+    return any_fits ? ExitCode::done : ExitCode::cannot_here;
+  }
+  for (const RankedPlans& ranked : all) {
+    fmt::print("{}", &ranked == &all.front() ? "" : "\n");
+    print_plans(ranked, room);
+  }
+  return any_fits ? ExitCode::done : ExitCode::cannot_here;
+}
+
 ExitCode plan(const PlanOptions& options) {
   if (options.threads < 1) {
     throw_bad_input("--threads {}: expected 1 or more", options.threads);
@@ -379,40 +318,7 @@ ExitCode plan(const PlanOptions& options) {
   if (!options.fit.empty()) {
     return fit(options);
   }
-  const Program program = lower_model(options.model, Mode::training);
-  const MemoryRoom room = room_of(options);
-  const std::int64_t bound = bound_of(options, room);
-  const std::vector<BackendPlan> plans =
-      plan_backends(options, program, bound,
-                    of_another_machine(options, options.memory.empty() ? 0 : room.bytes));
-
-  if (options.json) {
-    Json rows = Json::array();
-    for (const BackendPlan& own : plans) {
-      rows.push_back(plan_json(own));
-    }
-    fmt::print("{}\n", dump_json({{"memory", {{"bytes", room.bytes}, {"source", room.source}}},
-                                  {"image", {program.dims.d, program.dims.h, program.dims.w}},
-                                  {"batch", program.images},
-                                  {"batch_bytes", harness_bytes(asked_case(options))},
-                                  {"plans", rows}},
-                                 2));
-  } else {
-    fmt::print("A step of {} image(s) of {}; there are {} ({})\n", program.images,
-               to_string(program.dims), bytes_text(bound),
-               bound < room.bytes ? "--memory-limit" : room.source);
-    for (const BackendPlan& own : plans) {
-      print_plan(own);
-    }
-    fmt::print(
-        "A step fits where its plan and its batch do, which adds {}; voxmark train --dry-run says "
-        "what reading ahead and scoring whole images add\n",
-        bytes_text(harness_bytes(asked_case(options))));
-  }
-  const bool any_fits = std::any_of(plans.begin(), plans.end(), [&](const BackendPlan& own) {
-    return own.reason.empty() && (own.fits || own.limited);
-  });
-  return any_fits ? ExitCode::done : ExitCode::cannot_here;
+  return fits(options);
 }
 
 }  // namespace
@@ -451,12 +357,23 @@ void add_plan(Command program) {
       .add_option("--csv", options->csv,
                   "a line per layer to this file, -: to standard output; needs --by-layer")
       .excludes({json});
+  const Option ranks = command
+                           .add_option("--ranks", options->rank_counts,
+                                       "bytes of each of so many processes that compute a step "
+                                       "together; several with commas")
+                           .split_at(',')
+                           .excludes({fit, by_layer});
+  const Option global_batch = command
+                                  .add_option("--global-batch", options->global_batch,
+                                              "images of all ranks together, instead of --batch")
+                                  .check(count_above_zero)
+                                  .excludes({command.option("--batch"), fit, by_layer});
   // The table has images, batches and servers of its own.
   command
       .add_flag("--table", options->table,
                 "the white paper's steps on its servers, for this network")
-      .excludes(
-          {memory, fit, json, by_layer, command.option("--image"), command.option("--batch")});
+      .excludes({memory, fit, json, by_layer, ranks, global_batch, command.option("--image"),
+                 command.option("--batch")});
   command.set_footer(
       "Exit code 0: it fits with one backend or more, be it with a --memory-limit that is named;\n"
       "5: with none. --by-layer does not ask whether it fits: 0.\n"
