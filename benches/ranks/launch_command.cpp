@@ -62,6 +62,17 @@ std::string host_list(const std::vector<HostRanks>& hosts) {
   return fmt::format("{}", fmt::join(texts, ","));
 }
 
+// One assignment of each name. Open MPI refuses a name that it is told twice.
+Words last_of_each(const Words& assignments) {
+  Words found;
+  for (const std::string& assignment : assignments) {
+    const std::string name = assignment.substr(0, assignment.find('=') + 1);
+    std::erase_if(found, [&](const std::string& earlier) { return earlier.starts_with(name); });
+    found.push_back(assignment);
+  }
+  return found;
+}
+
 int major_version(const std::string& version) {
   return version.empty() ? 0 : std::atoi(version.c_str());  // NOLINT: 0 where it is none
 }
@@ -183,7 +194,9 @@ Words words_of(const Launcher& launcher, const LaunchRequest& request) {
 LaunchCommand launch_command(const Launcher& launcher, const LaunchRequest& request,
                              std::span<const std::string> program) {
   check_own_words(launcher);
-  LaunchCommand command{words_of(launcher, request), request.environment};
+  LaunchRequest once = request;
+  once.environment = last_of_each(request.environment);
+  LaunchCommand command{words_of(launcher, once), once.environment};
   command.words.insert(command.words.end(), program.begin(), program.end());
   return command;
 }

@@ -13,12 +13,12 @@ namespace voxmark {
 
 struct LaunchRequest {
   int ranks = 1;
-  std::vector<HostRanks> hosts = {};  // their ranks add up to `ranks`; none: this host, or
-                                      // those of a batch system's allocation
-  std::vector<std::string> environment =
-      {};                      // "NAME=VALUE", set for each rank, on other hosts as well
-  bool oversubscribe = false;  // more ranks than CPUs, as --oversubscribe asks for
-  bool as_root = false;        // Open MPI refuses to start as root unless it is told
+  std::vector<HostRanks> hosts = {};          // their ranks add up to `ranks`; none: this host, or
+                                              // those of a batch system's allocation
+  std::vector<std::string> environment = {};  // "NAME=VALUE", set for each rank, on other hosts as
+                                              // well; of a name that is there twice, the last one
+  bool oversubscribe = false;                 // more ranks than CPUs, as --oversubscribe asks for
+  bool as_root = false;                       // Open MPI refuses to start as root unless it is told
 };
 
 // What a ChildProcess takes.

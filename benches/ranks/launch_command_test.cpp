@@ -41,6 +41,16 @@ TEST(LaunchCommand, OfOpenMpi) {
                           "--map-by", "slot", "--bind-to", "none", "voxmark", "child"));
 }
 
+TEST(LaunchCommand, SetsTheLastOfAVariableThatIsNamedTwice) {
+  const auto command = launch_command(
+      launcher(LauncherKind::mpich, {"mpirun"}),
+      {.ranks = 1, .environment = {"A=1", "AB=2", "VOXMARK_PLACE=none", "A=3"}}, kProgram);
+  EXPECT_THAT(command.environment, ElementsAre("AB=2", "VOXMARK_PLACE=none", "A=3"));
+  EXPECT_THAT(command.words,
+              ElementsAre("mpirun", "-n", "1", "-bind-to", "none", "-genv", "AB", "2", "-genv",
+                          "VOXMARK_PLACE", "none", "-genv", "A", "3", "voxmark", "child"));
+}
+
 TEST(LaunchCommand, OfOpenMpiSharesCpusWhereThatIsAskedFor) {
   const auto shared =
       words(launcher(LauncherKind::open_mpi, {"mpirun"}), {.ranks = 9, .oversubscribe = true});
