@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <cstdlib>
 #include <initializer_list>
+#include <optional>
 #include <string_view>
 
 #include "base/error.h"
@@ -73,6 +74,22 @@ Words last_of_each(const Words& assignments) {
   return found;
 }
 
+Words names_of(const std::vector<HostRanks>& hosts) {
+  Words found;
+  for (const HostRanks& host : hosts) {
+    found.push_back(host.host);
+  }
+  return found;
+}
+
+// That of each host but the last, which may have fewer. Nothing where they differ.
+std::optional<int> ranks_per_host(const std::vector<HostRanks>& hosts) {
+  const int first = hosts.front().ranks;
+  const bool are_equal =
+      std::all_of(hosts.begin(), hosts.end() - 1, [&](const auto& h) { return h.ranks == first; });
+  return are_equal && hosts.back().ranks <= first ? std::optional(first) : std::nullopt;
+}
+
 int major_version(const std::string& version) {
   return version.empty() ? 0 : std::atoi(version.c_str());  // NOLINT: 0 where it is none
 }
@@ -107,13 +124,28 @@ Words open_mpi_words(const Launcher& launcher, const LaunchRequest& request) {
   return words;
 }
 
+// Intel's mpirun takes no number behind a host.
+Words intel_hosts(const std::vector<HostRanks>& hosts) {
+  if (const std::optional<int> equal = ranks_per_host(hosts)) {
+    return {"-hosts", fmt::format("{}", fmt::join(names_of(hosts), ",")), "-ppn",
+            std::to_string(*equal)};
+  }
+  Words each;
+  for (const HostRanks& host : hosts) {
+    each.insert(each.end(), static_cast<std::size_t>(host.ranks), host.host);
+  }
+  return {"-hosts", fmt::format("{}", fmt::join(each, ",")), "-ppn", "1"};
+}
+
 Words hydra_words(const Launcher& launcher, const LaunchRequest& request) {
+  const bool is_intel = launcher.version.kind == LauncherKind::intel;
   Words words = launcher.words;
   append(words, {"-n", std::to_string(request.ranks)});
   if (!request.hosts.empty()) {
-    append(words, {"-hosts", host_list(request.hosts)});
+    append(words,
+           is_intel ? intel_hosts(request.hosts) : Words{"-hosts", host_list(request.hosts)});
   }
-  if (launcher.version.kind == LauncherKind::intel) {
+  if (is_intel) {
     append(words, {"-genv", "I_MPI_PIN", "off"});
   } else if (!names(words, {"--bind-to", "--binding"})) {
     append(words, {"-bind-to", "none"});
@@ -125,20 +157,6 @@ Words hydra_words(const Launcher& launcher, const LaunchRequest& request) {
   return words;
 }
 
-// As many on each host, but for the last one: what srun can be told in its words.
-int ranks_per_host(const std::vector<HostRanks>& hosts) {
-  const int first = hosts.front().ranks;
-  const bool are_equal =
-      std::all_of(hosts.begin(), hosts.end() - 1, [&](const auto& h) { return h.ranks == first; });
-  if (!are_equal || hosts.back().ranks > first) {
-    throw_bad_input(
-        "--hosts: {}: srun starts as many ranks on each host, or fewer on the last: name mpirun by "
-        "--launcher, or the same number of slots for each",
-        host_list(hosts));
-  }
-  return first;
-}
-
 Words srun_words(const Launcher& launcher, const LaunchRequest& request) {
   Words words = launcher.words;
   append(words, {fmt::format("--ntasks={}", request.ranks), "--input=0", "--kill-on-bad-exit=1"});
@@ -147,12 +165,15 @@ Words srun_words(const Launcher& launcher, const LaunchRequest& request) {
   }
   int per_host = launcher.ranks_per_host;
   if (!request.hosts.empty()) {
-    Words list;
-    for (const HostRanks& host : request.hosts) {
-      list.push_back(host.host);
+    const std::optional<int> equal = ranks_per_host(request.hosts);
+    if (!equal) {
+      throw_bad_input(
+          "--hosts: {}: srun starts as many ranks on each host, or fewer on the last: write the "
+          "same number of slots for each, or name an mpirun by --launcher",
+          host_list(request.hosts));
     }
-    words.push_back(fmt::format("--nodelist={}", fmt::join(list, ",")));
-    per_host = ranks_per_host(request.hosts);
+    words.push_back(fmt::format("--nodelist={}", fmt::join(names_of(request.hosts), ",")));
+    per_host = *equal;
   }
   if (per_host > 0 && !names(words, {"--nodes", "-N", "--ntasks-per-node"})) {
     words.push_back(fmt::format("--nodes={}", (request.ranks + per_host - 1) / per_host));

@@ -74,6 +74,17 @@ TEST(LaunchCommand, OfMpichAndOfIntel) {
               ElementsAre("mpirun", "-n", "2", "-genv", "I_MPI_PIN", "off", "voxmark", "child"));
 }
 
+TEST(LaunchCommand, OfIntelTellsHostsAndNumbersApart) {
+  const auto hosts = [](std::vector<HostRanks> list) {
+    const auto all =
+        words(launcher(LauncherKind::intel, {"mpirun"}), {.ranks = 3, .hosts = std::move(list)});
+    return std::vector<std::string>(all.begin() + 3, all.begin() + 7);
+  };
+  EXPECT_THAT(hosts({{"a", 2}, {"b", 1}}), ElementsAre("-hosts", "a,b", "-ppn", "2"));
+  EXPECT_THAT(hosts({{"a", 3}}), ElementsAre("-hosts", "a", "-ppn", "3"));
+  EXPECT_THAT(hosts({{"a", 1}, {"b", 2}}), ElementsAre("-hosts", "a,b,b", "-ppn", "1"));
+}
+
 TEST(LaunchCommand, OfSrun) {
   Launcher srun = launcher(LauncherKind::srun, {"srun"}, "22.05.8");
   srun.pmi = "pmix";
