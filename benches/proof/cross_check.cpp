@@ -43,13 +43,15 @@ Tolerances tolerances_of(Rounding rounding) {
 // a batch norm, and have a gradient of zero.
 constexpr double kNoiseShare = 1e-2;
 
+// Whether statistics are those of all images of the step.
+bool are_shared(const CaseSpec& spec) { return spec.ranks == 1 || spec.batch_norm == "global"; }
+
 // Batch norm of a single value is its beta, 0 at first, and what rounding adds decides on which
 // side of ReLU's kink it lies: gradients of the coarsest level mean nothing there.
 bool has_one_value_at_the_coarsest_level(const CaseSpec& spec) {
   constexpr std::int64_t kStride = 16;  // four poolings
-  const bool is_shared = spec.ranks > 1 && training_program(spec).batch_norm.across_ranks;
-  return spec.batch == 1 && !is_shared &&
-         std::max({spec.image.d, spec.image.h, spec.image.w}) <= kStride;
+  const std::int64_t images = are_shared(spec) ? spec.ranks * spec.batch : spec.batch;
+  return images == 1 && std::max({spec.image.d, spec.image.h, spec.image.w}) <= kStride;
 }
 
 // Gradients that decide nothing in this case, by the names that gradient_norms has.
@@ -72,9 +74,12 @@ std::set<std::string> undecided_by_rounding(const CaseSpec& spec) {
   return names;
 }
 
-// Equal for cases whose first steps have the same loss and gradients: of ranks with statistics of
-// their own they are others.
-std::string step_key(const CaseSpec& spec) { return inputs_key(spec) + " " + spec.batch_norm; }
+// Equal for cases whose first steps have the same loss and gradients, on however many ranks: with
+// statistics of each rank's own images it matters which images are whose.
+std::string step_key(const CaseSpec& spec) {
+  const std::string inputs = inputs_key(spec);
+  return are_shared(spec) ? inputs : fmt::format("{} {} {}", inputs, spec.batch_norm, spec.ranks);
+}
 
 bool differ(const std::string& a, const std::string& b) {
   return !a.empty() && !b.empty() && a != b;

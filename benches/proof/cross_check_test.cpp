@@ -133,5 +133,47 @@ TEST(CrossCheck, ComparesTheSameWorkloadOnly) {
   EXPECT_EQ(check.check(other_threads, first_step(0.7, 2.0)).against, "naive");
 }
 
+CaseSpec on_ranks(const std::string& backend, int ranks, const std::string& batch_norm) {
+  CaseSpec spec = spec_of(backend);
+  spec.ranks = ranks;
+  spec.batch = 4 / ranks;
+  spec.batch_norm = batch_norm;
+  return spec;
+}
+
+TEST(CrossCheck, HoldsRanksToTheStepOfOneProcess) {
+  CrossCheck check;
+  check.check(on_ranks("naive", 1, "global"), first_step(0.7, 2.0));
+  EXPECT_EQ(check.check(on_ranks("eigen", 2, "global"), first_step(0.7, 2.0)).against, "naive");
+  EXPECT_TRUE(check.check(on_ranks("onednn", 4, "global"), first_step(0.7, 3.0)).mismatch);
+}
+
+TEST(CrossCheck, HoldsStatisticsOfEachRankToThoseOfAsManyRanks) {
+  CrossCheck check;
+  check.check(on_ranks("naive", 2, "global"), first_step(0.7, 2.0));
+  check.check(on_ranks("naive", 4, "local"), first_step(0.8, 4.0));
+  EXPECT_EQ(check.check(on_ranks("eigen", 2, "local"), first_step(0.9, 3.0)).against, "");
+  EXPECT_TRUE(check.check(on_ranks("naive", 2, "local"), first_step(0.7, 2.0)).mismatch);
+}
+
+TEST(CrossCheck, LeavesOutWhatABatchNormOfOneValueMakesOfTheCoarsestLevel) {
+  const auto differs = [](int ranks, const std::string& batch_norm) {
+    CaseSpec spec = on_ranks("naive", ranks, batch_norm);
+    spec.image = {16, 16, 16};
+    spec.batch = 1;
+    Exchange expected = first_step(0.7, 2.0);
+    expected.steps.front().gradient_norms = {{"gradient/encodeE_bn1/beta", 1.0}};
+    Exchange found = expected;
+    found.steps.front().gradient_norms = {{"gradient/encodeE_bn1/beta", 2.0}};
+    CrossCheck check;
+    check.check(spec, expected);
+    spec.backend = "eigen";
+    return check.check(spec, found).mismatch.has_value();
+  };
+  EXPECT_FALSE(differs(1, "global"));
+  EXPECT_FALSE(differs(2, "local"));
+  EXPECT_TRUE(differs(2, "global"));
+}
+
 }  // namespace
 }  // namespace voxmark

@@ -69,6 +69,7 @@ TEST(CaseWork, RanksShareTheBatchOfOneProcess) {
   shared.batch = 2;
   for (const char* data : {"synthetic", "phantom"}) {
     whole.data = shared.data = data;
+    EXPECT_EQ(inputs_key(shared), inputs_key(whole));
     const Batch batch = case_batch(shared);
     EXPECT_EQ(batch.images, 6) << data;
     EXPECT_EQ(sha256_hex(batch), sha256_hex(case_batch(whole))) << data;

@@ -49,6 +49,16 @@ TEST(Prediction, OfAProcessHasItsStart) {
   EXPECT_NEAR(*prediction.process_seconds(second), 4 * 0.5 + 5, 1e-9);
 }
 
+TEST(Prediction, OfRanksIsByAsManyRanks) {
+  Prediction prediction;
+  prediction.learn(cube(32), 0.5);
+  CaseSpec shared = cube(32);
+  shared.ranks = 2;
+  EXPECT_FALSE(prediction.steps_seconds(shared));
+  prediction.learn(shared, 0.75);
+  EXPECT_NEAR(*prediction.steps_seconds(shared), 0.75 * (shared.warmup + shared.steps), 1e-9);
+}
+
 TEST(Prediction, OfSecondsIsByWork) {
   Prediction prediction;
   prediction.learn(cube(32), 0.5);

@@ -348,6 +348,7 @@ TEST_F(RunnerTest, CountsTheMemoryAndTheThreadsOfAllRanks) {
   EXPECT_EQ(*record.memory.planned_bytes,
             static_cast<std::uint64_t>(of_rank - harness_bytes(spec)));
   EXPECT_TRUE(record.memory.plan_by_purpose.contains("exchange"));
+  EXPECT_EQ(record.flops_per_step, flops_of_all_ranks(spec, training_program(spec)));
   // A limit is each rank's.
   room_ = [of_rank] { return MemoryRoom{4 * of_rank, "test"}; };
   spec.memory_limit_bytes = of_rank - 1;

@@ -44,5 +44,16 @@ TEST(MeasuredCases, ARatiosRangeIsWhatTheProcessesAllow) {
   EXPECT_EQ(ratio_text(*ratio), "4.00x (2.67..6.00, 2 processes)");
 }
 
+// The paper's figures are of one process.
+TEST(MeasuredCases, LeavesOutStepsOfSeveralRanks) {
+  Report report = recorded(4, 1, 1.5);
+  const std::size_t count = papers_cases(report).size();
+  for (Record& record : report.records) {
+    record.spec["ranks"] = 2;
+  }
+  EXPECT_GT(count, 0U);
+  EXPECT_TRUE(papers_cases(report).empty());
+}
+
 }  // namespace
 }  // namespace voxmark
