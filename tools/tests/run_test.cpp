@@ -60,6 +60,16 @@ TEST_F(RunTest, ADryRunCountsOnlyWhatWillRun) {
                                 HasSubstr("; 1 more will be skipped")));
 }
 
+TEST_F(RunTest, OutsideProgramsComputeOnOneRank) {
+  const CommandResult result = run(
+      {"--backend", "naive,exec:/bin/false", "--ranks", "1,2", "--global-batch", "4", "--dry-run"});
+  EXPECT_EQ(result.status, 0) << result.err;
+  EXPECT_THAT(result.out, HasSubstr("naive 32x32x32 batch 4 fp32 channels"));
+  EXPECT_THAT(result.out, HasSubstr("exec:/bin/false 32x32x32 batch 2 fp32 on 2 ranks"));
+  EXPECT_THAT(result.out,
+              HasSubstr(": will be skipped, exec:/bin/false computes on one rank only"));
+}
+
 TEST_F(RunTest, RerunIsJudgedAsCompareJudges) {
   ASSERT_EQ(run({"--backend", "naive"}).status, 0);
   const CommandResult result = run_voxmark({"rerun", report_, "--repeats", "2"});
@@ -139,6 +149,11 @@ TEST_F(RunTest, WrongUseIsOneLineThatNamesTheThing) {
       {{"--backend", "tensorflow"}, "tensorflow"},
       {{"--batch", "0"}, "--batch"},
       {{"--batch", "nan"}, "--batch"},
+      {{"--batch", "2", "--global-batch", "2"}, "--global-batch"},
+      {{"--ranks", "2,3", "--global-batch", "8"},
+       "global batch 8: 3 ranks cannot share 8 images equally, expected a multiple of 3"},
+      {{"--ranks", "0"}, "--ranks"},
+      {{"--batch-norm", "none"}, "--batch-norm: expected global or local, found none"},
       {{"--precision", "fp16"}, "fp16"},
       {{"--classes", "-1"}, "--classes"},
       {{"--memory-limit", "lots"}, "--memory-limit"},
