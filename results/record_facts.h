@@ -197,6 +197,7 @@ struct Probes {
   std::optional<FrequencySource> frequency;
   std::optional<FirstTouch> first_touch;
   std::optional<Json> threads;  // benches/threads/thread_placement.h
+  std::optional<Json> ranks;    // `library` of MPI; `each`: benches/child/rank_times.h
   std::optional<std::map<std::string, std::string>> missing_readings;  // name to reason
 
   static constexpr auto members() {
@@ -207,6 +208,7 @@ struct Probes {
                       Member{"frequency", &Probes::frequency},
                       Member{"first_touch", &Probes::first_touch},
                       Member{"threads", &Probes::threads},
+                      Member{"ranks", &Probes::ranks},
                       Member{"missing_readings", &Probes::missing_readings}};
   }
 };

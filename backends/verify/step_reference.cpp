@@ -7,6 +7,7 @@
 #include "backends/interpreter/interpreter.h"
 #include "backends/naive/kernels.h"
 #include "backends/naive/naive.h"
+#include "backends/step_result.h"
 #include "base/error.h"
 #include "workloads/network/safetensors.h"
 
@@ -93,9 +94,13 @@ std::vector<TensorId> operands_of_parameter_gradients(const Program& program) {
 }  // namespace
 
 StepReference reference_step(const Program& program, const Weights& weights, const Batch& batch,
-                             int threads) {
+                             int threads, Collectives* collectives) {
   assert(program.mode == Mode::training);
-  const CompileOptions options{Precision::fp64, threads, operands_of_parameter_gradients(program)};
+  CompileOptions options{Precision::fp64, threads, operands_of_parameter_gradients(program)};
+  if (collectives != nullptr) {
+    options.ranks = collectives->ranks();
+    options.collectives = collectives;
+  }
   const auto executable = naive_backend().compile(program, options);
   set_weights(*executable, program, weights);
   executable->load(batch);
@@ -119,9 +124,34 @@ StepReference reference_step(const Program& program, const Weights& weights, con
       add_contributions(*norm, program, *executable, reference);
     }
   }
+  if (collectives != nullptr) {
+    for (auto& [name, values] : reference.contributions) {
+      collectives->begin_sum(std::span(values));
+    }
+    collectives->wait();
+  }
   executable->update();
   for_each_tensor(program, TensorRole::moving_statistic, [&](TensorId id, const std::string& name) {
     reference.moving_statistics[name] = read_tensor(*executable, program, id);
+  });
+  return reference;
+}
+
+StepReference empty_reference(const Program& program) {
+  const auto zeros = [&](TensorId id) {
+    return std::vector<double>(static_cast<std::size_t>(elements(program.tensor(id).shape)));
+  };
+  StepReference reference;
+  reference.images = program.images;
+  reference.sums = empty_result(program).sums;
+  reference.prediction = zeros(program.prediction);
+  for_each_tensor(program, TensorRole::parameter_gradient,
+                  [&](TensorId id, const std::string& name) {
+                    reference.gradients[name] = zeros(id);
+                    reference.contributions[name] = zeros(id);
+                  });
+  for_each_tensor(program, TensorRole::moving_statistic, [&](TensorId id, const std::string& name) {
+    reference.moving_statistics[name] = zeros(id);
   });
   return reference;
 }

@@ -23,9 +23,12 @@ struct StepReference {
   std::map<std::string, std::vector<double>> moving_statistics;  // after update()
 };
 
-// One step of naive in fp64. `program` is a training program.
+// One step of naive in fp64. `program` is a training program. With `collectives`: the step of all
+// ranks, as this one is to find it.
 StepReference reference_step(const Program& program, const Weights& weights, const Batch& batch,
-                             int threads);
+                             int threads, Collectives* collectives = nullptr);
+// Of the same sizes, zeros.
+StepReference empty_reference(const Program& program);
 
 // What a rank that has `count` images of the batch, from image `first` on, is to find: the loss and
 // the gradients of all, the sums and predictions of its own.

@@ -2,7 +2,9 @@
 
 #include <unistd.h>
 
+#include <cstdlib>
 #include <iostream>
+#include <memory>
 #include <new>
 #include <string>
 
@@ -10,8 +12,10 @@
 #include "base/atomic_file.h"
 #include "base/error.h"
 #include "benches/child/child_modes.h"
+#include "benches/child/rank_group.h"
 #include "benches/protocol/case_work.h"
 #include "benches/protocol/protocol.h"
+#include "benches/protocol/rank_words.h"
 #include "benches/threads/thread_team.h"
 
 namespace voxmark {
@@ -39,7 +43,33 @@ class LineWriter {
   int descriptor_;
 };
 
-void answer(const Request& request, const Extras& extras, const SendMessage& send) {
+// The variable by which a runner tells its ranks that they are such, and how many.
+std::unique_ptr<RankGroup> join_group() {
+  const char* ranks = std::getenv(kRanksVariable);
+  return ranks == nullptr ? nullptr : std::make_unique<RankGroup>(std::atoi(ranks));
+}
+
+// Before anything is timed or verified.
+void check_ranks(const Request& request, RankGroup& group) {
+  if (request.spec.ranks != group.ranks()) {
+    throw AgreedError(ExitCode::internal, fmt::format("ranks: {} were started for a case of {}",
+                                                      group.ranks(), request.spec.ranks));
+  }
+  std::vector<Json> facts;
+  for (const std::string& text : group.texts_of_all(dump_json(rank_facts(request.spec.threads)))) {
+    facts.push_back(parse_json(text, "ranks"));
+  }
+  const bool may_share_cpus = std::getenv(kShareCpusVariable) != nullptr;
+  if (const std::string conflict = conflict_of_ranks(facts, may_share_cpus); !conflict.empty()) {
+    throw AgreedError(ExitCode::bad_input, "ranks: " + conflict);
+  }
+}
+
+void answer(const Request& request, const Extras& extras, RankGroup* group,
+            const SendMessage& send) {
+  if (group != nullptr) {
+    check_ranks(request, *group);
+  }
   if (request.mode == ChildMode::verify || request.mode == ChildMode::check) {
     check_team(request.spec.threads);  // where it is timed, counters come before the team
   }
@@ -57,9 +87,9 @@ void answer(const Request& request, const Extras& extras, const SendMessage& sen
     case ChildMode::plan:
       return plan_case(*entry.backend, request.spec, send);
     case ChildMode::verify:
-      return verify_case(*entry.backend, request, send);
+      return verify_case(*entry.backend, request, group, send);
     case ChildMode::time:
-      return time_case(*entry.backend, request.spec, extras, send);
+      return time_case(*entry.backend, request.spec, extras, group, send);
     case ChildMode::check:
       break;  // done above
   }
@@ -76,22 +106,48 @@ ErrorKind kind_of(const Error& error) {
 
 void run_child(const Extras& extras) {
   const LineWriter writer;
-  const SendMessage send = [&writer](const Message& message) { writer(message); };
+  const std::unique_ptr<RankGroup> group = join_group();
+  const bool speaks = group == nullptr || group->is_first();
+  const SendMessage send = [&](const Message& message) {
+    if (speaks) {
+      writer(message);
+    }
+  };
   std::string line;
-  std::getline(std::cin, line);
+  if (speaks) {
+    std::getline(std::cin, line);
+  }
+  if (group != nullptr) {
+    line = group->text_of_first(line);
+  }
+  // Where one rank fails, the others wait for it: nobody goes on.
+  const auto fail = [&](ErrorKind kind, const std::string& message) {
+    send(ErrorMessage{kind, message});
+    if (group != nullptr) {
+      group->abort(message);
+    }
+  };
   try {
-    answer(parse_request(line), extras, send);
-  } catch (const ThreadsRefused&) {
+    answer(parse_request(line), extras, group.get(), send);
+  } catch (const ThreadsRefused& error) {
+    if (group != nullptr) {
+      group->abort(error.what());
+    }
     throw;  // what the machine refuses is told by the exit code
-  } catch (const Error& error) {
+  } catch (const AgreedError& error) {
     send(ErrorMessage{kind_of(error), error.what()});
+  } catch (const Error& error) {
+    fail(kind_of(error), error.what());
   } catch (const std::bad_alloc&) {
-    send(ErrorMessage{ErrorKind::out_of_memory, "out of memory"});
+    fail(ErrorKind::out_of_memory, "out of memory");
   } catch (const std::exception& error) {
-    send(ErrorMessage{ErrorKind::internal, error.what()});
+    fail(ErrorKind::internal, error.what());
   }
   // Whoever started us reads our high-water mark before closing our input.
-  while (std::getline(std::cin, line)) {
+  while (speaks && std::getline(std::cin, line)) {
+  }
+  if (group != nullptr) {
+    group->finish();
   }
 }
 

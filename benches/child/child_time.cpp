@@ -11,6 +11,7 @@
 #include "backends/interpreter/executable_weights.h"
 #include "base/error.h"
 #include "benches/child/child_modes.h"
+#include "benches/child/rank_times.h"
 #include "benches/probes/counter_passes.h"
 #include "benches/probes/energy.h"
 #include "benches/probes/frequency.h"
@@ -183,9 +184,9 @@ Energy energy_per_image(Energy energy, const CaseSpec& spec) {
 // The process of a case, from the program to its last word.
 class TimedCase {
  public:
-  TimedCase(const Backend& backend, const CaseSpec& spec, const Extras& extras,
+  TimedCase(const Backend& backend, const CaseSpec& spec, const Extras& extras, RankGroup* group,
             const SendMessage& send)
-      : backend_(backend), spec_(spec), extras_(extras), send_(send) {}
+      : backend_(backend), spec_(spec), extras_(extras), group_(group), send_(send) {}
 
   void run() {
     prepare();
@@ -201,18 +202,27 @@ class TimedCase {
     program_ = training_program(spec_);
     batch_ = case_batch(spec_);
     ready_.batch_sha256 = sha256_hex(batch_);
+    if (group_ != nullptr) {
+      group_->expect_equal("batch", ready_.batch_sha256);
+      batch_ = images_of_rank(batch_, group_->rank(), spec_);
+    }
     malloc_trim(0);
     ready_.base_bytes = process_bytes(0, "VmRSS");
   }
 
   void compile() {
     const Clock::time_point start = Clock::now();
-    executable_ = backend_.compile(program_, compile_options(spec_));
+    CompileOptions options = compile_options(spec_);
+    options.collectives = group_ == nullptr ? nullptr : &group_->collectives();
+    executable_ = backend_.compile(program_, options);
     ready_.compile_seconds = seconds_between(start, Clock::now());
     ready_.allocated_bytes = executable_->plan().total_bytes();
     peak_.pause();
     ready_.weights_sha256 = set_initial_weights(program_, spec_.seed, *executable_);
     peak_.resume();
+    if (group_ != nullptr) {
+      group_->expect_equal("set of weights", ready_.weights_sha256);
+    }
     ready_.stages = stages_to_json(program_, *executable_);
     ready_.execution = members_to_json(execution_settings());
     send_(ready_);
@@ -227,8 +237,14 @@ class TimedCase {
       if (i == spec_.warmup) {
         energy.start();
       }
+      if (group_ != nullptr) {
+        group_->start_together();
+      }
       StepMessage step = timed_step(probe);
       step.warmup = i < spec_.warmup;
+      if (group_ != nullptr) {
+        rank_times_.take(step, *group_);
+      }
       if (i == 0) {
         peak_.pause();
         step.gradient_norms = gradient_norms(program_, *executable_);
@@ -272,12 +288,15 @@ class TimedCase {
   // In steps that are no samples.
   void count_and_watch() {
     probes_.observed_step = observed_step(program_, *executable_);
-    probes_.counters = passes_.run(
-        [this] {
-          executable_->run();
-          executable_->update();
-        },
-        static_cast<double>(flops(program_)));
+    if (group_ ==
+        nullptr) {  // ranks may have other counters, and would wait for each other's steps
+      probes_.counters = passes_.run(
+          [this] {
+            executable_->run();
+            executable_->update();
+          },
+          static_cast<double>(flops(program_)));
+    }
     stage_seconds_ = watch(*executable_, extras_.watched_steps);
   }
 
@@ -289,15 +308,38 @@ class TimedCase {
     probes_.first_touch = first_touch(*executable_);
     probes_.threads = thread_placement();
     DoneMessage done;
+    done.earlier_peak_bytes = peak_.earlier_bytes();
+    if (group_ != nullptr) {
+      tell_of_ranks(done);
+    }
     done.stage_seconds = stage_seconds_;
     done.probes = members_to_json(probes_);
-    done.earlier_peak_bytes = peak_.earlier_bytes();
     send_(done);
+  }
+
+  // The peak of a case of ranks is that of the largest of them.
+  void tell_of_ranks(DoneMessage& done) {
+    const std::int64_t peak =
+        std::max(done.earlier_peak_bytes.value_or(0), process_bytes(0, "VmHWM").value_or(0));
+    Json own = rank_facts(spec_.threads);
+    own.erase("kernels");
+    own["peak_bytes"] = peak;
+    own["placement"] = std::move(*probes_.threads);
+    own["times"] = rank_times_.of_rank();
+    probes_.threads.reset();
+    Json all = Json::array();
+    for (const std::string& text : group_->texts_of_all(dump_json(own))) {
+      all.push_back(parse_json(text, "ranks"));
+      done.earlier_peak_bytes = std::max(done.earlier_peak_bytes.value_or(0),
+                                         all.back().at("peak_bytes").get<std::int64_t>());
+    }
+    probes_.ranks = {{"library", group_->library()}, {"each", std::move(all)}};
   }
 
   const Backend& backend_;
   const CaseSpec& spec_;
   const Extras& extras_;
+  RankGroup* group_;  // null: one rank
   const SendMessage& send_;
   // Both are made before OpenMP's threads are.
   CounterPasses passes_{counter_groups(extras_.counters)};
@@ -311,13 +353,14 @@ class TimedCase {
   std::optional<Clock::time_point> last_update_;
   Probes probes_;
   std::vector<std::optional<double>> stage_seconds_;
+  RankTimes rank_times_;
 };
 
 }  // namespace
 
-void time_case(const Backend& backend, const CaseSpec& spec, const Extras& extras,
+void time_case(const Backend& backend, const CaseSpec& spec, const Extras& extras, RankGroup* group,
                const SendMessage& send) {
-  TimedCase(backend, spec, extras, send).run();
+  TimedCase(backend, spec, extras, group, send).run();
 }
 
 void plan_case(const Backend& backend, const CaseSpec& spec, const SendMessage& send) {

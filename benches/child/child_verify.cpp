@@ -1,7 +1,9 @@
 #include <fmt/format.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <chrono>
+#include <limits>
 #include <optional>
 
 #include "backends/interpreter/executable_weights.h"
@@ -13,6 +15,7 @@
 #include "benches/protocol/peers.h"
 #include "benches/protocol/stages_json.h"
 #include "workloads/network/safetensors.h"
+#include "workloads/network/weights.h"
 
 namespace voxmark {
 namespace {
@@ -53,11 +56,23 @@ StepReference reference_for(const Request& request, const Program& program, cons
   return reference;
 }
 
+// Of all that the update has to leave equal on all ranks.
+std::string sha256_of_update(const Program& program, const Executable& executable) {
+  Weights weights = read_weights(executable, program);
+  for (const TensorInfo& tensor : program.tensors) {
+    if (tensor.role == TensorRole::moving_statistic && !program.batch_norm.across_ranks) {
+      std::ranges::fill(weights.at(tensor.name), 0.0);  // each rank's own
+    }
+  }
+  return sha256_hex(program, weights);
+}
+
 // What a step takes at this shape, for predictions, not as a sample of anything; and by which
-// kernels.
-void probe_step(const Backend& backend, const CaseSpec& spec, const Program& program,
-                const Weights& weights, const Batch& batch, VerifiedMessage& message) {
-  const std::unique_ptr<Executable> executable = backend.compile(program, compile_options(spec));
+// kernels. Returns the hash of the parameters that it leaves.
+std::string probe_step(const Backend& backend, const CompileOptions& options,
+                       const Program& program, const Weights& weights, const Batch& batch,
+                       VerifiedMessage& message) {
+  const std::unique_ptr<Executable> executable = backend.compile(program, options);
   set_weights(*executable, program, weights);
   executable->load(batch);
   const auto start = std::chrono::steady_clock::now();
@@ -66,6 +81,7 @@ void probe_step(const Backend& backend, const CaseSpec& spec, const Program& pro
   message.step_seconds =
       std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
   message.stages = stages_to_json(program, *executable);
+  return sha256_of_update(program, *executable);
 }
 
 // The losses of naive in double: those after the first. One step more than the reference takes, so
@@ -126,17 +142,101 @@ void check_case(const Request& request, const SendMessage& send) {
   send(message);
 }
 
-void verify_case(const Backend& backend, const Request& request, const SendMessage& send) {
+namespace {
+
+// From rank 0's to everybody's; all know the program that it is of.
+void share_reference(RankGroup& group, const Program& whole, StepReference& reference) {
+  if (!group.is_first()) {
+    reference = empty_reference(whole);
+  }
+  std::vector<double> numbers = {reference.loss};
+  for (const ClassSums& own : reference.sums) {
+    numbers.insert(numbers.end(), {own.prediction_target, own.prediction, own.target,
+                                   own.target_hard, own.hard, own.correct});
+  }
+  group.values_of_first(numbers);
+  reference.loss = numbers[0];
+  for (std::size_t i = 0; i < reference.sums.size(); ++i) {
+    const double* n = numbers.data() + 1 + 6 * i;
+    reference.sums[i] = {n[0], n[1], n[2], n[3], n[4], n[5]};
+  }
+  group.values_of_first(reference.prediction);
+  for (auto* tensors :
+       {&reference.gradients, &reference.contributions, &reference.moving_statistics}) {
+    for (auto& [name, values] : *tensors) {
+      group.values_of_first(values);
+    }
+  }
+}
+
+// What this rank is to find, from the step of all ranks' images in one process; with batch norms of
+// their own, from naive on as many ranks.
+StepReference reference_of_rank(const Request& request, RankGroup& group, const Program& program,
+                                const Weights& weights, const Batch& own) {
+  const CaseSpec shape = verification_shape(request.spec);
+  if (!program.batch_norm.across_ranks) {
+    return reference_step(program, weights, own, shape.threads, &group.collectives());
+  }
+  CaseSpec in_one = shape;
+  in_one.batch = shape.batch * shape.ranks;
+  in_one.ranks = 1;
+  const Program whole = training_program(in_one);
+  StepReference reference;
+  if (group.is_first()) {
+    reference = reference_for(request, whole, weights, case_batch(shape));
+  }
+  share_reference(group, whole, reference);
+  return reference_of_images(reference, group.rank() * shape.batch, shape.batch);
+}
+
+// The worst check of all ranks, with the rank in its name where that is not the first one.
+void take_worst_of_ranks(RankGroup& group, VerifiedMessage& message) {
+  const Json own = {{"tensor", message.tensor},
+                    {"error", number_to_json(message.error)},
+                    {"tolerance", message.tolerance}};
+  double worst = -1;
+  const std::vector<std::string> all = group.texts_of_all(dump_json(own));
+  for (std::size_t rank = 0; rank < all.size(); ++rank) {
+    const Json check = parse_json(all[rank], "ranks");
+    const double tolerance = check.at("tolerance");
+    const double error = check.at("error").is_number() ? check.at("error").get<double>()
+                                                       : std::numeric_limits<double>::infinity();
+    if (error / tolerance > worst) {
+      worst = error / tolerance;
+      message.tensor = check.at("tensor").get<std::string>() +
+                       (rank == 0 ? "" : fmt::format(" of rank {}", rank));
+      message.error = error;
+      message.tolerance = tolerance;
+    }
+  }
+}
+
+}  // namespace
+
+void verify_case(const Backend& backend, const Request& request, RankGroup* group,
+                 const SendMessage& send) {
   const CaseSpec shape = verification_shape(request.spec);
   const Program program = training_program(shape);
   const Weights weights = verification_weights(program, shape.seed);
-  const Batch batch = case_batch(shape);
-  const StepReference reference = reference_for(request, program, weights, batch);
+  CompileOptions options = compile_options(shape);
+  Batch batch = case_batch(shape);
+  StepReference reference;
+  if (group == nullptr) {
+    reference = reference_for(request, program, weights, batch);
+  } else {
+    options.collectives = &group->collectives();
+    batch = images_of_rank(batch, group->rank(), shape);
+    reference = reference_of_rank(request, *group, program, weights, batch);
+  }
   const Verification verification =
-      verify_step(backend, compile_options(shape), program, weights, batch, reference);
+      verify_step(backend, options, program, weights, batch, reference);
 
   VerifiedMessage message = message_of(shape, verification);
-  probe_step(backend, shape, program, weights, batch, message);
+  const std::string updated = probe_step(backend, options, program, weights, batch, message);
+  if (group != nullptr) {
+    take_worst_of_ranks(*group, message);
+    group->expect_equal("update", updated);
+  }
   send(message);
 }
 

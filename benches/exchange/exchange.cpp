@@ -224,9 +224,37 @@ class Listener {
   ClockCheck clocks_;
 };
 
+// A plan is made by one process, whose memory is that of each rank.
+bool runs_as_ranks(const Request& request) {
+  return request.spec.ranks > 1 && request.mode != ChildMode::plan &&
+         runs_our_child(request.spec.backend);
+}
+
+// Several ranks are ended by their launcher, which reaches those on other hosts, too.
+void stop(ChildProcess& child, const Request& request) {
+  constexpr double kLauncherSeconds = 10;
+  if (runs_as_ranks(request)) {
+    child.end(kLauncherSeconds);
+  } else {
+    child.kill();
+  }
+}
+
+void explain_silence(ChildProcess& child, const ChildProgram& program, const Request& request,
+                     Exchange& result) {
+  constexpr double kAnswerSeconds = 3;
+  std::string reason = fmt::format("no message for {} s", program.patience_seconds);
+  if (runs_as_ranks(request)) {
+    const std::string who = ranks_that_hang(child.ask(SIGUSR1, kAnswerSeconds), request.spec.ranks);
+    reason += who.empty() ? "" : ": " + who;
+  }
+  set_fault(result, Outcome::timeout, std::move(reason));
+}
+
 // Listens until the last message; false when the child's output ended before it.
-bool listen(ChildProcess& child, const ChildProgram& program, Listener& listener,
-            const std::function<void(const StepMessage&)>& on_step, Exchange& result) {
+bool listen(ChildProcess& child, const ChildProgram& program, const Request& request,
+            Listener& listener, const std::function<void(const StepMessage&)>& on_step,
+            Exchange& result) {
   std::string line;
   while (true) {
     switch (child.read_line(line, program.patience_seconds)) {
@@ -235,16 +263,15 @@ bool listen(ChildProcess& child, const ChildProgram& program, Listener& listener
       case ChildProcess::Read::end:
         return false;
       case ChildProcess::Read::silence:
-        child.kill();
-        set_fault(result, Outcome::timeout,
-                  fmt::format("no message for {} s", program.patience_seconds));
+        explain_silence(child, program, request, result);
+        stop(child, request);
         return true;
       case ChildProcess::Read::interrupted:
-        child.kill();
+        stop(child, request);
         result.interrupted = true;
         return true;
       case ChildProcess::Read::too_long:
-        child.kill();
+        stop(child, request);
         set_fault(result, Outcome::failed, "child protocol: a line without end");
         return true;
     }
@@ -258,21 +285,42 @@ bool listen(ChildProcess& child, const ChildProgram& program, Listener& listener
         return true;
       }
     } catch (const Error& error) {
-      child.kill();
+      stop(child, request);
       set_fault(result, Outcome::failed, error.what());
       return true;
     }
   }
 }
 
+// Whether one rank is to blame; then its end is the case's.
+bool explain_rank(const ChildProcess& child, std::optional<std::int64_t> oom_kills_before,
+                  Exchange& result) {
+  const std::optional<RankEnd> rank = rank_end(child.error_text());
+  if (!rank) {
+    return false;
+  }
+  if (rank->signal == SIGKILL && oom_kills_before && oom_kills() > oom_kills_before) {
+    set_fault(result, Outcome::oom, rank->text() + ": killed by the kernel for want of memory");
+  } else {
+    set_fault(result, rank->said.empty() ? Outcome::crashed : Outcome::failed, rank->text());
+  }
+  return true;
+}
+
 // The child ended, or closed its output, and not as it should; `when` says at which point.
-void explain_end(ChildProcess& child, const ChildProgram& program, const std::string& when,
-                 std::optional<std::int64_t> oom_kills_before, Exchange& result) {
+void explain_end(ChildProcess& child, const ChildProgram& program, const Request& request,
+                 const std::string& when, std::optional<std::int64_t> oom_kills_before,
+                 Exchange& result) {
   const std::optional<ProcessEnd> end = child.wait(program.exit_patience_seconds);
   const std::string last_words = child.last_error_line();
   const std::string said = last_words.empty() ? "" : ": " + last_words;
   if (!end) {
-    child.kill();
+    stop(child, request);
+  }
+  if (runs_as_ranks(request) && explain_rank(child, oom_kills_before, result)) {
+    return;
+  }
+  if (!end) {
     set_fault(result, Outcome::failed, fmt::format("closed its output {}{}", when, said));
   } else if (end->signal == SIGKILL && oom_kills_before && oom_kills() > oom_kills_before) {
     set_fault(result, Outcome::oom, "killed by the kernel for want of memory");
@@ -288,37 +336,38 @@ void explain_end(ChildProcess& child, const ChildProgram& program, const std::st
 }
 
 // All has been said: the memory is read while the child still waits for the end of its input.
-void read_peak_and_end(ChildProcess& child, const ChildProgram& program,
+void read_peak_and_end(ChildProcess& child, const ChildProgram& program, const Request& request,
                        std::optional<std::int64_t> oom_kills_before, Exchange& result) {
   if (result.fault) {
-    child.kill();  // it may be in the middle of a step
+    stop(child, request);  // it may be in the middle of a step
     return;
   }
   const std::optional<std::int64_t> peak = process_bytes(child.id(), "VmHWM");
-  if (peak) {
+  if (peak && !runs_as_ranks(request)) {  // ranks tell their own; this is the launcher's
     result.peak_bytes = std::max(result.peak_bytes.value_or(0), *peak);
   }
   child.close_input();
   const std::optional<ProcessEnd> end = child.wait(program.exit_patience_seconds);
   if (!end) {
-    child.kill();
+    stop(child, request);
     set_fault(result, Outcome::timeout, "did not exit after the end of its input");
   } else if (end->exit_status != 0) {
-    explain_end(child, program, "after it was done", oom_kills_before, result);
+    explain_end(child, program, request, "after it was done", oom_kills_before, result);
   }
 }
 
-std::vector<std::string> environment_of(const ChildProgram& program, int threads) {
+std::vector<std::string> environment_of(const ChildProgram& program, const CaseSpec& spec) {
   std::vector<std::string> environment = program.environment;
-  if (program.binding) {
+  if (program.binding && spec.ranks == 1) {  // ranks place themselves
     std::erase_if(environment, [](const std::string& variable) {
       return variable.starts_with("OMP_PLACES=") || variable.starts_with("OMP_PROC_BIND=");
     });
-    for (const std::string& variable : openmp_places(cpus_of_threads(*program.binding, threads))) {
+    for (const std::string& variable :
+         openmp_places(cpus_of_threads(*program.binding, spec.threads))) {
       environment.push_back(variable);
     }
   }
-  environment.push_back(fmt::format("OMP_NUM_THREADS={}", threads));
+  environment.push_back(fmt::format("OMP_NUM_THREADS={}", spec.threads));
   return environment;
 }
 
@@ -327,21 +376,28 @@ std::vector<std::string> environment_of(const ChildProgram& program, int threads
 Exchange exchange(const ChildProgram& program, const Request& request,
                   const std::function<void(const StepMessage&)>& on_step) {
   Exchange result;
-  const Contender contender = contender_of(request.spec, program.command);
+  Contender contender = contender_of(request.spec, program.command);
   if (!contender.missing.empty()) {
     set_fault(result, Outcome::skipped, contender.missing);
     return result;
   }
-  std::vector<std::string> environment = environment_of(program, request.spec.threads);
-  environment.insert(environment.end(), contender.environment.begin(), contender.environment.end());
+  std::vector<std::string> environment = environment_of(program, request.spec);
+  if (runs_as_ranks(request)) {
+    contender = started_as_ranks(program.ranks.value(), request.spec, contender, environment);
+    environment = contender.environment;
+  } else {
+    environment.insert(environment.end(), contender.environment.begin(),
+                       contender.environment.end());
+  }
   const std::optional<std::int64_t> oom_kills_before = oom_kills();
   ChildProcess child(contender.command, environment);
   child.write_line(to_line(request));
   Listener listener(request, result);
-  if (!listen(child, program, listener, on_step, result)) {
-    explain_end(child, program, "before it said " + listener.due(), oom_kills_before, result);
+  if (!listen(child, program, request, listener, on_step, result)) {
+    explain_end(child, program, request, "before it said " + listener.due(), oom_kills_before,
+                result);
   } else if (!result.interrupted) {
-    read_peak_and_end(child, program, oom_kills_before, result);
+    read_peak_and_end(child, program, request, oom_kills_before, result);
   }
   if (!is_fault_of_ours(request.spec.backend) && result.code == ExitCode::internal) {
     result.code = ExitCode::answer_is_no;

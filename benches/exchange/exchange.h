@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "base/error.h"
+#include "benches/exchange/rank_children.h"
 #include "benches/protocol/protocol.h"
 #include "benches/threads/thread_places.h"
 #include "results/record.h"
@@ -19,6 +20,8 @@ struct ChildProgram {
   std::vector<std::string> environment;  // "NAME=VALUE", beside the runner's own
   // Of each child's threads, in place of what `environment` says of them. Nothing: that stays.
   std::optional<ThreadBinding> binding = std::nullopt;
+  // Of cases with several ranks, which are not started without it.
+  std::optional<RankSettings> ranks = std::nullopt;
   double patience_seconds = 900;      // between two messages; after it the child hangs
   double exit_patience_seconds = 30;  // a child has nothing left to do once its input is closed
 };

@@ -294,6 +294,23 @@ void ChildProcess::kill() {
   reap(0);
 }
 
+void ChildProcess::end(double patience_seconds) {
+  if (process_ > 0 && !ended_) {
+    ::kill(process_, SIGTERM);
+    wait(patience_seconds);
+  }
+  kill();
+}
+
+std::string ChildProcess::ask(int signal, double seconds) {
+  const Clock::time_point start = Clock::now();
+  ::kill(process_, signal);
+  while (error_open_ && seconds_since(start) < seconds) {
+    read_some(kTickMilliseconds);
+  }
+  return error_text_;
+}
+
 std::string ChildProcess::last_error_line() const {
   const std::size_t end = error_text_.find_last_not_of(" \n\r\t");
   if (end == std::string::npos) {

@@ -43,10 +43,18 @@ class ChildProcess {
   // `patience_seconds`. What it says meanwhile to its output is lost.
   std::optional<ProcessEnd> wait(double patience_seconds);
   void kill();
+  // SIGTERM to the process alone, which then ends its own; kill() when it has not ended within
+  // `patience_seconds`.
+  void end(double patience_seconds);
+  // Sends it a signal, and returns what it says on its error output in the `seconds` after, and has
+  // said before: the end of it.
+  std::string ask(int signal, double seconds);
 
   pid_t id() const { return process_; }
   // The last line of its error output, "" where there is none.
   std::string last_error_line() const;
+  // The end of its error output.
+  const std::string& error_text() const { return error_text_; }
 
  private:
   void start(const std::vector<std::string>& command, const std::vector<std::string>& environment);

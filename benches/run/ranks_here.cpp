@@ -7,12 +7,11 @@
 
 namespace voxmark {
 
-std::string obstacle_of_ranks(const CaseSpec& spec) {
+std::string obstacle_of_ranks(const CaseSpec& spec, const std::string& no_ranks) {
   if (spec.ranks == 1) {
     return "";
   }
-  return runs_our_child(spec.backend) ? "built without MPI"
-                                      : spec.backend + " computes on one rank only";
+  return runs_our_child(spec.backend) ? no_ranks : spec.backend + " computes on one rank only";
 }
 
 int ranks_here(const CaseSpec& spec) { return spec.ranks; }

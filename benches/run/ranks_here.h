@@ -8,8 +8,9 @@
 
 namespace voxmark {
 
-// Asked before any process is started. "" where they can be, as one rank always can.
-std::string obstacle_of_ranks(const CaseSpec& spec);
+// Asked before any process is started. "" where they can be, as one rank always can. `no_ranks`:
+// why nothing here starts ranks; "" where something does.
+std::string obstacle_of_ranks(const CaseSpec& spec, const std::string& no_ranks);
 
 // How many of them share this machine: all.
 int ranks_here(const CaseSpec& spec);

@@ -137,7 +137,7 @@ void Runner::measure(const CaseSpec& spec, Record& record) {
         fmt::format("the run's budget of {:.0f} s is used up", *options_.run_budget_seconds));
     return;
   }
-  if (const std::string reason = options_.rank_obstacle(spec); !reason.empty()) {
+  if (const std::string reason = obstacle_of_ranks(spec, options_.no_ranks); !reason.empty()) {
     end_record(record, Outcome::skipped, reason);
     return;
   }

@@ -57,8 +57,8 @@ struct RunnerOptions {
   int processes_per_case = 1;
   std::function<MemoryRoom()> room = [] { return memory_room(); };
   // Why the ranks of a case cannot be started; "" where they can.
-  std::function<std::string(const CaseSpec&)> rank_obstacle = obstacle_of_ranks;
-  std::optional<double> cpu_quota = voxmark::cpu_quota();  // a case with more threads is marked
+  std::string no_ranks = "nobody said how ranks are started";  // "": child.ranks does
+  std::optional<double> cpu_quota = voxmark::cpu_quota();      // a case with more threads is marked
   // How often a process that was disturbed is run again, at most: the least disturbed try counts.
   // Under constant load, where processes before it stayed disturbed, not at all.
   int taint_repeats = 0;

@@ -76,7 +76,7 @@ class RunnerTest : public testing::Test {
     options.runner.taint_repeats = taint_repeats_;
     options.runner.cpu_quota = cpu_quota_;
     if (can_start_ranks_) {
-      options.runner.rank_obstacle = [](const CaseSpec& /*spec*/) { return ""; };
+      options.runner.no_ranks = "";
     }
     if (room_) {
       options.runner.room = room_;

@@ -34,6 +34,7 @@
 #include "results/tables/step_profile.h"
 #include "results/tables/summary.h"
 #include "tools/voxmark/model_options.h"
+#include "tools/voxmark/rank_options.h"
 #include "tools/voxmark/run_on.h"
 #include "tools/voxmark/subcommand.h"
 #include "tools/voxmark/terminal.h"
@@ -44,6 +45,7 @@ namespace {
 
 struct Options {
   std::string suite;
+  RankFlags ranks;
   std::map<std::string, std::optional<std::string>> flags;  // by key of a suite
   SweepOptions sweep;                                       // as far as flags tell, without a suite
   bool dry_run = false;
@@ -62,6 +64,8 @@ struct Request {
   std::string baseline;
   std::string other;  // another build or backend that stands beside this one; "" for none
   ThreadSettings threads;
+  std::optional<RankSettings> ranks;  // where a case has several
+  std::string no_ranks;               // why there are no settings
 };
 
 // Steps that --profile watches stage by stage in each process, and takes the medians of.
@@ -142,8 +146,8 @@ std::string baseline_of(const Suite& suite, const std::vector<CaseSpec>& cases) 
 }
 
 // Why a case will not run, as far as that can be told beforehand; "" where it will.
-std::string obstacle_of(const CaseSpec& spec) {
-  if (std::string reason = obstacle_of_ranks(spec); !reason.empty()) {
+std::string obstacle_of(const CaseSpec& spec, const std::string& no_ranks) {
+  if (std::string reason = obstacle_of_ranks(spec, no_ranks); !reason.empty()) {
     return reason;
   }
   std::string missing = contender_of(spec, {own_program()}).missing;
@@ -164,12 +168,12 @@ std::string further_fields(const CaseSpec& spec) {
   return text;
 }
 
-void print_cases(std::FILE* stream, const std::vector<CaseSpec>& cases, const Suite& suite,
-                 const char* sides) {
+void print_cases(std::FILE* stream, const Request& request, const char* sides) {
+  const Suite& suite = request.suite;
   std::int64_t distinct = 0, skipped = 0;
-  for (const CaseSpec& spec : cases) {
+  for (const CaseSpec& spec : request.cases) {
     if (spec.process == 0) {
-      const std::string reason = obstacle_of(spec);
+      const std::string reason = obstacle_of(spec, request.no_ranks);
       ++(reason.empty() ? distinct : skipped);
       tell(stream, "  {}{}{}\n", describe(spec), further_fields(spec),
            reason.empty() ? "" : ": will be skipped, " + reason);
@@ -188,9 +192,11 @@ void print_cases(std::FILE* stream, const std::vector<CaseSpec>& cases, const Su
 
 // What a later voxmark compare of so many cases takes: it asks of each whether its step and its
 // peak memory changed, and corrects for asking all at once.
-std::string processes_to_compare(const std::vector<CaseSpec>& cases, const Suite& suite) {
-  const auto distinct = std::ranges::count_if(
-      cases, [](const CaseSpec& spec) { return spec.process == 0 && obstacle_of(spec).empty(); });
+std::string processes_to_compare(const Request& request) {
+  const Suite& suite = request.suite;
+  const auto distinct = std::ranges::count_if(request.cases, [&](const CaseSpec& spec) {
+    return spec.process == 0 && obstacle_of(spec, request.no_ranks).empty();
+  });
   if (distinct == 0) {
     return "";
   }
@@ -261,6 +267,18 @@ std::string disturbed_text(std::span<const CaseSummary> cases) {
                                       disturbed_count(disturbed, measured), left_out);
 }
 
+void set_ranks(const Options& options, Request& request) {
+  if (std::ranges::all_of(request.cases, [](const CaseSpec& spec) { return spec.ranks == 1; })) {
+    return;
+  }
+  auto found = rank_settings(options.ranks);
+  if (auto* settings = std::get_if<RankSettings>(&found)) {
+    request.ranks = std::move(*settings);
+  } else {
+    request.no_ranks = std::get<std::string>(found);
+  }
+}
+
 // Throws Error (bad_input) where something is wrong that can be known before anything runs.
 Request checked_request(const Options& options) {
   Request request;
@@ -274,6 +292,7 @@ Request checked_request(const Options& options) {
   }
   counter_groups(options.counters);
   request.threads = thread_settings(options);
+  set_ranks(options, request);
   request.other = other_side(options.sweep, request.cases, cpus);
   return request;
 }
@@ -282,7 +301,7 @@ void print_request(std::FILE* stream, const Options& options, const Request& req
   const char* sides = !options.sweep.against.empty() ? ", all of them by two builds"
                       : !request.other.empty()       ? ", all of them by two backends"
                                                      : "";
-  print_cases(stream, request.cases, request.suite, sides);
+  print_cases(stream, request, sides);
 }
 
 // What a run finds wrong before its first case, and what it would measure.
@@ -293,7 +312,7 @@ ExitCode run_nothing(const Options& options, const Request& request) {
     describe_other_build(options.sweep.against, described);
   }
   print_request(stdout, options, request);
-  tell(stdout, "{}", processes_to_compare(request.cases, request.suite));
+  tell(stdout, "{}", processes_to_compare(request));
   return ExitCode::done;
 }
 
@@ -334,6 +353,8 @@ SweepOptions sweep_of(const Options& options, const Request& request) {
   }
   sweep.runner.taint_repeats = request.suite.taint_repeats;
   sweep.runner.child.command = child_command(options);
+  sweep.runner.child.ranks = request.ranks;
+  sweep.runner.no_ranks = request.no_ranks;
   sweep.runner.child.patience_seconds = request.suite.timeout_seconds;
   sweep.runner.case_budget_seconds = request.suite.case_budget_seconds;
   sweep.facts = facts_of(options, request);
@@ -397,6 +418,7 @@ void add_run(Command program) {
     }
   }
   command.option("--global-batch").excludes({command.option("--batch")});
+  add_rank_options(command, options->ranks);
   command.add_option("--out", options->sweep.out, "report").show_default();
   command.add_flag("--dry-run", options->dry_run, "list and count the cases, and stop");
   const Option resume =

@@ -1,0 +1,225 @@
+#include "benches/child/rank_group.h"
+
+#include <sched.h>
+#include <sys/prctl.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <csignal>
+#include <cstdlib>
+#include <cstring>
+#include <map>
+#include <set>
+
+#include "benches/machine/environment.h"
+#include "benches/ranks/mpi_library.h"
+
+namespace voxmark {
+namespace {
+
+std::string host_name() {
+  std::array<char, 256> name{};
+  return gethostname(name.data(), name.size() - 1) == 0 ? name.data() : "an unknown host";
+}
+
+std::vector<int> cpus_of_process() {
+  cpu_set_t set;
+  CPU_ZERO(&set);
+  std::vector<int> cpus;
+  if (sched_getaffinity(0, sizeof(set), &set) == 0) {
+    for (std::size_t cpu = 0; cpu < CPU_SETSIZE; ++cpu) {
+      if (CPU_ISSET(cpu, &set)) {
+        cpus.push_back(static_cast<int>(cpu));
+      }
+    }
+  }
+  return cpus;
+}
+
+// In one write: lines of several ranks meet in one pipe.
+void say(const std::string& line) {
+  const std::string text = line + "\n";
+  [[maybe_unused]] const ssize_t written = write(STDERR_FILENO, text.data(), text.size());
+}
+
+// What answer_runner() writes, made before any signal comes.
+std::string& words_of(bool waits) {
+  static std::array<std::string, 2> words;
+  return words[waits ? 1 : 0];
+}
+
+// The runner asks who is to blame for silence.
+void answer_runner(int /*signal*/) {
+  const std::string& words = words_of(MessageCollectives::is_waiting());
+  [[maybe_unused]] const ssize_t written = write(STDERR_FILENO, words.data(), words.size());
+}
+
+std::string introduce(int rank) {
+  std::string name = fmt::format("voxmark: rank {} on {}: ", rank, host_name());
+  say(fmt::format("{}is process {}", name, getpid()));
+  words_of(true) = name + "waits for the others\n";
+  words_of(false) = name + "computes\n";
+  std::signal(SIGUSR1, answer_runner);
+  return name;
+}
+
+}  // namespace
+
+RankGroup::RankGroup(int expected) {
+  prctl(PR_SET_PDEATHSIG, SIGKILL);  // a launcher that is killed takes its ranks along
+  const std::string path = mpi_plugin_path();
+  if (path.empty()) {
+    throw Error(ExitCode::cannot_here,
+                "ranks: built without MPI, and no plugin for one is there (docs/cluster.md)");
+  }
+  mpi_ = &load_mpi_plugin(path);
+  if (const char* reason = mpi_->start(&rank_, &ranks_)) {
+    throw Error(ExitCode::cannot_here, fmt::format("ranks: {}", reason));
+  }
+  if (ranks_ != expected) {
+    throw Error(
+        ExitCode::cannot_here,
+        fmt::format("ranks: {} started {} of {} ranks together: the launcher is another MPI's; "
+                    "name the right one by --launcher",
+                    library(), ranks_, expected));
+  }
+  name_ = introduce(rank_);
+  collectives_ = std::make_unique<MessageCollectives>(*mpi_, rank_, ranks_);
+}
+
+RankGroup::~RankGroup() = default;
+
+std::string RankGroup::library() const { return mpi_->library(); }
+
+std::string RankGroup::text_of_first(std::string text) {
+  std::uint64_t size = text.size();
+  mpi_->broadcast(&size, sizeof(size));
+  text.resize(size);
+  mpi_->broadcast(text.data(), static_cast<int>(size));
+  return text;
+}
+
+void RankGroup::values_of_first(std::vector<double>& values) {
+  constexpr std::size_t kMost = std::size_t{1} << 24U;  // of one message: MPI counts bytes as int
+  for (std::size_t first = 0; first < values.size(); first += kMost) {
+    const std::size_t count = std::min(kMost, values.size() - first);
+    mpi_->broadcast(values.data() + first, static_cast<int>(count * sizeof(double)));
+  }
+}
+
+std::vector<double> RankGroup::values_of_all(std::span<const double> own) {
+  std::vector<double> all(own.size() * static_cast<std::size_t>(ranks_));
+  collectives_->gather(ExchangeKind::loss, own, all);
+  return all;
+}
+
+std::vector<std::string> RankGroup::texts_of_all(const std::string& own) {
+  // As doubles, each of which carries eight characters.
+  const std::vector<double> sizes = values_of_all(std::array{static_cast<double>(own.size())});
+  const double longest = *std::max_element(sizes.begin(), sizes.end());
+  std::vector<double> packed(static_cast<std::size_t>(longest) / sizeof(double) + 1);
+  std::memcpy(packed.data(), own.data(), own.size());
+  const std::vector<double> all = values_of_all(packed);
+  std::vector<std::string> texts;
+  for (std::size_t r = 0; r < sizes.size(); ++r) {
+    std::string text(static_cast<std::size_t>(sizes[r]), ' ');
+    std::memcpy(text.data(), all.data() + r * packed.size(), text.size());
+    texts.push_back(std::move(text));
+  }
+  return texts;
+}
+
+void RankGroup::expect_equal(const std::string& what, const std::string& own) {
+  const std::vector<std::string> all = texts_of_all(own);
+  const auto other = std::find_if(all.begin(), all.end(),
+                                  [&](const std::string& text) { return text != all.front(); });
+  if (other != all.end()) {
+    throw AgreedError(ExitCode::bad_input,
+                      fmt::format("ranks: rank {} has another {} than rank 0: {} and {}",
+                                  other - all.begin(), what, *other, all.front()));
+  }
+}
+
+void RankGroup::start_together() {
+  values_of_all(std::array{0.0});
+  collectives_->take_times();
+}
+
+void RankGroup::abort(const std::string& message) {
+  say(fmt::format("{}failed: {}", name_, message));
+  mpi_->abort(static_cast<int>(ExitCode::internal));
+  std::_Exit(static_cast<int>(ExitCode::internal));
+}
+
+void RankGroup::finish() {
+  collectives_.reset();
+  mpi_->finish();
+}
+
+Json rank_facts(int threads) {
+  Json kernels = kernel_identity();
+  Json& variables = kernels["variables"];
+  for (const char* name : {"OMP_PLACES", "GOMP_CPU_AFFINITY"}) {
+    variables.erase(name);  // of each rank's own CPUs
+  }
+  return {{"host", host_name()},
+          {"cpus", cpus_of_process()},
+          {"threads", threads},
+          {"kernels", std::move(kernels)}};
+}
+
+namespace {
+
+// The part of what decides a rank's kernels in which it differs from another's; "" where they are
+// equal.
+std::string difference(const Json& left, const Json& right) {
+  const std::pair<const char*, const char*> parts[] = {
+      {"binary_sha256", "another build of voxmark"},
+      {"libraries", "other libraries"},
+      {"cpu_flags", "other instruction sets"},
+      {"variables", "other variables of OpenMP, oneDNN or malloc"}};
+  for (const auto& [name, words] : parts) {
+    if (left.value(name, Json()) != right.value(name, Json())) {
+      return words;
+    }
+  }
+  return "";
+}
+
+}  // namespace
+
+std::string conflict_of_ranks(std::span<const Json> facts, bool may_share_cpus) {
+  std::map<std::pair<std::string, int>, std::size_t> rank_of_cpu;
+  for (std::size_t r = 0; r < facts.size(); ++r) {
+    const std::string host = facts[r].at("host");
+    const std::vector<int> cpus = facts[r].at("cpus");
+    const std::size_t threads = facts[r].at("threads");
+    const std::string differs = difference(facts[r].at("kernels"), facts[0].at("kernels"));
+    if (!differs.empty()) {
+      return fmt::format("rank {} on {} has {} than rank 0 on {}", r, host, differs,
+                         facts[0].at("host").get<std::string>());
+    }
+    if (may_share_cpus) {
+      continue;
+    }
+    if (cpus.size() < threads) {
+      return fmt::format(
+          "rank {} on {} may use {} of the CPUs, for {} threads: --threads {}, or a "
+          "--launcher that does not bind",
+          r, host, cpus.size(), threads, cpus.size());
+    }
+    for (const int cpu : cpus) {
+      const auto [other, is_new] = rank_of_cpu.try_emplace({host, cpu}, r);
+      if (!is_new) {
+        return fmt::format(
+            "ranks {} and {} on {} share CPU {}: --place numa gives each its own, "
+            "--oversubscribe lets them share",
+            other->second, r, host, cpu);
+      }
+    }
+  }
+  return "";
+}
+
+}  // namespace voxmark

@@ -1,0 +1,70 @@
+// The ranks that compute a case together, of which this process is one.
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "base/error.h"
+#include "base/json.h"
+#include "benches/ranks/message_collectives.h"
+#include "benches/ranks/mpi_plugin.h"
+
+namespace voxmark {
+
+// Thrown by all ranks alike: nobody waits for anybody.
+struct AgreedError : Error {
+  using Error::Error;
+};
+
+class RankGroup {
+ public:
+  // Starts MPI, which has to have `expected` ranks. Throws Error (cannot_here).
+  explicit RankGroup(int expected);
+  ~RankGroup();
+  RankGroup(const RankGroup&) = delete;
+  RankGroup& operator=(const RankGroup&) = delete;
+
+  int rank() const { return rank_; }
+  int ranks() const { return ranks_; }
+  bool is_first() const { return rank_ == 0; }
+  MessageCollectives& collectives() { return *collectives_; }
+  std::string library() const;  // "Open MPI v4.1.4"
+
+  // All of these are called by all ranks.
+  std::string text_of_first(std::string text);
+  void values_of_first(std::vector<double>& values);  // of the same size everywhere
+  std::vector<std::string> texts_of_all(const std::string& own);
+  // (ranks, own.size()).
+  std::vector<double> values_of_all(std::span<const double> own);
+  // Throws AgreedError (bad_input) naming the first rank whose text is another than rank 0's.
+  void expect_equal(const std::string& what, const std::string& own);
+  // Waits for all, then forgets what was booked: the next step starts together.
+  void start_together();
+
+  // Says on standard error what happened to this rank, and ends all of them.
+  [[noreturn]] void abort(const std::string& message);
+  // Waits for all ranks; nothing may be called after it.
+  void finish();
+
+ private:
+  const VoxmarkMpi* mpi_ = nullptr;
+  int rank_ = 0;
+  int ranks_ = 1;
+  std::string name_;  // "voxmark: rank 1 on node7: "
+  std::unique_ptr<MessageCollectives> collectives_;
+};
+
+// What a rank tells of itself before anything is timed: `host`, `cpus` (that it may use),
+// `threads`, and `kernels`: what decides the bits that it computes, which has to be equal on all
+// ranks.
+Json rank_facts(int threads);
+
+// Why these ranks cannot compute together: two on one CPU, fewer CPUs than threads, unequal builds,
+// machines or settings. One line that names the ranks and the flag that mends it; "" where they
+// can.
+std::string conflict_of_ranks(std::span<const Json> facts, bool may_share_cpus);
+
+}  // namespace voxmark

@@ -1,0 +1,85 @@
+// The collectives of backends/collectives.h by messages of MPI: statistics and loss at once,
+// gradients by a thread of their own while the backward pass goes on.
+//
+// Gradients are summed by their owners: of each message every rank gets the same share of all
+// ranks, adds them in double in the order of ranks, and sends the sum to all. No reduction of MPI's
+// is used, whose order may change from call to call.
+#pragma once
+
+#include <condition_variable>
+#include <cstddef>
+#include <deque>
+#include <mutex>
+#include <span>
+#include <thread>
+#include <variant>
+#include <vector>
+
+#include "backends/collectives.h"
+#include "benches/ranks/mpi_plugin.h"
+
+namespace voxmark {
+
+// Of one step of one rank, in seconds.
+struct ExchangeTimes {
+  // In which the rank computed nothing, until the others' values were there.
+  double statistics = 0;
+  double loss = 0;
+  double gradients = 0;
+  // From the first gradient that left to the last sum that came, without pauses in which none was
+  // due.
+  double gradient_messages = 0;
+  double bytes_sent = 0;
+  // Of each call that waited, in order: with those of the other ranks they tell waiting for a
+  // slower rank from waiting for the wire.
+  std::vector<double> waits;
+};
+
+class MessageCollectives final : public Collectives {
+ public:
+  // `mpi` is started, and outlives this.
+  MessageCollectives(const VoxmarkMpi& mpi, int rank, int ranks);
+  ~MessageCollectives() override;
+  MessageCollectives(const MessageCollectives&) = delete;
+  MessageCollectives& operator=(const MessageCollectives&) = delete;
+
+  int rank() const override { return rank_; }
+  int ranks() const override { return ranks_; }
+
+  void gather(ExchangeKind kind, std::span<const double> own, std::span<double> all) override;
+  void begin_sum(std::span<float> values) override { enqueue(values); }
+  void begin_sum(std::span<double> values) override { enqueue(values); }
+  void wait() override;
+
+  // Whether this process waits for others just now. To be asked from a signal handler.
+  static bool is_waiting();
+
+  // Since the last call of this, or the beginning. Only behind wait().
+  ExchangeTimes take_times();
+
+ private:
+  using Values = std::variant<std::span<float>, std::span<double>>;
+
+  void enqueue(Values values);
+  void exchange_gradients();  // the thread
+  template <class T>
+  void sum(std::span<T> values);
+  void book(ExchangeKind kind, double seconds);
+
+  const VoxmarkMpi& mpi_;
+  int rank_, ranks_;
+  ExchangeTimes times_;
+
+  // Of the thread.
+  std::vector<std::byte> received_;
+  std::vector<int> bytes_, offsets_;
+
+  std::mutex mutex_;
+  std::condition_variable changed_;
+  std::deque<Values> queue_;  // the first is being summed
+  bool stopped_ = false;
+  double message_seconds_ = 0, message_bytes_ = 0;
+  std::thread thread_;  // last: it uses all of the above
+};
+
+}  // namespace voxmark

@@ -1,0 +1,198 @@
+"""Cases of several ranks, over MPI: what they compute, and what happens when one of them fails."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+SOURCES = Path(__file__).parents[2]
+VOXMARK = os.environ["VOXMARK_BINARY"]
+PLUGIN = Path(VOXMARK).parents[1] / "lib" / "voxmark" / "libvoxmark_mpi.so"
+needs_mpi = pytest.mark.skipif(
+    not PLUGIN.exists() or shutil.which("mpirun") is None,
+    reason="MPI is not here: libopenmpi-dev and openmpi-bin, then build again",
+)
+
+
+def command(out: Path, **flags: str) -> list[str]:
+    words = [VOXMARK, "run", "--out", str(out), "--overwrite", "--no-limits", "--no-cache"]
+    words += ["--taint-repeats", "0", "--oversubscribe"]  # other tests run beside
+    defaults = {"steps": "2", "warmup": "1", "filters": "2", "threads": "1", "image": "16x32x16"}
+    for flag, value in (defaults | flags).items():
+        words += ["--" + flag.replace("_", "-"), value]
+    return words
+
+
+def run(folder: Path, **flags: str) -> list[dict[str, Any]]:
+    out = folder / "report.json"
+    done = subprocess.run(command(out, **flags), capture_output=True, text=True, check=False)
+    assert out.exists(), done.stderr
+    return json.loads(out.read_text())["records"]
+
+
+def processes_of(word: str) -> list[int]:
+    """Those whose command line or environment has the word."""
+    found = []
+    for entry in Path("/proc").iterdir():
+        if entry.name.isdigit():
+            try:
+                text = (entry / "cmdline").read_bytes() + (entry / "environ").read_bytes()
+            except OSError:
+                continue
+            if word.encode() in text and int(entry.name) != os.getpid():
+                found.append(int(entry.name))
+    return found
+
+
+def ranks_of(mark: str) -> dict[int, int]:
+    """Of the case whose environment has the mark: process by rank."""
+    found = {}
+    for process in processes_of(mark):
+        try:
+            environment = (Path("/proc") / str(process) / "environ").read_bytes()
+        except OSError:
+            continue
+        for variable in environment.split(b"\0"):
+            if variable.startswith(b"OMPI_COMM_WORLD_RANK="):
+                found[int(variable.split(b"=")[1])] = process
+    return found
+
+
+def gone(mark: str) -> bool:
+    for _ in range(100):
+        if not processes_of(mark):
+            return True
+        time.sleep(0.1)
+    return False
+
+
+@needs_mpi
+@pytest.mark.parametrize("backend", ["naive", "eigen", "onednn"])
+def test_ranks_compute_the_step_of_one_process(backend: str, tmp_path: Path) -> None:
+    records = []
+    for ranks in (1, 2, 3):
+        records += run(tmp_path, backend=backend, ranks=str(ranks), batch=str(6 // ranks))
+    assert [record["outcome"] for record in records] == ["ok"] * 3, records
+    losses = [[sample["loss"] for sample in record["samples"]] for record in records]
+    for other in losses[1:]:
+        assert other == pytest.approx(losses[0], rel=1e-4)
+    for record, ranks in zip(records, (1, 2, 3), strict=True):
+        assert record["verification"]["verified"]
+        assert record["case"].get("ranks", 1) == ranks
+    each = records[2]["details"]["probes"]["ranks"]["each"]
+    assert len(each) == 3
+    for rank in each:
+        assert rank["peak_bytes"] > 0
+        times = rank["times"]
+        exposed = times["statistics_seconds"] + times["loss_seconds"] + times["gradients_seconds"]
+        assert 0 < exposed < times["step_seconds"]
+        assert 0 <= times["slower_rank_seconds"] <= exposed
+        assert times["bytes_sent"] > 0
+
+
+@needs_mpi
+def test_local_batch_norms_are_another_case(tmp_path: Path) -> None:
+    flags = {"backend": "onednn", "ranks": "2", "batch": "1"}
+    both = [run(tmp_path, **flags, batch_norm=kind)[0] for kind in ("global", "local")]
+    assert [record["outcome"] for record in both] == ["ok", "ok"], both
+    losses = [record["samples"][0]["loss"] for record in both]
+    assert abs(losses[0] - losses[1]) > 1e-6
+    assert both[1]["case"]["batch_norm"] == "local"
+
+
+def start(folder: Path, mark: str, **flags: str) -> subprocess.Popen[str]:
+    """A run whose case lasts until something happens to it."""
+    words = command(folder / "report.json", backend="eigen", steps="100000", **flags)
+    return subprocess.Popen(
+        words,
+        env=os.environ | {"VOXMARK_TEST_MARK": mark},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+def wait_for_steps(child: subprocess.Popen[str], mark: str) -> dict[int, int]:
+    """Until all ranks are there and the first one has used some time."""
+    for _ in range(1200):
+        ranks = ranks_of(mark)
+        if len(ranks) == 2 and child.poll() is None:
+            used = [seconds_of(process) for process in ranks.values()]
+            if min(used) > 3:
+                return ranks
+        time.sleep(0.1)
+    raise AssertionError("the ranks did not start")
+
+
+def seconds_of(process: int) -> float:
+    try:
+        text = (Path("/proc") / str(process) / "stat").read_text()
+    except OSError:
+        return 0
+    fields = text.rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+@needs_mpi
+def test_a_rank_that_is_killed_is_named_and_leaves_nobody(tmp_path: Path) -> None:
+    mark = f"killed-{os.getpid()}"
+    killed: set[int] = set()
+    with start(tmp_path, mark, ranks="2", repeats="2") as child:
+        for _ in range(2):  # the second process is measured although the first one crashed
+            ranks = wait_for_steps(child, mark)
+            while ranks[1] in killed:
+                ranks = wait_for_steps(child, mark)
+            os.kill(ranks[1], signal.SIGKILL)
+            killed.add(ranks[1])
+        child.communicate(timeout=120)
+    records = json.loads((tmp_path / "report.json").read_text())["records"]
+    assert [record["outcome"] for record in records] == ["crashed"] * 2, records
+    for record in records:
+        assert "rank 1 on " in record["reason"] and "SIGKILL" in record["reason"]
+    assert gone(mark)
+
+
+@needs_mpi
+def test_a_rank_that_hangs_is_named_and_leaves_nobody(tmp_path: Path) -> None:
+    mark = f"hangs-{os.getpid()}"
+    with start(tmp_path, mark, ranks="2", timeout="8") as child:
+        ranks = wait_for_steps(child, mark)
+        os.kill(ranks[1], signal.SIGSTOP)
+        child.communicate(timeout=120)
+    record = json.loads((tmp_path / "report.json").read_text())["records"][0]
+    assert record["outcome"] == "timeout", record
+    assert "rank 1 on " in record["reason"] and "did not come" in record["reason"]
+    assert gone(mark)
+
+
+@needs_mpi
+def test_a_runner_that_is_killed_leaves_no_rank(tmp_path: Path) -> None:
+    mark = f"runner-{os.getpid()}"
+    with start(tmp_path, mark, ranks="2") as child:
+        wait_for_steps(child, mark)
+        child.kill()
+        child.communicate(timeout=60)
+    assert gone(mark)
+
+
+def test_without_mpi_cases_of_ranks_are_skipped_with_a_way_to_get_it(tmp_path: Path) -> None:
+    out = tmp_path / "report.json"
+    done = subprocess.run(
+        command(out, backend="naive", ranks="2"),
+        env=os.environ | {"VOXMARK_MPI": str(tmp_path / "nothing.so")},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 5, done.stderr
+    record = json.loads(out.read_text())["records"][0]
+    assert record["outcome"] == "skipped"
+    assert "MPI" in record["reason"]

@@ -1,0 +1,52 @@
+#include "tools/voxmark/rank_options.h"
+
+#include <algorithm>
+#include <array>
+
+#include "base/error.h"
+#include "benches/ranks/mpi_library.h"
+
+namespace voxmark {
+
+void add_rank_options(Command command, RankFlags& flags) {
+  command.add_option(
+      "--launcher", flags.launcher,
+      "what starts ranks: \"mpirun -x NAME\"; else srun in an allocation, or mpirun");
+  command.add_option("--hosts", flags.hosts, "file of hosts for ranks, as mpirun takes it");
+  command
+      .add_option("--place", flags.place, "ranks on CPUs of one numa node or socket each, or none")
+      .show_default();
+  command.add_flag("--oversubscribe", flags.oversubscribe, "ranks may share CPUs");
+}
+
+std::variant<RankSettings, std::string> rank_settings(const RankFlags& flags) {
+  constexpr std::array<std::string_view, 3> kPlaces = {"numa", "socket", "none"};
+  if (std::ranges::find(kPlaces, flags.place) == kPlaces.end()) {
+    throw_bad_input("--place {}: expected numa, socket or none", flags.place);
+  }
+  RankSettings settings;
+  settings.place = flags.place;
+  settings.oversubscribe = flags.oversubscribe;
+  settings.mpi_plugin = mpi_plugin_path();
+  if (!flags.hosts.empty()) {
+    settings.hosts = read_hosts(flags.hosts);
+  }
+  if (settings.mpi_plugin.empty()) {
+    return "built without MPI: install libopenmpi-dev and openmpi-bin (or your cluster's MPI) and "
+           "build "
+           "again, or compile its plugin alone (docs/cluster.md)";
+  }
+  check_outside_mpirun();
+  try {
+    const VoxmarkMpi& mpi = load_mpi_plugin(settings.mpi_plugin);
+    settings.launcher = find_launcher(flags.launcher, launcher_version(mpi.library()));
+  } catch (const Error& error) {
+    if (error.code() != ExitCode::cannot_here) {
+      throw;
+    }
+    return error.what();
+  }
+  return settings;
+}
+
+}  // namespace voxmark
