@@ -86,6 +86,10 @@ std::optional<RankEnd> rank_end(std::string_view error_text) {
   static const std::regex kOpenMpiLost(R"(Remote daemon: \S+ on node (\S+))", flags);
   static const std::regex kHydra(R"(PID (\d+) RUNNING AT (\S+)\s+=\s+EXIT CODE: (\d+))", flags);
   static const std::regex kSlurm(R"(error: (\S+): task (\d+): (Killed|[A-Z][a-z ]+))", flags);
+  static const std::regex kRefused(R"((?:^|\n)voxmark: (?!rank \d)([^\n]*))", flags);
+  if (const auto refused = last_match(text, kRefused)) {  // before it was a rank
+    return RankEnd{std::nullopt, "", std::nullopt, (*refused)[1]};
+  }
   if (const auto said = last_match(text, kSaid)) {
     return RankEnd{number((*said)[1]), (*said)[2], std::nullopt, (*said)[3]};
   }

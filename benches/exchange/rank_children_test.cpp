@@ -37,6 +37,12 @@ TEST(RankEnd, IsToldByTheRankItselfWhateverTheLauncherSaysAfterIt) {
             "rank 2 on b: no room for 3 GiB");
 }
 
+TEST(RankEnd, IsToldByWhoeverDidNotBecomeARank) {
+  EXPECT_EQ(text_of("voxmark: child: no such CPU\n-----\nPrimary job terminated normally, but 1 "
+                    "process returned\n"),
+            "a rank: child: no such CPU");
+}
+
 TEST(RankEnd, IsAHostThatNoLongerAnswers) {
   EXPECT_EQ(text_of("ORTE has lost communication with a remote daemon.\n\n"
                     "  HNP daemon   : [[1,0],0] on node a\n"

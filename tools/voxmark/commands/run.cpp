@@ -1,5 +1,6 @@
 // voxmark run: measures a suite, or what the flags say, and ends in a report and a table.
 #include <algorithm>
+#include <cstdlib>
 #include <map>
 #include <memory>
 #include <optional>
@@ -270,6 +271,14 @@ std::string disturbed_text(std::span<const CaseSummary> cases) {
 void set_ranks(const Options& options, Request& request) {
   if (std::ranges::all_of(request.cases, [](const CaseSpec& spec) { return spec.ranks == 1; })) {
     return;
+  }
+  const bool here_alone = options.ranks.hosts.empty() && std::getenv("SLURM_JOB_ID") == nullptr;
+  for (const CaseSpec& spec : request.cases) {
+    if (here_alone && !options.ranks.oversubscribe && spec.ranks * spec.threads > allowed_cpus()) {
+      throw_bad_input(
+          "--ranks {} --threads {}: {} threads on {}; expected fewer of either, or --oversubscribe",
+          spec.ranks, spec.threads, spec.ranks * spec.threads, counted(allowed_cpus(), "CPU"));
+    }
   }
   auto found = rank_settings(options.ranks);
   if (auto* settings = std::get_if<RankSettings>(&found)) {
