@@ -21,6 +21,7 @@
 #include "benches/ranks/hosts.h"
 #include "benches/ranks/launch_command.h"
 #include "benches/ranks/launcher.h"
+#include "benches/ranks/local_rank.h"
 #include "benches/ranks/rank_place.h"
 
 namespace voxmark {
