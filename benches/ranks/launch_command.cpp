@@ -164,6 +164,9 @@ Words srun_words(const Launcher& launcher, const LaunchRequest& request) {
     words.push_back("--mpi=" + launcher.pmi);
   }
   int per_host = launcher.ranks_per_host;
+  if (launcher.hosts > 0 && request.ranks > per_host * launcher.hosts) {
+    per_host = 0;  // more than it is meant for: on all of its hosts
+  }
   if (!request.hosts.empty()) {
     const std::optional<int> equal = ranks_per_host(request.hosts);
     if (!equal) {
@@ -175,12 +178,14 @@ Words srun_words(const Launcher& launcher, const LaunchRequest& request) {
     words.push_back(fmt::format("--nodelist={}", fmt::join(names_of(request.hosts), ",")));
     per_host = *equal;
   }
-  if (per_host > 0 && !names(words, {"--nodes", "-N", "--ntasks-per-node"})) {
+  if (per_host > 0 && !names(words, {"--nodes", "-N"})) {
     words.push_back(fmt::format("--nodes={}", (request.ranks + per_host - 1) / per_host));
-    words.push_back(fmt::format("--ntasks-per-node={}", per_host));
   }
-  if (!names(words, {"--distribution", "-m"})) {
-    words.emplace_back("--distribution=block");  // neighbours share a host
+  if (!names(words, {"--distribution", "-m", "--ntasks-per-node"})) {
+    // Neighbours share a host. "block" alone gives every host one rank and the rest to the first,
+    // and --ntasks-per-node is ignored where the last host has fewer.
+    words.push_back(per_host > 0 ? fmt::format("--distribution=plane={}", per_host)
+                                 : "--distribution=block");
   }
   if (!names(words, {"--cpu-bind"})) {
     words.emplace_back("--cpu-bind=none");

@@ -20,7 +20,7 @@ const std::vector<std::string> kVariables = {"VOXMARK_PLACE=numa", "OMP_PLACES={
 
 Launcher launcher(LauncherKind kind, std::vector<std::string> words,
                   const std::string& version = "4.1.4") {
-  return {{kind, version}, std::move(words), "", 0};
+  return {{kind, version}, std::move(words), "", 0, 0};
 }
 
 std::vector<std::string> words(const Launcher& launcher, const LaunchRequest& request) {
@@ -90,11 +90,10 @@ TEST(LaunchCommand, OfSrun) {
   srun.pmi = "pmix";
   const auto command = launch_command(
       srun, {.ranks = 3, .hosts = {{"a", 2}, {"b", 1}}, .environment = kVariables}, kProgram);
-  EXPECT_THAT(
-      command.words,
-      ElementsAre("srun", "--ntasks=3", "--input=0", "--kill-on-bad-exit=1", "--mpi=pmix",
-                  "--nodelist=a,b", "--nodes=2", "--ntasks-per-node=2", "--distribution=block",
-                  "--cpu-bind=none", "--overlap", "--export=ALL", "voxmark", "child"));
+  EXPECT_THAT(command.words,
+              ElementsAre("srun", "--ntasks=3", "--input=0", "--kill-on-bad-exit=1", "--mpi=pmix",
+                          "--nodelist=a,b", "--nodes=2", "--distribution=plane=2",
+                          "--cpu-bind=none", "--overlap", "--export=ALL", "voxmark", "child"));
   EXPECT_EQ(command.environment, kVariables);
   EXPECT_THAT(words(srun, {.ranks = 9, .oversubscribe = true}), Contains("--overcommit"));
   EXPECT_THROW(words(srun, {.ranks = 3, .hosts = {{"a", 1}, {"b", 2}}}), Error);
@@ -106,6 +105,11 @@ TEST(LaunchCommand, OfSrunFillsHostsAsTheAllocationIsMeant) {
   srun.ranks_per_host = 2;
   EXPECT_THAT(words(srun, {.ranks = 3}), Contains("--nodes=2"));
   EXPECT_THAT(words(srun, {.ranks = 2}), Contains("--nodes=1"));
+  EXPECT_THAT(words(srun, {.ranks = 3}), Contains("--distribution=plane=2"));
+  srun.hosts = 1;
+  const auto more = words(srun, {.ranks = 3, .oversubscribe = true});
+  EXPECT_THAT(more, Not(Contains("--nodes=2")));
+  EXPECT_THAT(more, Contains("--distribution=block"));
 }
 
 TEST(LaunchCommand, LeavesBindingToTheUserWhoAsksForIt) {

@@ -104,7 +104,8 @@ std::optional<Launcher> slurm_launcher(std::vector<std::string> words,
                                        const LauncherVersion& version,
                                        const std::optional<LauncherVersion>& mpi) {
   const Variables environment = own_variables();
-  Launcher launcher{version, std::move(words), "", number_of(environment, "SLURM_NTASKS_PER_NODE")};
+  Launcher launcher{version, std::move(words), "", number_of(environment, "SLURM_NTASKS_PER_NODE"),
+                    number_of(environment, "SLURM_JOB_NUM_NODES")};
   const bool is_chosen = environment.contains("SLURM_MPI_TYPE") ||
                          std::ranges::any_of(launcher.words, [](const auto& word) {
                            return word.starts_with("--mpi");
@@ -139,7 +140,7 @@ Launcher given_launcher(const std::string& given, const std::optional<LauncherVe
                     words.front(), text_of(*version), text_of(*mpi), name_of(mpi->kind));
   }
   if (version->kind != LauncherKind::srun) {
-    return {*version, words, "", 0};
+    return {*version, words, "", 0, 0};
   }
   auto launcher = slurm_launcher(words, *version, mpi);
   if (!launcher) {
@@ -220,7 +221,7 @@ Launcher find_launcher(const std::string& given, const std::optional<LauncherVer
   for (const char* program : kPrograms) {
     const auto version = program_path(program).empty() ? std::nullopt : version_of(program);
     if (version && (!mpi || starts(version->kind, mpi->kind))) {
-      return {*version, {program}, "", 0};
+      return {*version, {program}, "", 0, 0};
     }
     if (version) {
       others.push_back(fmt::format("{} is {}'s", program, text_of(*version)));

@@ -33,6 +33,7 @@ struct Launcher {
   std::vector<std::string> words;  // the program and what the user adds to it: "mpirun", "-x", ...
   std::string pmi;                 // what srun is to serve ("pmix", "pmi2"); "": it chooses
   int ranks_per_host = 0;          // that the Slurm allocation is meant for; 0: not said
+  int hosts = 0;                   // of the Slurm allocation; 0: not said
 };
 
 // "Open MPI 4.1.4", for messages; the words stand in the record.
