@@ -75,9 +75,7 @@ class RunnerTest : public testing::Test {
     options.runner.case_budget_seconds = case_budget_seconds_;
     options.runner.taint_repeats = taint_repeats_;
     options.runner.cpu_quota = cpu_quota_;
-    if (can_start_ranks_) {
-      options.runner.no_ranks = "";
-    }
+    options.runner.no_ranks = no_ranks_;
     if (room_) {
       options.runner.room = room_;
     }
@@ -96,8 +94,8 @@ class RunnerTest : public testing::Test {
   std::vector<std::string> environment_;
   std::optional<ThreadBinding> binding_;
   double patience_seconds_ = 120;
-  std::function<MemoryRoom()> room_;  // the machine's own where empty
-  bool can_start_ranks_ = false;
+  std::function<MemoryRoom()> room_;            // the machine's own where empty
+  std::string no_ranks_ = "built without MPI";  // why none can be started; "": they can
   std::optional<double> case_budget_seconds_;
   std::optional<double> cpu_quota_;
   int taint_repeats_ = 0;
@@ -331,7 +329,7 @@ TEST_F(RunnerTest, SkipsRanksThatNobodyCanStart) {
 }
 
 TEST_F(RunnerTest, CountsTheMemoryAndTheThreadsOfAllRanks) {
-  can_start_ranks_ = true;
+  no_ranks_ = "";
   CaseSpec spec = small_case("naive");
   spec.ranks = 3;
   const Backend& naive = *find_backend("naive").backend;
