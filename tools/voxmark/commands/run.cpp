@@ -32,6 +32,7 @@
 #include "results/tables/case_table.h"
 #include "results/tables/deciding.h"
 #include "results/tables/noise.h"
+#include "results/tables/rank_table.h"
 #include "results/tables/step_profile.h"
 #include "results/tables/summary.h"
 #include "tools/voxmark/model_options.h"
@@ -374,6 +375,9 @@ void print_result(const Options& options, const Request& request, const SweepRes
   const std::vector<Record> records = in_listed_order(result.report.records, request.cases);
   const std::vector<CaseSummary> summaries = summarise(records);
   fmt::print("{}", fitted(case_table(summaries, request.baseline)));
+  if (const std::string ranks = render_rank_rows(rank_rows(records)); !ranks.empty()) {
+    fmt::print("\n{}", ranks);
+  }
   if (wants_stages(options)) {
     fmt::print("\n{}", render_profiles(step_profiles(records)));
   }
