@@ -18,7 +18,7 @@ enum class LauncherKind { open_mpi, mpich, intel, srun };
 std::string name_of(LauncherKind kind);
 
 struct LauncherVersion {
-  LauncherKind kind;
+  LauncherKind kind = LauncherKind::open_mpi;
   std::string version;  // "4.1.4"; "" where it is not told
 
   bool operator==(const LauncherVersion&) const = default;
