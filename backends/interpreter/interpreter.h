@@ -92,7 +92,12 @@ class Interpreter final : public Executable {
   static TensorLayout lay_out(const Program& program, const CompileOptions& options) {
     TensorLayout layout = lay_out_tensors(
         program, sizeof(Scalar), Kernels::scratch_bytes(program, options), options.readable);
-    add_exchange(options.ranks, layout.plan);
+    add_exchange(
+        program, options.ranks,
+        [&](TensorId id) {
+          return elements(program.tensor(id).shape) * static_cast<std::int64_t>(sizeof(Scalar));
+        },
+        layout.plan);
     return layout;
   }
 

@@ -129,7 +129,9 @@ struct Blueprint {
     }
     layout = lay_out(context, stages, planned, readable);
     layout.plan.extra_time_share = extra_time_share(context, schedule);
-    add_exchange(ranks, layout.plan);
+    add_exchange(
+        context.program, ranks, [this](TensorId id) { return stored_bytes(context, id); },
+        layout.plan);
   }
 
   // Made once for all stages of the same ops.

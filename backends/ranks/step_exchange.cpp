@@ -10,19 +10,37 @@
 namespace voxmark {
 namespace {
 
-// Gradients leave in messages of at least so many bytes (the last one may be smaller): large enough
-// that latency costs little, small enough that the first leave early.
-constexpr std::size_t kMessageBytes = std::size_t{1} << 20U;
+// Gradients leave in messages of so many bytes, the last one of fewer: enough that latency costs
+// little, few enough that the first leave early.
+constexpr std::size_t kMessageBytes = std::size_t{4} << 20U;
 
 // Whether every rank's batch norms normalise by the statistics of all.
 bool couples_batch_norms(const Program& program) { return program.batch_norm.across_ranks; }
 
+// Whether an op's gradients of parameters are summed at once: what follows needs them.
+bool is_summed_at_once(const Op& op, const Program& program) {
+  return std::holds_alternative<NormalizeReluReduce>(op.kind) && couples_batch_norms(program);
+}
+
 }  // namespace
 
-void add_exchange(int ranks, MemoryPlan& plan) {
-  if (ranks > 1) {
-    plan.bytes["exchange"] = 2 * plan.bytes.at(purpose_of(TensorRole::parameter_gradient));
+void add_exchange(const Program& program, int ranks,
+                  const std::function<std::int64_t(TensorId)>& bytes_of, MemoryPlan& plan) {
+  if (ranks == 1) {
+    return;
   }
+  std::int64_t packed = 0;
+  for (const Op& op : program.ops) {
+    if (op.phase != Phase::backward || is_summed_at_once(op, program)) {
+      continue;
+    }
+    for (const TensorId tensor : operands(op).writes) {
+      if (program.tensor(tensor).role == TensorRole::parameter_gradient) {
+        packed += bytes_of(tensor);
+      }
+    }
+  }
+  plan.bytes["exchange"] = packed + std::min<std::int64_t>(packed, kMessageBytes);
 }
 
 template <class T>
@@ -37,8 +55,8 @@ StepExchange<T>::StepExchange(const Program& program, const std::vector<std::vec
         continue;
       }
       add_actions(op, program, stage, memory);
-      if (std::holds_alternative<NormalizeReluReduce>(op.kind) && couples_batch_norms(program)) {
-        continue;  // summed at once
+      if (is_summed_at_once(op, program)) {
+        continue;
       }
       for (const TensorId tensor : operands(op).writes) {
         if (program.tensor(tensor).role == TensorRole::parameter_gradient) {
@@ -97,6 +115,7 @@ void StepExchange<T>::pack_in_order_of(std::vector<Gradient> gradients) {
     size += gradient.values.size();
   }
   packed_.resize(size);
+  constexpr std::size_t kMost = kMessageBytes / sizeof(T);
   std::size_t offset = 0, left = 0;  // all before `left` has departed
   for (std::size_t i = 0; i < gradients.size(); ++i) {
     Gradient& gradient = gradients[i];
@@ -105,10 +124,13 @@ void StepExchange<T>::pack_in_order_of(std::vector<Gradient> gradients) {
     Departure& departure = departures_[gradient.stage];
     departure.gradients.push_back(i);
     const bool is_last = i + 1 == gradients.size();
-    const bool is_last_of_stage = is_last || gradients[i + 1].stage != gradient.stage;
-    if (is_last || (is_last_of_stage && (offset - left) * sizeof(T) >= kMessageBytes)) {
-      departure.message = std::span(packed_).subspan(left, offset - left);
-      left = offset;
+    if (!is_last && gradients[i + 1].stage == gradient.stage) {
+      continue;
+    }
+    while (offset - left >= kMost || (is_last && left < offset)) {
+      const std::size_t part = std::min(kMost, offset - left);
+      departure.messages.push_back(std::span(packed_).subspan(left, part));
+      left += part;
     }
   }
   gradients_ = std::move(gradients);
@@ -123,8 +145,8 @@ void StepExchange<T>::after(std::size_t stage) {
     std::copy(gradients_[i].values.begin(), gradients_[i].values.end(),
               gradients_[i].packed.begin());
   }
-  if (!departures_[stage].message.empty()) {
-    collectives_.begin_sum(departures_[stage].message);
+  for (const std::span<T> message : departures_[stage].messages) {
+    collectives_.begin_sum(message);
   }
 }
 

@@ -21,9 +21,11 @@ struct StepMemory {
   std::function<std::span<T>(TensorId)> gradient;  // of role parameter_gradient, padding included
 };
 
-// Adds what the exchange of gradients takes to a plan of several ranks: a copy of all of them,
-// packed, and as much again into which the others' arrive.
-void add_exchange(int ranks, MemoryPlan& plan);
+// Adds what the exchange of gradients takes to a plan of several ranks: a copy of all that leave in
+// messages, packed, and room for one message of the others'. `bytes_of`: as the backend stores a
+// gradient.
+void add_exchange(const Program& program, int ranks,
+                  const std::function<std::int64_t(TensorId)>& bytes_of, MemoryPlan& plan);
 
 template <class T>
 class StepExchange {
@@ -32,6 +34,9 @@ class StepExchange {
   // back a tensor that was dropped. `collectives` and all that `memory` leads to outlive this.
   StepExchange(const Program& program, const std::vector<std::vector<OpId>>& stages,
                const StepMemory<T>& memory, Collectives& collectives);
+
+  StepExchange(const StepExchange&) = delete;  // its actions refer to it
+  StepExchange& operator=(const StepExchange&) = delete;
 
   // To be called when the stage has run.
   void after(std::size_t stage);
@@ -47,7 +52,7 @@ class StepExchange {
   // Gradients that are packed behind the same stage, and what leaves then: perhaps nothing yet.
   struct Departure {
     std::vector<std::size_t> gradients;
-    std::span<T> message;
+    std::vector<std::span<T>> messages;
   };
 
   void add_actions(const Op& op, const Program& program, std::size_t stage,

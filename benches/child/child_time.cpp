@@ -237,9 +237,6 @@ class TimedCase {
       if (i == spec_.warmup) {
         energy.start();
       }
-      if (group_ != nullptr) {
-        group_->start_together();
-      }
       StepMessage step = timed_step(probe);
       step.warmup = i < spec_.warmup;
       if (group_ != nullptr) {
@@ -254,6 +251,9 @@ class TimedCase {
       send_(step);
     }
     probes_.energy = energy_per_image(energy.stop(), spec_);
+    if (group_ != nullptr) {
+      probes_.energy->joules_per_image.reset();  // the package computes for all ranks of this host
+    }
     probes_.missing_readings = probe.missing();
   }
 
@@ -262,12 +262,15 @@ class TimedCase {
     const Clock::time_point start = Clock::now();
     executable_->load(batch_);
     const Clock::time_point loaded = Clock::now();
+    if (group_ != nullptr) {
+      group_->start_together();
+    }
     frequency_.start();
     probe.start();  // last, and stopped first: it counts allocations
     const Clock::time_point step_start = Clock::now();
     step.loss = executable_->run().loss;
     const Clock::time_point ran = Clock::now();
-    if (last_update_) {
+    if (last_update_ && group_ == nullptr) {  // ranks meet there
       harness_seconds_.push_back(seconds_between(*last_update_, start) +
                                  seconds_between(loaded, step_start));
     }

@@ -13,6 +13,7 @@
 #include <set>
 
 #include "benches/machine/environment.h"
+#include "benches/process/process_cpus.h"
 #include "benches/ranks/mpi_library.h"
 
 namespace voxmark {
@@ -24,18 +25,39 @@ std::string host_name() {
 }
 
 std::vector<int> cpus_of_process() {
-  cpu_set_t set;
-  CPU_ZERO(&set);
-  std::vector<int> cpus;
-  if (sched_getaffinity(0, sizeof(set), &set) == 0) {
+  std::vector<int> numbers;
+  if (const std::optional<cpu_set_t> cpus = process_cpus()) {
     for (std::size_t cpu = 0; cpu < CPU_SETSIZE; ++cpu) {
-      if (CPU_ISSET(cpu, &set)) {
-        cpus.push_back(static_cast<int>(cpu));
+      if (CPU_ISSET(cpu, &*cpus)) {
+        numbers.push_back(static_cast<int>(cpu));
       }
     }
   }
-  return cpus;
+  return numbers;
 }
+
+// While it lives, this thread may use all CPUs of the process, and threads that it starts inherit
+// that: OpenMP's runtime holds the main thread on the first of its places.
+class OnAllCpus {
+ public:
+  OnAllCpus() {
+    CPU_ZERO(&before_);
+    const std::optional<cpu_set_t> all = process_cpus();
+    is_widened_ = all && sched_getaffinity(0, sizeof before_, &before_) == 0 &&
+                  sched_setaffinity(0, sizeof *all, &*all) == 0;
+  }
+  ~OnAllCpus() {
+    if (is_widened_) {
+      sched_setaffinity(0, sizeof before_, &before_);
+    }
+  }
+  OnAllCpus(const OnAllCpus&) = delete;
+  OnAllCpus& operator=(const OnAllCpus&) = delete;
+
+ private:
+  cpu_set_t before_{};
+  bool is_widened_ = false;
+};
 
 // In one write: lines of several ranks meet in one pipe.
 void say(const std::string& line) {
@@ -68,6 +90,8 @@ std::string introduce(int rank) {
 
 RankGroup::RankGroup(int expected) {
   prctl(PR_SET_PDEATHSIG, SIGKILL);  // a launcher that is killed takes its ranks along
+  std::signal(SIGUSR1, SIG_IGN);     // until there is an answer
+  const OnAllCpus threads_inherit_it;
   const std::string path = mpi_plugin_path();
   if (path.empty()) {
     throw Error(ExitCode::cannot_here,
@@ -93,6 +117,7 @@ RankGroup::~RankGroup() = default;
 std::string RankGroup::library() const { return mpi_->library(); }
 
 std::string RankGroup::text_of_first(std::string text) {
+  const Waiting waiting;
   std::uint64_t size = text.size();
   mpi_->broadcast(&size, sizeof(size));
   text.resize(size);
@@ -101,6 +126,7 @@ std::string RankGroup::text_of_first(std::string text) {
 }
 
 void RankGroup::values_of_first(std::vector<double>& values) {
+  const Waiting waiting;
   constexpr std::size_t kMost = std::size_t{1} << 24U;  // of one message: MPI counts bytes as int
   for (std::size_t first = 0; first < values.size(); first += kMost) {
     const std::size_t count = std::min(kMost, values.size() - first);
@@ -143,7 +169,7 @@ void RankGroup::expect_equal(const std::string& what, const std::string& own) {
 
 void RankGroup::start_together() {
   values_of_all(std::array{0.0});
-  collectives_->take_times();
+  collectives_->forget_times();
 }
 
 void RankGroup::abort(const std::string& message) {

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <numeric>
 
 namespace voxmark {
 namespace {
@@ -21,26 +22,31 @@ double median_of(const auto& steps, Value value) {
   return *middle;
 }
 
-// Whoever came last to a meeting waited for the wire alone: what others waited more, they waited
-// for it.
-double slower_rank_seconds(const std::vector<double>& own, const std::vector<double>& all) {
-  double seconds = 0;
-  for (std::size_t i = 0; i < own.size(); ++i) {
-    double least = own[i];
-    for (std::size_t r = i; r < all.size(); r += own.size()) {
-      least = std::min(least, all[r]);
-    }
-    seconds += own[i] - least;
+// Of each of own.size() meetings the least over ranks: the last rank to come waited for the wire
+// alone.
+std::vector<double> least_of_ranks(const std::vector<double>& own, const std::vector<double>& all) {
+  std::vector<double> least = own;
+  for (std::size_t i = 0; i < all.size(); ++i) {
+    double& value = least[i % own.size()];
+    value = std::min(value, all[i]);
   }
-  return seconds;
+  return least;
+}
+
+double sum_of(const std::vector<double>& values) {
+  return std::accumulate(values.begin(), values.end(), 0.0);
 }
 
 }  // namespace
 
 void RankTimes::take(StepMessage& step, RankGroup& group) {
-  Step own{step.step_seconds, group.collectives().take_times(), 0};
-  own.slower_rank =
-      slower_rank_seconds(own.exchange.waits, group.values_of_all(own.exchange.waits));
+  Step own{step.step_seconds, group.collectives().times()};  // before this meets for its own ends
+  const std::vector<double> wire =
+      least_of_ranks(own.exchange.waits, group.values_of_all(own.exchange.waits));
+  own.slower_rank = sum_of(own.exchange.waits) - sum_of(wire);
+  own.messages =
+      sum_of(least_of_ranks(own.exchange.messages, group.values_of_all(own.exchange.messages)));
+  own.hidden = std::max(0.0, own.messages - wire.back());  // the last wait is for gradients
   const std::array told = {step.load_seconds, step.forward_backward_seconds, step.update_seconds};
   const std::vector<double> all = group.values_of_all(told);
   double slowest = -1;
@@ -66,11 +72,8 @@ Json RankTimes::of_rank() const {
           {"loss_seconds", median([](const Step& s) { return s.exchange.loss; })},
           {"gradients_seconds", median([](const Step& s) { return s.exchange.gradients; })},
           {"slower_rank_seconds", median([](const Step& s) { return s.slower_rank; })},
-          {"gradient_message_seconds",
-           median([](const Step& s) { return s.exchange.gradient_messages; })},
-          {"hidden_seconds", median([](const Step& s) {
-             return std::max(0.0, s.exchange.gradient_messages - s.exchange.gradients);
-           })},
+          {"gradient_message_seconds", median([](const Step& s) { return s.messages; })},
+          {"hidden_seconds", median([](const Step& s) { return s.hidden; })},
           {"bytes_sent", median([](const Step& s) { return s.exchange.bytes_sent; })}};
 }
 

@@ -18,8 +18,8 @@ class RankTimes {
   // Of this rank, in seconds, the median of the timed steps: `step_seconds`; exposed, in which it
   // computed nothing: `statistics_seconds`, `loss_seconds`, `gradients_seconds`, and of these
   // `slower_rank_seconds`, waiting for another one to come, the rest being on the wire;
-  // `gradient_message_seconds` with the `hidden_seconds` of them behind which it computed;
-  // `bytes_sent`.
+  // `gradient_message_seconds` that gradients took once all ranks had them ready, and
+  // `hidden_seconds` of these, behind which ranks computed; `bytes_sent`.
   Json of_rank() const;
 
  private:
@@ -27,6 +27,7 @@ class RankTimes {
     double seconds = 0;
     ExchangeTimes exchange;
     double slower_rank = 0;
+    double messages = 0, hidden = 0;
   };
   std::vector<Step> steps_;
 };

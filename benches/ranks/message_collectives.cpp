@@ -6,7 +6,9 @@
 #include <atomic>
 #include <cassert>
 #include <chrono>
-#include <utility>
+#include <exception>
+
+#include "base/error.h"
 
 namespace voxmark {
 namespace {
@@ -19,19 +21,14 @@ constexpr int kBehind = 1;
 
 std::atomic<int> waiting{0};
 
-class Waiting {
- public:
-  Waiting() { ++waiting; }
-  ~Waiting() { --waiting; }
-  Waiting(const Waiting&) = delete;
-  Waiting& operator=(const Waiting&) = delete;
-};
-
 double seconds_since(Clock::time_point start) {
   return std::chrono::duration<double>(Clock::now() - start).count();
 }
 
 }  // namespace
+
+Waiting::Waiting() { ++waiting; }
+Waiting::~Waiting() { --waiting; }
 
 MessageCollectives::MessageCollectives(const VoxmarkMpi& mpi, int rank, int ranks)
     : mpi_(mpi),
@@ -44,7 +41,7 @@ MessageCollectives::MessageCollectives(const VoxmarkMpi& mpi, int rank, int rank
 MessageCollectives::~MessageCollectives() {
   {
     const std::lock_guard lock(mutex_);
-    stopped_ = true;
+    stopped_ = true;  // also where others are gone, and a message will never be done
   }
   changed_.notify_all();
   thread_.join();
@@ -59,14 +56,23 @@ void MessageCollectives::gather(ExchangeKind kind, std::span<const double> own,
   while (mpi_.done(kWaiting) == 0) {
     sched_yield();  // the core may be shared with the thread of gradients, or with another rank
   }
+  const std::lock_guard lock(mutex_);
   times_.bytes_sent += static_cast<double>(own.size_bytes()) * (ranks_ - 1);
   book(kind, seconds_since(start));
 }
 
 void MessageCollectives::book(ExchangeKind kind, double seconds) {
-  (kind == ExchangeKind::statistics ? times_.statistics
-   : kind == ExchangeKind::loss     ? times_.loss
-                                    : times_.gradients) += seconds;
+  switch (kind) {
+    case ExchangeKind::statistics:
+      times_.statistics += seconds;
+      break;
+    case ExchangeKind::loss:
+      times_.loss += seconds;
+      break;
+    case ExchangeKind::gradients:
+      times_.gradients += seconds;
+      break;
+  }
   times_.waits.push_back(seconds);
 }
 
@@ -85,37 +91,49 @@ void MessageCollectives::wait() {
   const Clock::time_point start = Clock::now();
   {
     std::unique_lock lock(mutex_);
-    changed_.wait(lock, [this] { return queue_.empty(); });
+    changed_.wait(lock, [this] { return summed_ == queue_.size(); });
+    queue_.clear();
+    summed_ = 0;
   }
   book(ExchangeKind::gradients, seconds_since(start));
 }
 
-ExchangeTimes MessageCollectives::take_times() {
-  ExchangeTimes taken = std::exchange(times_, {});
-  const std::lock_guard lock(mutex_);
-  taken.gradient_messages = std::exchange(message_seconds_, 0);
-  taken.bytes_sent += std::exchange(message_bytes_, 0);
-  return taken;
+void MessageCollectives::forget_times() {
+  times_.statistics = times_.loss = times_.gradients = times_.bytes_sent = 0;
+  times_.waits.clear();  // which keeps their memory: a step allocates nothing
+  times_.messages.clear();
 }
 
 void MessageCollectives::exchange_gradients() {
   std::unique_lock lock(mutex_);
   while (true) {
-    changed_.wait(lock, [this] { return stopped_ || !queue_.empty(); });
-    if (queue_.empty()) {
+    changed_.wait(lock, [this] { return stopped_ || summed_ < queue_.size(); });
+    if (stopped_) {
       return;
     }
-    const Values values = queue_.front();
+    const Values values = queue_[summed_];
     lock.unlock();
     const Clock::time_point start = Clock::now();
-    std::visit([this](auto span) { sum(span); }, values);
+    try {
+      std::visit([this](auto span) { sum(span); }, values);
+    } catch (const std::exception& error) {  // no memory for a message: nobody can go on
+      fmt::print(stderr, "voxmark: gradients of rank {}: {}\n", rank_, error.what());
+      mpi_.abort(static_cast<int>(ExitCode::internal));
+    }
     const double seconds = seconds_since(start);
     lock.lock();
-    message_seconds_ += seconds;
-    queue_.pop_front();
-    if (queue_.empty()) {
+    times_.messages.push_back(seconds);
+    if (++summed_ == queue_.size()) {
       changed_.notify_all();
     }
+  }
+}
+
+// While others compute on this core, asking again and again would take their time.
+void MessageCollectives::until_done() const {
+  constexpr std::chrono::microseconds kPause{20};
+  while (mpi_.done(kBehind) == 0 && !stopped_) {
+    std::this_thread::sleep_for(kPause);
   }
 }
 
@@ -131,14 +149,6 @@ void MessageCollectives::sum(std::span<T> values) {
   }
   const std::size_t own = first_of(rank_ + 1) - first_of(rank_);
   received_.resize(std::max(received_.size(), own * static_cast<std::size_t>(ranks_) * sizeof(T)));
-
-  // While others compute on this core, asking again and again would take their time.
-  const auto until_done = [this] {
-    constexpr std::chrono::microseconds kPause{20};
-    while (mpi_.done(kBehind) == 0) {
-      std::this_thread::sleep_for(kPause);
-    }
-  };
   mpi_.scatter(kBehind, values.data(), bytes_.data(), offsets_.data(), received_.data());
   until_done();
   const T* shares = reinterpret_cast<const T*>(received_.data());
@@ -153,8 +163,8 @@ void MessageCollectives::sum(std::span<T> values) {
   mpi_.collect(kBehind, values.data(), bytes_.data(), offsets_.data());
   until_done();
   const std::lock_guard lock(mutex_);
-  message_bytes_ += static_cast<double>((values.size() - own) * sizeof(T)) +
-                    static_cast<double>(own * sizeof(T)) * (ranks_ - 1);
+  times_.bytes_sent += static_cast<double>((values.size() - own) * sizeof(T)) +
+                       static_cast<double>(own * sizeof(T)) * (ranks_ - 1);
 }
 
 }  // namespace voxmark

@@ -6,9 +6,9 @@
 // is used, whose order may change from call to call.
 #pragma once
 
+#include <atomic>
 #include <condition_variable>
 #include <cstddef>
-#include <deque>
 #include <mutex>
 #include <span>
 #include <thread>
@@ -20,19 +20,27 @@
 
 namespace voxmark {
 
+// As long as one lives, this process waits for others: MessageCollectives::is_waiting().
+class Waiting {
+ public:
+  Waiting();
+  ~Waiting();
+  Waiting(const Waiting&) = delete;
+  Waiting& operator=(const Waiting&) = delete;
+};
+
 // Of one step of one rank, in seconds.
 struct ExchangeTimes {
   // In which the rank computed nothing, until the others' values were there.
   double statistics = 0;
   double loss = 0;
   double gradients = 0;
-  // From the first gradient that left to the last sum that came, without pauses in which none was
-  // due.
-  double gradient_messages = 0;
   double bytes_sent = 0;
   // Of each call that waited, in order: with those of the other ranks they tell waiting for a
   // slower rank from waiting for the wire.
   std::vector<double> waits;
+  // Of each message of gradients, from when it was its turn to its sum.
+  std::vector<double> messages;
 };
 
 class MessageCollectives final : public Collectives {
@@ -54,14 +62,16 @@ class MessageCollectives final : public Collectives {
   // Whether this process waits for others just now. To be asked from a signal handler.
   static bool is_waiting();
 
-  // Since the last call of this, or the beginning. Only behind wait().
-  ExchangeTimes take_times();
+  // Since the last forget_times(), or the beginning. Both only behind wait().
+  const ExchangeTimes& times() const { return times_; }
+  void forget_times();
 
  private:
   using Values = std::variant<std::span<float>, std::span<double>>;
 
   void enqueue(Values values);
   void exchange_gradients();  // the thread
+  void until_done() const;
   template <class T>
   void sum(std::span<T> values);
   void book(ExchangeKind kind, double seconds);
@@ -76,9 +86,9 @@ class MessageCollectives final : public Collectives {
 
   std::mutex mutex_;
   std::condition_variable changed_;
-  std::deque<Values> queue_;  // the first is being summed
-  bool stopped_ = false;
-  double message_seconds_ = 0, message_bytes_ = 0;
+  std::vector<Values> queue_;  // all of a step
+  std::size_t summed_ = 0;     // of the queue
+  std::atomic<bool> stopped_ = false;
   std::thread thread_;  // last: it uses all of the above
 };
 
