@@ -5,7 +5,9 @@
 #include <mpi.h>
 
 #include <array>
+#include <chrono>
 #include <string>
+#include <thread>
 #include <vector>
 
 namespace {
@@ -59,6 +61,12 @@ void finish() {
   for (Channel& channel : state().channels) {
     MPI_Comm_free(&channel.communicator);
   }
+  // MPICH before 4.2 on UCX hangs in MPI_Finalize where a rank answers another before it comes
+  // there itself (github.com/pmodels/mpich/pull/6596). After the barrier nobody answers for a
+  // while.
+  constexpr std::chrono::milliseconds kWhile{100};
+  MPI_Barrier(MPI_COMM_WORLD);
+  std::this_thread::sleep_for(kWhile);
   MPI_Finalize();
 }
 
