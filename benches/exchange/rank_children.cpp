@@ -69,6 +69,9 @@ Contender started_as_ranks(const RankSettings& settings, const CaseSpec& spec, C
 std::string RankEnd::text() const {
   std::string text = rank ? fmt::format("rank {}", *rank) : "a rank";
   text += host.empty() ? "" : " on " + host;
+  if (is_host_lost) {
+    return text + ": its host no longer answers";
+  }
   if (!said.empty()) {
     return text + ": " + said;
   }
@@ -97,7 +100,13 @@ std::optional<RankEnd> rank_end(std::string_view error_text) {
     return RankEnd{number((*ended)[1]), (*ended)[2], number((*ended)[3]), ""};
   }
   if (const auto lost = last_match(text, kOpenMpiLost)) {
-    return RankEnd{std::nullopt, (*lost)[1], std::nullopt, "its host no longer answers"};
+    RankEnd end{std::nullopt, (*lost)[1], std::nullopt, "", true};
+    for (std::sregex_iterator it(text.begin(), text.end(), kIs), none; it != none; ++it) {
+      if ((*it)[2] == end.host && !end.rank) {
+        end.rank = number((*it)[1]);
+      }
+    }
+    return end;
   }
   if (const auto ended = last_match(text, kHydra)) {
     RankEnd end{std::nullopt, (*ended)[2], number((*ended)[3]), ""};

@@ -33,6 +33,7 @@ struct RankEnd {
   std::string host;
   std::optional<int> signal;
   std::string said;  // its own last words
+  bool is_host_lost = false;
 
   // "rank 1 on node7: SIGKILL", as far as it is known.
   std::string text() const;

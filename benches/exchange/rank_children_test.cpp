@@ -44,10 +44,16 @@ TEST(RankEnd, IsToldByWhoeverDidNotBecomeARank) {
 }
 
 TEST(RankEnd, IsAHostThatNoLongerAnswers) {
-  EXPECT_EQ(text_of("ORTE has lost communication with a remote daemon.\n\n"
-                    "  HNP daemon   : [[1,0],0] on node a\n"
-                    "  Remote daemon: [[1,0],1] on node b\n"),
-            "a rank on b: its host no longer answers");
+  const std::string lost =
+      "ORTE has lost communication with a remote daemon.\n\n"
+      "  HNP daemon   : [[1,0],0] on node a\n"
+      "  Remote daemon: [[1,0],1] on node b\n";
+  EXPECT_EQ(text_of(lost), "a rank on b: its host no longer answers");
+  const auto end =
+      rank_end("voxmark: rank 0 on a: is process 7\nvoxmark: rank 1 on b: is process 7\n" + lost);
+  ASSERT_TRUE(end);
+  EXPECT_EQ(end->text(), "rank 1 on b: its host no longer answers");
+  EXPECT_TRUE(end->said.empty());  // so that the case is crashed, and not failed
 }
 
 TEST(RankEnd, IsNothingWhereNobodyIsNamed) {

@@ -37,8 +37,14 @@ TEST(LaunchCommand, OfOpenMpi) {
             kVariables);
   EXPECT_THAT(words(launcher(LauncherKind::open_mpi, {"mpirun"}),
                     {.ranks = 3, .hosts = {{"a", 2}, {"b", 1}}, .as_root = true}),
-              ElementsAre("mpirun", "--allow-run-as-root", "-n", "3", "--host", "a:2,b:1",
-                          "--map-by", "slot", "--bind-to", "none", "voxmark", "child"));
+              ElementsAre("mpirun", "--allow-run-as-root", "-n", "3", "--host", "a:2,b:1", "--mca",
+                          "oob_tcp_keepalive_time", "10", "--mca", "oob_tcp_keepalive_intvl", "5",
+                          "--mca", "oob_tcp_keepalive_probes", "2", "--map-by", "slot", "--bind-to",
+                          "none", "voxmark", "child"));
+  EXPECT_THAT(
+      words(launcher(LauncherKind::open_mpi, {"mpirun", "--mca", "oob_tcp_keepalive_time", "60"}),
+            {.ranks = 2, .hosts = {{"a", 2}}}),
+      Not(Contains("10")));
 }
 
 TEST(LaunchCommand, SetsTheLastOfAVariableThatIsNamedTwice) {
