@@ -61,6 +61,12 @@ Json sample_to_json(const SampleRecord& sample, bool with_times) {
   json["warmup"] = sample.warmup;
   // Readings time the step too: task clock, cycles.
   json["readings"] = with_times ? sample.readings : Json::object();
+  if (sample.copy) {
+    json["copy"] = *sample.copy;
+  }
+  if (sample.alone) {
+    json["alone"] = true;
+  }
   return json;
 }
 
@@ -74,6 +80,8 @@ SampleRecord sample_from_json(const Json& json) {
   sample.loss = number_from_json(json.at("loss"), "loss");
   sample.warmup = json.at("warmup").get<bool>();
   sample.readings = object_from_json(json, "readings");
+  sample.copy = optional_from_json<std::int64_t>(json, "copy");
+  sample.alone = json.value("alone", false);
   return sample;
 }
 

@@ -45,6 +45,12 @@ struct SampleRecord {
   double loss = 0;                 // may be NaN or infinite where the case diverged
   bool warmup = false;
   Json readings = Json::object();  // of the probes, by name
+  // Of several copies: which one did it, from 1, and whether not all others ran steps meanwhile.
+  std::optional<std::int64_t> copy = std::nullopt;
+  bool alone = false;
+
+  // Whether its times count.
+  bool is_timed() const { return !warmup && !alone && times; }
 };
 
 // One stage of the executable: what really ran.

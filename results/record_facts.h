@@ -96,6 +96,35 @@ struct BeyondCpuQuota {
   }
 };
 
+// One of several processes that did the case at once.
+struct CopyFacts {
+  std::optional<std::string> cpus;     // that it was held on: "0-3"
+  std::optional<std::int64_t> steps;   // timed, that ran while all others ran steps
+  std::optional<double> step_seconds;  // the median of them
+  std::optional<std::int64_t> peak_bytes;
+  std::optional<double> compile_seconds;
+  std::optional<Json> threads;  // benches/threads/thread_placement.h
+
+  static constexpr auto members() {
+    return std::tuple{Member{"cpus", &CopyFacts::cpus},
+                      Member{"steps", &CopyFacts::steps},
+                      Member{"step_seconds", &CopyFacts::step_seconds},
+                      Member{"peak_bytes", &CopyFacts::peak_bytes},
+                      Member{"compile_seconds", &CopyFacts::compile_seconds},
+                      Member{"threads", &CopyFacts::threads}};
+  }
+};
+
+struct Copies {
+  std::optional<std::vector<CopyFacts>> each;
+  // Why no step of a copy ran while all others ran theirs: then all timed steps count.
+  std::optional<std::string> apart;
+
+  static constexpr auto members() {
+    return std::tuple{Member{"each", &Copies::each}, Member{"apart", &Copies::apart}};
+  }
+};
+
 // What the arithmetic ran under, asked when the backend had compiled. Programs of others may say
 // more.
 struct Execution {
@@ -223,6 +252,7 @@ struct RecordFacts {
   std::optional<Probes> probes;
   std::optional<BeyondMemoryLimit> beyond_memory_limit;
   std::optional<Execution> execution;
+  std::optional<Copies> copies;                           // of a case of several
   std::optional<std::vector<std::string>> openmp_places;  // asked for; probes tell what came of it
   std::optional<Interference> interference;
   std::optional<WarmUp> warmup;
@@ -240,6 +270,7 @@ struct RecordFacts {
                       Member{"probes", &RecordFacts::probes},
                       Member{"beyond_memory_limit", &RecordFacts::beyond_memory_limit},
                       Member{"execution", &RecordFacts::execution},
+                      Member{"copies", &RecordFacts::copies},
                       Member{"openmp_places", &RecordFacts::openmp_places},
                       Member{"interference", &RecordFacts::interference},
                       Member{"warmup", &RecordFacts::warmup},

@@ -43,6 +43,16 @@ class LineWriter {
   int descriptor_;
 };
 
+// Where others do the same case beside us, all of us begin when we are told.
+std::function<void()> start_of(const Request& request) {
+  return [awaits = request.awaits_start] {
+    std::string line;
+    if (awaits) {
+      std::getline(std::cin, line);
+    }
+  };
+}
+
 // The variable by which a runner tells its ranks that they are such, and how many.
 std::unique_ptr<RankGroup> join_group() {
   const char* ranks = std::getenv(kRanksVariable);
@@ -89,7 +99,7 @@ void answer(const Request& request, const Extras& extras, RankGroup* group,
     case ChildMode::verify:
       return verify_case(*entry.backend, request, group, send);
     case ChildMode::time:
-      return time_case(*entry.backend, request.spec, extras, group, send);
+      return time_case(*entry.backend, request.spec, extras, group, start_of(request), send);
     case ChildMode::check:
       break;  // done above
   }

@@ -27,8 +27,9 @@ void verify_case(const Backend& backend, const Request& request, RankGroup* grou
 void check_case(const Request& request, const SendMessage& send);
 
 // Warm-up and timed steps, then steps that are counted or watched stage by stage. The only function
-// that times anything. Of several ranks the slowest one's seconds are the step's.
+// that times anything. Of several ranks the slowest one's seconds are the step's. `await_start`
+// returns when the steps may begin.
 void time_case(const Backend& backend, const CaseSpec& spec, const Extras& extras, RankGroup* group,
-               const SendMessage& send);
+               const std::function<void()>& await_start, const SendMessage& send);
 
 }  // namespace voxmark

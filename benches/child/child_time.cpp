@@ -188,9 +188,10 @@ class TimedCase {
             const SendMessage& send)
       : backend_(backend), spec_(spec), extras_(extras), group_(group), send_(send) {}
 
-  void run() {
+  void run(const std::function<void()>& await_start) {
     prepare();
     compile();
+    await_start();
     sample();
     count_and_watch();
     tell_the_rest();
@@ -362,8 +363,8 @@ class TimedCase {
 }  // namespace
 
 void time_case(const Backend& backend, const CaseSpec& spec, const Extras& extras, RankGroup* group,
-               const SendMessage& send) {
-  TimedCase(backend, spec, extras, group, send).run();
+               const std::function<void()>& await_start, const SendMessage& send) {
+  TimedCase(backend, spec, extras, group, send).run(await_start);
 }
 
 void plan_case(const Backend& backend, const CaseSpec& spec, const SendMessage& send) {

@@ -43,11 +43,21 @@ struct Exchange {
   std::optional<std::int64_t> peak_bytes;            // high-water mark of the process
   Json probes = Json::object();                      // of the process as a whole
   std::vector<std::optional<double>> stage_seconds;  // as DoneMessage has them
+  std::vector<double> told_at;  // when each of `steps` was told: seconds of the runner's clock
+  Cpus cpus;                    // of a copy: those that it was held on; empty: any
 };
 
 // `on_step` is told of each step as it comes. Throws Error (bad_input) when the program cannot be
 // started; whatever else goes wrong is in the result.
 Exchange exchange(const ChildProgram& program, const Request& request,
                   const std::function<void(const StepMessage&)>& on_step);
+
+// The same request to several processes at once, each held on the CPUs of its own place (empty: on
+// any). They begin their steps together: a child that is ready waits for the others, if it does as
+// `awaits_start` asks. When one of them fails, the others are ended; its reason names it ("copy 2
+// of 4: ..."). Returns them in the order of `places`; `on_step` is told of the first one's steps.
+std::vector<Exchange> exchange_copies(const ChildProgram& program, const Request& request,
+                                      const std::vector<CpuTopology>& places,
+                                      const std::function<void(const StepMessage&)>& on_step);
 
 }  // namespace voxmark

@@ -58,8 +58,9 @@ void check_samples(const CaseSpec& spec, const Record& record, Faults& faults) {
                   "forward_backward_seconds is 0, and the outcome ok");
   }
   if (publishes_times(record.outcome)) {
-    faults.expect(warmup == spec.warmup, "{} warm-up steps, the case has {}", warmup, spec.warmup);
-    faults.expect(steps == spec.steps, "{} timed steps, the case has {}", steps, spec.steps);
+    const int all_warmup = spec.copies * spec.warmup, all_steps = spec.copies * spec.steps;
+    faults.expect(warmup == all_warmup, "{} warm-up steps, the case has {}", warmup, all_warmup);
+    faults.expect(steps == all_steps, "{} timed steps, the case has {}", steps, all_steps);
   }
 }
 
@@ -101,11 +102,12 @@ double steps_seconds(const Record& record, bool with_loading) {
   return seconds;
 }
 
+// Of copies, which run at once: by the sum over all of them.
 void check_wall(const Record& record, Faults& faults) {
   constexpr double kClockError = 1.01;  // as the runner allows a program of somebody else's
   constexpr double kSlackSeconds = 0.01;
   if (const auto& wall = record.facts.wall_seconds) {
-    const double steps = steps_seconds(record, true);
+    const double steps = steps_seconds(record, true) / record.spec.value("copies", 1);
     faults.expect(steps <= kClockError * *wall + kSlackSeconds,
                   "load_seconds and step_seconds sum to {:.4g}, details.wall_seconds is {:.4g}",
                   steps, *wall);
@@ -136,7 +138,7 @@ void check_cpu_time(const CaseSpec& spec, const Record& record, std::int64_t cpu
 // The limits that were measured on as many threads; without any where they were not.
 MachineLimits limits_of(const CaseSpec& spec, const RunLimits& limits) {
   for (const MachineLimits& own : limits.machine.value_or(std::vector<MachineLimits>())) {
-    if (own.threads == spec.threads) {
+    if (own.threads == spec.copies * spec.threads) {
       return own;
     }
   }
@@ -158,8 +160,10 @@ void check_rate(const CaseSpec& spec, const Record& record, const RunLimits& lim
   // What no core of today comes near: 6 GHz, 2048 operations a cycle (AMX), 8 times by algorithms.
   constexpr double kMostPerThread = 1e14;
   const MachineLimits own = limits_of(spec, limits);
-  const std::optional<double> peak =
-      is_bf16 ? own.bf16_flops_per_second : own.fp32_flops_per_second;
+  std::optional<double> peak = is_bf16 ? own.bf16_flops_per_second : own.fp32_flops_per_second;
+  if (peak) {
+    *peak /= spec.copies;  // of each
+  }
   if (record.outcome != Outcome::ok || !record.flops_per_step) {
     return;
   }

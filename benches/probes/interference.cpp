@@ -58,17 +58,18 @@ std::optional<std::string> canary_taint(double before, double after, double fast
              : std::nullopt;
 }
 
-double lost_seconds(const Json& readings, int threads) {
+double lost_seconds(const Json& readings, int threads, int copies) {
   // The quota stops all threads at once.
-  return readings.value("run_delay_seconds", 0.0) + readings.value("steal_seconds", 0.0) +
+  return readings.value("run_delay_seconds", 0.0) + readings.value("steal_seconds", 0.0) / copies +
          threads * readings.value("throttled_seconds", 0.0);
 }
 
-std::vector<std::string> taints(const Json& readings, double step_seconds, int threads) {
+std::vector<std::string> taints(const Json& readings, double step_seconds, int threads,
+                                int copies) {
   std::vector<std::string> found;
   const double all_seconds = step_seconds * threads;
   const double steal = readings.value("steal_seconds", 0.0);
-  if (auto reason = steal_taint(steal, step_seconds, threads)) {
+  if (auto reason = steal_taint(steal, step_seconds, copies * threads)) {
     found.push_back(*std::move(reason));
   }
   const double throttled = readings.value("throttled_seconds", 0.0);

@@ -21,10 +21,13 @@ constexpr double kOthersResolutionSeconds = 0.05;  // it charges whole ticks to 
 
 // What taints a sample: "waited 12% of the time for a CPU", ... Empty: nothing seen. `readings` as
 // benches/probes/readings.h tells them.
-std::vector<std::string> taints(const Json& readings, double step_seconds, int threads);
+// Of `copies` processes with as many threads each, that run at once: time stolen from the machine
+// was stolen from all of them.
+std::vector<std::string> taints(const Json& readings, double step_seconds, int threads,
+                                int copies = 1);
 
 // CPU seconds that others took from a step's threads, as far as its readings tell.
-double lost_seconds(const Json& readings, int threads);
+double lost_seconds(const Json& readings, int threads, int copies = 1);
 
 // Of one step, or of several together: ticks that none of short steps shows add up.
 std::optional<std::string> steal_taint(double steal_seconds, double step_seconds, int threads);

@@ -98,14 +98,16 @@ void volunteer_for_oom_killer() {
 }  // namespace
 
 ChildProcess::ChildProcess(const std::vector<std::string>& command,
-                           const std::vector<std::string>& environment) {
+                           const std::vector<std::string>& environment,
+                           const std::vector<int>& cpus) {
   // A child that closes its input early must not end us.
   std::signal(SIGPIPE, SIG_IGN);
-  start(command, environment);
+  start(command, environment, cpus);
 }
 
 void ChildProcess::start(const std::vector<std::string>& command,
-                         const std::vector<std::string>& environment) {
+                         const std::vector<std::string>& environment,
+                         const std::vector<int>& own_cpus) {
   std::vector<std::string> arguments = command;
   std::vector<std::string> variables = environment;
   for (char** variable = environ; *variable != nullptr; ++variable) {
@@ -125,7 +127,7 @@ void ChildProcess::start(const std::vector<std::string>& command,
   Pipe failure = pipe_or_throw();
   Pipe go = pipe_or_throw();
   const pid_t parent = getpid();
-  const std::optional<cpu_set_t> cpus = process_cpus();
+  const std::optional<cpu_set_t> cpus = own_cpus.empty() ? process_cpus() : set_of(own_cpus);
   process_ = fork();
   if (process_ == 0) {
     become(in, out, error, failure, go, parent, cpus, argument_pointers.data(),
@@ -200,22 +202,26 @@ void ChildProcess::read_available(int descriptor, std::string& into, bool& open)
   }
 }
 
+std::optional<ChildProcess::Read> ChildProcess::next_line(std::string& line) {
+  const std::size_t newline = output_text_.find('\n', searched_);
+  if (newline != std::string::npos) {
+    line = output_text_.substr(0, newline);
+    output_text_.erase(0, newline + 1);
+    searched_ = 0;
+    return Read::line;
+  }
+  searched_ = output_text_.size();
+  if (!output_open_) {
+    return Read::end;
+  }
+  return searched_ > kMaxLineBytes ? std::optional(Read::too_long) : std::nullopt;
+}
+
 ChildProcess::Read ChildProcess::read_line(std::string& line, double patience_seconds) {
   const Clock::time_point start = Clock::now();
-  std::size_t searched = 0;
   while (true) {
-    const std::size_t newline = output_text_.find('\n', searched);
-    if (newline != std::string::npos) {
-      line = output_text_.substr(0, newline);
-      output_text_.erase(0, newline + 1);
-      return Read::line;
-    }
-    searched = output_text_.size();
-    if (!output_open_) {
-      return Read::end;
-    }
-    if (output_text_.size() > kMaxLineBytes) {
-      return Read::too_long;
+    if (const std::optional<Read> read = next_line(line)) {
+      return *read;
     }
     if (pending_interrupt() != 0) {
       return Read::interrupted;
@@ -227,14 +233,33 @@ ChildProcess::Read ChildProcess::read_line(std::string& line, double patience_se
   }
 }
 
+void ChildProcess::read_any(std::span<ChildProcess* const> children) {
+  std::vector<pollfd> polled;
+  for (const ChildProcess* child : children) {
+    const auto pair = child->polled();
+    polled.insert(polled.end(), pair.begin(), pair.end());
+  }
+  poll(polled.data(), polled.size(), kTickMilliseconds);
+  for (std::size_t i = 0; i < children.size(); ++i) {
+    children[i]->read_ready(polled[2 * i].revents != 0, polled[2 * i + 1].revents != 0);
+  }
+}
+
+std::array<pollfd, 2> ChildProcess::polled() const {
+  return {{{output_open_ ? output_ : -1, POLLIN, 0}, {error_open_ ? error_ : -1, POLLIN, 0}}};
+}
+
 void ChildProcess::read_some(int milliseconds) {
-  std::array<pollfd, 2> polled{
-      {{output_open_ ? output_ : -1, POLLIN, 0}, {error_open_ ? error_ : -1, POLLIN, 0}}};
-  poll(polled.data(), polled.size(), milliseconds);
-  if (polled[0].revents != 0) {
+  std::array<pollfd, 2> pair = polled();
+  poll(pair.data(), pair.size(), milliseconds);
+  read_ready(pair[0].revents != 0, pair[1].revents != 0);
+}
+
+void ChildProcess::read_ready(bool has_output, bool has_errors) {
+  if (has_output) {
     read_available(output_, output_text_, output_open_);
   }
-  if (polled[1].revents != 0) {
+  if (has_errors) {
     read_available(error_, error_text_, error_open_);
     if (error_text_.size() > kKeptErrorBytes) {
       error_text_.erase(0, error_text_.size() - kKeptErrorBytes);
@@ -280,6 +305,7 @@ std::optional<ProcessEnd> ChildProcess::wait(double patience_seconds) {
     } else {
       read_some(1);  // or a child that still talks would never end: a pipe holds 64 KiB
       output_text_.clear();
+      searched_ = 0;
     }
   }
   return ended_;

@@ -3,10 +3,13 @@
 // Knows nothing of what is said over the pipes but that it comes in lines.
 #pragma once
 
+#include <poll.h>
 #include <sys/types.h>
 
+#include <array>
 #include <cstdint>
 #include <optional>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -20,11 +23,12 @@ struct ProcessEnd {
 
 class ChildProcess {
  public:
-  // `environment`: "NAME=VALUE", beside and before our own. The child leads a process group of its
-  // own, so that a terminal's Ctrl-C reaches us alone. Throws Error: bad_input when the program
-  // cannot be started, cannot_here when the system has no process left, internal no pipe.
-  ChildProcess(const std::vector<std::string>& command,
-               const std::vector<std::string>& environment);
+  // `environment`: "NAME=VALUE", beside and before our own. `cpus`: those that it may run on;
+  // empty: all of ours. The child leads a process group of its own, so that a terminal's Ctrl-C
+  // reaches us alone. Throws Error: bad_input when the program cannot be started, cannot_here when
+  // the system has no process left, internal no pipe.
+  ChildProcess(const std::vector<std::string>& command, const std::vector<std::string>& environment,
+               const std::vector<int>& cpus = {});
   // Kills what still runs, with its children.
   ~ChildProcess();
   ChildProcess(const ChildProcess&) = delete;
@@ -38,6 +42,10 @@ class ChildProcess {
   // The next line of its output, without the newline. `silence`: nothing came within
   // `patience_seconds`; `interrupted`: pending_interrupt() is set; `too_long`: past 64 MiB.
   Read read_line(std::string& line, double patience_seconds);
+  // Of several children: the same without waiting; nothing where no whole line is there yet.
+  std::optional<Read> next_line(std::string& line);
+  // Takes what any of them says, as soon as one does, within a tenth of a second.
+  static void read_any(std::span<ChildProcess* const> children);
 
   // Waits until it has ended, and ends what it left running; nothing when it has not ended within
   // `patience_seconds`. What it says meanwhile to its output is lost.
@@ -57,9 +65,12 @@ class ChildProcess {
   const std::string& error_text() const { return error_text_; }
 
  private:
-  void start(const std::vector<std::string>& command, const std::vector<std::string>& environment);
+  void start(const std::vector<std::string>& command, const std::vector<std::string>& environment,
+             const std::vector<int>& cpus);
   // What comes within `milliseconds`, from both pipes.
   void read_some(int milliseconds);
+  std::array<pollfd, 2> polled() const;  // output and errors, as poll(2) takes them
+  void read_ready(bool has_output, bool has_errors);
   void drain_errors();
   // `flags` as waitid(2) takes them. The id stays ours until the group is dead, too.
   bool reap(int flags);
@@ -72,7 +83,8 @@ class ChildProcess {
   bool output_open_ = true;
   bool error_open_ = true;
   std::string output_text_;
-  std::string error_text_;  // its end only
+  std::size_t searched_ = 0;  // of it, without a newline
+  std::string error_text_;    // its end only
   std::optional<ProcessEnd> ended_;
 };
 

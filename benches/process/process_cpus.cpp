@@ -92,6 +92,15 @@ bool asks_for_binding(const std::string& value) {
   return value.find_first_not_of(" \t") != std::string::npos && !asks_for_none(value);
 }
 
+cpu_set_t set_of(const std::vector<int>& cpus) {
+  cpu_set_t set;
+  CPU_ZERO(&set);
+  for (const int cpu : cpus) {
+    CPU_SET(static_cast<std::size_t>(cpu), &set);
+  }
+  return set;
+}
+
 std::string cpu_list_text(const cpu_set_t& cpus) {
   std::string list;
   for (std::size_t cpu = 0; cpu < CPU_SETSIZE; ++cpu) {

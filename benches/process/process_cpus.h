@@ -8,6 +8,7 @@
 #include <array>
 #include <optional>
 #include <string>
+#include <vector>
 
 namespace voxmark {
 
@@ -32,6 +33,8 @@ std::string by_variables();
 bool asks_for_none(std::string value);
 // Whether it asks that threads be held somewhere. A blank value asks for nothing.
 bool asks_for_binding(const std::string& value);
+
+cpu_set_t set_of(const std::vector<int>& cpus);
 
 // "0-3,8", as the kernel writes it.
 std::string cpu_list_text(const cpu_set_t& cpus);

@@ -414,8 +414,10 @@ constexpr TextKey kTextKeys[] = {{"reference_path", &Request::reference_path},
                                  {"results_path", &Request::results_path},
                                  {"computed_by", &Request::computed_by}};
 
+constexpr const char* kAwaitsStart = "awaits_start";  // left out where it is false
+
 bool is_request_key(const std::string& key) {
-  return key == "protocol" || key == "mode" || key == "case" ||
+  return key == "protocol" || key == "mode" || key == "case" || key == kAwaitsStart ||
          std::any_of(std::begin(kTextKeys), std::end(kTextKeys),
                      [&key](const TextKey& known) { return key == known.key; });
 }
@@ -426,6 +428,7 @@ Request request_of(ChildMode mode, const CaseSpec& spec, const std::string& refe
   Request request;
   request.mode = mode;
   request.spec = spec;
+  request.spec.copies = 1;
   request.reference_path = reference_path;
   return request;
 }
@@ -438,6 +441,9 @@ std::string to_line(const Request& request) {
     if (!(request.*text).empty()) {
       json[key] = request.*text;
     }
+  }
+  if (request.awaits_start) {
+    json[kAwaitsStart] = true;
   }
   return dump_json(json);
 }
@@ -465,6 +471,7 @@ Request parse_request(const std::string& line) {
   for (const auto& [key, text] : kTextKeys) {
     request.*text = fields.text_or_empty(key);
   }
+  request.awaits_start = json.contains(kAwaitsStart) && fields.flag(kAwaitsStart);
   return request;
 }
 

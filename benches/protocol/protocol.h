@@ -32,9 +32,15 @@ struct Request {
   // verify: the safetensors file that an external program is to write. check: the one it wrote.
   std::string results_path;
   std::string computed_by;  // check: the backend that did, whose rounding is judged
+  // time: after "ready" the child reads one more line before its first step. Others do the same
+  // case beside it, and all of them begin at once.
+  bool awaits_start = false;
 };
 
-// A request without files, but for the reference.
+// The line that it reads then.
+constexpr const char* kStartLine = R"({"start": true})";
+
+// A request without files, but for the reference. Of one copy: it knows nothing of the others.
 Request request_of(ChildMode mode, const CaseSpec& spec, const std::string& reference_path = "");
 
 // ---- Child to runner ----

@@ -182,23 +182,6 @@ std::vector<Units> domains_of(const CpuTopology& topology, const std::string& pl
   return domains;
 }
 
-// Where hwloc tells nothing: cores are not known, and all is one node.
-CpuTopology topology_here() {
-  std::optional<CpuTopology> known = cpu_topology();
-  if (known && !known->cores.empty() && !known->nodes.empty()) {
-    return *std::move(known);
-  }
-  const std::optional<cpu_set_t> cpus = process_cpus();
-  CpuTopology flat;
-  for (int cpu = 0; cpus && cpu < CPU_SETSIZE; ++cpu) {
-    if (CPU_ISSET(static_cast<std::size_t>(cpu), &*cpus)) {
-      flat.cores.push_back({cpu});
-    }
-  }
-  flat.nodes = {all_cpus(flat.cores)};
-  return flat;
-}
-
 cpu_set_t mask_of(const std::vector<Cpus>& places) {
   cpu_set_t mask;
   CPU_ZERO(&mask);
@@ -228,6 +211,22 @@ std::vector<std::string> own_arguments() {
 }
 
 }  // namespace
+
+CpuTopology topology_here() {
+  std::optional<CpuTopology> known = cpu_topology();
+  if (known && !known->cores.empty() && !known->nodes.empty()) {
+    return *std::move(known);
+  }
+  const std::optional<cpu_set_t> cpus = process_cpus();
+  CpuTopology flat;
+  for (int cpu = 0; cpus && cpu < CPU_SETSIZE; ++cpu) {
+    if (CPU_ISSET(static_cast<std::size_t>(cpu), &*cpus)) {
+      flat.cores.push_back({cpu});
+    }
+  }
+  flat.nodes = {all_cpus(flat.cores)};
+  return flat;
+}
 
 std::vector<std::vector<Cpus>> rank_places(const CpuTopology& topology,
                                            const PlaceRequest& request) {

@@ -31,6 +31,10 @@ struct PlaceRequest {
 std::vector<std::vector<Cpus>> rank_places(const CpuTopology& topology,
                                            const PlaceRequest& request);
 
+// Of this machine, or its plain list of CPUs, as one node, where hwloc tells nothing; empty where
+// not even that is known.
+CpuTopology topology_here();
+
 // For the environment of ranks: what place_rank_and_exec() reads, "NAME=VALUE". `request.ranks` is
 // not part of it: each host's launcher tells that.
 std::vector<std::string> place_variables(const PlaceRequest& request);

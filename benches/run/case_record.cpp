@@ -7,8 +7,11 @@
 #include "base/error.h"
 #include "benches/probes/interference.h"
 #include "benches/probes/readings.h"
+#include "benches/process/process_cpus.h"
 #include "benches/protocol/case_work.h"
 #include "benches/protocol/contender.h"
+#include "benches/run/side_by_side.h"
+#include "results/tables/summary.h"
 #include "workloads/network/cost.h"
 
 namespace voxmark {
@@ -26,11 +29,12 @@ std::optional<std::string> text_or_none(const std::string& text) {
   return text.empty() ? std::nullopt : std::optional(text);
 }
 
-SampleRecord to_sample(const StepMessage& step, int threads) {
+SampleRecord to_sample(const StepMessage& step, const CaseSpec& spec) {
   SampleRecord sample{StepTimes{step.load_seconds, step.forward_backward_seconds,
                                 step.update_seconds, step.step_seconds},
                       step.loss, step.warmup, step.readings};
-  if (const auto found = taints(step.readings, step.step_seconds, threads); !found.empty()) {
+  if (const auto found = taints(step.readings, step.step_seconds, spec.threads, spec.copies);
+      !found.empty()) {
     sample.readings["tainted"] = found;
   }
   return sample;
@@ -49,6 +53,120 @@ StageRecord to_stage(const Json& stage) {
     record.slow = stage.at("slow").get<bool>();
   }
   return record;
+}
+
+void keep_samples(const CaseSpec& spec, std::span<const Exchange> copies, std::size_t index,
+                  const SideBySide& times, Record& record) {
+  const std::vector<StepMessage>& steps = copies[index].steps;
+  for (std::size_t step = 0; step < steps.size(); ++step) {
+    SampleRecord& sample = record.samples.emplace_back(to_sample(steps[step], spec));
+    if (copies.size() > 1) {
+      sample.copy = static_cast<std::int64_t>(index) + 1;
+      sample.alone = times.alone[index][step];
+    }
+  }
+}
+
+// Nothing where one of them does not tell.
+template <class Bytes>
+std::optional<std::uint64_t> sum_of(std::span<const Exchange> copies, Bytes bytes_of) {
+  std::int64_t sum = 0;
+  for (const Exchange& own : copies) {
+    const std::optional<std::int64_t> bytes = bytes_of(own);
+    if (!bytes) {
+      return std::nullopt;
+    }
+    sum += *bytes;
+  }
+  return static_cast<std::uint64_t>(sum);
+}
+
+Copies copies_of(std::span<const Exchange> copies, const SideBySide& times) {
+  Copies found;
+  found.apart = times.apart;
+  auto& each = found.each.emplace();
+  for (std::size_t i = 0; i < copies.size(); ++i) {
+    const Exchange& own = copies[i];
+    CopyFacts& facts = each.emplace_back();
+    if (!own.cpus.empty()) {
+      facts.cpus = cpu_list_text(set_of(own.cpus));
+    }
+    facts.peak_bytes = own.peak_bytes;
+    if (own.fault) {
+      continue;
+    }
+    if (own.ready) {
+      facts.compile_seconds = own.ready->compile_seconds;
+    }
+    if (own.probes.contains("threads")) {
+      facts.threads = own.probes.at("threads");
+    }
+    if (std::vector<double> seconds = counted_seconds(copies, i, times); !seconds.empty()) {
+      facts.steps = std::ssize(seconds);
+      facts.step_seconds = spread_of(std::move(seconds)).median;
+    }
+  }
+  return found;
+}
+
+bool has_fault(const Exchange& copy) { return copy.fault.has_value(); }
+
+// RAPL counts what all copies take.
+void share_energy(const CaseSpec& spec, Record& record) {
+  auto& energy = record.facts.probes->energy;
+  if (energy && energy->joules_per_image) {
+    *energy->joules_per_image /= spec.copies;
+  }
+}
+
+// Throws Error (bad_input).
+void check_inputs(std::span<const Exchange> copies) {
+  const ReadyMessage& first = *copies.front().ready;
+  for (std::size_t i = 1; i < copies.size(); ++i) {
+    const ReadyMessage& own = *copies[i].ready;
+    if (own.batch_sha256 != first.batch_sha256 || own.weights_sha256 != first.weights_sha256) {
+      throw_bad_input("child protocol: copy {} has another batch or other weights than copy 1",
+                      i + 1);
+    }
+  }
+}
+
+double longest_compile(std::span<const Exchange> copies) {
+  double seconds = 0;
+  for (const Exchange& own : copies) {
+    seconds = std::max(seconds, own.ready->compile_seconds);
+  }
+  return seconds;
+}
+
+// Of the copy that took most: the limit is each one's.
+void keep_memory_limit(const CaseSpec& spec, std::span<const Exchange> copies, Record& record) {
+  constexpr double kBesidePlan = 1.05;  // libraries and threads take a few MiB of their own
+  std::int64_t taken = 0;
+  for (const Exchange& own : copies) {
+    taken = std::max(taken, own.peak_bytes.value_or(0) - own.ready->base_bytes.value_or(0));
+  }
+  if (spec.memory_limit_bytes &&
+      static_cast<double>(taken) > kBesidePlan * static_cast<double>(*spec.memory_limit_bytes)) {
+    record.facts.beyond_memory_limit = {taken, *spec.memory_limit_bytes};
+  }
+}
+
+// Throws Error (bad_input).
+void keep_stages(const Exchange& timed, Record& record) {
+  for (const Json& stage : timed.ready->stages) {
+    record.stages.push_back(to_stage(stage));
+  }
+  if (timed.stage_seconds.empty()) {
+    return;
+  }
+  if (timed.stage_seconds.size() != record.stages.size()) {
+    throw_bad_input("child protocol: stage_seconds: expected one per stage ({}), found {}",
+                    record.stages.size(), timed.stage_seconds.size());
+  }
+  for (std::size_t i = 0; i < record.stages.size(); ++i) {
+    record.stages[i].seconds = timed.stage_seconds[i];
+  }
 }
 
 // Allocations and thread starts that neither the samples tell nor a reason of the child's.
@@ -116,48 +234,47 @@ ExitCode exit_code(const Report& report) {
   return any({Outcome::ok, Outcome::overhead}) ? ExitCode::done : ExitCode::cannot_here;
 }
 
-void keep_plan(const PlannedMessage& planned, Record& record) {
+void keep_plan(const PlannedMessage& planned, int copies, Record& record) {
   record.memory.planned_bytes = unsigned_bytes(planned.planned_bytes);
   record.memory.plan_by_purpose = planned.plan_by_purpose;
+  if (record.memory.planned_bytes) {
+    *record.memory.planned_bytes *= static_cast<std::uint64_t>(copies);
+  }
+  for (auto& purpose : record.memory.plan_by_purpose.items()) {
+    purpose.value() = purpose.value().get<std::int64_t>() * copies;
+  }
   record.facts.plan_exact = planned.exact;
 }
 
-void keep_measurement(const CaseSpec& spec, const Exchange& timed, Record& record) {
-  for (const StepMessage& step : timed.steps) {
-    record.samples.push_back(to_sample(step, spec.threads));
+void keep_measurement(const CaseSpec& spec, std::span<const Exchange> copies, Record& record) {
+  const SideBySide times = side_by_side(copies, spec.warmup);
+  for (std::size_t i = 0; i < copies.size(); ++i) {
+    keep_samples(spec, copies, i, times, record);
   }
-  record.memory.peak_bytes = unsigned_bytes(timed.peak_bytes);
-  if (!timed.fault && !timed.probes.empty()) {
-    keep_probes(record, timed.probes);
+  record.memory.peak_bytes = sum_of(copies, [](const Exchange& own) { return own.peak_bytes; });
+  if (copies.size() > 1) {
+    record.facts.copies = copies_of(copies, times);
   }
-  if (!timed.ready) {
+  const Exchange& first = copies.front();
+  const bool is_whole = std::ranges::none_of(copies, &has_fault);
+  if (is_whole && !first.probes.empty()) {
+    keep_probes(record, first.probes);
+    share_energy(spec, record);
+  }
+  if (!std::ranges::all_of(copies, [](const Exchange& own) { return own.ready.has_value(); })) {
     return;
   }
-  record.compile_seconds = timed.ready->compile_seconds;
-  record.memory.base_bytes = unsigned_bytes(timed.ready->base_bytes);
-  record.memory.allocated_bytes = unsigned_bytes(timed.ready->allocated_bytes);
-  constexpr double kBesidePlan = 1.05;  // libraries and threads take a few MiB of their own
-  const std::int64_t taken = timed.peak_bytes.value_or(0) - timed.ready->base_bytes.value_or(0);
-  if (spec.memory_limit_bytes &&
-      static_cast<double>(taken) > kBesidePlan * static_cast<double>(*spec.memory_limit_bytes)) {
-    record.facts.beyond_memory_limit = {taken, *spec.memory_limit_bytes};
-  }
-  record.input_sha256 = text_or_none(timed.ready->batch_sha256);
-  record.weights_sha256 = text_or_none(timed.ready->weights_sha256);
-  keep_execution(record, timed.ready->execution);
-  for (const Json& stage : timed.ready->stages) {
-    record.stages.push_back(to_stage(stage));
-  }
-  if (timed.stage_seconds.empty()) {
-    return;
-  }
-  if (timed.stage_seconds.size() != record.stages.size()) {
-    throw_bad_input("child protocol: stage_seconds: expected one per stage ({}), found {}",
-                    record.stages.size(), timed.stage_seconds.size());
-  }
-  for (std::size_t i = 0; i < record.stages.size(); ++i) {
-    record.stages[i].seconds = timed.stage_seconds[i];
-  }
+  check_inputs(copies);
+  record.compile_seconds = longest_compile(copies);
+  record.memory.base_bytes =
+      sum_of(copies, [](const Exchange& own) { return own.ready->base_bytes; });
+  record.memory.allocated_bytes =
+      sum_of(copies, [](const Exchange& own) { return own.ready->allocated_bytes; });
+  keep_memory_limit(spec, copies, record);
+  record.input_sha256 = text_or_none(first.ready->batch_sha256);
+  record.weights_sha256 = text_or_none(first.ready->weights_sha256);
+  keep_execution(record, first.ready->execution);
+  keep_stages(first, record);
 }
 
 void explain_gaps(Record& record) {

@@ -1,6 +1,7 @@
 // The record of a case: what is known before it runs, what its child said, and how it ended.
 #pragma once
 
+#include <span>
 #include <string>
 
 #include "benches/exchange/exchange.h"
@@ -21,12 +22,13 @@ ExitCode code_of_fault(const Record& record);
 // Of a whole run, by how its records ended: as Runner::run() returns it.
 ExitCode exit_code(const Report& report);
 
-// What the child plans to take.
-void keep_plan(const PlannedMessage& planned, Record& record);
+// What the child plans to take, as often as there are copies of it.
+void keep_plan(const PlannedMessage& planned, int copies, Record& record);
 
-// Samples, memory and stages of a child that was timed. Throws Error (bad_input) when its words
+// Samples, memory and stages of a child that was timed. Of several copies the samples of all, the
+// sum of their memory, and the stages of the first. Throws Error (bad_input) when their words
 // contradict each other.
-void keep_measurement(const CaseSpec& spec, const Exchange& timed, Record& record);
+void keep_measurement(const CaseSpec& spec, std::span<const Exchange> copies, Record& record);
 
 // A reason for each null of a record that has ended: what a child of somebody else's did not tell.
 void explain_gaps(Record& record);

@@ -11,8 +11,8 @@ namespace voxmark {
 namespace {
 
 std::string key(const CaseSpec& spec) {
-  return fmt::format("{} {} {} {}", spec.backend, to_string(spec.precision), spec.threads,
-                     spec.ranks);
+  return fmt::format("{} {} {} {} {}", spec.backend, to_string(spec.precision), spec.threads,
+                     spec.ranks, spec.copies);
 }
 
 std::string start_key(const CaseSpec& spec, bool is_first) {

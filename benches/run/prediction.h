@@ -35,7 +35,7 @@ class Prediction {
   std::optional<double> steps_seconds_at_most(const CaseSpec& spec) const;
 
  private:
-  std::map<std::string, double> seconds_per_flop_;  // by backend, precision and threads
+  std::map<std::string, double> seconds_per_flop_;  // by backend, precision, threads and copies
   // The longest so far, by the same and whether it was a case's first process.
   std::map<std::string, double> start_seconds_;
   // By what decides bytes beside voxels: the high-water mark by voxels of the batch.

@@ -14,17 +14,14 @@ namespace {
 
 // The median of what was timed, or why nothing was.
 std::string figure(const Record& record) {
-  std::vector<double> seconds;
-  for (const SampleRecord& sample : record.samples) {
-    if (!sample.warmup && sample.times && publishes_times(record.outcome)) {
-      seconds.push_back(sample.times->step_seconds);
-    }
-  }
+  const std::optional<double> seconds = publishes_times(record.outcome)
+                                            ? process_seconds(record, &StepTimes::step_seconds)
+                                            : std::nullopt;
   const std::string outcome(to_string(record.outcome));
-  if (seconds.empty()) {
+  if (!seconds) {
     return outcome + ": " + record.reason.value_or("");
   }
-  const std::string median = fmt::format("{:.4g} s/step", spread_of(std::move(seconds)).median);
+  const std::string median = fmt::format("{:.4g} s/step", *seconds);
   return record.outcome == Outcome::ok ? median : median + " (" + outcome + ")";
 }
 

@@ -16,10 +16,15 @@ std::string obstacle_of_ranks(const CaseSpec& spec, const std::string& no_ranks)
 
 int ranks_here(const CaseSpec& spec) { return spec.ranks; }
 
-std::string need_text(int ranks, std::int64_t bytes_of_rank) {
-  return ranks == 1 ? fmt::format("needs {}", bytes_text(bytes_of_rank))
-                    : fmt::format("{} ranks need {} ({} each)", ranks,
-                                  bytes_text(ranks * bytes_of_rank), bytes_text(bytes_of_rank));
+int processes_here(const CaseSpec& spec) { return ranks_here(spec) * spec.copies; }
+
+std::string need_text(const CaseSpec& spec, std::int64_t bytes_of_one) {
+  const int processes = processes_here(spec);
+  return processes == 1
+             ? fmt::format("needs {}", bytes_text(bytes_of_one))
+             : fmt::format("{} {} need {} ({} each)", processes,
+                           spec.copies > 1 ? "copies" : "ranks",
+                           bytes_text(processes * bytes_of_one), bytes_text(bytes_of_one));
 }
 
 }  // namespace voxmark

@@ -15,7 +15,10 @@ std::string obstacle_of_ranks(const CaseSpec& spec, const std::string& no_ranks)
 // How many of them share this machine: all.
 int ranks_here(const CaseSpec& spec);
 
-// "needs 1 GiB", "2 ranks need 2 GiB (1 GiB each)".
-std::string need_text(int ranks, std::int64_t bytes_of_rank);
+// The processes of a case that share this machine: its ranks, or its copies.
+int processes_here(const CaseSpec& spec);
+
+// "needs 1 GiB", "2 ranks need 2 GiB (1 GiB each)", "2 copies need ...".
+std::string need_text(const CaseSpec& spec, std::int64_t bytes_of_one);
 
 }  // namespace voxmark

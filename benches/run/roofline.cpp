@@ -38,9 +38,10 @@ Roofline roofline(const CaseSpec& spec, std::span<const MachineLimits> limits) {
   if (spec.precision == Precision::fp64) {
     return missing("the peak of fp64 is not measured");
   }
-  const auto limit = std::ranges::find(limits, spec.threads, &MachineLimits::threads);
+  const int threads = spec.copies * spec.threads;  // that share what the machine can do
+  const auto limit = std::ranges::find(limits, threads, &MachineLimits::threads);
   if (limit == limits.end()) {
-    return missing("the limits of " + std::to_string(spec.threads) + " threads were not measured");
+    return missing("the limits of " + std::to_string(threads) + " threads were not measured");
   }
   const bool multiplies_in_bf16 = rounding_of(spec.backend, spec.precision) >= Rounding::bf32;
   const auto& peak =
@@ -52,7 +53,7 @@ Roofline roofline(const CaseSpec& spec, std::span<const MachineLimits> limits) {
   if (!limit->triad_bytes_per_second) {
     return missing(reason_of(*limit, "triad_bytes_per_second"));
   }
-  const MachineLimit machine{*peak, *limit->triad_bytes_per_second};
+  const MachineLimit machine{*peak / spec.copies, *limit->triad_bytes_per_second / spec.copies};
   Roofline found;
   found.seconds = roofline_seconds(training_program(spec), element_bytes(spec.precision), machine);
   found.flops_per_second = machine.flops_per_second;

@@ -15,6 +15,7 @@
 #include "benches/protocol/case_work.h"
 #include "benches/protocol/contender.h"
 #include "benches/protocol/stages_json.h"
+#include "benches/ranks/copy_places.h"
 #include "benches/run/case_record.h"
 #include "benches/run/roofline.h"
 #include "benches/run/warm_up.h"
@@ -104,6 +105,7 @@ void Runner::learn_start(const CaseSpec& spec, const Record& record) {
   if (steps > 0) {
     begun_.insert(key_of_all_processes(spec));
   }
+  steps /= spec.copies;  // which ran at once
   // A process that was disturbed and run again tells more than its start.
   const bool was_tried_again = record.facts.interference && record.facts.interference->discarded;
   if (steps > 0 && record.facts.wall_seconds && !was_tried_again) {
@@ -118,7 +120,7 @@ Record Runner::measure(const CaseSpec& spec) {
   if (!is_of_build(spec.backend)) {
     record.facts.program = programs_.facts(contender_of(spec, options_.child.command).command);
   }
-  const int threads = ranks_here(spec) * spec.threads;
+  const int threads = processes_here(spec) * spec.threads;
   if (const auto& quota = options_.cpu_quota; quota && threads > *quota) {
     record.facts.beyond_cpu_quota = {threads, *quota};
   }
@@ -165,13 +167,13 @@ bool Runner::plan(const CaseSpec& spec, Record& record) {
     end_record(record, *answer.fault, answer.reason, answer.code);
     return false;
   }
-  keep_plan(*answer.planned, record);
+  keep_plan(*answer.planned, spec.copies, record);
   if (spec.memory_limit_bytes && !answer.planned->planned_bytes) {
     end_record(record, Outcome::skipped,
                "cannot be held to a memory limit: it does not tell what it plans to take");
     return false;
   }
-  std::int64_t needed =  // by each rank
+  std::int64_t needed =  // by each rank or copy
       answer.planned->planned_bytes.value_or(0) + harness_bytes(spec);
   if (!answer.planned->planned_bytes) {  // what it took at other sizes is the next best
     if (const auto guess = prediction_.peak_bytes(spec)) {
@@ -186,12 +188,12 @@ bool Runner::plan(const CaseSpec& spec, Record& record) {
     return false;
   }
   const MemoryRoom room = options_.room();
-  const int ranks = ranks_here(spec);
-  if (needed > room.bytes / ranks) {
+  const int processes = processes_here(spec);
+  if (needed > room.bytes / processes) {
     end_record(
         record, Outcome::infeasible,
-        fmt::format("{}, there are {} ({}){}", need_text(ranks, needed), bytes_text(room.bytes),
-                    room.source, limit_that_fits(spec, room.bytes / ranks)));
+        fmt::format("{}, there are {} ({}){}", need_text(spec, needed), bytes_text(room.bytes),
+                    room.source, limit_that_fits(spec, room.bytes / processes)));
     return false;
   }
   return true;
@@ -299,14 +301,20 @@ bool Runner::within_budget(const CaseSpec& spec, Record& record) {
   return true;
 }
 
-// One process that was timed, and what disturbed it.
+// One process that was timed, or its copies at once, and what disturbed it.
 struct Runner::Attempt {
-  Exchange timed;
+  std::vector<Exchange> copies;
   double canary_seconds = 0;
   std::size_t tainted_steps = 0;
   std::size_t steps = 0;
   std::set<std::string> reasons;
 
+  // The one that failed, or the first.
+  const Exchange& timed() const {
+    const auto failed =
+        std::ranges::find_if(copies, [](const Exchange& own) { return own.fault.has_value(); });
+    return failed == copies.end() ? copies.front() : *failed;
+  }
   bool is_tainted() const { return voxmark::is_tainted(tainted_steps, steps) || whole_process; }
   // Less is better: a process that is not tainted, then the one of which less was taken away.
   std::pair<bool, double> disturbance() const { return {is_tainted(), lost_fraction}; }
@@ -327,7 +335,7 @@ struct Runner::Attempt {
   // Of an attempt that another one was preferred to.
   DiscardedTry discarded() const {
     DiscardedTry found{disturbed(), {}};
-    for (const StepMessage& step : timed.steps) {
+    for (const StepMessage& step : copies.front().steps) {
       if (!step.warmup) {
         found.step_seconds = found.step_seconds.value_or(std::vector<double>());
         found.step_seconds->push_back(step.step_seconds);
@@ -339,10 +347,11 @@ struct Runner::Attempt {
 
 Runner::Attempt Runner::attempt(const CaseSpec& spec) {
   Attempt result;
+  const int threads = spec.copies * spec.threads;
   const double canary_before = canary_seconds();
   const auto start = std::chrono::steady_clock::now();
   const std::optional<double> others_before = others_seconds();
-  result.timed = ask(ChildMode::time, spec);
+  result.copies = run_copies(spec);
   const std::optional<double> others_after = others_seconds();
   const double elapsed =
       std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
@@ -354,25 +363,28 @@ Runner::Attempt Runner::attempt(const CaseSpec& spec) {
   // Our own child reads at each step what its threads waited.
   if (!runs_our_child(spec.backend) && others_before && others_after) {
     const double others = *others_after - *others_before;
-    result.taint_whole(others_taint(others, elapsed, spec.threads));
-    result.lost_fraction += std::max(0.0, others) / (elapsed * spec.threads);
+    result.taint_whole(others_taint(others, elapsed, threads));
+    result.lost_fraction += std::max(0.0, others) / (elapsed * threads);
   }
+  // Stolen from the machine in a copy's steps: from all copies.
   double steal = 0, seconds = 0, lost = 0;
-  for (const StepMessage& step : result.timed.steps) {
-    if (step.warmup) {
-      continue;
+  for (const Exchange& copy : result.copies) {
+    for (const StepMessage& step : copy.steps) {
+      if (step.warmup) {
+        continue;
+      }
+      const auto found = taints(step.readings, step.step_seconds, spec.threads, spec.copies);
+      ++result.steps;
+      result.tainted_steps += found.empty() ? 0U : 1U;
+      result.reasons.insert(found.begin(), found.end());
+      steal += step.readings.value("steal_seconds", 0.0) / spec.copies;
+      lost += lost_seconds(step.readings, spec.threads, spec.copies);
+      seconds += step.step_seconds / spec.copies;
     }
-    const auto found = taints(step.readings, step.step_seconds, spec.threads);
-    ++result.steps;
-    result.tainted_steps += found.empty() ? 0U : 1U;
-    result.reasons.insert(found.begin(), found.end());
-    steal += step.readings.value("steal_seconds", 0.0);
-    lost += lost_seconds(step.readings, spec.threads);
-    seconds += step.step_seconds;
   }
-  result.taint_whole(steal_taint(steal, seconds, spec.threads));
+  result.taint_whole(steal_taint(steal, seconds, threads));
   result.lost_fraction += result.canary_seconds / *best_canary_seconds_ - 1;
-  result.lost_fraction += seconds > 0 ? lost / (seconds * spec.threads) : 0;
+  result.lost_fraction += seconds > 0 ? lost / (seconds * threads) : 0;
   return result;
 }
 
@@ -382,17 +394,18 @@ void Runner::time(const CaseSpec& spec, Record& record) {
   std::vector<DiscardedTry> discarded;
   const bool is_constant = stayed_disturbed_ >= kConstantLoad;  // what ran on will go on
   const int repeats = is_constant ? 0 : options_.taint_repeats;
-  for (int i = 0; i < repeats && best.is_tainted() && !best.timed.fault; ++i) {
+  for (int i = 0; i < repeats && best.is_tainted() && !best.timed().fault; ++i) {
     Attempt next = attempt(spec);
-    if (next.timed.fault || next.disturbance() < best.disturbance()) {
+    if (next.timed().fault || next.disturbance() < best.disturbance()) {
       std::swap(next, best);
     }
     discarded.push_back(next.discarded());
   }
   stayed_disturbed_ = best.is_tainted() ? stayed_disturbed_ + 1 : 0;
-  const Exchange& timed = best.timed;
-  keep_measurement(spec, timed, record);
-  if (options_.child.binding) {  // what was asked for; probes tell what came of it
+  const Exchange& timed = best.timed();
+  keep_measurement(spec, best.copies, record);
+  if (options_.child.binding &&
+      spec.copies == 1) {  // what was asked for; probes tell what came of it
     record.facts.openmp_places =
         openmp_places(cpus_of_threads(*options_.child.binding, spec.threads));
   }
@@ -410,20 +423,27 @@ void Runner::time(const CaseSpec& spec, Record& record) {
     return;
   }
   prediction_.learn(spec, median_step_seconds(timed));
-  if (timed.peak_bytes) {
-    prediction_.learn_peak(spec, *timed.peak_bytes);
+  for (const Exchange& copy : best.copies) {
+    if (copy.peak_bytes) {
+      prediction_.learn_peak(spec, *copy.peak_bytes);
+    }
   }
   if (is_overhead(spec)) {
     end_record(record, Outcome::overhead, "computes nothing: this is the harness's own cost");
     return;
   }
   record.outcome = Outcome::ok;
-  record.facts.warmup = warm_up(record.samples);
+  record.facts.warmup = warm_up_of_copies(record.samples, spec.copies);
   record.facts.roofline = roofline(spec, options_.machine_limits);
   if (auto others = other_kernels(verified_stages_, timed.ready->stages); !others.empty()) {
     record.verification->facts.other_kernels = std::move(others);
   }
-  cross_check(spec, timed, record);
+  for (std::size_t i = 0; i < best.copies.size() && record.outcome == Outcome::ok; ++i) {
+    cross_check(spec, best.copies[i], record);
+    if (best.copies.size() > 1 && record.outcome != Outcome::ok) {
+      record.reason = fmt::format("copy {} of {}: {}", i + 1, spec.copies, *record.reason);
+    }
+  }
 }
 
 // At the timed shape itself, where another verified backend has done the same step.
@@ -455,6 +475,7 @@ void Runner::compute_with_own_backend(const CaseSpec& spec) {
     return;
   }
   CaseSpec witness = spec;
+  witness.copies = 1;
   witness.isa.clear();
   witness.precision = Precision::fp32;
   witness.steps = 1;
@@ -488,24 +509,43 @@ void Runner::compute_with_own_backend(const CaseSpec& spec) {
   }
 }
 
-Exchange Runner::ask(ChildMode mode, const CaseSpec& spec) {
+// Patient as long as its steps are predicted to take.
+ChildProgram Runner::child_for(const CaseSpec& spec) const {
   ChildProgram child = options_.child;
   if (const auto predicted = prediction_.steps_seconds(spec)) {
     child.patience_seconds =
         std::max(child.patience_seconds, kHangFactor * *predicted / (spec.warmup + spec.steps));
   }
-  Request request = request_of(mode, spec);
-  if (mode == ChildMode::time && exchanges_files(spec.backend)) {
-    const CasePaths paths = files_.for_timing(spec);
-    request.weights_path = paths.weights;
-    request.batch_path = paths.batch;
-  }
-  Exchange answer = exchange(
-      child, request, [this, &spec](const StepMessage& step) { observer_.step(spec, step); });
+  return child;
+}
+
+Exchange Runner::ask(ChildMode mode, const CaseSpec& spec) {
+  Exchange answer = exchange(child_for(spec), request_of(mode, spec), [](const auto&) {});
   if (answer.interrupted) {
     throw Interrupted{};
   }
   return answer;
+}
+
+// One where the case has no others.
+std::vector<Exchange> Runner::run_copies(const CaseSpec& spec) {
+  Request request = request_of(ChildMode::time, spec);
+  request.awaits_start = spec.copies > 1;
+  if (exchanges_files(spec.backend)) {
+    const CasePaths paths = files_.for_timing(spec);
+    request.weights_path = paths.weights;
+    request.batch_path = paths.batch;
+  }
+  const std::vector<CpuTopology> places =
+      spec.copies > 1 ? topologies_of_copies(spec.copies, spec.threads)
+                      : std::vector<CpuTopology>(1);  // wherever its threads are held
+  std::vector<Exchange> answers =
+      exchange_copies(child_for(spec), request, places,
+                      [this, &spec](const StepMessage& step) { observer_.step(spec, step); });
+  if (answers.front().interrupted) {
+    throw Interrupted{};
+  }
+  return answers;
 }
 
 // Nothing before the first case has run.

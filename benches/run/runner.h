@@ -96,7 +96,9 @@ class Runner {
   Attempt attempt(const CaseSpec& spec);
   void cross_check(const CaseSpec& spec, const Exchange& timed, Record& record);
   void compute_with_own_backend(const CaseSpec& spec);
+  ChildProgram child_for(const CaseSpec& spec) const;
   Exchange ask(ChildMode mode, const CaseSpec& spec);
+  std::vector<Exchange> run_copies(const CaseSpec& spec);
   std::optional<double> seconds_left(std::span<const CaseSpec> cases,
                                      std::span<const CaseSpec> later) const;
 

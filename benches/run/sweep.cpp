@@ -27,6 +27,7 @@
 #include "benches/process/process_cpus.h"
 #include "benches/protocol/case_work.h"
 #include "benches/protocol/contender.h"
+#include "benches/ranks/copy_places.h"
 #include "benches/run/interleave.h"
 #include "benches/run/other_build.h"
 #include "benches/run/run_identity.h"
@@ -39,7 +40,7 @@ namespace {
 std::vector<MachineLimits> measured_limits(const SweepOptions& options) {
   std::set<int> threads;
   for (const CaseSpec& spec : options.cases) {
-    threads.insert(spec.threads);
+    threads.insert(spec.copies * spec.threads);
   }
   constexpr double kPatienceSeconds = 300;  // several seconds per number of threads
   ChildProcess child(
@@ -392,10 +393,11 @@ std::vector<std::string> check_before_start(const std::vector<CaseSpec>& cases, 
       contender_of(spec, {});  // one that is not installed is skipped
     }
     check_places(spec.threads);
-    if (spec.threads > cpus) {
-      throw_bad_input("threads {}: this process may run on {}{}", spec.threads,
-                      counted(cpus, "CPU"), by_variables());
+    if (spec.copies > 1 && spec.ranks > 1) {
+      throw_bad_input("--copies {} of --ranks {}: expected one of them to be 1", spec.copies,
+                      spec.ranks);
     }
+    check_cpus(spec.copies, spec.threads, cpus);
     if (data.insert(inputs_key(spec)).second) {
       const std::vector<std::string> found = check_data(spec);
       warnings.insert(found.begin(), found.end());

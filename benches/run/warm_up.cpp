@@ -2,6 +2,9 @@
 
 #include <algorithm>
 #include <cstddef>
+#include <cstdint>
+#include <iterator>
+#include <optional>
 
 namespace voxmark {
 
@@ -30,6 +33,22 @@ WarmUp warm_up(const std::vector<SampleRecord>& samples) {
   found.over = timed.front() <= settled;
   found.needed = std::distance(samples.begin(), first);
   return found;
+}
+
+WarmUp warm_up_of_copies(const std::vector<SampleRecord>& samples, int copies) {
+  std::optional<WarmUp> first;
+  for (std::int64_t copy = 1; copy <= copies; ++copy) {
+    std::vector<SampleRecord> own;
+    std::ranges::copy_if(samples, std::back_inserter(own), [&](const SampleRecord& sample) {
+      return sample.copy.value_or(1) == copy;
+    });
+    const WarmUp found = warm_up(own);
+    if (found.over == false) {
+      return found;
+    }
+    first = first.value_or(found);
+  }
+  return *first;
 }
 
 }  // namespace voxmark

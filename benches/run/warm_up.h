@@ -16,4 +16,7 @@ constexpr double kWarmUpMargin = 0.05;
 // steps are not to be had. Steps that were tainted are slow for another reason and judge nothing.
 WarmUp warm_up(const std::vector<SampleRecord>& samples);
 
+// Of the first copy that was not warm yet, or of the first one.
+WarmUp warm_up_of_copies(const std::vector<SampleRecord>& samples, int copies);
+
 }  // namespace voxmark

@@ -27,13 +27,9 @@ std::string key_of_any_process(CaseSpec spec) {
 
 // Of one process; nothing where no time was published.
 std::optional<double> median_seconds(const Record& record) {
-  std::vector<double> seconds;
-  for (const SampleRecord& sample : record.samples) {
-    if (!sample.warmup && sample.times && publishes_times(record.outcome)) {
-      seconds.push_back(sample.times->forward_backward_seconds);
-    }
-  }
-  return seconds.empty() ? std::nullopt : std::optional(spread_of(std::move(seconds)).median);
+  return publishes_times(record.outcome)
+             ? process_seconds(record, &StepTimes::forward_backward_seconds)
+             : std::nullopt;
 }
 
 }  // namespace

@@ -241,7 +241,7 @@ std::vector<CaseSpec> workloads_of(const Grid& grid, int default_threads) {
   share_global_batches(grid, cases);
   for (CaseSpec& spec : cases) {
     if (!grid.values.contains("threads")) {
-      spec.threads = std::max(1, default_threads / spec.ranks);
+      spec.threads = std::max(1, default_threads / (spec.ranks * spec.copies));
     }
     if (spec.ranks == 1) {
       spec.batch_norm = CaseSpec{}.batch_norm;  // its own images are those of all

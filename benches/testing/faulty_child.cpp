@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <chrono>
 #include <csignal>
+#include <cstdio>
 #include <cstdlib>
 #include <fstream>
 #include <iostream>
@@ -52,6 +53,26 @@ void exhaust_memory() {
 void fill_memory() {
   const std::vector<char> block(std::size_t{1} << 30, 'x');
   std::cerr << "filled to the last byte: " << block.back() << std::endl;
+}
+
+// The first of all processes that ask: the file that VOXMARK_TEST_TRIES names is its own.
+bool is_the_one() {
+  std::FILE* file = std::fopen(std::getenv("VOXMARK_TEST_TRIES"), "wx");
+  if (file != nullptr) {
+    std::fclose(file);
+  }
+  return file != nullptr;
+}
+
+// Of several copies: one of them fails, and the others go on for as long as they are let.
+void break_one_of_many(const std::string& fault) {
+  if (fault.starts_with("one-") && is_the_one()) {
+    if (fault == "one-hangs") {
+      hang();
+    }
+    std::signal(SIGSEGV, SIG_DFL);
+    raise(SIGSEGV);
+  }
 }
 
 StepMessage step(bool warmup, double loss) {
@@ -110,6 +131,12 @@ void all_steps(const CaseSpec& spec, const std::string& fault, double loss) {
       work(0.01);
       tell(0.01);
       message.readings["run_delay_seconds"] = waited_seconds(i == spec.warmup);
+    } else if (fault == "works" || fault == "ignores-start") {
+      work(0.02);
+      tell(0.02);
+    } else if (fault == "one-dies" || fault == "one-hangs") {
+      work(0.5);
+      tell(0.5);
     }
     say(message);
   }
@@ -216,10 +243,15 @@ void time_case(const Request& request, const std::string& fault) {
     return;
   }
   // Only the first step's loss is anybody else's to know.
-  const bool is_right =
-      fault == "none" || fault == "plans-too-little" || fault.starts_with("talks-on");
+  const bool is_right = fault == "none" || fault == "plans-too-little" || fault == "works" ||
+                        fault == "ignores-start" || fault.starts_with("talks-on");
   const double loss = is_right ? results(request, fault).at("losses").front() : 0.5;
   say(ReadyMessage{});
+  if (request.awaits_start && fault != "ignores-start") {
+    std::string line;
+    std::getline(std::cin, line);
+  }
+  break_one_of_many(fault);
   if (fault == "silent-exit") {
     std::cerr << "could not load libmystery.so" << std::endl;
     std::exit(3);

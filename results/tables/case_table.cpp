@@ -87,6 +87,11 @@ Table case_table(std::span<const CaseSummary> cases,
   add_column("spread", Align::left, [](const CaseSummary& summary) {
     return summary.step_seconds ? spread_text(summary) : std::string(kNothing);
   });
+  if (std::ranges::any_of(cases,
+                          [](const CaseSummary& own) { return own.spec.value("copies", 1) > 1; })) {
+    add_figure("images/s", &CaseSummary::images_per_second,
+               [](double images) { return significant(images, kSecondsDigits); });
+  }
   add_figure("fwd+bwd s/image", &CaseSummary::forward_backward_seconds_per_image,
              [](double seconds) { return significant(seconds, kSecondsDigits); });
   add_figure("GFLOP/s", &CaseSummary::flops_per_second,

@@ -13,6 +13,7 @@ namespace voxmark {
 
 // With a baseline backend, a column tells how many times faster forward and backward are than that
 // backend's row of the same workload. What all cases share (precision, threads, ...) is left out.
+// Where a case has copies, a column tells the images per second of all of them together.
 // Where a case was run on several numbers of threads, two columns tell how many times faster a step
 // is than on the fewest, and the efficiency. A row without a figure shows "-" and, in its last
 // column, why.

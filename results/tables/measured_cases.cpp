@@ -16,7 +16,7 @@ namespace {
 
 bool is_papers_model(const Json& spec) {
   return spec.at("filters") == 16 && spec.at("input_channels") == 1 && spec.at("classes") == 1 &&
-         spec.value("ranks", 1) == 1;
+         spec.value("ranks", 1) == 1 && spec.value("copies", 1) == 1;
 }
 
 std::optional<double> sample_seconds(const SampleRecord& sample, const std::string& clock,

@@ -21,13 +21,7 @@ using PartName = std::pair<std::string, std::string>;  // kind, direction
 double median(std::vector<double> values) { return spread_of(std::move(values)).median; }
 
 double median_of_steps(const Record& record, double StepTimes::* member) {
-  std::vector<double> seconds;
-  for (const SampleRecord& sample : record.samples) {
-    if (!sample.warmup && sample.times) {
-      seconds.push_back((*sample.times).*member);
-    }
-  }
-  return seconds.empty() ? 0 : median(std::move(seconds));
+  return process_seconds(record, member).value_or(0);
 }
 
 // Of one process; empty where nothing was watched.

@@ -12,16 +12,6 @@
 namespace voxmark {
 namespace {
 
-std::vector<double> measured(const Record& record, double StepTimes::* member) {
-  std::vector<double> seconds;
-  for (const SampleRecord& sample : record.samples) {
-    if (!sample.warmup && sample.times) {
-      seconds.push_back((*sample.times).*member);
-    }
-  }
-  return seconds;
-}
-
 // Over records that publish times and have measured steps.
 std::optional<Spread> spread_over(std::span<const Record* const> records,
                                   double StepTimes::* member) {
@@ -29,13 +19,15 @@ std::optional<Spread> spread_over(std::span<const Record* const> records,
     return std::nullopt;
   }
   if (records.size() == 1) {
-    return spread_of(measured(*records.front(), member));
+    Spread steps = spread_of(timed_seconds(*records.front(), member));
+    steps.median = *process_seconds(*records.front(), member);
+    return steps;
   }
-  std::vector<double> medians;
+  std::vector<double> values;
   for (const Record* record : records) {
-    medians.push_back(spread_of(measured(*record, member)).median);
+    values.push_back(*process_seconds(*record, member));
   }
-  return spread_of(std::move(medians));
+  return spread_of(std::move(values));
 }
 
 void append_note(std::string& note, const std::string& text) {
@@ -127,6 +119,16 @@ std::string cpu_quota_note(std::span<const Record* const> records) {
   return "";
 }
 
+// Copies that had no time in common say nothing of what they do together.
+std::string copies_note(std::span<const Record* const> records) {
+  for (const Record* record : records) {
+    if (record->outcome == Outcome::ok && record->facts.copies && record->facts.copies->apart) {
+      return *record->facts.copies->apart;
+    }
+  }
+  return "";
+}
+
 CaseSummary summarise_case(std::span<const Record* const> records) {
   CaseSummary summary;
   summary.spec = case_identity(records.front()->spec);
@@ -146,7 +148,7 @@ CaseSummary summarise_case(std::span<const Record* const> records) {
     if (!publishes_times(summary.outcome) || !publishes_times(record->outcome)) {
       continue;
     }
-    if (!measured(*record, &StepTimes::step_seconds).empty()) {
+    if (!timed_seconds(*record, &StepTimes::step_seconds).empty()) {
       timed.push_back(record);
     }
   }
@@ -181,6 +183,10 @@ CaseSummary summarise_case(std::span<const Record* const> records) {
   if (const std::string note = memory_limit_note(timed); !note.empty()) {
     append_note(summary.note, note);
   }
+  const std::string apart = copies_note(timed);
+  if (!apart.empty()) {
+    append_note(summary.note, apart);
+  }
   if (const std::string note = disturbed_note(processes); !note.empty()) {
     append_note(summary.note, note);
   }
@@ -188,18 +194,22 @@ CaseSummary summarise_case(std::span<const Record* const> records) {
     append_note(summary.note, note);
   }
   for (const Record* record : timed) {
-    summary.steps += static_cast<int>(measured(*record, &StepTimes::step_seconds).size());
+    summary.steps += static_cast<int>(timed_seconds(*record, &StepTimes::step_seconds).size());
   }
   summary.processes = static_cast<int>(timed.size());
   summary.disturbed = processes.disturbed;
   summary.left_out = processes.left_out;
   summary.step_seconds = spread_over(timed, &StepTimes::step_seconds);
   summary.forward_backward_seconds = spread_over(timed, &StepTimes::forward_backward_seconds);
-  summary.forward_backward_seconds_per_image =
-      summary.forward_backward_seconds->median / images_per_step(summary.spec);
+  const double copies = summary.spec.value("copies", 1);
+  const double images = copies * images_per_step(summary.spec);
+  summary.forward_backward_seconds_per_image = summary.forward_backward_seconds->median / images;
+  if (first.outcome == Outcome::ok && summary.step_seconds->median > 0 && apart.empty()) {
+    summary.images_per_second = images / summary.step_seconds->median;
+  }
   if (first.flops_per_step && first.outcome == Outcome::ok && summary.step_seconds->median > 0) {
     summary.flops_per_second =
-        static_cast<double>(*first.flops_per_step) / summary.step_seconds->median;
+        copies * static_cast<double>(*first.flops_per_step) / summary.step_seconds->median;
     if (first.facts.roofline && first.facts.roofline->seconds) {
       summary.roofline_share = *first.facts.roofline->seconds / summary.step_seconds->median;
     }
@@ -208,6 +218,34 @@ CaseSummary summarise_case(std::span<const Record* const> records) {
 }
 
 }  // namespace
+
+std::vector<double> timed_seconds(const Record& record, double StepTimes::* member) {
+  std::vector<double> seconds;
+  for (const SampleRecord& sample : record.samples) {
+    if (sample.is_timed()) {
+      seconds.push_back((*sample.times).*member);
+    }
+  }
+  return seconds;
+}
+
+std::optional<double> process_seconds(const Record& record, double StepTimes::* member) {
+  std::map<std::int64_t, std::vector<double>> of_copies;
+  for (const SampleRecord& sample : record.samples) {
+    if (sample.is_timed()) {
+      of_copies[sample.copy.value_or(1)].push_back((*sample.times).*member);
+    }
+  }
+  if (of_copies.size() < 2) {
+    return of_copies.empty() ? std::nullopt
+                             : std::optional(spread_of(of_copies.begin()->second).median);
+  }
+  double rates = 0;
+  for (auto& [copy, seconds] : of_copies) {
+    rates += 1 / spread_of(std::move(seconds)).median;
+  }
+  return static_cast<double>(of_copies.size()) / rates;
+}
 
 Spread spread_of(std::vector<double> values) {
   std::ranges::sort(values);

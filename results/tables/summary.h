@@ -24,6 +24,14 @@ struct Spread {
 // Of at least one value. The median of an even count is the mean of the two in the middle.
 Spread spread_of(std::vector<double> values);
 
+// Seconds of the steps that count, of one process or of all its copies.
+std::vector<double> timed_seconds(const Record& record, double StepTimes::* member);
+
+// What a process says of its step: the median of those that count. Of copies: as many as there are
+// over the sum of their rates, so that the images per second of all together follow from it; where
+// they are alike this is the median, too. Nothing where no step counts.
+std::optional<double> process_seconds(const Record& record, double StepTimes::* member);
+
 // One case over all of its processes.
 struct CaseSummary {
   Json spec = Json::object();         // without "process"
@@ -34,12 +42,15 @@ struct CaseSummary {
   int disturbed = 0;                  // processes measured beside something else that ran
   int left_out = 0;                   // of them, those that do not count: results/tables/deciding.h
 
-  // Of the processes' medians, or of the steps when processes == 1.
+  // Of process_seconds(), or of the steps when processes == 1.
   std::optional<Spread> forward_backward_seconds;
   std::optional<Spread> step_seconds;
 
   std::optional<double> forward_backward_seconds_per_image;  // of the median
-  std::optional<double> flops_per_second;  // nominal FLOPs of a step over its median seconds
+  // Of all copies together, by the median step; nothing where they did not run side by side.
+  std::optional<double> images_per_second;
+  std::optional<double>
+      flops_per_second;  // nominal FLOPs of a step over its median seconds, in sum
   // What the machine's measured limits allow at best, over the median step; of the records' own
   // roofline.
   std::optional<double> roofline_share;

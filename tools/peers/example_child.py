@@ -57,6 +57,8 @@ else:
     results, losses = {}, []
     if not verify:
         say("ready", compile_seconds=0)
+        if request.get("awaits_start"):
+            sys.stdin.readline()
     for step in range(case["warmup"] + case["steps"]):
         start = time.perf_counter()
         losses.append(unet.forward_backward(batch["input"], batch["target"]))

@@ -184,6 +184,8 @@ class Child:
             weights_sha256=weights_sha256,
             execution=model.facts | {"variables": probes.variables_in_effect()},
         )
+        if self.request.get("awaits_start"):
+            sys.stdin.readline()
         for step in range(self.case["warmup"] + self.case["steps"]):
             self.step(model, batch, step)
         self.peak.pause()

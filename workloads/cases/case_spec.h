@@ -24,6 +24,7 @@ struct CaseSpec {
   int threads = 1;
   int ranks = 1;
   std::string batch_norm = "global";
+  int copies = 1;  // processes that do it at once, each with its own threads
   std::optional<std::int64_t> memory_limit_bytes;
   std::string isa;  // "": what this CPU has
   std::string data = "synthetic";

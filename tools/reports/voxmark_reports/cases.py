@@ -146,6 +146,11 @@ class Case:
         return self.spec["batch"] * self.spec.get("ranks", BY_NAME["ranks"].default)
 
     @property
+    def copies(self) -> int:
+        """Processes that did the case at once."""
+        return self.spec.get("copies", BY_NAME["copies"].default)
+
+    @property
     def voxels(self) -> int:
         """Of all these images."""
         depth, height, width = self.spec["image"]
@@ -229,7 +234,24 @@ def number(value: Any) -> bool:
 
 
 def timed_samples(record: dict[str, Any]) -> Iterator[dict[str, Any]]:
-    return (sample for sample in record["samples"] if not sample["warmup"])
+    """Those whose times count: of copies, what ran while all of them ran."""
+    return (
+        sample
+        for sample in record["samples"]
+        if not sample["warmup"] and not sample.get("alone", False)
+    )
+
+
+def _of_copies(record: dict[str, Any], metric: str) -> float | None:
+    """Of processes that did the case at once, as results/tables/summary.h has it: as many as there
+    are over the sum of their rates. So the images per second of all together follow from a step,
+    and where they are alike it is the median."""
+    by_copy: dict[int, list[float]] = {}
+    for sample in timed_samples(record):
+        if number(value := sample.get(metric)):
+            by_copy.setdefault(sample.get("copy", 1), []).append(float(value))
+    medians = [statistics.median(values) for values in by_copy.values()]
+    return statistics.harmonic_mean(medians) if medians else None
 
 
 def process_value(record: dict[str, Any], metric: str) -> float | None:
@@ -240,6 +262,8 @@ def process_value(record: dict[str, Any], metric: str) -> float | None:
         return record.get("compile_seconds")
     if metric.endswith("_bytes") and not metric.startswith("readings."):
         return record["memory"].get(metric)
+    if record["case"].get("copies", 1) > 1 and metric in STEP_METRICS:
+        return _of_copies(record, metric)
     if metric.startswith("readings."):
         name = metric.removeprefix("readings.")
         found = [sample["readings"].get(name) for sample in timed_samples(record)]

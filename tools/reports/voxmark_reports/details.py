@@ -74,6 +74,11 @@ def interference(record: Record) -> Interference:
     return Interference(found.get("tainted") is True, texts)
 
 
+def copies_apart(record: Record) -> str:
+    """Why the copies of a case did not run side by side; "" where they did, or it has none."""
+    return clean(_details(record, "copies").get("apart") or "")
+
+
 def joules_per_image(record: Record) -> float | None:
     return _number(_object(_details(record, "probes"), "energy"), "joules_per_image")
 

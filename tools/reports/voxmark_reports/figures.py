@@ -156,8 +156,8 @@ def figures_of(reports: Sequence[Report]) -> list[Figure]:
                     forward_backward_seconds=forward_backward,
                     interval=median_interval(steps),
                     processes=len(steps),
-                    images_per_second=case.images / step,
-                    flops_per_second=flops / step if flops else None,
+                    images_per_second=case.copies * case.images / step,
+                    flops_per_second=case.copies * flops / step if flops else None,
                     roofline_share=share,
                     roofline_reason=reason,
                 )
@@ -290,6 +290,9 @@ def warnings(reports: Sequence[Report]) -> list[str]:
                     found[f"{label}: not verified: {_unverified_reason(case)}"] = None
                 if why := _no_figure(case):
                     found[f"{label}: left out of the figures: {why}"] = None
+                for apart in dict.fromkeys(map(details.copies_apart, case.measured)):
+                    if apart:
+                        found[f"{label}: {apart}"] = None
                 for kernel, count in slow_kernels(case).items():
                     found[f"{label}: {count} stages run as {kernel}, which is slow"] = None
             if noise := case.noisy():
@@ -385,7 +388,7 @@ def process_points(figure: Figure) -> list[dict[str, Any]]:
                     "voxels": figure.voxels,
                     "process": record["case"]["process"],
                     "step_seconds": seconds,
-                    "images_per_second": figure.case.images / seconds,
+                    "images_per_second": figure.case.copies * figure.case.images / seconds,
                 }
             )
     return points
