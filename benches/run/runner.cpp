@@ -301,51 +301,7 @@ bool Runner::within_budget(const CaseSpec& spec, Record& record) {
   return true;
 }
 
-// One process that was timed, or its copies at once, and what disturbed it.
-struct Runner::Attempt {
-  std::vector<Exchange> copies;
-  double canary_seconds = 0;
-  std::size_t tainted_steps = 0;
-  std::size_t steps = 0;
-  std::set<std::string> reasons;
-
-  // The one that failed, or the first.
-  const Exchange& timed() const {
-    const auto failed =
-        std::ranges::find_if(copies, [](const Exchange& own) { return own.fault.has_value(); });
-    return failed == copies.end() ? copies.front() : *failed;
-  }
-  bool is_tainted() const { return voxmark::is_tainted(tainted_steps, steps) || whole_process; }
-  // Less is better: a process that is not tainted, then the one of which less was taken away.
-  std::pair<bool, double> disturbance() const { return {is_tainted(), lost_fraction}; }
-  bool whole_process = false;  // a reason that is no single step's
-  double lost_fraction = 0;    // of its time, by all that is seen
-
-  void taint_whole(std::optional<std::string> reason) {
-    if (reason) {
-      whole_process = true;
-      reasons.insert(*std::move(reason));
-    }
-  }
-
-  Disturbance disturbed() const {
-    return {is_tainted(), static_cast<std::int64_t>(tainted_steps), lost_fraction,
-            std::vector(reasons.begin(), reasons.end()), canary_seconds};
-  }
-  // Of an attempt that another one was preferred to.
-  DiscardedTry discarded() const {
-    DiscardedTry found{disturbed(), {}};
-    for (const StepMessage& step : copies.front().steps) {
-      if (!step.warmup) {
-        found.step_seconds = found.step_seconds.value_or(std::vector<double>());
-        found.step_seconds->push_back(step.step_seconds);
-      }
-    }
-    return found;
-  }
-};
-
-Runner::Attempt Runner::attempt(const CaseSpec& spec) {
+Attempt Runner::attempt(const CaseSpec& spec) {
   Attempt result;
   const int threads = spec.copies * spec.threads;
   const double canary_before = canary_seconds();
@@ -366,25 +322,8 @@ Runner::Attempt Runner::attempt(const CaseSpec& spec) {
     result.taint_whole(others_taint(others, elapsed, threads));
     result.lost_fraction += std::max(0.0, others) / (elapsed * threads);
   }
-  // Stolen from the machine in a copy's steps: from all copies.
-  double steal = 0, seconds = 0, lost = 0;
-  for (const Exchange& copy : result.copies) {
-    for (const StepMessage& step : copy.steps) {
-      if (step.warmup) {
-        continue;
-      }
-      const auto found = taints(step.readings, step.step_seconds, spec.threads, spec.copies);
-      ++result.steps;
-      result.tainted_steps += found.empty() ? 0U : 1U;
-      result.reasons.insert(found.begin(), found.end());
-      steal += step.readings.value("steal_seconds", 0.0) / spec.copies;
-      lost += lost_seconds(step.readings, spec.threads, spec.copies);
-      seconds += step.step_seconds / spec.copies;
-    }
-  }
-  result.taint_whole(steal_taint(steal, seconds, threads));
+  result.judge_steps(spec);
   result.lost_fraction += result.canary_seconds / *best_canary_seconds_ - 1;
-  result.lost_fraction += seconds > 0 ? lost / (seconds * threads) : 0;
   return result;
 }
 

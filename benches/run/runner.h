@@ -18,6 +18,7 @@
 #include "benches/proof/case_files.h"
 #include "benches/proof/cross_check.h"
 #include "benches/proof/verifier.h"
+#include "benches/run/attempt.h"
 #include "benches/run/prediction.h"
 #include "benches/run/ranks_here.h"
 #include "results/journal.h"
@@ -92,7 +93,6 @@ class Runner {
   bool can_be_repeated(const CaseSpec& spec, Record& record);
   bool within_budget(const CaseSpec& spec, Record& record);
   void time(const CaseSpec& spec, Record& record);
-  struct Attempt;
   Attempt attempt(const CaseSpec& spec);
   void cross_check(const CaseSpec& spec, const Exchange& timed, Record& record);
   void compute_with_own_backend(const CaseSpec& spec);
