@@ -126,6 +126,17 @@ TEST(Interference, IsSeenInAnyOfItsSigns) {
   EXPECT_TRUE(taints({{"steal_seconds", 0.01}}, 0.01, 1).empty()) << "one tick: no resolution";
 }
 
+// What is stolen from the machine is stolen from all copies; what threads waited is one copy's own.
+TEST(Interference, CopiesShareWhatIsStolenFromTheMachine) {
+  const Json stolen = {{"steal_seconds", 0.03}};
+  EXPECT_EQ(taints(stolen, 1.0, 1).size(), 1U);
+  EXPECT_TRUE(taints(stolen, 1.0, 1, 4).empty());
+  EXPECT_DOUBLE_EQ(lost_seconds(stolen, 1, 4), 0.03 / 4);
+  const Json waited = {{"run_delay_seconds", 0.03}};
+  EXPECT_EQ(taints(waited, 1.0, 1, 4).size(), 1U);
+  EXPECT_DOUBLE_EQ(lost_seconds(waited, 1, 4), 0.03);
+}
+
 TEST(Interference, StealThatNoShortStepShowsAddsUp) {
   EXPECT_FALSE(steal_taint(0.01, 0.05, 1)) << "one tick: no resolution";
   EXPECT_TRUE(steal_taint(20 * 0.01, 20 * 0.05, 1));

@@ -120,6 +120,22 @@ TEST(Protocol, EveryModeOfARequestSurvives) {
   }
 }
 
+// A copy knows nothing of the others, but that it waits for them.
+TEST(Protocol, ARequestIsOneCopys) {
+  CaseSpec spec = example();
+  const std::string alone = to_line(request_of(ChildMode::time, spec));
+  spec.copies = 4;
+  Request request = request_of(ChildMode::time, spec);
+  EXPECT_EQ(to_line(request), alone);
+  request.awaits_start = true;
+  EXPECT_TRUE(parse_request(to_line(request)).awaits_start);
+  EXPECT_FALSE(parse_request(alone).awaits_start);
+  Json wrong = parse_json(to_line(request), "request");
+  wrong["awaits_start"] = "yes";
+  EXPECT_EQ(message_of([&] { parse_request(dump_json(wrong)); }),
+            "child protocol: request: awaits_start: expected true or false, found \"yes\"");
+}
+
 TEST(Protocol, RefusesAnotherVersionAndKeysItDoesNotKnow) {
   Json request = parse_json(to_line(request_of(ChildMode::time, example())), "request");
   request["verson"] = 2;

@@ -51,7 +51,7 @@ TEST(CopyPlaces, CopiesOfOneNodeDivideItsCores) {
 // By nodes a copy would have one CPU for its two threads.
 TEST(CopyPlaces, EnoughCpusComeBeforeNodesOfOnesOwn) {
   EXPECT_THAT(shares("pack:2 [numa] core:3 pu:1", 3, 2),
-              ElementsAre(ElementsAre(0, 1), ElementsAre(2, 3), ElementsAre(4, 5)));
+              ElementsAre(ElementsAre(0, 1), ElementsAre(3, 4), ElementsAre(2, 5)));
 }
 
 TEST(CopyPlaces, MoreCopiesThanCoresGetHardwareThreads) {

@@ -166,6 +166,18 @@ TEST(Suite, RanksShareTheThreadsThatNobodyNamed) {
   EXPECT_EQ(listed(), "1x2 2x2 4x2 ");
 }
 
+TEST(Suite, CopiesShareTheThreadsThatNobodyNamed) {
+  Suite suite;
+  set_key(suite, "backend", {"a"}, "--backend");
+  set_key(suite, "copies", {"1", "2", "8"}, "--copies");
+  std::string order;
+  for (const CaseSpec& spec : expand(suite, 5, no_limits)) {
+    order += fmt::format("{}x{} ", spec.copies, spec.threads);
+    EXPECT_EQ(to_json(spec).contains("copies"), spec.copies > 1) << "one is as it always was";
+  }
+  EXPECT_EQ(order, "1x5 2x2 8x1 ");
+}
+
 // One rank's own images are those of all: it is measured once, and stays the case that it was.
 TEST(Suite, ABatchNormOfOneRankIsNeverLocal) {
   Suite suite;

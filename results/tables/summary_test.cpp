@@ -45,6 +45,40 @@ TEST(Summary, TakesTheMedianOfTheProcessesMedians) {
   EXPECT_EQ(summary.note, "");
 }
 
+// Two copies of 0.5 s and 1 s: three steps a second together, of two images each.
+TEST(Summary, OfCopiesTellsTheImagesOfAllOfThem) {
+  Record record = example_record("naive", 0, 0.5);
+  record.spec["copies"] = 2;
+  const std::vector<SampleRecord> slow = example_record("naive", 0, 1.0).samples;
+  for (SampleRecord& sample : record.samples) {
+    sample.copy = 1;
+  }
+  for (SampleRecord sample : slow) {
+    sample.copy = 2;
+    record.samples.push_back(sample);
+  }
+  record.samples.push_back(slow.back());
+  record.samples.back().copy = 2;
+  record.samples.back().alone = true;  // whatever it took
+  record.samples.back().times->step_seconds = 100;
+  EXPECT_DOUBLE_EQ(*process_seconds(record, &StepTimes::step_seconds), 2 / 3.0);
+  const CaseSummary summary = only_case({record});
+  EXPECT_EQ(summary.steps, 4);
+  EXPECT_DOUBLE_EQ(*summary.images_per_second, 6);
+  EXPECT_DOUBLE_EQ(summary.step_seconds->maximum, 1);
+  EXPECT_DOUBLE_EQ(*summary.flops_per_second, 3 * 178'601'852'928.0);
+  EXPECT_DOUBLE_EQ(*summary.forward_backward_seconds_per_image, 0.8 / 6);
+}
+
+TEST(Summary, CopiesThatWereApartHaveNoImagesPerSecond) {
+  Record record = example_record("naive", 0);
+  record.spec["copies"] = 2;
+  record.facts.copies.emplace().apart = "copy 1 ran no timed step while all others ran theirs";
+  const CaseSummary summary = only_case({record});
+  EXPECT_FALSE(summary.images_per_second);
+  EXPECT_NE(summary.note.find("copy 1 ran no timed step"), std::string::npos);
+}
+
 TEST(Summary, OfOneProcessHasTheSpreadOfItsSteps) {
   Record record = example_record("naive", 0);  // a warm-up of 5 s, which does not count
   record.samples[1].times->step_seconds = 0.4;

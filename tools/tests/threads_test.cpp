@@ -9,6 +9,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
 #include <cstddef>
@@ -65,6 +66,14 @@ TEST_F(ThreadsTest, AreAllWhereOmpNumThreadsIsNoNumber) {
   EXPECT_EQ(listed.status, 0);
   EXPECT_THAT(listed.err, HasSubstr("OMP_NUM_THREADS=abc: not followed"));
   EXPECT_THAT(listed.out, Not(HasSubstr("threads 1 ")));
+}
+
+TEST_F(ThreadsTest, OfAllCopiesAreNoMoreThanTheCpus) {
+  const CommandResult refused = run_voxmark(
+      {"run", "--backend", "null", "--image", "16", "--copies", "4096", "--threads", "1"});
+  EXPECT_EQ(refused.status, 64);
+  EXPECT_THAT(refused.err, HasSubstr("--copies 4096 of --threads 1 each"));
+  EXPECT_EQ(std::ranges::count(refused.err, '\n'), 1) << refused.err;
 }
 
 // libgomp takes the numbers unseen, and ends the process where a thread cannot be held there.
