@@ -19,7 +19,6 @@ namespace voxmark {
 namespace {
 
 using testing::HasSubstr;
-using testing::StartsWith;
 
 class Silent : public RunObserver {
  public:
@@ -125,15 +124,21 @@ TEST_F(CopiesTest, ACopyIsHeldOnCpusOfItsOwn) {
 }
 
 TEST_F(CopiesTest, ProgramsOfOthersBeginTogether) {
-  const Record record = run_one(faulty("works", 2));
+  const Record record = run_one(faulty("one-is-late", 2));
   ASSERT_EQ(record.outcome, Outcome::ok) << record.reason.value_or("");
   EXPECT_EQ(record.samples.size(), 8U);
+  EXPECT_FALSE(record.facts.copies->apart) << *record.facts.copies->apart;
 }
 
-// It says more steps before all are ready; what it did beside the others counts, or is flagged.
-TEST_F(CopiesTest, AProgramThatDoesNotWaitIsMeasuredAllTheSame) {
-  const Record record = run_one(faulty("ignores-start", 2));
-  EXPECT_EQ(record.outcome, Outcome::ok) << record.reason.value_or("");
+// The first one ends its steps before the other one has begun.
+TEST_F(CopiesTest, CopiesThatDoNotWaitForEachOtherAreFlagged) {
+  const Report report = run({faulty("one-is-late-and-none-waits", 2)});
+  const Record& record = report.records.at(0);
+  ASSERT_EQ(record.outcome, Outcome::ok) << record.reason.value_or("");
+  ASSERT_TRUE(record.facts.copies->apart);
+  const CaseSummary summary = summarise(report.records).at(0);
+  EXPECT_FALSE(summary.images_per_second);
+  EXPECT_THAT(summary.note, HasSubstr("while all others ran theirs"));
 }
 
 TEST_F(CopiesTest, ACopyThatDiesFailsTheCaseAndIsNamed) {

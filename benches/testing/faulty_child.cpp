@@ -64,9 +64,16 @@ bool is_the_one() {
   return file != nullptr;
 }
 
-// Of several copies: one of them fails, and the others go on for as long as they are let.
+// Of several copies one is ready later than the others.
+void be_late(const std::string& fault) {
+  if (fault.starts_with("one-is-late") && is_the_one()) {
+    std::this_thread::sleep_for(std::chrono::seconds(2));
+  }
+}
+
+// Of several copies one fails, and the others go on for as long as they are let.
 void break_one_of_many(const std::string& fault) {
-  if (fault.starts_with("one-") && is_the_one()) {
+  if ((fault == "one-hangs" || fault == "one-dies") && is_the_one()) {
     if (fault == "one-hangs") {
       hang();
     }
@@ -131,12 +138,9 @@ void all_steps(const CaseSpec& spec, const std::string& fault, double loss) {
       work(0.01);
       tell(0.01);
       message.readings["run_delay_seconds"] = waited_seconds(i == spec.warmup);
-    } else if (fault == "works" || fault == "ignores-start") {
-      work(0.02);
-      tell(0.02);
-    } else if (fault == "one-dies" || fault == "one-hangs") {
-      work(0.5);
-      tell(0.5);
+    } else if (fault.starts_with("one-")) {
+      work(0.2);
+      tell(0.2);
     }
     say(message);
   }
@@ -243,11 +247,12 @@ void time_case(const Request& request, const std::string& fault) {
     return;
   }
   // Only the first step's loss is anybody else's to know.
-  const bool is_right = fault == "none" || fault == "plans-too-little" || fault == "works" ||
-                        fault == "ignores-start" || fault.starts_with("talks-on");
+  const bool is_right = fault == "none" || fault == "plans-too-little" ||
+                        fault.starts_with("one-is-late") || fault.starts_with("talks-on");
   const double loss = is_right ? results(request, fault).at("losses").front() : 0.5;
+  be_late(fault);
   say(ReadyMessage{});
-  if (request.awaits_start && fault != "ignores-start") {
+  if (request.awaits_start && fault != "one-is-late-and-none-waits") {
     std::string line;
     std::getline(std::cin, line);
   }
