@@ -42,7 +42,7 @@ WarmUp warm_up_of_copies(const std::vector<SampleRecord>& samples, int copies) {
     std::ranges::copy_if(samples, std::back_inserter(own), [&](const SampleRecord& sample) {
       return sample.copy.value_or(1) == copy;
     });
-    const WarmUp found = warm_up(own);
+    WarmUp found = warm_up(own);
     if (found.over == false) {
       return found;
     }
