@@ -59,6 +59,15 @@ std::unique_ptr<RankGroup> join_group() {
   return ranks == nullptr ? nullptr : std::make_unique<RankGroup>(std::atoi(ranks));
 }
 
+CpuSharing cpu_sharing() {
+  const char* words = std::getenv(kShareCpusVariable);
+  if (words == nullptr) {
+    return CpuSharing::nothing;
+  }
+  return words == std::string_view(kShareAlways) ? CpuSharing::always
+                                                 : CpuSharing::with_other_ranks;
+}
+
 // Before anything is timed or verified.
 void check_ranks(const Request& request, RankGroup& group) {
   if (request.spec.ranks != group.ranks()) {
@@ -69,8 +78,7 @@ void check_ranks(const Request& request, RankGroup& group) {
   for (const std::string& text : group.texts_of_all(dump_json(rank_facts(request.spec.threads)))) {
     facts.push_back(parse_json(text, "ranks"));
   }
-  const bool may_share_cpus = std::getenv(kShareCpusVariable) != nullptr;
-  if (const std::string conflict = conflict_of_ranks(facts, may_share_cpus); !conflict.empty()) {
+  if (const std::string conflict = conflict_of_ranks(facts, cpu_sharing()); !conflict.empty()) {
     throw AgreedError(ExitCode::bad_input, "ranks: " + conflict);
   }
 }

@@ -215,7 +215,7 @@ std::string difference(const Json& left, const Json& right) {
 
 }  // namespace
 
-std::string conflict_of_ranks(std::span<const Json> facts, bool may_share_cpus) {
+std::string conflict_of_ranks(std::span<const Json> facts, CpuSharing sharing) {
   std::map<std::pair<std::string, int>, std::size_t> rank_of_cpu;
   for (std::size_t r = 0; r < facts.size(); ++r) {
     const std::string host = facts[r].at("host");
@@ -226,7 +226,7 @@ std::string conflict_of_ranks(std::span<const Json> facts, bool may_share_cpus) 
       return fmt::format("rank {} on {} has {} than rank 0 on {}", r, host, differs,
                          facts[0].at("host").get<std::string>());
     }
-    if (may_share_cpus) {
+    if (sharing == CpuSharing::always) {
       continue;
     }
     if (cpus.size() < threads) {
@@ -234,6 +234,9 @@ std::string conflict_of_ranks(std::span<const Json> facts, bool may_share_cpus) 
           "rank {} on {} may use {} of the CPUs, for {} threads: --threads {}, or a "
           "--launcher that does not bind",
           r, host, cpus.size(), threads, cpus.size());
+    }
+    if (sharing == CpuSharing::with_other_ranks) {
+      continue;
     }
     for (const int cpu : cpus) {
       const auto [other, is_new] = rank_of_cpu.try_emplace({host, cpu}, r);

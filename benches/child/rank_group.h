@@ -62,9 +62,12 @@ class RankGroup {
 // ranks.
 Json rank_facts(int threads);
 
+// Which CPUs threads may share.
+enum class CpuSharing { nothing, with_other_ranks, always };
+
 // Why these ranks cannot compute together: two on one CPU, fewer CPUs than threads, unequal builds,
 // machines or settings. One line that names the ranks and the flag that mends it; "" where they
 // can.
-std::string conflict_of_ranks(std::span<const Json> facts, bool may_share_cpus);
+std::string conflict_of_ranks(std::span<const Json> facts, CpuSharing sharing);
 
 }  // namespace voxmark

@@ -9,6 +9,7 @@
 #include "benches/exchange/listener.h"
 #include "benches/process/child_process.h"
 #include "benches/process/interrupt.h"
+#include "benches/process/process_cpus.h"
 #include "benches/process/process_status.h"
 #include "benches/protocol/contender.h"
 
@@ -117,10 +118,15 @@ void read_peak_and_end(ChildProcess& child, const ChildProgram& program, const R
 
 std::vector<std::string> environment_of(const ChildProgram& program, const CaseSpec& spec) {
   std::vector<std::string> environment = program.environment;
-  if (program.binding && spec.ranks == 1) {  // ranks place themselves
-    std::erase_if(environment, [](const std::string& variable) {
-      return variable.starts_with("OMP_PLACES=") || variable.starts_with("OMP_PROC_BIND=");
-    });
+  const auto erase = [&](const std::string& name) {
+    std::erase_if(environment,
+                  [&](const std::string& variable) { return variable.starts_with(name + "="); });
+  };
+  if (spec.ranks > 1) {
+    std::ranges::for_each(kBindingVariables, erase);  // of one process: ranks place themselves
+  } else if (program.binding) {
+    erase("OMP_PLACES");
+    erase("OMP_PROC_BIND");
     for (const std::string& variable :
          openmp_places(cpus_of_threads(*program.binding, spec.threads))) {
       environment.push_back(variable);

@@ -4,12 +4,14 @@
 #include <fmt/ranges.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <charconv>
 #include <filesystem>
 #include <map>
 #include <regex>
 #include <system_error>
 
+#include "base/error.h"
 #include "benches/process/child_process.h"
 #include "benches/protocol/rank_words.h"
 #include "benches/ranks/launch_command.h"
@@ -35,8 +37,25 @@ std::optional<std::smatch> last_match(const std::string& text, const std::regex&
 
 }  // namespace
 
+int most_ranks_of_host(const RankSettings& settings, int ranks) {
+  const bool are_named = !settings.hosts.empty();
+  const std::vector<Host>& hosts = are_named ? settings.hosts : settings.allocation;
+  if (hosts.empty()) {
+    return ranks;
+  }
+  const auto shares = ranks_by_host(hosts, ranks, !are_named || settings.oversubscribe);
+  return std::ranges::max(shares, {}, &HostRanks::ranks).ranks;
+}
+
 Contender started_as_ranks(const RankSettings& settings, const CaseSpec& spec, Contender contender,
                            const std::vector<std::string>& environment) {
+  const std::string binds = binding_word(settings.launcher);
+  if (settings.place != "none" && !binds.empty()) {
+    throw_bad_input(
+        "--launcher: {} among its words binds each rank, and --place {} divides all CPUs of a host "
+        "among its ranks: leave one out: --place none",
+        binds, settings.place);
+  }
   LaunchRequest request;
   request.ranks = spec.ranks;
   if (!settings.hosts.empty()) {
@@ -53,8 +72,9 @@ Contender started_as_ranks(const RankSettings& settings, const CaseSpec& spec, C
   add(place_variables({settings.place, 1, spec.threads, settings.oversubscribe}));
   add({fmt::format("{}={}", kRanksVariable, spec.ranks),
        fmt::format("VOXMARK_MPI={}", settings.mpi_plugin)});
-  if (settings.oversubscribe) {
-    add({fmt::format("{}=1", kShareCpusVariable)});
+  if (settings.oversubscribe || settings.place == "none") {
+    add({fmt::format("{}={}", kShareCpusVariable,
+                     settings.oversubscribe ? kShareAlways : kShareWithOthers)});
   }
   // "/proc/self/exe" is another program once a launcher runs.
   std::error_code error;

@@ -16,14 +16,19 @@ namespace voxmark {
 
 struct RankSettings {
   Launcher launcher;
-  std::vector<Host> hosts;  // none: this one
+  std::vector<Host> hosts;       // none: this one, or those of `allocation`
+  std::vector<Host> allocation;  // of a batch system, whose launcher knows their names
   std::string place = "numa";
   bool oversubscribe = false;
   std::string mpi_plugin;  // its path
 };
 
+// Of a case's ranks, how many the host gets that gets the most.
+int most_ranks_of_host(const RankSettings& settings, int ranks);
+
 // The contender's command behind the launcher's, and its environment with `environment` for every
-// rank.
+// rank. Throws Error (bad_input) where the launcher's words, the hosts and the place do not go
+// together.
 Contender started_as_ranks(const RankSettings& settings, const CaseSpec& spec, Contender contender,
                            const std::vector<std::string>& environment);
 

@@ -1,9 +1,97 @@
 #include "benches/exchange/rank_children.h"
 
+#include <gmock/gmock.h>
 #include <gtest/gtest.h>
+
+#include <filesystem>
+#include <fstream>
+
+#include "base/error.h"
+#include "base/json.h"
+#include "base/testing/temporary_folder.h"
+#include "benches/exchange/exchange.h"
 
 namespace voxmark {
 namespace {
+
+using testing::AllOf;
+using testing::Contains;
+using testing::HasSubstr;
+using testing::Not;
+
+CaseSpec case_of(int ranks) {
+  CaseSpec spec;
+  spec.backend = "naive";
+  spec.ranks = ranks;
+  return spec;
+}
+
+RankSettings settings_of(std::vector<std::string> launcher) {
+  RankSettings settings;
+  settings.launcher = {{LauncherKind::open_mpi, "4.1.4"}, std::move(launcher), "", 0, 0};
+  return settings;
+}
+
+std::vector<std::string> environment_of_ranks(const RankSettings& settings) {
+  return started_as_ranks(settings, case_of(2), {{"voxmark"}, {}, ""}, {}).environment;
+}
+
+TEST(MostRanksOfHost, AreThoseOfTheFullestOne) {
+  RankSettings settings = settings_of({"mpirun"});
+  EXPECT_EQ(most_ranks_of_host(settings, 20), 20) << "this host alone";
+  settings.allocation.assign(10, Host{"", 2});
+  EXPECT_EQ(most_ranks_of_host(settings, 20), 2);
+  EXPECT_EQ(most_ranks_of_host(settings, 1), 1);
+  EXPECT_EQ(most_ranks_of_host(settings, 40), 4);
+  settings.hosts = {{"a", 3}, {"b", 17}};
+  EXPECT_EQ(most_ranks_of_host(settings, 20), 17);
+  EXPECT_EQ(most_ranks_of_host(settings, 4), 3);
+}
+
+TEST(StartedAsRanks, DoNotPlaceThemselvesWhereTheLauncherBindsThem) {
+  RankSettings settings = settings_of({"mpirun", "--bind-to", "core"});
+  try {
+    environment_of_ranks(settings);
+    ADD_FAILURE();
+  } catch (const Error& error) {
+    EXPECT_EQ(error.code(), ExitCode::bad_input);
+    EXPECT_THAT(error.what(), AllOf(HasSubstr("--bind-to core"), HasSubstr("--place none")));
+  }
+  settings.place = "none";
+  EXPECT_THAT(environment_of_ranks(settings), Contains("VOXMARK_PLACE=none"));
+}
+
+TEST(StartedAsRanks, ShareCpusWhereNobodyPlacesThem) {
+  RankSettings settings = settings_of({"mpirun"});
+  EXPECT_THAT(environment_of_ranks(settings), Not(Contains(HasSubstr("VOXMARK_RANKS_SHARE_CPUS"))));
+  settings.place = "none";
+  EXPECT_THAT(environment_of_ranks(settings), Contains("VOXMARK_RANKS_SHARE_CPUS=others"));
+  settings.oversubscribe = true;
+  EXPECT_THAT(environment_of_ranks(settings), Contains("VOXMARK_RANKS_SHARE_CPUS=always"));
+}
+
+// --bind and --profile place the threads of one process: all ranks would take the same CPUs.
+TEST(StartedAsRanks, DoNotTakeThePlacesOfOneProcess) {
+  const TemporaryFolder folder;
+  const std::string script = folder.path() + "/mpirun";
+  std::ofstream(script) << "#!/bin/sh\nenv > " << folder.path() + "/environment" << "\n";
+  std::filesystem::permissions(script, std::filesystem::perms::owner_all);
+  ChildProgram program;
+  program.command = {"voxmark", "child"};
+  program.environment = {"OMP_PLACES={0},{1}", "OMP_PROC_BIND=close", "KMP_AFFINITY=compact",
+                         "OMP_WAIT_POLICY=active"};
+  program.ranks = settings_of({script});
+  program.ranks->place = "none";
+  Request request;
+  request.mode = ChildMode::time;
+  request.spec = case_of(2);
+  exchange(program, request, [](const StepMessage&) {});
+  const std::string environment = read_text_file(folder.path() + "/environment");
+  EXPECT_THAT(environment, HasSubstr("OMP_WAIT_POLICY=active"));
+  EXPECT_THAT(environment, Not(HasSubstr("OMP_PLACES")));
+  EXPECT_THAT(environment, Not(HasSubstr("OMP_PROC_BIND")));
+  EXPECT_THAT(environment, Not(HasSubstr("KMP_AFFINITY")));
+}
 
 std::string text_of(std::string_view error_text) {
   const auto end = rank_end(error_text);

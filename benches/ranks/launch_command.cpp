@@ -7,6 +7,7 @@
 #include <cstdlib>
 #include <initializer_list>
 #include <optional>
+#include <sstream>
 #include <string_view>
 #include <utility>
 
@@ -53,6 +54,77 @@ void check_own_words(const Launcher& launcher) {
                       is_count ? "--ranks" : "--hosts");
     }
   }
+}
+
+// The value of the option at `i`: "core" of "--bind-to core" and of "--bind-to=core".
+std::string value_at(const Words& words, std::size_t i) {
+  const std::size_t equals = words[i].find('=');
+  if (equals != std::string::npos) {
+    return words[i].substr(equals + 1);
+  }
+  return i + 1 < words.size() ? words[i + 1] : "";
+}
+
+Words split_at_commas(const std::string& text) {
+  Words parts;
+  std::istringstream stream(text);
+  for (std::string part; std::getline(stream, part, ',');) {
+    parts.push_back(part);
+  }
+  return parts;
+}
+
+// What a launcher's own words tell ranks of the environment.
+struct OwnVariable {
+  std::string name;
+  std::optional<std::string> value;  // nothing: that of the launcher itself
+};
+
+std::vector<OwnVariable> own_variables_of(const Launcher& launcher) {
+  const Words& words = launcher.words;
+  std::vector<OwnVariable> found;
+  const auto add = [&](const std::string& text, std::optional<std::string> value) {
+    const std::size_t equals = text.find('=');
+    if (equals != std::string::npos) {
+      value = text.substr(equals + 1);
+    }
+    found.push_back({text.substr(0, equals), std::move(value)});
+  };
+  const bool is_srun = launcher.version.kind == LauncherKind::srun;
+  const bool is_open_mpi = launcher.version.kind == LauncherKind::open_mpi;
+  for (std::size_t i = 1; i < words.size(); ++i) {
+    if (is_srun && names_one(words[i], {"--export"})) {
+      for (const std::string& part : split_at_commas(value_at(words, i))) {
+        add(part, std::nullopt);
+      }
+    } else if (is_open_mpi && words[i] == "-x" && i + 1 < words.size()) {
+      add(words[i + 1], std::nullopt);
+    } else if (!is_srun && !is_open_mpi && names_one(words[i], {"--genv", "--env"}) &&
+               i + 1 < words.size()) {  // "-genv NAME VALUE" or "-genv NAME=VALUE"
+      add(words[i + 1], i + 2 < words.size() ? words[i + 2] : "");
+    } else if (!is_srun && !is_open_mpi && names_one(words[i], {"--genvlist", "--envlist"})) {
+      for (const std::string& part : split_at_commas(value_at(words, i))) {
+        add(part, std::nullopt);
+      }
+    }
+  }
+  return found;
+}
+
+// Those that the user's words do not name: Open MPI refuses a name that it is told twice, and Hydra
+// takes the last one. Throws Error (bad_input) where these words set what voxmark sets.
+Words without_own_variables(const Launcher& launcher, Words assignments) {
+  for (const OwnVariable& own : own_variables_of(launcher)) {
+    const bool is_ours = own.name.starts_with("VOXMARK_") || own.name == "OMP_NUM_THREADS";
+    if (is_ours && own.value) {
+      throw_bad_input("--launcher: {}={} among its words: voxmark sets {} for its ranks{}",
+                      own.name, *own.value, own.name,
+                      own.name == "OMP_NUM_THREADS" ? ": say it by --threads" : ": leave it out");
+    }
+    std::erase_if(assignments,
+                  [&](const std::string& ours) { return ours.starts_with(own.name + "="); });
+  }
+  return assignments;
 }
 
 // "node1:2,node2:2"
@@ -134,7 +206,7 @@ Words open_mpi_words(const Launcher& launcher, const LaunchRequest& request) {
     // where the list of hosts has room for all.
     append(words, {"--mca", "mpi_yield_when_idle", "1"});
   }
-  for (const std::string& assignment : request.environment) {
+  for (const std::string& assignment : without_own_variables(launcher, request.environment)) {
     append(words, {"-x", assignment});
   }
   return words;
@@ -153,6 +225,16 @@ Words intel_hosts(const std::vector<HostRanks>& hosts) {
   return {"-hosts", fmt::format("{}", fmt::join(each, ",")), "-ppn", "1"};
 }
 
+// What the user's words say of it.
+std::optional<std::string> intel_pin(const Launcher& launcher) {
+  for (const OwnVariable& own : own_variables_of(launcher)) {
+    if (own.name == "I_MPI_PIN") {
+      return own.value.value_or("");
+    }
+  }
+  return std::nullopt;
+}
+
 Words hydra_words(const Launcher& launcher, const LaunchRequest& request) {
   const bool is_intel = launcher.version.kind == LauncherKind::intel;
   Words words = launcher.words;
@@ -162,11 +244,11 @@ Words hydra_words(const Launcher& launcher, const LaunchRequest& request) {
            is_intel ? intel_hosts(request.hosts) : Words{"-hosts", host_list(request.hosts)});
   }
   if (is_intel) {
-    append(words, {"-genv", "I_MPI_PIN", "off"});
+    append(words, intel_pin(launcher) ? Words() : Words{"-genv", "I_MPI_PIN", "off"});
   } else if (!names(words, {"--bind-to", "--binding"})) {
     append(words, {"-bind-to", "none"});
   }
-  for (const std::string& assignment : request.environment) {
+  for (const std::string& assignment : without_own_variables(launcher, request.environment)) {
     const std::size_t equals = assignment.find('=');
     append(words, {"-genv", assignment.substr(0, equals), assignment.substr(equals + 1)});
   }
@@ -214,7 +296,15 @@ Words srun_words(const Launcher& launcher, const LaunchRequest& request) {
     words.emplace_back("--overcommit");
   }
   // All that srun itself has: values with commas cannot be told in its words.
-  words.emplace_back("--export=ALL");
+  const std::vector<OwnVariable> own = own_variables_of(launcher);
+  if (own.empty()) {
+    words.emplace_back("--export=ALL");
+  } else if (std::ranges::find(own, "ALL", &OwnVariable::name) == own.end()) {
+    throw_bad_input(
+        "--launcher: --export without ALL among its words: ranks would not get voxmark's "
+        "variables: say ALL before yours: --export=ALL,NAME=VALUE");
+  }
+  without_own_variables(launcher, {});  // it checks them
   return words;
 }
 
@@ -233,6 +323,34 @@ Words words_of(const Launcher& launcher, const LaunchRequest& request) {
 
 }  // namespace
 
+std::string binding_word(const Launcher& launcher) {
+  const Words& words = launcher.words;
+  if (const auto pin = intel_pin(launcher)) {
+    const bool is_off = *pin == "off" || *pin == "no" || *pin == "0" || *pin == "disable";
+    return is_off ? "" : "I_MPI_PIN=" + *pin;
+  }
+  for (std::size_t i = 1; i < words.size(); ++i) {
+    if (names_one(words[i], {"--bind-to-core", "--bind-to-socket"})) {
+      return words[i];
+    }
+    if (names_one(words[i], {"--bind-to", "--binding", "--cpu-bind"})) {
+      // "none:overload-allowed", "verbose,none"
+      const Words parts = split_at_commas(value_at(words, i));
+      const bool is_none = std::ranges::any_of(
+          parts, [](const auto& part) { return part == "no" || part.starts_with("none"); });
+      const bool is_about_output = std::ranges::all_of(parts, [](const std::string& part) {
+        return part == "verbose" || part == "v" || part == "quiet" || part == "q";
+      });
+      if (!is_none && !is_about_output) {
+        return words[i].find('=') == std::string::npos
+                   ? fmt::format("{} {}", words[i], value_at(words, i))
+                   : words[i];
+      }
+    }
+  }
+  return "";
+}
+
 LaunchCommand launch_command(const Launcher& launcher, const LaunchRequest& request,
                              std::span<const std::string> program) {
   check_own_words(launcher);
@@ -250,7 +368,7 @@ std::vector<std::string> variables_for_ranks() {
     assignments.push_back(fmt::format("{}={}", name, value.get<std::string>()));
   }
   for (const auto& [name, value] : own_variables()) {
-    if (name.starts_with("VOXMARK_") || name == "LD_LIBRARY_PATH") {
+    if ((name.starts_with("VOXMARK_") && !is_for_ranks_alone(name)) || name == "LD_LIBRARY_PATH") {
       assignments.push_back(fmt::format("{}={}", name, value));
     }
   }

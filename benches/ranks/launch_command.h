@@ -30,14 +30,19 @@ struct LaunchCommand {
 // Starts `program` as ranks, of which rank 0 alone gets standard input: others must not read it,
 // since under MPICH their input never ends. No launcher binds a rank to
 // CPUs: ranks place themselves (rank_place.h). What the user's own words ask for (--bind-to,
-// --map-by, --mpi) is not asked for again. Throws Error (bad_input) where these words say the
-// number of ranks or the hosts, which --ranks and --hosts say, and where srun is to start unequal
-// numbers of ranks on hosts.
+// --map-by, --mpi) is not asked for again, and a variable that they name (-x, -genv, --export) is
+// theirs. Throws Error (bad_input) where these words say the number of ranks or the hosts, which
+// --ranks and --hosts say, or a variable by which voxmark tells its ranks what to do, and where
+// srun is to start unequal numbers of ranks on hosts.
 LaunchCommand launch_command(const Launcher& launcher, const LaunchRequest& request,
                              std::span<const std::string> program);
 
+// What of the user's own words binds each rank to CPUs: "--bind-to core"; "" where nothing does.
+std::string binding_word(const Launcher& launcher);
+
 // Of this process, what changes how ranks compute, wherever they run: "NAME=VALUE" of OMP_*, DNNL_*
-// and their like (environment.h: performance_variables()), VOXMARK_*, LD_LIBRARY_PATH.
+// and their like (environment.h: performance_variables()), VOXMARK_* but for what is set for ranks
+// alone, LD_LIBRARY_PATH.
 std::vector<std::string> variables_for_ranks();
 
 }  // namespace voxmark

@@ -150,17 +150,71 @@ TEST(LaunchCommand, RefusesWhatRanksAndHostsSay) {
   EXPECT_EQ(refusal(LauncherKind::srun, {"srun", "-c", "4"}), "");
 }
 
+TEST(LaunchCommand, NamesNoVariableThatTheUserNames) {
+  const LaunchRequest request{.ranks = 2,
+                              .environment = {"LD_LIBRARY_PATH=/a", "A=1", "OMP_NUM_THREADS=2"}};
+  EXPECT_THAT(words(launcher(LauncherKind::open_mpi, {"mpirun", "-x", "LD_LIBRARY_PATH", "-x",
+                                                      "A=2", "-x", "OMP_NUM_THREADS"}),
+                    request),
+              ElementsAre("mpirun", "-x", "LD_LIBRARY_PATH", "-x", "A=2", "-x", "OMP_NUM_THREADS",
+                          "-n", "2", "--use-hwthread-cpus", "--map-by", "slot", "--bind-to", "none",
+                          "voxmark", "child"));
+  EXPECT_THAT(words(launcher(LauncherKind::mpich,
+                             {"mpirun", "-genv", "A", "2", "-genvlist", "LD_LIBRARY_PATH,B"}),
+                    request),
+              ElementsAre("mpirun", "-genv", "A", "2", "-genvlist", "LD_LIBRARY_PATH,B", "-n", "2",
+                          "-bind-to", "none", "-genv", "OMP_NUM_THREADS", "2", "voxmark", "child"));
+  EXPECT_THAT(words(launcher(LauncherKind::srun, {"srun", "--export=ALL,A=2"}), request),
+              Not(Contains("--export=ALL")));
+}
+
+TEST(LaunchCommand, RefusesVariablesThatVoxmarkSets) {
+  EXPECT_THAT(refusal(LauncherKind::open_mpi, {"mpirun", "-x", "OMP_NUM_THREADS=4"}),
+              HasSubstr("OMP_NUM_THREADS=4 among its words: voxmark sets OMP_NUM_THREADS for its "
+                        "ranks: say it by --threads"));
+  EXPECT_THAT(refusal(LauncherKind::mpich, {"mpirun", "-genv", "VOXMARK_RANKS", "4"}),
+              HasSubstr("VOXMARK_RANKS=4 among its words"));
+  EXPECT_THAT(refusal(LauncherKind::srun, {"srun", "--export=ALL,OMP_NUM_THREADS=4"}),
+              HasSubstr("say it by --threads"));
+  EXPECT_THAT(refusal(LauncherKind::srun, {"srun", "--export", "A=1"}),
+              HasSubstr("--export=ALL,NAME=VALUE"));
+}
+
+TEST(BindingWord, IsWhatBindsRanks) {
+  const auto word = [](LauncherKind kind, std::vector<std::string> own) {
+    return binding_word(launcher(kind, std::move(own)));
+  };
+  EXPECT_EQ(word(LauncherKind::open_mpi, {"mpirun", "--bind-to", "core"}), "--bind-to core");
+  EXPECT_EQ(word(LauncherKind::mpich, {"mpirun", "-bind-to", "hwthread"}), "-bind-to hwthread");
+  EXPECT_EQ(word(LauncherKind::srun, {"srun", "--cpu-bind=verbose,cores"}),
+            "--cpu-bind=verbose,cores");
+  EXPECT_EQ(word(LauncherKind::open_mpi, {"mpirun", "--bind-to", "none"}), "");
+  EXPECT_EQ(word(LauncherKind::srun, {"srun", "--cpu-bind=v,none"}), "");
+  EXPECT_EQ(word(LauncherKind::srun, {"srun", "--cpu-bind=quiet"}), "");
+  EXPECT_EQ(word(LauncherKind::open_mpi, {"mpirun", "--map-by", "core"}), "");
+  EXPECT_EQ(word(LauncherKind::intel, {"mpirun", "-genv", "I_MPI_PIN", "1"}), "I_MPI_PIN=1");
+  EXPECT_EQ(word(LauncherKind::intel, {"mpirun", "-genv", "I_MPI_PIN=off"}), "");
+  EXPECT_THAT(words(launcher(LauncherKind::intel, {"mpirun", "-genv", "I_MPI_PIN", "1"}), {}),
+              Not(Contains("off")));
+}
+
 TEST(VariablesForRanks, AreThoseThatChangeHowTheyCompute) {
   setenv("OMP_SCHEDULE", "static,2", 1);
   setenv("VOXMARK_MPI", "/x/libvoxmark_mpi.so", 1);
   setenv("SECRET_TOKEN", "x", 1);
+  setenv("VOXMARK_RANKS", "7", 1);
+  setenv("VOXMARK_PLACED", "0", 1);
   const std::vector<std::string> passed = variables_for_ranks();
   unsetenv("OMP_SCHEDULE");
   unsetenv("VOXMARK_MPI");
   unsetenv("SECRET_TOKEN");
+  unsetenv("VOXMARK_RANKS");
+  unsetenv("VOXMARK_PLACED");
   EXPECT_THAT(passed, Contains("OMP_SCHEDULE=static,2"));
   EXPECT_THAT(passed, Contains("VOXMARK_MPI=/x/libvoxmark_mpi.so"));
   EXPECT_THAT(passed, Not(Contains("SECRET_TOKEN=x")));
+  EXPECT_THAT(passed, Not(Contains("VOXMARK_RANKS=7")));
+  EXPECT_THAT(passed, Not(Contains("VOXMARK_PLACED=0")));
 }
 
 }  // namespace

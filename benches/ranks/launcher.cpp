@@ -269,6 +269,27 @@ void check_outside_mpirun(const Variables& environment) {
 
 void check_outside_mpirun() { check_outside_mpirun(own_variables()); }
 
+bool is_for_ranks_alone(const std::string& variable) {
+  return variable.starts_with("VOXMARK_RANKS") || variable.starts_with("VOXMARK_PLACE");
+}
+
+void check_no_rank(const Variables& environment) {
+  std::vector<std::string> set, names;
+  for (const auto& [name, value] : environment) {
+    if (is_for_ranks_alone(name)) {
+      set.push_back(fmt::format("{}={}", name, value));
+      names.push_back(name);
+    }
+  }
+  if (!set.empty()) {
+    throw_bad_input(
+        "{}: voxmark run sets {} for the ranks that it starts, and nobody else does: unset {}",
+        fmt::join(set, ", "), set.size() == 1 ? "it" : "them", fmt::join(names, " "));
+  }
+}
+
+void check_no_rank() { check_no_rank(own_variables()); }
+
 Variables own_variables() {
   Variables variables;
   for (char** variable = environ; *variable != nullptr; ++variable) {

@@ -50,6 +50,14 @@ Launcher find_launcher(const std::string& given, const std::optional<LauncherVer
 void check_outside_mpirun(const Variables& environment);
 void check_outside_mpirun();  // of this process
 
+// By which voxmark makes a process a rank: VOXMARK_RANKS..., VOXMARK_PLACE...
+bool is_for_ranks_alone(const std::string& variable);
+
+// Throws Error (bad_input) where one of these is left in the environment of a process that is no
+// rank: all that it starts would take itself for one.
+void check_no_rank(const Variables& environment);
+void check_no_rank();  // this process
+
 // This process's variables.
 Variables own_variables();
 

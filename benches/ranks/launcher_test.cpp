@@ -200,5 +200,21 @@ TEST(OutsideMpirun, IsABatchScriptAndAShellOfSrun) {
       HasSubstr("OMPI_COMM_WORLD_SIZE=2"));
 }
 
+TEST(NoRank, IsWhereNothingSaysThatAProcessIsOne) {
+  EXPECT_NO_THROW(check_no_rank({{"VOXMARK_MPI", "/x.so"}, {"OMPI_COMM_WORLD_RANK", "0"}}));
+  for (const char* name :
+       {"VOXMARK_RANKS", "VOXMARK_RANKS_SHARE_CPUS", "VOXMARK_PLACE", "VOXMARK_PLACE_THREADS",
+        "VOXMARK_PLACE_OVERSUBSCRIBE", "VOXMARK_PLACED"}) {
+    try {
+      check_no_rank({{name, "2"}, {"A", "b"}});
+      ADD_FAILURE() << name;
+    } catch (const Error& error) {
+      EXPECT_EQ(error.code(), ExitCode::bad_input);
+      EXPECT_THAT(error.what(), HasSubstr(std::string(name) + "=2: voxmark run sets it"));
+      EXPECT_THAT(error.what(), HasSubstr(std::string("unset ") + name));
+    }
+  }
+}
+
 }  // namespace
 }  // namespace voxmark

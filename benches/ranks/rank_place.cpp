@@ -256,7 +256,8 @@ std::vector<std::vector<Cpus>> rank_places(const CpuTopology& topology,
   } else {
     throw_bad_input(
         "{} ranks of {} threads on a host need {} CPUs, and there are {} to use: fewer --threads, "
-        "fewer --ranks, more --hosts, or --oversubscribe",
+        "fewer --ranks, more --hosts, --oversubscribe, or --place none where the launcher binds "
+        "ranks to CPUs",
         ranks, threads, ranks * threads, there);
   }
   std::vector<std::vector<Cpus>> cpus;

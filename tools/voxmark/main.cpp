@@ -18,6 +18,7 @@
 #include "base/tell.h"
 #include "benches/machine/build_info.h"
 #include "benches/process/descriptors.h"
+#include "benches/ranks/launcher.h"
 #include "tools/voxmark/exit_watch.h"
 #include "tools/voxmark/external.h"
 #include "tools/voxmark/stack_room.h"
@@ -120,6 +121,9 @@ int main(int argc, char** argv) {
     const Action action = command_line.read(argc, argv);
     if (!action) {
       throw_bad_input("no subcommand given; voxmark --help names them");
+    }
+    if (argc > 1 && std::string_view(argv[1]) != "child") {
+      check_no_rank();
     }
     return exit_status(action());
   } catch (const ErrorLines& error) {
