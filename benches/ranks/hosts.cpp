@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <charconv>
+#include <cstdint>
 #include <numeric>
 #include <sstream>
 
@@ -14,11 +15,14 @@
 namespace voxmark {
 namespace {
 
+constexpr int kMostSlots = 1 << 20;  // far more than a case has ranks, and sums of them stay small
+
 // 0 where it is no number of ranks.
 int count_of(std::string_view text) {
   int count = 0;
   const auto [end, failure] = std::from_chars(text.data(), text.data() + text.size(), count);
-  return failure == std::errc() && end == text.data() + text.size() ? std::max(count, 0) : 0;
+  const bool is_number = failure == std::errc() && end == text.data() + text.size();
+  return is_number ? std::clamp(count, 0, kMostSlots) : 0;
 }
 
 // Of a line's words, of which there is at least one. Slots are -1 where they are no number.
@@ -49,20 +53,21 @@ void add(std::vector<Host>& hosts, const Host& host) {
   if (known == hosts.end()) {
     hosts.push_back(host);
   } else {
-    known->slots = std::max(known->slots, 1) + std::max(host.slots, 1);
+    known->slots = std::min(std::max(known->slots, 1) + std::max(host.slots, 1), kMostSlots);
   }
 }
 
 // So many to each that none has two more than another, weighed by `slots`.
 std::vector<int> shares(const std::vector<int>& slots, int ranks) {
-  const int all = std::accumulate(slots.begin(), slots.end(), 0);
+  const std::int64_t all = std::accumulate(slots.begin(), slots.end(), std::int64_t{0});
   std::vector<int> counts;
-  int before = 0;
-  int dealt = 0;
+  std::int64_t before = 0;
+  std::int64_t dealt = 0;
   for (const int own : slots) {
     before += own;
-    counts.push_back((ranks * before + all - 1) / all - dealt);  // the first ones get the one more
-    dealt += counts.back();
+    const std::int64_t share = (ranks * before + all - 1) / all - dealt;
+    counts.push_back(static_cast<int>(share));  // the first ones get the one more
+    dealt += share;
   }
   return counts;
 }
@@ -103,6 +108,24 @@ std::vector<Host> read_hosts(const std::string& path) {
   return parse_hosts(read_text_file(path), path);
 }
 
+std::vector<Host> hosts_of_tasks(std::string_view text) {
+  std::vector<Host> hosts;
+  std::istringstream parts{std::string(text)};
+  for (std::string part; std::getline(parts, part, ',');) {
+    const std::size_t times = part.find("(x");
+    const int slots = count_of(part.substr(0, times));
+    int count = 1;
+    if (times != std::string::npos) {
+      count = part.ends_with(')') ? count_of(part.substr(times + 2, part.size() - times - 3)) : 0;
+    }
+    if (slots == 0 || count == 0) {
+      return {};
+    }
+    hosts.insert(hosts.end(), static_cast<std::size_t>(count), Host{"", slots});
+  }
+  return hosts;
+}
+
 std::vector<HostRanks> ranks_by_host(const std::vector<Host>& hosts, int ranks,
                                      bool oversubscribe) {
   if (hosts.empty() || ranks < 1) {
@@ -114,7 +137,7 @@ std::vector<HostRanks> ranks_by_host(const std::vector<Host>& hosts, int ranks,
   for (const Host& host : hosts) {
     slots.push_back(std::max(host.slots, 1));
   }
-  const int all = std::accumulate(slots.begin(), slots.end(), 0);
+  const std::int64_t all = std::accumulate(slots.begin(), slots.end(), std::int64_t{0});
   std::vector<int> counts;
   if (!are_told || (ranks > all && oversubscribe)) {
     counts = shares(slots, ranks);

@@ -24,6 +24,10 @@ std::vector<Host> parse_hosts(std::string_view text, std::string_view name);
 // Throws Error (bad_input) when the file cannot be read.
 std::vector<Host> read_hosts(const std::string& path);
 
+// Of what Slurm says of an allocation, SLURM_TASKS_PER_NODE: "2(x3),1" is three hosts of 2 slots
+// and one of 1. Nameless. None where the text is another one.
+std::vector<Host> hosts_of_tasks(std::string_view text);
+
 // What a host gets.
 struct HostRanks {
   std::string host;

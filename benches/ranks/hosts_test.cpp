@@ -73,5 +73,21 @@ TEST(RanksByHost, MoreThanTheSlotsAreRefusedUnlessAskedFor) {
   EXPECT_THAT(refusal([&] { ranks_by_host({}, 4, true); }), HasSubstr("expected at least one"));
 }
 
+TEST(RanksByHost, AreDealtOutWhereSlotsAreMoreThanAnyMachineHas) {
+  const std::vector<Host> hosts =
+      parse_hosts("a slots=50000\nb slots=2147483647\nc:2000000000\nc slots=2000000000", "hosts");
+  EXPECT_EQ(ranks_by_host(hosts, 60000, false).size(), 2U);
+  EXPECT_THAT(ranks_by_host({{"a", 30000}, {"b", 30000}}, 65536, true),
+              ElementsAre(HostRanks{"a", 32768}, HostRanks{"b", 32768}));
+}
+
+TEST(HostsOfTasks, AreReadAsSlurmWritesThem) {
+  EXPECT_THAT(hosts_of_tasks("2(x2),1"), ElementsAre(Host{"", 2}, Host{"", 2}, Host{"", 1}));
+  EXPECT_THAT(hosts_of_tasks("48"), ElementsAre(Host{"", 48}));
+  for (const char* text : {"", "x", "2(x0)", "2(x", "2,,1", "0"}) {
+    EXPECT_THAT(hosts_of_tasks(text), ElementsAre()) << text;
+  }
+}
+
 }  // namespace
 }  // namespace voxmark

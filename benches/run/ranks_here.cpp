@@ -14,17 +14,23 @@ std::string obstacle_of_ranks(const CaseSpec& spec, const std::string& no_ranks)
   return runs_our_child(spec.backend) ? no_ranks : spec.backend + " computes on one rank only";
 }
 
-int ranks_here(const CaseSpec& spec) { return spec.ranks; }
+int ranks_here(const CaseSpec& spec, const std::optional<RankSettings>& settings) {
+  return settings && spec.ranks > 1 ? most_ranks_of_host(*settings, spec.ranks) : spec.ranks;
+}
 
-int processes_here(const CaseSpec& spec) { return ranks_here(spec) * spec.copies; }
+int processes_here(const CaseSpec& spec, const std::optional<RankSettings>& settings) {
+  return ranks_here(spec, settings) * spec.copies;
+}
 
-std::string need_text(const CaseSpec& spec, std::int64_t bytes_of_one) {
-  const int processes = processes_here(spec);
-  return processes == 1
-             ? fmt::format("needs {}", bytes_text(bytes_of_one))
-             : fmt::format("{} {} need {} ({} each)", processes,
-                           spec.copies > 1 ? "copies" : "ranks",
-                           bytes_text(processes * bytes_of_one), bytes_text(bytes_of_one));
+std::string need_text(const CaseSpec& spec, int processes, std::int64_t bytes_of_one) {
+  if (processes == 1) {
+    return fmt::format("needs {}", bytes_text(bytes_of_one));
+  }
+  const char* name = spec.copies > 1          ? "copies"
+                     : processes < spec.ranks ? "ranks of a host"
+                                              : "ranks";
+  return fmt::format("{} {} need {} ({} each)", processes, name,
+                     bytes_text(processes * bytes_of_one), bytes_text(bytes_of_one));
 }
 
 }  // namespace voxmark

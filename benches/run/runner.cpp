@@ -120,7 +120,7 @@ Record Runner::measure(const CaseSpec& spec) {
   if (!is_of_build(spec.backend)) {
     record.facts.program = programs_.facts(contender_of(spec, options_.child.command).command);
   }
-  const int threads = processes_here(spec) * spec.threads;
+  const int threads = processes_here(spec, options_.child.ranks) * spec.threads;
   if (const auto& quota = options_.cpu_quota; quota && threads > *quota) {
     record.facts.beyond_cpu_quota = {threads, *quota};
   }
@@ -188,12 +188,12 @@ bool Runner::plan(const CaseSpec& spec, Record& record) {
     return false;
   }
   const MemoryRoom room = options_.room();
-  const int processes = processes_here(spec);
+  const int processes = processes_here(spec, options_.child.ranks);
   if (needed > room.bytes / processes) {
-    end_record(
-        record, Outcome::infeasible,
-        fmt::format("{}, there are {} ({}){}", need_text(spec, needed), bytes_text(room.bytes),
-                    room.source, limit_that_fits(spec, room.bytes / processes)));
+    end_record(record, Outcome::infeasible,
+               fmt::format("{}, there are {} ({}){}", need_text(spec, processes, needed),
+                           bytes_text(room.bytes), room.source,
+                           limit_that_fits(spec, room.bytes / processes)));
     return false;
   }
   return true;
@@ -343,8 +343,8 @@ void Runner::time(const CaseSpec& spec, Record& record) {
   stayed_disturbed_ = best.is_tainted() ? stayed_disturbed_ + 1 : 0;
   const Exchange& timed = best.timed();
   keep_measurement(spec, best.copies, record);
-  if (options_.child.binding &&
-      spec.copies == 1) {  // what was asked for; probes tell what came of it
+  // What was asked for; probes tell what came of it. Ranks and copies place themselves.
+  if (options_.child.binding && spec.copies == 1 && spec.ranks == 1) {
     record.facts.openmp_places =
         openmp_places(cpus_of_threads(*options_.child.binding, spec.threads));
   }

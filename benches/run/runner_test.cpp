@@ -76,6 +76,7 @@ class RunnerTest : public testing::Test {
     options.runner.taint_repeats = taint_repeats_;
     options.runner.cpu_quota = cpu_quota_;
     options.runner.no_ranks = no_ranks_;
+    options.runner.child.ranks = ranks_;
     if (room_) {
       options.runner.room = room_;
     }
@@ -96,6 +97,7 @@ class RunnerTest : public testing::Test {
   double patience_seconds_ = 120;
   std::function<MemoryRoom()> room_;            // the machine's own where empty
   std::string no_ranks_ = "built without MPI";  // why none can be started; "": they can
+  std::optional<RankSettings> ranks_;
   std::optional<double> case_budget_seconds_;
   std::optional<double> cpu_quota_;
   int taint_repeats_ = 0;
@@ -286,6 +288,21 @@ TEST_F(RunnerTest, DoesNotStartWhatDoesNotFit) {
   EXPECT_EQ(result.report.records[0].reason->find("--memory-limit"), std::string::npos)
       << "naive has nothing to trade";
   EXPECT_EQ(result.report.records[1].outcome, Outcome::overhead);
+}
+
+// Hosts as this one: each has its own memory and CPUs.
+TEST_F(RunnerTest, AHostHoldsItsOwnRanksAlone) {
+  CaseSpec spec = small_case("naive");
+  spec.ranks = 20;
+  no_ranks_ = "";
+  ranks_ = RankSettings{};
+  ranks_->hosts.assign(10, Host{"", 2});
+  cpu_quota_ = 1;
+  room_ = [] { return MemoryRoom{1, "test"}; };
+  const Record record = run_one(spec);
+  ASSERT_EQ(record.outcome, Outcome::infeasible);
+  EXPECT_EQ(record.reason->find("2 ranks of a host need "), 0U) << *record.reason;
+  EXPECT_EQ(details_of(record).at("beyond_cpu_quota"), Json({{"threads", 2}, {"cpus", 1.0}}));
 }
 
 TEST_F(RunnerTest, SaysUnderWhichLimitACaseFits) {

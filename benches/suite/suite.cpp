@@ -233,7 +233,8 @@ void share_global_batches(const Grid& grid, std::vector<CaseSpec>& cases) {
 }
 
 // Every combination but the backends.
-std::vector<CaseSpec> workloads_of(const Grid& grid, int default_threads) {
+std::vector<CaseSpec> workloads_of(const Grid& grid, int default_threads,
+                                   const RanksOfHost& ranks_of_host) {
   std::vector<CaseSpec> cases(1);
   for (const CaseField* field : given_fields(grid)) {
     multiply(cases, *field, grid.values.find(field->name)->second);
@@ -241,7 +242,7 @@ std::vector<CaseSpec> workloads_of(const Grid& grid, int default_threads) {
   share_global_batches(grid, cases);
   for (CaseSpec& spec : cases) {
     if (!grid.values.contains("threads")) {
-      spec.threads = std::max(1, default_threads / (spec.ranks * spec.copies));
+      spec.threads = std::max(1, default_threads / (ranks_of_host(spec.ranks) * spec.copies));
     }
     if (spec.ranks == 1) {
       spec.batch_norm = CaseSpec{}.batch_norm;  // its own images are those of all
@@ -390,7 +391,8 @@ std::vector<std::string> split_list(const std::string& text, const std::string& 
 }
 
 std::vector<CaseSpec> expand(const Suite& suite, int default_threads,
-                             const LimitsToSweep& limits_to_sweep) {
+                             const LimitsToSweep& limits_to_sweep,
+                             const RanksOfHost& ranks_of_host) {
   std::vector<CaseSpec> cases;
   std::set<std::string> seen;
   const auto add = [&](const CaseSpec& spec) {
@@ -399,7 +401,7 @@ std::vector<CaseSpec> expand(const Suite& suite, int default_threads,
     }
   };
   for (const Grid& grid : suite.grids) {
-    for (const CaseSpec& workload : workloads_of(grid, default_threads)) {
+    for (const CaseSpec& workload : workloads_of(grid, default_threads, ranks_of_host)) {
       for (int process = 0; process < suite.repeats; ++process) {
         for (const Json& backend : grid.values.at("backend")) {
           CaseSpec spec = workload;

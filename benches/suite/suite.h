@@ -68,11 +68,15 @@ std::vector<std::string> split_list(const std::string& text, const std::string& 
 // (benches/run/memory_sweep.h); none where there is nothing to trade.
 using LimitsToSweep = std::function<std::vector<std::int64_t>(const CaseSpec&)>;
 
+// Of a case's ranks, how many share a host, and so its threads.
+using RanksOfHost = std::function<int(int ranks)>;
+
 // The cases in the order in which they are listed, checked: by workload, then by process, then by
 // backend (benches/run/interleave.h has the order of execution). A case that stands in two grids is
-// measured once. `default_threads` fills in empty thread lists. Throws Error (bad_input) as
-// check().
+// measured once. `default_threads` fill in empty thread lists; the ranks of a host share them.
+// Throws Error (bad_input) as check().
 std::vector<CaseSpec> expand(const Suite& suite, int default_threads,
-                             const LimitsToSweep& limits_to_sweep);
+                             const LimitsToSweep& limits_to_sweep,
+                             const RanksOfHost& ranks_of_host = std::identity());
 
 }  // namespace voxmark

@@ -162,6 +162,12 @@ TEST(Suite, RanksShareTheThreadsThatNobodyNamed) {
     return order;
   };
   EXPECT_EQ(listed(), "1x3 2x1 4x1 ");
+  const auto on_two_hosts = [](int ranks) { return (ranks + 1) / 2; };
+  std::string threads;
+  for (const CaseSpec& spec : expand(suite, 6, no_limits, on_two_hosts)) {
+    threads += fmt::format("{}x{} ", spec.ranks, spec.threads);
+  }
+  EXPECT_EQ(threads, "1x6 2x6 4x3 ");
   set_key(suite, "threads", {"2"}, "--threads");
   EXPECT_EQ(listed(), "1x2 2x2 4x2 ");
 }

@@ -196,3 +196,97 @@ def test_without_mpi_cases_of_ranks_are_skipped_with_a_way_to_get_it(tmp_path: P
     record = json.loads(out.read_text())["records"][0]
     assert record["outcome"] == "skipped"
     assert "MPI" in record["reason"]
+
+
+def refused_before_it_starts(
+    folder: Path, *words: str, **environment: str
+) -> subprocess.CompletedProcess[str]:
+    done = subprocess.run(
+        [*command(folder / "report.json", backend="naive"), *words],
+        env=os.environ | environment,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 64, done.stderr
+    assert not (folder / "report.json").exists()
+    return done
+
+
+@needs_mpi
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["--launcher", "mpirun -n 2"], "-n among its words: say it by --ranks"),
+        (["--launcher", "mpirun -x OMP_NUM_THREADS=2"], "say it by --threads"),
+        (["--launcher", "mpirun --bind-to core"], "--place none"),
+    ],
+)
+@pytest.mark.parametrize("is_dry", [True, False])
+def test_launchers_are_judged_before_the_first_case(
+    words: list[str], message: str, is_dry: bool, tmp_path: Path
+) -> None:
+    # One rank comes first, which needs no launcher.
+    words = [*words, "--ranks", "1,2", *(["--dry-run"] if is_dry else [])]
+    assert message in refused_before_it_starts(tmp_path, *words).stderr
+
+
+@needs_mpi
+def test_hosts_with_too_few_slots_are_refused_before_the_first_case(tmp_path: Path) -> None:
+    hosts = tmp_path / "hosts"
+    hosts.write_text("localhost slots=2\n")
+    out = tmp_path / "report.json"
+    words = [word for word in command(out, backend="naive") if word != "--oversubscribe"]
+    done = subprocess.run(
+        [*words, "--hosts", str(hosts), "--ranks", "1,3", "--dry-run"],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 64
+    assert "ranks 3: the hosts take 2 (localhost: 2)" in done.stderr
+
+
+def test_variables_of_ranks_are_refused_outside_them(tmp_path: Path) -> None:
+    for name in ("VOXMARK_RANKS", "VOXMARK_PLACE", "VOXMARK_PLACED", "VOXMARK_RANKS_SHARE_CPUS"):
+        message = refused_before_it_starts(tmp_path, **{name: "1"}).stderr
+        assert f"{name}=1: voxmark run sets it" in message
+        assert f"unset {name}" in message
+
+
+@needs_mpi
+def test_default_threads_are_shared_by_the_ranks_of_a_host(tmp_path: Path) -> None:
+    hosts = tmp_path / "hosts"
+    hosts.write_text("".join(f"node{i} slots=1\n" for i in range(1, 5)))
+    words = command(tmp_path / "report.json", backend="naive", ranks="4")
+    threads = words.index("--threads")
+    del words[threads : threads + 2]
+    done = subprocess.run(
+        [*words, "--hosts", str(hosts), "--dry-run"],
+        env=os.environ | {"OMP_NUM_THREADS": "2"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    assert "2 threads" in done.stdout, done.stdout
+
+
+@needs_mpi
+def test_ranks_that_are_not_placed_share_cpus(tmp_path: Path) -> None:
+    out = tmp_path / "report.json"
+    words = [
+        word
+        for word in command(out, backend="naive", ranks="2", launcher="mpirun -x LD_LIBRARY_PATH")
+        if word != "--oversubscribe"
+    ]
+    done = subprocess.run(
+        [*words, "--place", "none"],
+        env=os.environ | {"LD_LIBRARY_PATH": "/tmp", "OMPI_MCA_rmaps_base_oversubscribe": "1"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    record = json.loads(out.read_text())["records"][0]
+    assert record["outcome"] == "ok", record

@@ -7,6 +7,21 @@
 #include "benches/ranks/mpi_library.h"
 
 namespace voxmark {
+namespace {
+
+// Those of a Slurm allocation with what each takes; none where there is none, or where srun chooses
+// itself.
+std::vector<Host> allocation_of(const Launcher& launcher, const Variables& environment) {
+  if (launcher.version.kind == LauncherKind::srun) {
+    const int hosts = launcher.ranks_per_host > 0 ? launcher.hosts : 0;
+    return std::vector<Host>(static_cast<std::size_t>(std::max(hosts, 0)),
+                             Host{"", launcher.ranks_per_host});
+  }
+  const auto tasks = environment.find("SLURM_TASKS_PER_NODE");
+  return tasks == environment.end() ? std::vector<Host>() : hosts_of_tasks(tasks->second);
+}
+
+}  // namespace
 
 void add_rank_options(Command command, RankFlags& flags) {
   command.add_option(
@@ -40,6 +55,7 @@ std::variant<RankSettings, std::string> rank_settings(const RankFlags& flags) {
   try {
     const VoxmarkMpi& mpi = load_mpi_plugin(settings.mpi_plugin);
     settings.launcher = find_launcher(flags.launcher, launcher_version(mpi.library()));
+    settings.allocation = allocation_of(settings.launcher, own_variables());
   } catch (const Error& error) {
     if (error.code() != ExitCode::cannot_here) {
       throw;

@@ -269,17 +269,17 @@ std::string disturbed_text(std::span<const CaseSummary> cases) {
                                       disturbed_count(disturbed, measured), left_out);
 }
 
+bool has_ranks(const Suite& suite) {
+  return std::ranges::any_of(suite.grids, [](const Grid& grid) {
+    const auto ranks = grid.values.find("ranks");
+    return ranks != grid.values.end() &&
+           std::ranges::any_of(ranks->second, [](const Json& count) { return count != 1; });
+  });
+}
+
 void set_ranks(const Options& options, Request& request) {
-  if (std::ranges::all_of(request.cases, [](const CaseSpec& spec) { return spec.ranks == 1; })) {
+  if (!has_ranks(request.suite)) {
     return;
-  }
-  const bool here_alone = options.ranks.hosts.empty() && std::getenv("SLURM_JOB_ID") == nullptr;
-  for (const CaseSpec& spec : request.cases) {
-    if (here_alone && !options.ranks.oversubscribe && spec.ranks * spec.threads > allowed_cpus()) {
-      throw_bad_input(
-          "--ranks {} --threads {}: {} threads on {}; expected fewer of either, or --oversubscribe",
-          spec.ranks, spec.threads, spec.ranks * spec.threads, counted(allowed_cpus(), "CPU"));
-    }
   }
   auto found = rank_settings(options.ranks);
   if (auto* settings = std::get_if<RankSettings>(&found)) {
@@ -289,20 +289,42 @@ void set_ranks(const Options& options, Request& request) {
   }
 }
 
+// Throws Error (bad_input) for what would end a case when its ranks are started.
+void check_ranks(const Options& options, const Request& request) {
+  const bool here_alone = options.ranks.hosts.empty() && std::getenv("SLURM_JOB_ID") == nullptr;
+  for (const CaseSpec& spec : request.cases) {
+    if (spec.ranks == 1) {
+      continue;
+    }
+    if (request.ranks && runs_our_child(spec.backend)) {
+      started_as_ranks(*request.ranks, spec, Contender{{own_program()}, {}, ""}, {});
+    }
+    if (here_alone && !options.ranks.oversubscribe && spec.ranks * spec.threads > allowed_cpus()) {
+      throw_bad_input(
+          "--ranks {} --threads {}: {} threads on {}; expected fewer of either, or --oversubscribe",
+          spec.ranks, spec.threads, spec.ranks * spec.threads, counted(allowed_cpus(), "CPU"));
+    }
+  }
+}
+
 // Throws Error (bad_input) where something is wrong that can be known before anything runs.
 Request checked_request(const Options& options) {
   Request request;
   request.suite = suite_of(options);
   check_max_repeats(options, request.suite);
   const int cpus = allowed_cpus();
-  request.cases = expand(request.suite, told_default_threads(request.suite), limits_to_sweep);
+  set_ranks(options, request);
+  request.cases = expand(request.suite, told_default_threads(request.suite), limits_to_sweep,
+                         [&request](int ranks) {
+                           return request.ranks ? most_ranks_of_host(*request.ranks, ranks) : ranks;
+                         });
   request.baseline = baseline_of(request.suite, request.cases);
   for (const std::string& warning : check_before_start(request.cases, cpus)) {
     tell(stderr, "warning: {}\n", warning);
   }
   counter_groups(options.counters);
   request.threads = thread_settings(options);
-  set_ranks(options, request);
+  check_ranks(options, request);
   request.other = other_side(options.sweep, request.cases, cpus);
   return request;
 }
