@@ -251,10 +251,10 @@ TEST(RankPlaces, TooFewCpusAreRefusedUnlessSharingIsAskedFor) {
   const auto refused = [](int ranks, int threads) {
     return refusal([&] { places("core:2 pu:1", ranks, threads); });
   };
-  EXPECT_THAT(refused(2, 2),
-              AllOf(HasSubstr("2 ranks of 2 threads on a host need 4 CPUs, and "
-                              "there are 2"),
-                    HasSubstr("--threads"), HasSubstr("--ranks"), HasSubstr("--oversubscribe")));
+  EXPECT_THAT(refused(2, 2), AllOf(HasSubstr("2 ranks of 2 threads on a host need 4 CPUs, and "
+                                             "there are 2"),
+                                   HasSubstr("--threads"), HasSubstr("--ranks"),
+                                   HasSubstr("--oversubscribe"), HasSubstr("--place none")));
   EXPECT_NE(refused(3, 1), "");
   EXPECT_THAT(places("core:2 pu:1", 2, 2, "numa", true),
               ElementsAre(ElementsAre(Cpus{0}, Cpus{0}), ElementsAre(Cpus{1}, Cpus{1})));

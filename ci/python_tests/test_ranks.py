@@ -274,6 +274,8 @@ def test_default_threads_are_shared_by_the_ranks_of_a_host(tmp_path: Path) -> No
 
 @needs_mpi
 def test_ranks_that_are_not_placed_share_cpus(tmp_path: Path) -> None:
+    if len(os.sched_getaffinity(0)) < 2:
+        pytest.skip("one CPU here: two ranks take two")
     out = tmp_path / "report.json"
     words = [
         word
