@@ -298,9 +298,9 @@ TEST_F(RunnerTest, AHostHoldsItsOwnRanksAlone) {
   ranks_ = RankSettings{};
   ranks_->hosts.assign(10, Host{"", 2});
   cpu_quota_ = 1;
-  room_ = [] { return MemoryRoom{1, "test"}; };
+  room_ = [] { return MemoryRoom{1 << 20, "test"}; };
   const Record record = run_one(spec);
-  ASSERT_EQ(record.outcome, Outcome::infeasible);
+  ASSERT_EQ(record.outcome, Outcome::infeasible) << *record.reason;
   EXPECT_EQ(record.reason->find("2 ranks of a host need "), 0U) << *record.reason;
   EXPECT_EQ(details_of(record).at("beyond_cpu_quota"), Json({{"threads", 2}, {"cpus", 1.0}}));
 }
