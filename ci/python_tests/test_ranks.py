@@ -2,23 +2,35 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
 import time
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import pytest
 
 SOURCES = Path(__file__).parents[2]
 VOXMARK = os.environ["VOXMARK_BINARY"]
 PLUGIN = Path(VOXMARK).parents[1] / "lib" / "voxmark" / "libvoxmark_mpi.so"
+
+
+def is_open_mpi(launcher: str) -> bool:
+    if shutil.which(launcher) is None:
+        return False
+    done = subprocess.run([launcher, "--version"], capture_output=True, text=True, check=False)
+    return "Open MPI" in done.stdout
+
+
 needs_mpi = pytest.mark.skipif(
-    not PLUGIN.exists() or shutil.which("mpirun") is None,
-    reason="MPI is not here: libopenmpi-dev and openmpi-bin, then build again",
+    not PLUGIN.exists() or not is_open_mpi("mpirun"),
+    reason="Open MPI is not here: libopenmpi-dev and openmpi-bin, then build again",
 )
 
 
@@ -61,8 +73,9 @@ def ranks_of(mark: str) -> dict[int, int]:
         except OSError:
             continue
         for variable in environment.split(b"\0"):
-            if variable.startswith(b"OMPI_COMM_WORLD_RANK="):
-                found[int(variable.split(b"=")[1])] = process
+            name, _, value = variable.partition(b"=")
+            if name == b"OMPI_COMM_WORLD_RANK":
+                found[int(value)] = process
     return found
 
 
@@ -93,7 +106,7 @@ def test_ranks_compute_the_step_of_one_process(backend: str, tmp_path: Path) -> 
         assert rank["peak_bytes"] > 0
         times = rank["times"]
         exposed = times["statistics_seconds"] + times["loss_seconds"] + times["gradients_seconds"]
-        assert 0 < exposed < times["step_seconds"]
+        assert exposed > 0  # a sum of medians, which may be more than the median of sums
         assert 0 <= times["slower_rank_seconds"] <= exposed
         assert times["bytes_sent"] > 0
 
@@ -108,52 +121,73 @@ def test_local_batch_norms_are_another_case(tmp_path: Path) -> None:
     assert both[1]["case"]["batch_norm"] == "local"
 
 
-def start(folder: Path, mark: str, **flags: str) -> subprocess.Popen[str]:
-    """A run whose case lasts until something happens to it."""
-    words = command(folder / "report.json", backend="eigen", steps="100000", **flags)
-    return subprocess.Popen(
-        words,
-        env=os.environ | {"VOXMARK_TEST_MARK": mark},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
+class Run(NamedTuple):
+    """Of a case that lasts until something happens to it."""
+
+    process: subprocess.Popen[bytes]
+    mark: str  # in the environment of all its processes
+    folder: Path
+
+    def log(self) -> str:
+        return (self.folder / "stderr").read_text()
+
+    def wait_for_ranks(self, others: set[int] | frozenset[int]) -> dict[int, int]:
+        """Until two are there that are none of the others."""
+        return self.wait_for(
+            lambda: (
+                (ranks := ranks_of(self.mark)).keys() == {0, 1}
+                and not others & set(ranks.values())
+                and ranks
+            )
+        )
+
+    def wait_for_steps(self, others: set[int] | frozenset[int] = frozenset()) -> dict[int, int]:
+        """Until ranks that are none of the others compute timed steps, which the runner tells."""
+        self.wait_for_ranks(others)
+        seen = len(self.log())
+        self.wait_for(lambda: re.search(r"step \d+ of ", self.log()[seen:]))
+        return self.wait_for_ranks(others)
+
+    def wait_for(self, happens: Any) -> Any:
+        for _ in range(1800):
+            assert self.process.poll() is None, self.log()
+            if found := happens():
+                return found
+            time.sleep(0.1)
+        raise AssertionError("it did not come to that: " + self.log())
+
+    def records(self) -> list[dict[str, Any]]:
+        self.process.wait(timeout=180)
+        return json.loads((self.folder / "report.json").read_text())["records"]
 
 
-def wait_for_steps(child: subprocess.Popen[str], mark: str) -> dict[int, int]:
-    """Until all ranks are there and the first one has used some time."""
-    for _ in range(1200):
-        ranks = ranks_of(mark)
-        if len(ranks) == 2 and child.poll() is None:
-            used = [seconds_of(process) for process in ranks.values()]
-            if min(used) > 3:
-                return ranks
-        time.sleep(0.1)
-    raise AssertionError("the ranks did not start")
-
-
-def seconds_of(process: int) -> float:
+@contextlib.contextmanager
+def started(folder: Path, mark: str, **flags: str) -> Iterator[Run]:
+    words = command(folder / "report.json", backend="eigen", steps="100000", ranks="2", **flags)
+    with (folder / "stderr").open("w") as log:
+        process = subprocess.Popen(
+            words,
+            env=os.environ | {"VOXMARK_TEST_MARK": mark},
+            stdout=subprocess.DEVNULL,
+            stderr=log,
+        )
     try:
-        text = (Path("/proc") / str(process) / "stat").read_text()
-    except OSError:
-        return 0
-    fields = text.rpartition(")")[2].split()
-    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+        yield Run(process, mark, folder)
+    finally:
+        process.kill()
+        process.wait()
 
 
 @needs_mpi
 def test_a_rank_that_is_killed_is_named_and_leaves_nobody(tmp_path: Path) -> None:
     mark = f"killed-{os.getpid()}"
     killed: set[int] = set()
-    with start(tmp_path, mark, ranks="2", repeats="2") as child:
+    with started(tmp_path, mark, repeats="2") as run:
         for _ in range(2):  # the second process is measured although the first one crashed
-            ranks = wait_for_steps(child, mark)
-            while ranks[1] in killed:
-                ranks = wait_for_steps(child, mark)
+            ranks = run.wait_for_steps(others=killed)
             os.kill(ranks[1], signal.SIGKILL)
-            killed.add(ranks[1])
-        child.communicate(timeout=120)
-    records = json.loads((tmp_path / "report.json").read_text())["records"]
+            killed |= set(ranks.values())
+        records = run.records()
     assert [record["outcome"] for record in records] == ["crashed"] * 2, records
     for record in records:
         assert "rank 1 on " in record["reason"] and "SIGKILL" in record["reason"]
@@ -163,12 +197,12 @@ def test_a_rank_that_is_killed_is_named_and_leaves_nobody(tmp_path: Path) -> Non
 @needs_mpi
 def test_a_rank_that_hangs_is_named_and_leaves_nobody(tmp_path: Path) -> None:
     mark = f"hangs-{os.getpid()}"
-    with start(tmp_path, mark, ranks="2", timeout="8") as child:
-        ranks = wait_for_steps(child, mark)
+    with started(tmp_path, mark, timeout="20") as run:
+        ranks = run.wait_for_steps()
         os.kill(ranks[1], signal.SIGSTOP)
-        child.communicate(timeout=120)
-    record = json.loads((tmp_path / "report.json").read_text())["records"][0]
+        record = run.records()[0]
     assert record["outcome"] == "timeout", record
+    assert "no message for 20 s" in record["reason"]
     assert "rank 1 on " in record["reason"] and "did not come" in record["reason"]
     assert gone(mark)
 
@@ -176,10 +210,8 @@ def test_a_rank_that_hangs_is_named_and_leaves_nobody(tmp_path: Path) -> None:
 @needs_mpi
 def test_a_runner_that_is_killed_leaves_no_rank(tmp_path: Path) -> None:
     mark = f"runner-{os.getpid()}"
-    with start(tmp_path, mark, ranks="2") as child:
-        wait_for_steps(child, mark)
-        child.kill()
-        child.communicate(timeout=60)
+    with started(tmp_path, mark) as run:
+        run.wait_for_steps()
     assert gone(mark)
 
 
