@@ -112,6 +112,20 @@ def test_ranks_compute_the_step_of_one_process(backend: str, tmp_path: Path) -> 
 
 
 @needs_mpi
+def test_a_case_of_ranks_is_measured_again(tmp_path: Path) -> None:
+    assert run(tmp_path, backend="onednn", ranks="2")[0]["outcome"] == "ok"
+    again = tmp_path / "again.json"
+    words = [VOXMARK, "rerun", str(tmp_path / "report.json"), "--repeats", "1", "--oversubscribe"]
+    done = subprocess.run(
+        [*words, "--out", str(again)], capture_output=True, text=True, check=False
+    )
+    assert again.exists(), done.stderr
+    record = json.loads(again.read_text())["records"][0]
+    assert record["outcome"] == "ok", record
+    assert record["case"]["ranks"] == 2
+
+
+@needs_mpi
 def test_local_batch_norms_are_another_case(tmp_path: Path) -> None:
     flags = {"backend": "onednn", "ranks": "2", "batch": "1"}
     both = [run(tmp_path, **flags, batch_norm=kind)[0] for kind in ("global", "local")]

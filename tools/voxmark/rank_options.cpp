@@ -48,8 +48,7 @@ std::variant<RankSettings, std::string> rank_settings(const RankFlags& flags) {
   }
   if (settings.mpi_plugin.empty()) {
     return "built without MPI: install libopenmpi-dev and openmpi-bin (or your cluster's MPI) and "
-           "build "
-           "again, or compile its plugin alone (docs/cluster.md)";
+           "build again, or compile its plugin alone (docs/cluster.md)";
   }
   check_outside_mpirun();
   try {

@@ -19,6 +19,7 @@
 #include "benches/threads/thread_settings.h"
 #include "results/report.h"
 #include "tools/voxmark/external.h"
+#include "tools/voxmark/rank_options.h"
 #include "tools/voxmark/subcommand.h"
 #include "workloads/cases/case_fields.h"
 
@@ -31,6 +32,7 @@ struct Options {
   std::optional<int> repeats;
   std::string out;
   bool overwrite = false;
+  RankFlags ranks;
 };
 
 // The record that is asked for, or the first that was measured.
@@ -117,6 +119,15 @@ ExitCode rerun(const Options& options) {
   sweep.out = options.out.empty() ? options.report + ".rerun.json" : options.out;
   check_new(sweep.out, false, options.overwrite);
   sweep.runner.child.command = {own_program(), "child"};
+  if (sweep.cases.front().ranks > 1) {
+    auto found = rank_settings(options.ranks);
+    if (auto* settings = std::get_if<RankSettings>(&found)) {
+      sweep.runner.child.ranks = std::move(*settings);
+      sweep.runner.no_ranks.clear();
+    } else {
+      sweep.runner.no_ranks = std::get<std::string>(found);
+    }
+  }
   sweep.runner.taint_repeats =
       static_cast<int>(report.header.facts.taint_repeats.value_or(Suite{}.taint_repeats));
   sweep.measure_limits = true;
@@ -160,6 +171,7 @@ void add_rerun(Command program) {
   command.add_option("--case", options->record, "number of one of its records, from 0");
   command.add_option("--repeats", options->repeats,
                      "processes; default: as many as the report has of the case");
+  add_rank_options(command, options->ranks);
   command.add_option("--out", options->out, "the new report; default: REPORT.rerun.json");
   command.add_flag("--overwrite", options->overwrite, "replace the new report that is there");
   command.set_action([options] { return rerun(*options); });
