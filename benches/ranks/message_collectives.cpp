@@ -3,6 +3,7 @@
 #include <sched.h>
 
 #include <algorithm>
+#include <array>
 #include <atomic>
 #include <cassert>
 #include <chrono>
@@ -23,6 +24,26 @@ std::atomic<int> waiting{0};
 
 double seconds_since(Clock::time_point start) {
   return std::chrono::duration<double>(Clock::now() - start).count();
+}
+
+// shares: (ranks, sums.size()). In double, in the order of ranks, for many values at once.
+template <class T>
+void add_shares(const T* shares, int ranks, std::span<T> sums) {
+  constexpr std::size_t kAtOnce = 512;
+  std::array<double, kAtOnce> totals;
+  for (std::size_t begin = 0; begin < sums.size(); begin += kAtOnce) {
+    const std::size_t count = std::min(kAtOnce, sums.size() - begin);
+    totals.fill(0);
+    for (int r = 0; r < ranks; ++r) {
+      const T* share = shares + static_cast<std::size_t>(r) * sums.size() + begin;
+      for (std::size_t i = 0; i < count; ++i) {
+        totals[i] += static_cast<double>(share[i]);
+      }
+    }
+    for (std::size_t i = 0; i < count; ++i) {
+      sums[begin + i] = static_cast<T>(totals[i]);
+    }
+  }
 }
 
 }  // namespace
@@ -129,11 +150,17 @@ void MessageCollectives::exchange_gradients() {
   }
 }
 
-// While others compute on this core, asking again and again would take their time.
+// While others compute on this core, asking again and again would take their time: the longer it
+// lasts, the longer the pause. Nobody computes while this rank waits.
 void MessageCollectives::until_done() const {
-  constexpr std::chrono::microseconds kPause{20};
+  constexpr double kShareOfElapsed = 1.0 / 16;
+  constexpr double kShortest = 20e-6, kLongest = 1e-3;  // seconds
+  const Clock::time_point start = Clock::now();
   while (mpi_.done(kBehind) == 0 && !stopped_) {
-    std::this_thread::sleep_for(kPause);
+    const double pause =
+        is_waiting() ? kShortest
+                     : std::clamp(seconds_since(start) * kShareOfElapsed, kShortest, kLongest);
+    std::this_thread::sleep_for(std::chrono::duration<double>(pause));
   }
 }
 
@@ -151,15 +178,8 @@ void MessageCollectives::sum(std::span<T> values) {
   received_.resize(std::max(received_.size(), own * static_cast<std::size_t>(ranks_) * sizeof(T)));
   mpi_.scatter(kBehind, values.data(), bytes_.data(), offsets_.data(), received_.data());
   until_done();
-  const T* shares = reinterpret_cast<const T*>(received_.data());
-  T* sums = values.data() + first_of(rank_);
-  for (std::size_t i = 0; i < own; ++i) {
-    double total = 0;
-    for (int r = 0; r < ranks_; ++r) {
-      total += static_cast<double>(shares[static_cast<std::size_t>(r) * own + i]);
-    }
-    sums[i] = static_cast<T>(total);
-  }
+  add_shares(reinterpret_cast<const T*>(received_.data()), ranks_,
+             values.subspan(first_of(rank_), own));
   mpi_.collect(kBehind, values.data(), bytes_.data(), offsets_.data());
   until_done();
   const std::lock_guard lock(mutex_);
