@@ -37,7 +37,7 @@ bool runs_as_ranks(const Request& request) {
 
 // Several ranks are ended by their launcher, which reaches those on other hosts, too.
 void stop(ChildProcess& child, const Request& request) {
-  constexpr double kLauncherSeconds = 10;
+  constexpr double kLauncherSeconds = 30;
   if (runs_as_ranks(request)) {
     child.end(kLauncherSeconds);
   } else {
@@ -47,7 +47,7 @@ void stop(ChildProcess& child, const Request& request) {
 
 void explain_silence(ChildProcess& child, const ChildProgram& program, const Request& request,
                      Exchange& result) {
-  constexpr double kAnswerSeconds = 3;
+  constexpr double kAnswerSeconds = 15;  // of ranks that wait, on a machine that is busy
   std::string reason = fmt::format("no message for {} s", program.patience_seconds);
   if (runs_as_ranks(request)) {
     const std::string who = ranks_that_hang(child.ask(SIGUSR1, kAnswerSeconds), request.spec.ranks);

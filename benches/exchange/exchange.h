@@ -23,7 +23,7 @@ struct ChildProgram {
   // Of cases with several ranks, which are not started without it.
   std::optional<RankSettings> ranks = std::nullopt;
   double patience_seconds = 900;      // between two messages; after it the child hangs
-  double exit_patience_seconds = 30;  // a child has nothing left to do once its input is closed
+  double exit_patience_seconds = 60;  // a child has nothing left to do once its input is closed
 };
 
 struct Exchange {

@@ -80,7 +80,7 @@ def ranks_of(mark: str) -> dict[int, int]:
 
 
 def gone(mark: str) -> bool:
-    for _ in range(100):
+    for _ in range(1800):
         if not processes_of(mark):
             return True
         time.sleep(0.1)
@@ -192,38 +192,48 @@ def started(folder: Path, mark: str, **flags: str) -> Iterator[Run]:
         process.wait()
 
 
+def oom_kills() -> int:
+    """Of the whole machine since it started: what else runs here counts, too."""
+    found = re.search(r"^oom_kill (\d+)$", Path("/proc/vmstat").read_text(), re.MULTILINE)
+    return int(found[1]) if found else 0
+
+
 @needs_mpi
 def test_a_rank_that_is_killed_is_named_and_leaves_nobody(tmp_path: Path) -> None:
-    mark = f"killed-{os.getpid()}"
+    mark = f"killed-{os.getpid()};"
     killed: set[int] = set()
+    kills_before = oom_kills()
     with started(tmp_path, mark, repeats="2") as run:
         for _ in range(2):  # the second process is measured although the first one crashed
             ranks = run.wait_for_steps(others=killed)
             os.kill(ranks[1], signal.SIGKILL)
             killed |= set(ranks.values())
         records = run.records()
-    assert [record["outcome"] for record in records] == ["crashed"] * 2, records
+    assert len(records) == 2
     for record in records:
-        assert "rank 1 on " in record["reason"] and "SIGKILL" in record["reason"]
+        assert "rank 1 on " in record["reason"], record
+        if record["outcome"] != "oom" or oom_kills() == kills_before:  # of another test, perhaps
+            assert record["outcome"] == "crashed", record
+            assert "SIGKILL" in record["reason"], record
     assert gone(mark)
 
 
 @needs_mpi
 def test_a_rank_that_hangs_is_named_and_leaves_nobody(tmp_path: Path) -> None:
-    mark = f"hangs-{os.getpid()}"
-    with started(tmp_path, mark, timeout="20") as run:
+    mark = f"hangs-{os.getpid()};"
+    with started(tmp_path, mark, timeout="60") as run:
         ranks = run.wait_for_steps()
         os.kill(ranks[1], signal.SIGSTOP)
         record = run.records()[0]
     assert record["outcome"] == "timeout", record
-    assert "no message for 20 s" in record["reason"]
+    assert "no message for 60 s" in record["reason"]
     assert "rank 1 on " in record["reason"] and "did not come" in record["reason"]
     assert gone(mark)
 
 
 @needs_mpi
 def test_a_runner_that_is_killed_leaves_no_rank(tmp_path: Path) -> None:
-    mark = f"runner-{os.getpid()}"
+    mark = f"runner-{os.getpid()};"
     with started(tmp_path, mark) as run:
         run.wait_for_steps()
     assert gone(mark)
@@ -302,6 +312,8 @@ def test_variables_of_ranks_are_refused_outside_them(tmp_path: Path) -> None:
 
 @needs_mpi
 def test_default_threads_are_shared_by_the_ranks_of_a_host(tmp_path: Path) -> None:
+    if len(os.sched_getaffinity(0)) < 2:
+        pytest.skip("one CPU here: there is nothing to share")
     hosts = tmp_path / "hosts"
     hosts.write_text("".join(f"node{i} slots=1\n" for i in range(1, 5)))
     words = command(tmp_path / "report.json", backend="naive", ranks="4")
@@ -330,7 +342,8 @@ def test_ranks_that_are_not_placed_share_cpus(tmp_path: Path) -> None:
     ]
     done = subprocess.run(
         [*words, "--place", "none"],
-        env=os.environ | {"LD_LIBRARY_PATH": "/tmp", "OMPI_MCA_rmaps_base_oversubscribe": "1"},
+        env=os.environ
+        | {"LD_LIBRARY_PATH": str(tmp_path), "OMPI_MCA_rmaps_base_oversubscribe": "1"},
         capture_output=True,
         text=True,
         check=False,
