@@ -59,15 +59,6 @@ std::unique_ptr<RankGroup> join_group() {
   return ranks == nullptr ? nullptr : std::make_unique<RankGroup>(std::atoi(ranks));
 }
 
-CpuSharing cpu_sharing() {
-  const char* words = std::getenv(kShareCpusVariable);
-  if (words == nullptr) {
-    return CpuSharing::nothing;
-  }
-  return words == std::string_view(kShareAlways) ? CpuSharing::always
-                                                 : CpuSharing::with_other_ranks;
-}
-
 // Before anything is timed or verified.
 void check_ranks(const Request& request, RankGroup& group) {
   if (request.spec.ranks != group.ranks()) {

@@ -14,6 +14,7 @@
 
 #include "benches/machine/environment.h"
 #include "benches/process/process_cpus.h"
+#include "benches/protocol/rank_words.h"
 #include "benches/ranks/mpi_library.h"
 
 namespace voxmark {
@@ -193,6 +194,15 @@ Json rank_facts(int threads) {
           {"cpus", cpus_of_process()},
           {"threads", threads},
           {"kernels", std::move(kernels)}};
+}
+
+CpuSharing cpu_sharing() {
+  const char* words = std::getenv(kShareCpusVariable);
+  if (words == nullptr) {
+    return CpuSharing::nothing;
+  }
+  return words == std::string_view(kShareAlways) ? CpuSharing::always
+                                                 : CpuSharing::with_other_ranks;
 }
 
 namespace {

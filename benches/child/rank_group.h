@@ -64,6 +64,8 @@ Json rank_facts(int threads);
 
 // Which CPUs threads may share.
 enum class CpuSharing { nothing, with_other_ranks, always };
+// As the runner says it to its ranks (benches/protocol/rank_words.h).
+CpuSharing cpu_sharing();
 
 // Why these ranks cannot compute together: two on one CPU, fewer CPUs than threads, unequal builds,
 // machines or settings. One line that names the ranks and the flag that mends it; "" where they

@@ -2,8 +2,12 @@
 
 #include <algorithm>
 #include <array>
+#include <cstdlib>
 
 #include "base/error.h"
+#include "base/number_text.h"
+#include "benches/machine/default_threads.h"
+#include "benches/machine/environment.h"
 #include "benches/ranks/mpi_library.h"
 
 namespace voxmark {
@@ -62,6 +66,20 @@ std::variant<RankSettings, std::string> rank_settings(const RankFlags& flags) {
     return error.what();
   }
   return settings;
+}
+
+int threads_of_ranks(const RankSettings& settings, int ranks, int asked) {
+  return asked > 0 ? asked
+                   : std::max(1, default_threads().threads / most_ranks_of_host(settings, ranks));
+}
+
+void check_cpus_for_ranks(const RankFlags& flags, int ranks, int threads) {
+  const bool here_alone = flags.hosts.empty() && std::getenv("SLURM_JOB_ID") == nullptr;
+  if (here_alone && !flags.oversubscribe && ranks * threads > allowed_cpus()) {
+    throw_bad_input(
+        "--ranks {} --threads {}: {} threads on {}; expected fewer of either, or --oversubscribe",
+        ranks, threads, ranks * threads, counted(allowed_cpus(), "CPU"));
+  }
 }
 
 }  // namespace voxmark

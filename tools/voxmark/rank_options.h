@@ -23,4 +23,11 @@ void add_rank_options(Command command, RankFlags& flags);
 // Throws Error (bad_input) where a flag is wrong.
 std::variant<RankSettings, std::string> rank_settings(const RankFlags& flags);
 
+// `asked`, or where that is 0 an equal share of this machine's CPUs for each rank on a host.
+int threads_of_ranks(const RankSettings& settings, int ranks, int asked);
+
+// Throws Error (bad_input) for more threads than this machine has CPUs, where all ranks run on it
+// and none are to share.
+void check_cpus_for_ranks(const RankFlags& flags, int ranks, int threads);
+
 }  // namespace voxmark

@@ -5,6 +5,7 @@
 #include <memory>
 #include <string>
 
+#include "benches/child/rank_answers.h"
 #include "benches/probes/process_counts.h"
 #include "benches/protocol/protocol.h"
 #include "benches/ranks/rank_place.h"
@@ -19,14 +20,22 @@ void add_child(Command program) {
       "Example: echo '{\"protocol\":\"" +
           std::string(kProtocol) + "\",\"mode\":\"plan\",\"case\":{...}}' | voxmark child");
   auto extras = std::make_shared<Extras>();
+  auto question = std::make_shared<std::string>();
+  auto threads = std::make_shared<int>(1);
   extras->count = &process_counts;
   command.add_option("--counters", extras->counters,
                      "default, none, or names of libpfm4 with commas");
   command.add_option("--watched-steps", extras->watched_steps, "stage by stage, after the others")
       .in_range(0, 1000);
-  command.set_action([extras] {
+  command.add_option("--ask", *question, "of ranks, without a case: facts");
+  command.add_option("--threads", *threads, "of each rank that is asked").in_range(1, 65536);
+  command.set_action([extras, question, threads] {
     place_rank_and_exec();
-    run_child(*extras);
+    if (question->empty()) {
+      run_child(*extras);
+    } else {
+      answer_as_ranks(*question, *threads);
+    }
     return ExitCode::done;
   });
 }

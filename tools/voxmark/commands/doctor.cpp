@@ -8,12 +8,20 @@
 
 #include "benches/machine/environment.h"
 #include "results/tables/table.h"
+#include "tools/voxmark/rank_doctor.h"
 #include "tools/voxmark/subcommand.h"
 
 namespace voxmark {
 namespace {
 
 constexpr double kWatchedSeconds = 1;
+
+struct Options {
+  bool json = false;
+  int ranks = 0;    // 0: the machine is asked for
+  int threads = 0;  // of each; 0: as many as there are CPUs for
+  RankFlags rank_flags;
+};
 
 Json to_json(const Diagnosis& finding) {
   return {{"subject", finding.subject},
@@ -53,16 +61,47 @@ ExitCode doctor(bool json) {
   return spoilt ? ExitCode::answer_is_no : ExitCode::done;
 }
 
+ExitCode doctor_of_ranks(const Options& options) {
+  const RankDiagnosis diagnosis =
+      diagnose_ranks(options.rank_flags, options.ranks, options.threads);
+  const bool is_good = diagnosis.finding.health == Health::good;
+  if (options.json) {
+    fmt::print("{}\n", dump_json({{"findings", Json::array({to_json(diagnosis.finding)})},
+                                  {"ranks", diagnosis.ranks}},
+                                 1));
+  } else {
+    fmt::print("{}{}\n", render_ranks(diagnosis.ranks),
+               is_good ? diagnosis.finding.found + ": they can run" : diagnosis.finding.remedy);
+  }
+  return is_good ? ExitCode::done : ExitCode::answer_is_no;
+}
+
+ExitCode doctor(const Options& options) {
+  return options.ranks > 0 ? doctor_of_ranks(options) : doctor(options.json);
+}
+
 }  // namespace
 
 void add_doctor(Command program) {
-  auto json = std::make_shared<bool>(false);
+  auto options = std::make_shared<Options>();
   Command command = program.add_command(
       "doctor",
       "Lists what on this machine spoils a measurement, with the command that mends each.\n"
-      "Exit code 1 when something does that can be mended from here. Example: voxmark doctor");
-  command.add_flag("--json", *json, "as JSON");
-  command.set_action([json] { return doctor(*json); });
+      "With --ranks: whether so many ranks can compute together, as voxmark run would start them.\n"
+      "Exit code 1 when something does that can be mended from here, or the ranks cannot run.\n"
+      "Example: voxmark doctor\n"
+      "         voxmark doctor --ranks 4 --hosts hosts.txt --threads 8");
+  command.add_flag("--json", options->json, "as JSON");
+  command
+      .add_option(
+          "--ranks", options->ranks,
+          "asks so many ranks, before anything is timed: host, CPUs of threads, free memory, "
+          "build, libraries")
+      .in_range(1, 65536);
+  command.add_option("--threads", options->threads, "of each rank; default: a share of the CPUs")
+      .in_range(1, 65536);
+  add_rank_options(command, options->rank_flags);
+  command.set_action([options] { return doctor(*options); });
 }
 
 }  // namespace voxmark

@@ -291,7 +291,6 @@ void set_ranks(const Options& options, Request& request) {
 
 // Throws Error (bad_input) for what would end a case when its ranks are started.
 void check_ranks(const Options& options, const Request& request) {
-  const bool here_alone = options.ranks.hosts.empty() && std::getenv("SLURM_JOB_ID") == nullptr;
   for (const CaseSpec& spec : request.cases) {
     if (spec.ranks == 1) {
       continue;
@@ -299,11 +298,7 @@ void check_ranks(const Options& options, const Request& request) {
     if (request.ranks && runs_our_child(spec.backend)) {
       started_as_ranks(*request.ranks, spec, Contender{{own_program()}, {}, ""}, {});
     }
-    if (here_alone && !options.ranks.oversubscribe && spec.ranks * spec.threads > allowed_cpus()) {
-      throw_bad_input(
-          "--ranks {} --threads {}: {} threads on {}; expected fewer of either, or --oversubscribe",
-          spec.ranks, spec.threads, spec.ranks * spec.threads, counted(allowed_cpus(), "CPU"));
-    }
+    check_cpus_for_ranks(options.ranks, spec.ranks, spec.threads);
   }
 }
 
