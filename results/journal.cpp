@@ -79,14 +79,12 @@ int open_and_lock(const std::string& path) {
 // own lock has to do.
 class FolderLock {
  public:
-  explicit FolderLock(const std::string& path) {
+  FolderLock(const std::string& path, std::chrono::seconds patience) {
     std::filesystem::path folder = std::filesystem::path(path).parent_path();
     descriptor_ = ::open(folder.empty() ? "." : folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    constexpr int kTries = 200;  // a journal is begun in milliseconds
-    for (int i = 0; i < kTries && descriptor_ >= 0; ++i) {
-      if (::flock(descriptor_, LOCK_EX | LOCK_NB) == 0 || errno != EWOULDBLOCK) {
-        break;
-      }
+    const auto end = std::chrono::steady_clock::now() + patience;
+    while (descriptor_ >= 0 && ::flock(descriptor_, LOCK_EX | LOCK_NB) != 0 &&
+           errno == EWOULDBLOCK && std::chrono::steady_clock::now() < end) {
       std::this_thread::sleep_for(std::chrono::milliseconds(10));
     }
   }
@@ -202,12 +200,13 @@ void write_whole(const std::string& path, const std::string& text) {
 
 }  // namespace
 
-Journal::Journal(const std::string& path, const ReportHeader& header)
-    : Journal(path, Report{header, {}}) {}
+Journal::Journal(const std::string& path, const ReportHeader& header, std::chrono::seconds patience)
+    : Journal(path, Report{header, {}}, patience) {}
 
-Journal::Journal(const std::string& path, Report begun) : path_(path), report_(std::move(begun)) {
+Journal::Journal(const std::string& path, Report begun, std::chrono::seconds patience)
+    : path_(path), report_(std::move(begun)) {
   const std::string text = text_of(report_, path);
-  const FolderLock lock(path);
+  const FolderLock lock(path, patience);
   warning_ = make_room(path);
   write_whole(path, text);
   bytes_ = text.size();
@@ -224,7 +223,7 @@ void Journal::drop(const std::function<bool(const Record&)>& unwanted) {
     return;
   }
   const std::string text = text_of(kept, path_);
-  const FolderLock lock(path_);
+  const FolderLock lock(path_, kPatience);
   write_whole(path_, text);
   const int descriptor = open_and_lock(path_);
   ::close(descriptor_);

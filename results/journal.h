@@ -5,6 +5,7 @@
 // the report's header, every other one a record.
 #pragma once
 
+#include <chrono>
 #include <cstdint>
 #include <functional>
 #include <optional>
@@ -30,13 +31,17 @@ JournalContents read_journal(const std::string& path);
 
 class Journal {
  public:
+  // A journal is begun in milliseconds, where the disk and the CPU are free.
+  static constexpr std::chrono::seconds kPatience{10};
+
   // Starts a new journal, atomically: it has a header or does not exist. One that is there already
   // and has records (or cannot be read) is kept under another name, which a warning tells. Throws
   // Error: bad_input when it cannot be created or another run writes to it, internal when writing
-  // fails.
-  Journal(const std::string& path, const ReportHeader& header);
+  // fails. Others that begin a journal in the same folder are waited for, so long at most.
+  Journal(const std::string& path, const ReportHeader& header,
+          std::chrono::seconds patience = kPatience);
   // The same, with the records of a report that is to go on: all of them are there or none.
-  Journal(const std::string& path, Report begun);
+  Journal(const std::string& path, Report begun, std::chrono::seconds patience = kPatience);
 
   // Goes on where a stopped run ended; a torn last line is cut off. Throws as read_journal(), and
   // when another run writes to it.

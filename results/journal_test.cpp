@@ -199,7 +199,7 @@ TEST_F(JournalTest, BelongsToOneOfThoseThatStartAtTheSameInstant) {
           std::unique_ptr<Journal> journal;
           start.arrive_and_wait();
           try {
-            journal = std::make_unique<Journal>(path(), header());
+            journal = std::make_unique<Journal>(path(), header(), std::chrono::minutes(5));
             ++began;
           } catch (const Error& error) {
             EXPECT_EQ(error.code(), ExitCode::bad_input) << error.what();
@@ -215,7 +215,7 @@ TEST_F(JournalTest, BelongsToOneOfThoseThatStartAtTheSameInstant) {
 TEST_F(JournalTest, BeginsInAFolderThatATrainingRunHolds) {
   const int held = ::open(folder().c_str(), O_RDONLY | O_DIRECTORY);
   ASSERT_EQ(::flock(held, LOCK_EX), 0);
-  EXPECT_NO_THROW(Journal(path(), header()));
+  EXPECT_NO_THROW(Journal(path(), header(), std::chrono::seconds(0)));
   ::close(held);
 }
 
