@@ -80,9 +80,14 @@ def test_three_processes_are_inconclusive_and_told_how_many_settle_it(compare: A
     assert "3 against 3" in found["reason"]
     number = found["processes_needed"]
     assert number > 3
-    note = f"{number - 3} more, {number} a side in all"
-    for side, name in (("base", "0.json"), ("new", "1.json")):
-        out = f"--out more-1-{side}/more-1-1.json  # {side} ({name}): {note}"
+    more, total = number - 3, f"{number} a side in all"
+    parts = [f"{count} of {more} more, {total}" for count in (more - more // 2, more // 2)]
+    for side, name, position, note in (
+        ("base", "0.json", 1, parts[0]),
+        ("new", "1.json", 1, f"{more} more, {total}"),
+        ("base", "0.json", 2, parts[1]),
+    ):
+        out = f"--out more-1-{side}/more-1-{position}.json  # {side} ({name}): {note}"
         assert [line for line in result["to_settle"] if line.endswith(out)]
 
 
@@ -90,8 +95,9 @@ def test_no_command_overwrites_what_another_wrote(compare: Any) -> None:
     few = factory.report([*factory.processes(BASE[:3]), *factory.processes(BASE[:3], "eigen")])
     code, result = compare(few, few)
     files = [m[1] for line in result["to_settle"] if (m := re.search(r"--out (\S+)", line))]
-    sides = ("more-1-base", "more-1-new")
-    assert (code, files) == (4, [f"{own}/more-1-{n}.json" for own in sides for n in (1, 2)])
+    names = ["base/more-1-1", "base/more-1-2", "new/more-1-1", "new/more-1-2"]
+    names += ["base/more-1-3", "base/more-1-4"]
+    assert (code, files) == (4, [f"more-1-{name}.json" for name in names])
 
 
 def test_no_command_overwrites_an_earlier_rounds_file(
@@ -186,14 +192,16 @@ def test_one_process_a_side_is_told_what_to_paste(compare: Any, tmp_path: Path) 
     one = factory.report([factory.record(step_seconds=BASE)])
     code, result = compare(one, one)
     assert code == 4
-    run = f"{factory.record()['reproduce']} --repeats 9 --out more-1"
-    note = "9 more, 10 a side in all"
+    run = f"{factory.record()['reproduce']} --repeats"
+    base = f"# base ({result['base']})"
     assert result["to_settle"] == [
         "mkdir more-1-base more-1-new",
         f"cp {tmp_path}/0.json more-1-base/",
         f"cp {tmp_path}/1.json more-1-new/",
-        f"{run}-base/more-1-1.json  # base ({result['base']}): {note}",
-        f"{run}-new/more-1-1.json  # new ({result['new'][0]}): {note}",
+        f"{run} 5 --out more-1-base/more-1-1.json  {base}: 5 of 9 more, 10 a side in all",
+        f"{run} 9 --out more-1-new/more-1-1.json  # new ({result['new'][0]}): "
+        "9 more, 10 a side in all",
+        f"{run} 4 --out more-1-base/more-1-2.json  {base}: 4 of 9 more, 10 a side in all",
         "voxmark compare more-1-base more-1-new",
     ]
     code, result = compare(one, one, flags=("--fail-on", "planned_bytes"))
@@ -218,8 +226,9 @@ def test_a_noisy_run_is_inconclusive_whatever_its_figures(compare: Any) -> None:
     assert code == 4
     assert verdict(result, "step_seconds")["reason"] == "noisy: another program ran"
     assert result["to_settle"][0].startswith("voxmark doctor")
-    runs = [line for line in result["to_settle"] if "--repeats 10" in line]
-    assert len(runs) == 2 and all("the disturbed ones are left out" in line for line in runs)
+    runs = [line for line in result["to_settle"] if "--repeats" in line]
+    assert [int(re.findall(r"--repeats (\d+)", line)[0]) for line in runs] == [5, 10, 5]
+    assert all("the disturbed ones are left out" in line for line in runs)
 
 
 def test_disturbed_processes_are_left_out_and_counted(compare: Any) -> None:

@@ -170,9 +170,11 @@ def test_each_side_is_told_its_own_command(compare: Any) -> None:  # noqa: F811
     code, result = compare(base, new, flags=("--ignore", "threads"))
     needed = verdict(result, "step_seconds")["processes_needed"]
     assert code == 4
-    first, second = lines_to_settle(result)
-    assert f"--threads 1 --repeats {needed - 3} --out more-1-base/more-1-1.json" in first
+    first, second, third = lines_to_settle(result)
+    more = needed - 3
+    assert f"--threads 1 --repeats {more - more // 2} --out more-1-base/more-1-1.json" in first
     assert f"--threads 2 --repeats {needed - 4} --out more-1-new/more-1-1.json" in second
+    assert f"--threads 1 --repeats {more // 2} --out more-1-base/more-1-2.json" in third
     assert "# base (0.json): " in first and "# new (1.json): " in second
     assert result["ignored"] == ["threads 1 → 2 (in 1 case)"]
 

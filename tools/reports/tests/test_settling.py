@@ -25,10 +25,53 @@ def few(count: int, seed: int = 1, **members: Any) -> dict[str, Any]:
 def test_fewer_than_five_ask_for_ten_a_side(compare: Any, counts: tuple[int, int]) -> None:  # noqa: F811
     _, result = compare(few(counts[0], 1), few(counts[1], 2))
     assert verdict(result, "step_seconds")["processes_needed"] == 10
-    runs = [line for line in result["to_settle"] if "--repeats" in line]
-    assert [int(re.findall(r"--repeats (\d+)", line)[0]) for line in runs] == [
-        10 - count for count in counts
+    for side, count in zip(("base", "new"), counts, strict=True):
+        assert sum(repeats for own, repeats in turns(result) if own == side) == 10 - count
+
+
+def turns(result: dict[str, Any]) -> list[tuple[str, int]]:
+    """Who measures how many processes, in the order of the lines."""
+    found = [
+        re.search(r" --repeats (\d+) --out more-1-(\S+)/more-1-\d+\.json ", line)
+        for line in result["to_settle"]
     ]
+    return [(match[2], int(match[1])) for match in found if match]
+
+
+@pytest.mark.parametrize(
+    ("counts", "expected"),
+    [
+        ((1, 1), [("base", 5), ("new", 9), ("base", 4)]),
+        ((2, 4), [("base", 4), ("new", 6), ("base", 4)]),
+        ((9, 1), [("base", 1), ("new", 9)]),
+        ((1, 10), [("base", 9)]),
+    ],
+)
+def test_base_and_new_take_turns(
+    compare: Any,  # noqa: F811
+    counts: tuple[int, int],
+    expected: list[tuple[str, int]],
+) -> None:
+    """Where a machine grows slower all the time, both sides are slow by as much on average."""
+    _, result = compare(few(counts[0], 1), few(counts[1], 2))
+    assert turns(result) == expected
+
+
+def test_several_new_ones_are_measured_between_the_halves_of_the_base(
+    tool: Tool, tmp_path: Path
+) -> None:
+    paths = [factory.write(tmp_path / f"{seed}.json", few(5 - seed, seed)) for seed in (1, 2, 3)]
+    result = json.loads(tool("compare", *paths, "--format", "json").stdout)
+    assert [side for side, _ in turns(result)] == ["base", "new-1", "new-2", "base"]
+
+
+def test_machines_measure_all_at_once(tool: Tool, tmp_path: Path) -> None:
+    paths = [
+        factory.write(tmp_path / f"{name}.json", few(3, seed, environment={"cpu": cpu}))
+        for seed, (name, cpu) in enumerate([("a", {}), ("b", {"model_name": "Other CPU"})])
+    ]
+    done = tool("compare", "--machines", *paths, "--format", "json")
+    assert turns(json.loads(done.stdout)) == [("base", 7), ("new", 7)]
 
 
 def test_few_processes_of_bytes_need_five_for_equality(compare: Any) -> None:  # noqa: F811
@@ -54,7 +97,7 @@ def test_pasting_collects_all_files_and_asks_the_same_again(tool: Tool, tmp_path
     subprocess.run(shell + "\n".join(lines), shell=True, cwd=tmp_path, check=True)
     base = sorted(path.name for path in (tmp_path / "more-1-base").iterdir())
     new = sorted(path.name for path in (tmp_path / "more-1-new").iterdir())
-    assert base == ["more-1-1.json", "my base.json"]
+    assert base == ["more-1-1.json", "more-1-2.json", "my base.json"]
     assert new == ["0.json", "1.json", "more-1-1.json"]
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import re
 import shlex
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from voxmark_reports.cases import Case
@@ -17,7 +17,8 @@ from voxmark_reports.verdicts import USUAL_PROCESSES, Judgement
 
 _STATES = (
     "What would settle the inconclusive ones. The lines marked base need the program of the base,"
-    " those marked new the new one; the last line compares all files"
+    " those marked new the new one; they take turns, as the machine's speed may change meanwhile."
+    " The last line compares all files"
 )
 _MACHINES = (
     "What would settle the inconclusive ones, for each machine: run the lines marked with its name"
@@ -37,12 +38,21 @@ class Run:
     more: int  # processes that there are not yet
     total: int  # per side
     anew: bool  # what there is was disturbed
+    whole: int = 0  # of which `more` are a part; 0: they are no part
 
     @property
     def note(self) -> str:
+        more = f"{self.more} of {self.whole} more" if self.whole else f"{self.more} more"
         if self.anew:
-            return f"{self.more} more; of so many the disturbed ones are left out"
-        return f"{self.more} more, {self.total} a side in all"
+            return f"{more}; of so many the disturbed ones are left out"
+        return f"{more}, {self.total} a side in all"
+
+    def halves(self) -> list[Run]:
+        """The larger one first; a single process is no half."""
+        parts = [self.more - self.more // 2, self.more // 2]
+        if 0 in parts:
+            return [self]
+        return [replace(self, more=part, whole=self.more) for part in parts]
 
 
 @dataclass
@@ -133,9 +143,27 @@ def _lines(result: Comparison, base: Side, news: list[Side]) -> list[str]:
     lines = [f"mkdir {' '.join(folders)}"]
     for side, folder in zip(sides, folders, strict=True):
         lines += [f"cp {_files(side.report)} {folder}/"]
-    for side, folder in zip(sides, folders, strict=True):
-        lines += _run_lines(side, folder, number)
+    for side, folder, runs in _turns(result, sides, folders):
+        lines += _run_lines(side, runs, folder, number)
     return [*lines, shlex.join(["voxmark", "compare", *folders, *_flags(result.options)])]
+
+
+def _turns(
+    result: Comparison, sides: list[Side], folders: list[str]
+) -> list[tuple[Side, str, list[tuple[int, Run]]]]:
+    """Who measures what, in this order; each run with its position among those of its side.
+
+    Half of the base comes first and half last: where the machine's speed drifts, or changes once,
+    the base sees as much of it as the new ones between. Machines do not wait for each other.
+    """
+    turns = [(side, folder, _numbered(side)) for side, folder in zip(sides, folders, strict=True)]
+    base, folder, runs = turns[0]
+    if result.options.machines or not any(side.runs for side in sides[1:]):
+        return turns
+    halves = [(position, own.halves()) for position, own in runs]
+    first = [(position, parts[0]) for position, parts in halves]
+    last = [(len(runs) + position, parts[1]) for position, parts in halves if len(parts) > 1]
+    return [(base, folder, first), *turns[1:], (base, folder, last)]
 
 
 def _history_lines(
@@ -145,10 +173,10 @@ def _history_lines(
     flags = _flags(result.options)
     lines = [f"mkdir {' '.join(folders)}", f"cp {_files(new.report)} {folders[1]}/"]
     if base.runs:
-        lines += [_checkout(base), *_run_lines(base, folders[0], number)]
+        lines += [_checkout(base), *_run_lines(base, _numbered(base), folders[0], number)]
         lines += [shlex.join([*history, "add", folders[0], "--accept"])]
     if new.runs:
-        lines += [_checkout(new), *_run_lines(new, folders[1], number)]
+        lines += [_checkout(new), *_run_lines(new, _numbered(new), folders[1], number)]
     return [*lines, shlex.join([*history, "gate", folders[1], *flags])]
 
 
@@ -194,10 +222,14 @@ def _first_free_number(paths: list[Path]) -> int:
     return 1 + max((int(name[1]) for name in found if name), default=0)
 
 
-def _run_lines(side: Side, folder: str, number: int) -> list[str]:
+def _numbered(side: Side) -> list[tuple[int, Run]]:
+    return list(enumerate(side.runs.values(), 1))
+
+
+def _run_lines(side: Side, runs: list[tuple[int, Run]], folder: str, number: int) -> list[str]:
     """Each writes a file of its own."""
     lines = []
-    for position, own in enumerate(side.runs.values(), 1):
+    for position, own in runs:
         out = f"{folder}/more-{number}-{position}"
         note = f"  # {side.word} ({side.report.name}): {own.note}"
         if side.report.op_level:
