@@ -121,7 +121,7 @@ def test_killed_at_random_moments_it_resumes_to_the_same_losses(tmp_path: Path) 
         return {"resume": True} if (out / "last.safetensors").exists() else {}
 
     kills = []
-    for attempt in range(10):
+    for attempt in range(50):
         if attempt % 2 == 0:
             number, delay = chance.randint(1, 8), chance.choice([0, 0.003, 0.01, 0.03])
             name, kill = f"at checkpoint {number} + {delay} s", at_checkpoint(number, delay)
@@ -130,11 +130,13 @@ def test_killed_at_random_moments_it_resumes_to_the_same_losses(tmp_path: Path) 
             name, kill = f"after {limit:.3f} s", lambda seconds, _, limit=limit: seconds >= limit
         if run_until(command(out, checkpoint_seconds=0, **flags()), out, kill) != 0:
             kills.append(name)
-        elif kills:
-            break
+        elif len(kills) < 3:
+            shutil.rmtree(out)  # it ended before it could be killed often enough
         else:
-            shutil.rmtree(out)  # it ended before it could be killed
-    assert kills
+            break
+        if len(kills) == 10:
+            break
+    assert len(kills) >= 3
     found = train(out, checkpoint_seconds=0, **flags())
     assert losses(found) == losses(expected), (seed, kills)
     for ours, theirs in zip(found["epochs"], expected["epochs"], strict=True):
@@ -144,10 +146,9 @@ def test_killed_at_random_moments_it_resumes_to_the_same_losses(tmp_path: Path) 
 
 
 def test_interrupted_it_leaves_a_report_and_goes_on(tmp_path: Path) -> None:
-    expected = train(tmp_path / "whole")
     out = tmp_path / "run"
     process = subprocess.Popen(
-        command(out, progress_seconds=0),
+        command(out, progress_seconds=0, epochs=1000),
         stdout=subprocess.DEVNULL,
         stderr=subprocess.PIPE,
         text=True,
@@ -163,8 +164,10 @@ def test_interrupted_it_leaves_a_report_and_goes_on(tmp_path: Path) -> None:
     report = json.loads((out / "training.json").read_text())
     assert report["end"] == "interrupted"
     assert report["test"] is None
-    assert len(report["epochs"]) == 1
-    assert losses(train(out, resume=True)) == losses(expected)
+    epochs = len(report["epochs"]) + 1
+    assert 1 < epochs <= 1000
+    expected = train(tmp_path / "whole", epochs=epochs)
+    assert losses(train(out, resume=True, epochs=epochs)) == losses(expected)
 
 
 def test_interrupted_tricks_let_the_run_under_way_stop_by_itself(tmp_path: Path) -> None:

@@ -152,7 +152,7 @@ def test_real_outputs_of_bench_ops_tell_workloads_apart(
     paths = []
     for filters in (2, 4):
         path = tmp_path / f"{filters}.json"
-        flags = f"--image=16x16x16 --threads=1 --filters={filters} --benchmark_min_time=0.001"
+        flags = f"--image=16 --threads=1 --filters={filters} --no-limits --benchmark_min_time=0.001"
         command = [program, *flags.split(), "--benchmark_filter=naive/encodeA_conv1/convolution/"]
         subprocess.run([*command, f"--benchmark_out={path}"], check=True, capture_output=True)
         paths.append(path)
