@@ -148,6 +148,60 @@ def processes(
     return [record(backend, process, [value] * 3, **case) for process, value in enumerate(seconds)]
 
 
+def of_ranks(
+    ranks: int,
+    steps: Sequence[float],
+    waits: tuple[float, float, float] = (0.1, 0.02, 0.08),
+    **case: Any,
+) -> list[dict[str, Any]]:
+    """Processes of a case of several ranks, which tell of each. `waits`: what of a step is exposed
+    in statistics, loss and gradients; a quarter of these for a slower rank."""
+    records = processes(steps, ranks=ranks, **case) if ranks > 1 else processes(steps, **case)
+    for own, step in zip(records, steps, strict=True):
+        own["flops_per_step"] *= ranks
+        own["input_sha256"] = f"{ranks * own['case']['batch']:064x}"
+        times = dict(
+            zip(
+                ("statistics_seconds", "loss_seconds", "gradients_seconds"),
+                (share * step for share in waits),
+                strict=True,
+            )
+        )
+        each = [
+            {
+                "host": f"node{rank // 2}",
+                "cpus": [2 * rank, 2 * rank + 1],
+                "threads": 2,
+                "peak_bytes": 1400 + rank,
+                "placement": [],
+                "times": {
+                    "step_seconds": step,
+                    **times,
+                    "slower_rank_seconds": sum(waits) * step / 4,
+                    "gradient_message_seconds": 0.4 * step,
+                    "hidden_seconds": 0.3 * step,
+                    "bytes_sent": 22.6e6,
+                },
+            }
+            for rank in range(ranks)
+        ]
+        if ranks > 1:
+            own["details"] = {"probes": {"ranks": {"library": "MPI", "each": each}}}
+    return records
+
+
+def of_copies(steps: Sequence[Sequence[float]], process: int = 0, **details: Any) -> dict[str, Any]:
+    """One record: the timed steps of each copy."""
+    whole = record(process=process, copies=len(steps))
+    whole["samples"] = [
+        {**sample, "copy": copy}
+        for copy, seconds in enumerate(steps, 1)
+        for sample in record(step_seconds=seconds)["samples"]
+    ]
+    whole["details"] = details
+    return whole
+
+
 def noisy_seconds(
     count: int = 10, median: float = 0.5, spread: float = 0.005, seed: int = 1
 ) -> list[float]:

@@ -12,6 +12,7 @@ from conftest import Tool
 from playwright.sync_api import Browser, Page
 from test_compare_ops import op_level
 from test_history import History
+from test_ranks import copies, ladder, layouts
 from test_report import HOSTILE, sweep, watched
 from test_training import run_folder
 from test_tricks import suite
@@ -90,12 +91,19 @@ def pages(tool: Tool, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Pat
             [*watched("eigen-tensor", [2.0] * 6, 0.5), *watched("onednn", [1.0] * 6, 0.25)]
         ),
     )
+    ranks = factory.write(
+        folder / "ranks.json",
+        factory.report(
+            [*ladder(), *layouts(), *copies()], environment={"system": {"host": HOSTILE}}
+        ),
+    )
     inputs = {
         "machines": [report, machine, "--cost", cost],
         "ops": [ops],
         "training": [run],
         "tricks": [tricks],
         "watched": [watched_report],
+        "ranks": [ranks],
     }
     found = {name: folder / f"{name}.html" for name in inputs}
     for name, arguments in inputs.items():
@@ -118,6 +126,7 @@ def pages(tool: Tool, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Pat
         ("tricks", ["tricks-"]),
         ("watched", ["waterfall", "work"]),
         ("trend", ["trend-0"]),
+        ("ranks", ["ranks-weak", "ranks-strong", "ranks-step", "ranks-threads", "copies"]),
     ],
 )
 def test_every_kind_of_page_opens_quietly(

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import factory
 import pytest
@@ -15,20 +13,8 @@ from voxmark_reports.cases import cases_of, process_value
 from voxmark_reports.figures import figures_of, warnings
 
 
-def of_copies(steps: Sequence[Sequence[float]], process: int = 0, **details: Any) -> dict[str, Any]:
-    """One record: the timed steps of each copy."""
-    whole = factory.record(process=process, copies=len(steps))
-    whole["samples"] = [
-        {**sample, "copy": copy}
-        for copy, seconds in enumerate(steps, 1)
-        for sample in factory.record(step_seconds=seconds)["samples"]
-    ]
-    whole["details"] = details
-    return whole
-
-
 def test_the_step_of_copies_follows_from_the_images_of_all(tmp_path: Path) -> None:
-    record = of_copies([[0.5, 0.5, 9.0], [1.0, 1.0, 1.0]])
+    record = factory.of_copies([[0.5, 0.5, 9.0], [1.0, 1.0, 1.0]])
     assert process_value(record, "step_seconds") == pytest.approx(2 / (1 / 0.5 + 1 / 1.0))
     report = reading.read_report(factory.write(tmp_path / "r.json", factory.report([record])))
     (figure,) = figures_of([report])
@@ -39,12 +25,12 @@ def test_the_step_of_copies_follows_from_the_images_of_all(tmp_path: Path) -> No
 
 
 def test_alike_copies_have_the_step_of_each() -> None:
-    record = of_copies([[0.5, 0.4, 0.6]] * 3)
+    record = factory.of_copies([[0.5, 0.4, 0.6]] * 3)
     assert process_value(record, "step_seconds") == pytest.approx(0.5)
 
 
 def test_steps_beside_which_not_all_others_ran_do_not_count() -> None:
-    record = of_copies([[0.5, 0.1], [0.5, 0.5]])
+    record = factory.of_copies([[0.5, 0.1], [0.5, 0.5]])
     record["samples"][2]["alone"] = True
     assert process_value(record, "step_seconds") == pytest.approx(0.5)
     assert record["samples"][2]["step_seconds"] == 0.1
@@ -53,7 +39,7 @@ def test_steps_beside_which_not_all_others_ran_do_not_count() -> None:
 def test_one_slow_copy_of_four_is_a_regression(tool: Tool, tmp_path: Path) -> None:
     def written(name: str, slowest: float) -> Path:
         records = [
-            of_copies([[value] * 3] * 3 + [[slowest * value] * 3], process)
+            factory.of_copies([[value] * 3] * 3 + [[slowest * value] * 3], process)
             for process, value in enumerate(factory.noisy_seconds())
         ]
         return factory.write(tmp_path / name, factory.report(records))
@@ -67,12 +53,12 @@ def test_one_slow_copy_of_four_is_a_regression(tool: Tool, tmp_path: Path) -> No
 
 def test_copies_that_did_not_run_side_by_side_are_warned_of(tmp_path: Path) -> None:
     apart = "copy 1 ran no timed step while all others ran theirs: more --steps or --warmup"
-    record = of_copies([[0.5], [0.5]], copies={"apart": apart})
+    record = factory.of_copies([[0.5], [0.5]], copies={"apart": apart})
     report = reading.read_report(factory.write(tmp_path / "r.json", factory.report([record])))
     assert any(apart in text for text in warnings([report]))
 
 
 def test_other_numbers_of_copies_are_other_cases(tmp_path: Path) -> None:
-    records = [factory.record(), of_copies([[0.5], [0.5]])]
+    records = [factory.record(), factory.of_copies([[0.5], [0.5]])]
     report = reading.read_report(factory.write(tmp_path / "r.json", factory.report(records)))
     assert len(cases_of(report)) == 2

@@ -28,7 +28,7 @@ class Metric:
     """Less is better in all of them."""
 
     name: str
-    unit: str  # seconds, bytes or count
+    unit: str  # seconds, bytes, count or ratio
     exact: bool = False  # the same in every process: compared without statistics
 
     @property
@@ -41,9 +41,21 @@ class Metric:
         """What less and more are called."""
         if self.unit == "seconds":
             return ("faster", "slower")
+        if self.unit == "ratio":
+            return ("better", "worse")
         if self.name == "kernels_changed":
             return ("fewer", "changed")
         return ("smaller", "larger") if self.unit == "bytes" else ("fewer", "more")
+
+
+# What a case leaves out where it is as it always was: beside cases that have it, its label says
+# "1 rank", "global batch norm", "1 copy".
+_LEFT_OUT = ("ranks", "batch_norm", "copies")
+
+
+def _told(name: str) -> str:
+    """In what a label leaves out: that it tells this, although the case leaves it out."""
+    return f"{name}, told"
 
 
 def unit_of(metric: str) -> str:
@@ -141,9 +153,14 @@ class Case:
         return clean(self.spec.get("backend", ""))
 
     @property
+    def ranks(self) -> int:
+        """Processes that compute each step together."""
+        return self.spec.get("ranks", BY_NAME["ranks"].default)
+
+    @property
     def images(self) -> int:
         """That a step takes, on all ranks together."""
-        return self.spec["batch"] * self.spec.get("ranks", BY_NAME["ranks"].default)
+        return self.spec["batch"] * self.ranks
 
     @property
     def copies(self) -> int:
@@ -162,13 +179,27 @@ class Case:
 
     def workload(self, leave_out: frozenset[str] = frozenset()) -> str:
         """The case without its backend or op: "64x64x64 batch 1 fp32 2 threads ..."."""
+        return " ".join(self.words(leave_out))
+
+    def words(self, leave_out: frozenset[str] = frozenset()) -> list[str]:
+        """As workload() has them: ["64x64x64", "batch 1", "fp32", "2 threads", ...]."""
         parts = []
         for name, value in self.spec.items():
             if name not in leave_out | NOT_IDENTITY | {"backend", "op"}:
                 text = image_text(value) if name == "image" else clean(value)
                 field = BY_NAME.get(name)
                 parts.append(field.text(text) if field else f"{clean(name)} {text}")
-        return " ".join(parts)
+        for name in self._ones():
+            if _told(name) in leave_out and name not in leave_out | self.spec.keys():
+                parts.append(BY_NAME[name].text(clean(BY_NAME[name].default)))
+        return parts
+
+    def _ones(self) -> tuple[str, ...]:
+        """Of _LEFT_OUT, what may need a word. With one rank its own images are those of all, and a
+        case of several ranks is known to be no case of copies."""
+        if self.ranks > 1:
+            return ("batch_norm",)
+        return () if self.copies > 1 else ("ranks", "copies")
 
     def at_default(self, *names: str) -> frozenset[str]:
         """Those of `names` whose value needs no word: it is as everywhere."""
@@ -285,15 +316,13 @@ def cases_of(report: Report) -> list[Case]:
 
 def shared_members(cases: Sequence[Case]) -> frozenset[str]:
     """Of their specifications, what is the same in all of them; never what is measured, and of a
-    step never the image or the batch."""
+    step never the image or the batch. For labels: see also _told()."""
     names = {name for case in cases for name in case.spec}
     never = {"op"} if "op" in names else LEADING
     first = cases[0].spec if cases else {}
-    return frozenset(
-        name
-        for name in names - never
-        if all(case.spec.get(name) == first.get(name) for case in cases)
-    )
+    same = {n for n in names if all(case.spec.get(n) == first.get(n) for case in cases)}
+    told = {_told(name) for name in names.intersection(_LEFT_OUT) - same}
+    return frozenset(same - never | told)
 
 
 def short_labels(cases: Sequence[Case]) -> dict[bytes, str]:

@@ -284,7 +284,7 @@ def memory_chart(figures: Sequence[Figure]) -> Chart | None:
                         "voxels": figure.voxels,
                         "kind": kind,
                         "gib": value / 2**30,
-                        "per_voxel": value / figure.voxels,
+                        "per_voxel": value / figure.voxels_in_memory,
                     }
                 )
     if not rows:

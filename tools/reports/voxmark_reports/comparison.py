@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import PurePath
 from typing import Any
 
-from voxmark_reports import copies, details, differences, verdicts
+from voxmark_reports import comparison_scaling, copies, details, differences, verdicts
 from voxmark_reports.case_fields import BY_NAME, CHOICES_OF_MACHINES, NOT_IDENTITY
 from voxmark_reports.cases import (
     KERNELS,
@@ -57,6 +57,8 @@ class Row:
     judgements: list[Judgement]
     decides: bool  # counts for the exit code
     others: list[Case | None]  # what the case was compared with, per new report
+    pair: comparison_scaling.Pair | None = None  # of the case's scaling: what it is judged with
+    firsts: list[Case | None] = field(default_factory=list)  # as others, of the pair's first
 
 
 @dataclass
@@ -250,6 +252,8 @@ def _deciding_metrics(base: Report, cases: list[Case], options: Options) -> list
         metrics.append(KERNELS)
     names = [metric.name for metric in metrics]
     needed = options.asked
+    scaling = comparison_scaling.metrics_of(cases, options.ignore)
+    names += [metric.name for metric in scaling]
     wanted = [n for n in options.fail_on if n not in names and (needed or n not in DEFAULT_FAIL_ON)]
     if wanted:
         raise ToolError(
@@ -312,6 +316,8 @@ def compare(base: Report, news: list[Report], options: Options) -> Comparison:
             f"{names}: no measured case in common with {base.name}", ExitCode.NOT_COMPARABLE
         )
 
+    if rows:
+        rows += _scaling_rows(base_cases, new_cases, matched, labels, ignore, blocks, options)
     _decide(rows, options)
     extra = []
     for cases, pairs in zip(new_cases, matched, strict=True):
@@ -331,6 +337,39 @@ def compare(base: Report, news: list[Report], options: Options) -> Comparison:
         same=copies.shared_lines(base, news),
         options=options,
     )
+
+
+def _scaling_rows(
+    cases: list[Case],
+    new_cases: list[list[Case]],
+    matched: list[list[tuple[Case, Case | None]]],
+    labels: dict[bytes, str],
+    ignore: frozenset[str],
+    blocks: list[str],
+    options: Options,
+) -> list[Row]:
+    """A row per case of several ranks that some report has too, and kind of scaling."""
+    others = [{id(case): other for case, other in pairs} for pairs in matched]
+    rows = []
+    for pair in comparison_scaling.pairs_of(cases, ignore):
+        metric = comparison_scaling.METRICS[pair.kind]
+        decides = metric.name in options.fail_on
+        firsts = [own[id(pair.first)] for own in others]
+        seconds = [own[id(pair.case)] for own in others]
+        both = [a is not None and b is not None for a, b in zip(firsts, seconds, strict=True)]
+        if not any(both) or (options.only_common and not all(both)):
+            continue  # the cases themselves are told
+        judgements = [
+            comparison_scaling.judge(
+                pair,
+                [(pair.first, first), (pair.case, second)],
+                lambda base, new, own=own, blocked=blocked: _refusal(base, new, own, blocked),
+            )
+            for first, second, own, blocked in zip(firsts, seconds, new_cases, blocks, strict=True)
+        ]
+        label = labels[pair.case.key()]
+        rows.append(Row(pair.case, label, metric, judgements, decides, seconds, pair, firsts))
+    return rows
 
 
 def _timings(pairs: list[tuple[Case, Case | None]]) -> list[differences.Difference]:

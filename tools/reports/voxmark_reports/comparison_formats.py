@@ -10,7 +10,7 @@ from typing import Any
 
 import orjson
 
-from voxmark_reports import verdicts
+from voxmark_reports import comparison_scaling, verdicts
 from voxmark_reports.cases import cases_of, shared_members
 from voxmark_reports.comparison import Comparison, Row
 from voxmark_reports.console import Layout, print_line, print_table, width, wrap
@@ -145,6 +145,20 @@ def stage_lines(result: Comparison) -> list[list[str]]:
     ]
 
 
+def scaling_lines(result: Comparison) -> list[str]:
+    """Efficiencies, old and new, per case of several ranks and new report."""
+    several = len(result.news) > 1
+    lines = []
+    for row in result.rows:
+        if row.pair is None:
+            continue
+        for report, found in zip(result.news, row.judgements, strict=True):
+            word = verdict_text(row, found)
+            text = comparison_scaling.line(row.pair.kind, row.label, row.pair.over, found, word)
+            lines.append(f"{report.name}: {text}" if several else text)
+    return lines
+
+
 def _shortened(lines: list[str]) -> list[str]:
     if len(lines) <= MOST_LINES:
         return lines
@@ -154,7 +168,8 @@ def _shortened(lines: list[str]) -> list[str]:
 def shown_rows(result: Comparison, every_metric: bool) -> list[Row]:
     def shown(row: Row) -> bool:
         changed = () if result.options.machines else (Verdict.FASTER, Verdict.SLOWER)
-        return row.decides or any(found.verdict in changed for found in row.judgements)
+        told = row.pair is not None  # scaling_lines() has it
+        return row.decides or any(f.verdict in changed for f in row.judgements if not told)
 
     def rank(row: Row) -> int:
         return min(_URGENCY.index(found.verdict) for found in row.judgements)
@@ -264,6 +279,7 @@ def _sections(result: Comparison) -> list[tuple[str, list[str]]]:
     for report, lines in zip(result.news, stage_lines(result), strict=True):
         suffix = "" if len(result.news) == 1 else f" in {report.name}"
         sections.append((f"Implementations that changed{suffix}", _shortened(lines)))
+    sections.append(("Scaling by ranks", scaling_lines(result)))
     for report, labels in zip(result.news, result.extra, strict=True):
         sections.append((f"Only in {report.name}", _shortened(labels)))
     sections.append((f"Left out, only in {result.base.name}", _shortened(result.dropped)))
@@ -396,6 +412,15 @@ def _judgement_json(found: Judgement, report: str, machines: bool) -> dict[str, 
     }
 
 
+def _scaling_json(row: Row) -> dict[str, Any]:
+    """1 over base and new are the efficiencies."""
+    if row.pair is None:
+        return {}
+    first = row.pair.first.ranks
+    own = {"kind": row.pair.kind, "ranks": row.case.ranks, "over_ranks": first}
+    return {"scaling": own}
+
+
 def as_json(result: Comparison) -> str:
     names = [report.name for report in result.news]
     found = settling(result)
@@ -429,6 +454,7 @@ def as_json(result: Comparison) -> str:
                 "metric": row.metric.name,
                 "unit": row.metric.unit,
                 "decides": row.decides,
+                **_scaling_json(row),
                 "comparisons": [
                     _judgement_json(found, name, result.options.machines)
                     for found, name in zip(row.judgements, names, strict=True)

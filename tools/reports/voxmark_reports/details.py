@@ -79,6 +79,55 @@ def copies_apart(record: Record) -> str:
     return clean(_details(record, "copies").get("apart") or "")
 
 
+@dataclass(frozen=True)
+class Rank:
+    """Where one of several ranks ran, and its seconds: the members of RankTimes::of_rank() in
+    benches/child/rank_times.h, in so far as they were told."""
+
+    host: str
+    cpus: str  # "0-3,8"
+    threads: int | None
+    peak_bytes: float | None
+    times: dict[str, float]
+
+
+def ranks(record: Record) -> list[Rank]:
+    """In their order; none of a case of one, or of a program that does not tell."""
+    each = _object(_details(record, "probes"), "ranks").get("each")
+    return [_rank(own) for own in each if isinstance(own, dict)] if isinstance(each, list) else []
+
+
+def rank_model_seconds(record: Record) -> float | None:
+    """Of a step of several ranks, predicted; None where there is no model of it."""
+    return _number(_details(record, "rank_model"), "seconds")
+
+
+def _rank(own: dict[str, Any]) -> Rank:
+    times = _object(own, "times")
+    known = {name: _number(times, name) for name in times}
+    threads = _number(own, "threads")
+    return Rank(
+        clean(own.get("host") or "-"),
+        _list_text(own.get("cpus")),
+        None if threads is None else int(threads),
+        _number(own, "peak_bytes"),
+        {name: value for name, value in known.items() if value is not None},
+    )
+
+
+def _list_text(cpus: Any) -> str:
+    """[0, 1, 2, 8] -> "0-2,8"."""
+    if not isinstance(cpus, list) or not all(type(cpu) is int for cpu in cpus):
+        return "-" if cpus is None else clean(cpus)
+    ranges: list[list[int]] = []
+    for cpu in sorted(set(cpus)):
+        if ranges and cpu == ranges[-1][1] + 1:
+            ranges[-1][1] = cpu
+        else:
+            ranges.append([cpu, cpu])
+    return ",".join(str(a) if a == b else f"{a}-{b}" for a, b in ranges) or "-"
+
+
 def joules_per_image(record: Record) -> float | None:
     return _number(_object(_details(record, "probes"), "energy"), "joules_per_image")
 

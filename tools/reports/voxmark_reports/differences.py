@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from voxmark_reports.reading import Report
 
 # What is measured anew each time is no difference, nor what moves by itself (environment.py).
-_VOLATILE = ("limits.memory_bytes", "limits.memory_source", "limits.machine")
+_VOLATILE = ("limits.memory_bytes", "limits.memory_source", "limits.machine", "limits.ranks")
 # Ranked by how much they usually decide about a training step's time. The rest follows by name.
 _RANKED = (
     "cpu.model_name",

@@ -50,6 +50,11 @@ class Figure:
         return self.case.voxels
 
     @property
+    def voxels_in_memory(self) -> int:
+        """Which its figures of memory are for: those of one rank, and the sum of all copies."""
+        return self.voxels // self.case.ranks * self.case.copies
+
+    @property
     def image(self) -> str:
         spec = self.case.spec
         batch = f" batch {spec['batch']}" if spec["batch"] > 1 else ""
@@ -312,6 +317,7 @@ def _unverified_reason(case: Case) -> str:
 
 def thread_scaling(figures: Sequence[Figure]) -> list[dict[str, Any]]:
     """Cases that differ in threads only: how much faster than the fewest, and the efficiency."""
+    same = shared_members([figure.case for figure in figures]) | LEADING | {"threads"}
     groups: dict[tuple[str, bytes], list[Figure]] = {}
     for figure in figures:
         groups.setdefault((figure.report, figure.case.key({"threads"})), []).append(figure)
@@ -324,10 +330,11 @@ def thread_scaling(figures: Sequence[Figure]) -> list[dict[str, Any]]:
         for figure in group:
             factor = first.step_seconds / figure.step_seconds
             threads = figure.case.spec["threads"]
+            words = (figure.case.backend, figure.image, figure.case.workload(same))
             rows.append(
                 {
                     "report": figure.report,
-                    "series": f"{figure.case.backend} {figure.image}",
+                    "series": " ".join(filter(None, words)),
                     "threads": threads,
                     "step_seconds": figure.step_seconds,
                     "speed_up": factor,

@@ -94,6 +94,10 @@ def settling(result: Comparison) -> Settling:
                 hopeless.append(f"{row.label}, {row.metric.label}: {why}")
                 continue
             _add_runs(base, side, row.case, other, found, result.options.history is not None)
+            first = row.firsts[news.index(side)] if row.pair else None
+            if row.pair and first is not None:  # as often, for the fewest ranks
+                is_history = result.options.history is not None
+                _add_runs(base, side, row.pair.first, first, found, is_history)
     lines = _lines(result, base, news)
     if noisy:
         lines.insert(0, "voxmark doctor  # what disturbs this machine, and what mends it")
