@@ -3,6 +3,7 @@
 #include <unistd.h>
 
 #include <cstdlib>
+#include <functional>
 #include <iostream>
 #include <memory>
 #include <new>
@@ -104,6 +105,12 @@ void answer(const Request& request, const Extras& extras, RankGroup* group,
   }
 }
 
+RankFailure failure_of(const Error& error) {
+  return error.code() == ExitCode::cannot_here ? RankFailure::out_of_memory  // as kind_of() says
+         : error.code() == ExitCode::bad_input ? RankFailure::bad_input
+                                               : RankFailure::internal;
+}
+
 ErrorKind kind_of(const Error& error) {
   // Memory that the system refuses is the one thing a compile can find that "cannot be done here".
   return error.code() == ExitCode::cannot_here ? ErrorKind::out_of_memory
@@ -113,9 +120,28 @@ ErrorKind kind_of(const Error& error) {
 
 }  // namespace
 
+void before_mpi(const std::function<void()>& action) {
+  if (std::getenv(kRanksVariable) == nullptr) {
+    return action();
+  }
+  try {
+    action();
+  } catch (const Error& error) {
+    end_before_mpi(error.code() == ExitCode::bad_input  ? RankFailure::bad_input
+                   : error.code() == ExitCode::internal ? RankFailure::internal
+                                                        : RankFailure::cannot_here,
+                   error.what());
+  } catch (const std::bad_alloc&) {
+    end_before_mpi(RankFailure::out_of_memory, "out of memory");
+  } catch (const std::exception& error) {
+    end_before_mpi(RankFailure::internal, error.what());
+  }
+}
+
 void run_child(const Extras& extras) {
   const LineWriter writer;
-  const std::unique_ptr<RankGroup> group = join_group();
+  std::unique_ptr<RankGroup> group;
+  before_mpi([&] { group = join_group(); });
   const bool speaks = group == nullptr || group->is_first();
   const SendMessage send = [&](const Message& message) {
     if (speaks) {
@@ -129,28 +155,29 @@ void run_child(const Extras& extras) {
   if (group != nullptr) {
     line = group->text_of_first(line);
   }
-  // Where one rank fails, the others wait for it: nobody goes on.
-  const auto fail = [&](ErrorKind kind, const std::string& message) {
-    send(ErrorMessage{kind, message});
+  // Where one rank fails, the others wait for it: nobody goes on. All ranks say it alike, rank 0
+  // too, so that the outcome does not depend on which of them it is.
+  const auto abort_where_ranks = [&](RankFailure failure, const std::string& message) {
     if (group != nullptr) {
-      group->abort(message);
+      group->abort(failure, message);
     }
   };
   try {
     answer(parse_request(line), extras, group.get(), send);
-  } catch (const ThreadsRefused& error) {
-    if (group != nullptr) {
-      group->abort(error.what());
-    }
-    throw;  // what the machine refuses is told by the exit code
   } catch (const AgreedError& error) {
     send(ErrorMessage{kind_of(error), error.what()});
+  } catch (const ThreadsRefused& error) {
+    abort_where_ranks(RankFailure::cannot_here, error.what());
+    throw;  // what the machine refuses is told by the exit code
   } catch (const Error& error) {
-    fail(kind_of(error), error.what());
+    abort_where_ranks(failure_of(error), error.what());
+    send(ErrorMessage{kind_of(error), error.what()});
   } catch (const std::bad_alloc&) {
-    fail(ErrorKind::out_of_memory, "out of memory");
+    abort_where_ranks(RankFailure::out_of_memory, "out of memory");
+    send(ErrorMessage{ErrorKind::out_of_memory, "out of memory"});
   } catch (const std::exception& error) {
-    fail(ErrorKind::internal, error.what());
+    abort_where_ranks(RankFailure::internal, error.what());
+    send(ErrorMessage{ErrorKind::internal, error.what()});
   }
   // Whoever started us reads our high-water mark before closing our input.
   while (speaks && std::getline(std::cin, line)) {

@@ -1,6 +1,7 @@
 // The child's side of the protocol: one case of voxmark's own backends, in this process.
 #pragma once
 
+#include <functional>
 #include <string>
 
 #include "benches/probes/process_counts.h"
@@ -18,5 +19,9 @@ struct Extras {
 // libraries print on standard output goes to standard error instead. Returns after the end of its
 // input. Errors of the case are answers; throws Error (internal) when the answer cannot be written.
 void run_child(const Extras& extras);
+
+// What a rank does before it runs its case: where that throws, all ranks are ended, saying why.
+// Where this process is no rank, just `action`.
+void before_mpi(const std::function<void()>& action);
 
 }  // namespace voxmark

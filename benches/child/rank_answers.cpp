@@ -5,11 +5,13 @@
 
 #include <cstdio>
 #include <cstdlib>
+#include <memory>
 #include <vector>
 
 #include "backends/registry/registry.h"
 #include "base/error.h"
 #include "base/tell.h"
+#include "benches/child/child.h"
 #include "benches/child/rank_group.h"
 #include "benches/process/memory_room.h"
 #include "benches/process/process_cpus.h"
@@ -92,17 +94,18 @@ void answer_as_ranks(const std::string& question, int threads) {
   if (ranks == nullptr) {
     throw_bad_input("--ask {}: this process is no rank", question);
   }
-  RankGroup group(std::atoi(ranks));
+  std::unique_ptr<RankGroup> group;
+  before_mpi([&] { group = std::make_unique<RankGroup>(std::atoi(ranks)); });
   try {
-    const Json answer = answer_of(question, threads, group);
-    if (group.is_first()) {
+    const Json answer = answer_of(question, threads, *group);
+    if (group->is_first()) {
       tell(stdout, "{}\n", dump_json(answer));
       std::fflush(stdout);
     }
   } catch (const std::exception& error) {
-    group.abort(error.what());  // the others wait for this one
+    group->abort(RankFailure::internal, error.what());  // the others wait for this one
   }
-  group.finish();
+  group->finish();
 }
 
 }  // namespace voxmark

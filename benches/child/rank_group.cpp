@@ -22,7 +22,7 @@ namespace {
 
 std::string host_name() {
   std::array<char, 256> name{};
-  return gethostname(name.data(), name.size() - 1) == 0 ? name.data() : "an unknown host";
+  return gethostname(name.data(), name.size() - 1) == 0 ? name.data() : "unknown";
 }
 
 std::vector<int> cpus_of_process() {
@@ -61,8 +61,8 @@ class OnAllCpus {
 };
 
 // In one write: lines of several ranks meet in one pipe.
-void say(const std::string& line) {
-  const std::string text = line + "\n";
+void say(const RankLine& line) {
+  const std::string text = to_text(line);
   [[maybe_unused]] const ssize_t written = write(STDERR_FILENO, text.data(), text.size());
 }
 
@@ -78,13 +78,12 @@ void answer_runner(int /*signal*/) {
   [[maybe_unused]] const ssize_t written = write(STDERR_FILENO, words.data(), words.size());
 }
 
-std::string introduce(int rank) {
-  std::string name = fmt::format("voxmark: rank {} on {}: ", rank, host_name());
-  say(fmt::format("{}is process {}", name, getpid()));
-  words_of(true) = name + "waits for the others\n";
-  words_of(false) = name + "computes\n";
+void introduce(int rank) {
+  const std::string host = host_name();
+  say({rank, host, RankWord::is_process, getpid()});
+  words_of(true) = to_text({rank, host, RankWord::waits});
+  words_of(false) = to_text({rank, host, RankWord::computes});
   std::signal(SIGUSR1, answer_runner);
-  return name;
 }
 
 }  // namespace
@@ -109,7 +108,7 @@ RankGroup::RankGroup(int expected) {
                     "name the right one by --launcher",
                     library(), ranks_, expected));
   }
-  name_ = introduce(rank_);
+  introduce(rank_);
   collectives_ = std::make_unique<MessageCollectives>(*mpi_, rank_, ranks_);
 }
 
@@ -173,8 +172,8 @@ void RankGroup::start_together() {
   collectives_->forget_times();
 }
 
-void RankGroup::abort(const std::string& message) {
-  say(fmt::format("{}failed: {}", name_, message));
+void RankGroup::abort(RankFailure failure, const std::string& message) {
+  say({rank_, host_name(), RankWord::failed, 0, failure, message});
   mpi_->abort(static_cast<int>(ExitCode::internal));
   std::_Exit(static_cast<int>(ExitCode::internal));
 }
@@ -182,6 +181,12 @@ void RankGroup::abort(const std::string& message) {
 void RankGroup::finish() {
   collectives_.reset();
   mpi_->finish();
+}
+
+void end_before_mpi(RankFailure failure, const std::string& message) {
+  say({std::nullopt, host_name(), RankWord::failed, 0, failure, message});
+  std::raise(SIGKILL);
+  std::abort();
 }
 
 Json rank_facts(int threads) {

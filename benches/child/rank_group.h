@@ -9,6 +9,7 @@
 
 #include "base/error.h"
 #include "base/json.h"
+#include "benches/protocol/rank_words.h"
 #include "benches/ranks/message_collectives.h"
 #include "benches/ranks/mpi_plugin.h"
 
@@ -45,7 +46,7 @@ class RankGroup {
   void start_together();
 
   // Says on standard error what happened to this rank, and ends all of them.
-  [[noreturn]] void abort(const std::string& message);
+  [[noreturn]] void abort(RankFailure failure, const std::string& message);
   // Waits for all ranks; nothing may be called after it.
   void finish();
 
@@ -53,9 +54,12 @@ class RankGroup {
   const VoxmarkMpi* mpi_ = nullptr;
   int rank_ = 0;
   int ranks_ = 1;
-  std::string name_;  // "voxmark: rank 1 on node7: "
   std::unique_ptr<MessageCollectives> collectives_;
 };
+
+// A rank that exits before MPI has started leaves the others waiting in MPI_Init: MPICH's and
+// Intel's launchers end them only where one is killed. Says why, as abort() does, and is killed.
+[[noreturn]] void end_before_mpi(RankFailure failure, const std::string& message);
 
 // What a rank tells of itself before anything is timed: `host`, `cpus` (that it may use),
 // `threads`, and `kernels`: what decides the bits that it computes, which has to be equal on all

@@ -16,13 +16,16 @@ namespace {
 
 constexpr double kEndSeconds = 10;  // of a launcher that has answered, or is told to stop
 
-// The line that is JSON: an MPI library may print others.
-ChildProcess::Read read_answer(ChildProcess& child, double patience_seconds, std::string& line) {
-  ChildProcess::Read read = ChildProcess::Read::silence;
-  do {
-    read = child.read_line(line, patience_seconds);
-  } while (read == ChildProcess::Read::line && !line.starts_with('{'));
-  return read;
+// The line that is JSON. An MPI library may print others, and MPICH's launcher who ended: `heard`.
+ChildProcess::Read read_answer(ChildProcess& child, double patience_seconds, std::string& line,
+                               std::string& heard) {
+  while (true) {
+    const ChildProcess::Read read = child.read_line(line, patience_seconds);
+    if (read != ChildProcess::Read::line || line.starts_with('{')) {
+      return read;
+    }
+    heard += line + "\n";
+  }
 }
 
 // The first line that is none of a rank's and no frame around a message.
@@ -38,14 +41,17 @@ std::string first_words(const std::string& error_text) {
   return "";
 }
 
-std::string reason_of(ChildProcess& child, ChildProcess::Read read, int ranks,
+std::string reason_of(ChildProcess& child, ChildProcess::Read read, const std::string& heard,
                       double patience_seconds) {
   if (read == ChildProcess::Read::silence) {
-    const std::string who = ranks_that_hang(child.ask(SIGUSR1, kEndSeconds), ranks);
+    const std::string answers = child.ask(SIGUSR1, kEndSeconds);
+    const std::string who = child.has_whole_error_text() ? ranks_that_hang(answers) : "";
     return fmt::format("no answer for {} s{}{}", patience_seconds, who.empty() ? "" : ": ", who);
   }
   child.wait(kEndSeconds);
-  if (const auto rank = rank_end(child.error_text())) {
+  const std::string all_said =
+      fmt::format("{}\n{}{}", child.error_text(), heard, child.unread_output());
+  if (const auto rank = rank_end(all_said)) {
     return rank->text();
   }
   const std::string said = first_words(child.error_text());
@@ -63,16 +69,16 @@ Json ask_ranks(const RankSettings& settings, int ranks, int threads, const std::
       {own_program(), "child", "--ask", question, "--threads", fmt::format("{}", threads)}, {}, ""};
   const Contender started =
       started_as_ranks(settings, spec, program, {fmt::format("OMP_NUM_THREADS={}", threads)});
-  ChildProcess child(started.command, started.environment);
+  ChildProcess child(started.command, started.environment, {}, kept_bytes_of_ranks(ranks));
   child.close_input();
-  std::string line;
-  const ChildProcess::Read read = read_answer(child, patience_seconds, line);
+  std::string line, heard;
+  const ChildProcess::Read read = read_answer(child, patience_seconds, line, heard);
   if (read == ChildProcess::Read::line) {
     child.wait(kEndSeconds);
     child.end(kEndSeconds);
     return parse_json(line, "ranks");
   }
-  const std::string reason = reason_of(child, read, ranks, patience_seconds);
+  const std::string reason = reason_of(child, read, heard, patience_seconds);
   child.end(kEndSeconds);
   throw Error(ExitCode::cannot_here, "ranks: " + reason);
 }

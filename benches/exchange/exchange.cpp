@@ -45,46 +45,62 @@ void stop(ChildProcess& child, const Request& request) {
   }
 }
 
+// What is kept of a child's words.
+std::size_t kept_bytes(const Request& request) {
+  constexpr std::size_t kOfProcess = 8192;
+  return runs_as_ranks(request) ? kept_bytes_of_ranks(request.spec.ranks) : kOfProcess;
+}
+
 void explain_silence(ChildProcess& child, const ChildProgram& program, const Request& request,
                      Exchange& result) {
   constexpr double kAnswerSeconds = 15;  // of ranks that wait, on a machine that is busy
   std::string reason = fmt::format("no message for {} s", program.patience_seconds);
   if (runs_as_ranks(request)) {
-    const std::string who = ranks_that_hang(child.ask(SIGUSR1, kAnswerSeconds), request.spec.ranks);
+    const std::string answers = child.ask(SIGUSR1, kAnswerSeconds);
+    const std::string who = child.has_whole_error_text() ? ranks_that_hang(answers) : "";
     reason += who.empty() ? "" : ": " + who;
   }
   set_fault(result, Outcome::timeout, std::move(reason));
 }
 
-// Whether one rank is to blame; then its end is the case's.
-bool explain_rank(const ChildProcess& child, std::optional<std::int64_t> oom_kills_before,
-                  Exchange& result) {
-  const std::optional<RankEnd> rank = rank_end(child.error_text());
+// Whether one rank is to blame for the end, which is then the case's. `text`: what launcher and
+// ranks said before we stopped anything.
+bool explain_rank(const std::string& text, const std::optional<ProcessEnd>& end,
+                  std::optional<std::int64_t> oom_kills_before, Exchange& result) {
+  std::optional<RankEnd> rank = rank_end(text);
   if (!rank) {
     return false;
   }
   if (rank->signal == SIGKILL && oom_kills_before && oom_kills() > oom_kills_before) {
-    set_fault(result, Outcome::oom, rank->text() + ": killed by the kernel for want of memory");
-  } else {
-    set_fault(result, rank->said.empty() ? Outcome::crashed : Outcome::failed, rank->text());
+    rank->killed_for_memory = true;
+  }
+  set_fault(result, rank->outcome(), rank->text());
+  result.code = rank->code();
+  const bool refused = end && end->exit_status == static_cast<int>(ExitCode::cannot_here);
+  if (!rank->failure && !rank->signal && refused) {
+    result.code = ExitCode::cannot_here;
   }
   return true;
 }
 
 // The child ended, or closed its output, and not as it should; `when` says at which point.
 void explain_end(ChildProcess& child, const ChildProgram& program, const Request& request,
-                 const std::string& when, std::optional<std::int64_t> oom_kills_before,
-                 Exchange& result) {
+                 const Listener& listener, const std::string& when,
+                 std::optional<std::int64_t> oom_kills_before, Exchange& result) {
   const std::optional<ProcessEnd> end = child.wait(program.exit_patience_seconds);
   const std::string last_words = child.last_error_line();
   const std::string said = last_words.empty() ? "" : ": " + last_words;
+  const std::string all_said =  // before the launcher tells of ranks that we stop
+      fmt::format("{}\n{}{}", child.error_text(), listener.heard(), child.unread_output());
   if (!end) {
     stop(child, request);
   }
-  if (runs_as_ranks(request) && explain_rank(child, oom_kills_before, result)) {
+  if (runs_as_ranks(request) && explain_rank(all_said, end, oom_kills_before, result)) {
     return;
   }
-  if (!end) {
+  if (!listener.fault().empty()) {
+    set_fault(result, Outcome::failed, listener.fault());
+  } else if (!end) {
     set_fault(result, Outcome::failed, fmt::format("closed its output {}{}", when, said));
   } else if (end->signal == SIGKILL && oom_kills_before && oom_kills() > oom_kills_before) {
     set_fault(result, Outcome::oom, "killed by the kernel for want of memory");
@@ -101,7 +117,8 @@ void explain_end(ChildProcess& child, const ChildProgram& program, const Request
 
 // All has been said: the memory is read while the child still waits for the end of its input.
 void read_peak_and_end(ChildProcess& child, const ChildProgram& program, const Request& request,
-                       std::optional<std::int64_t> oom_kills_before, Exchange& result) {
+                       const Listener& listener, std::optional<std::int64_t> oom_kills_before,
+                       Exchange& result) {
   const std::optional<std::int64_t> peak = process_bytes(child.id(), "VmHWM");
   if (peak && !runs_as_ranks(request)) {  // ranks tell their own; this is the launcher's
     result.peak_bytes = std::max(result.peak_bytes.value_or(0), *peak);
@@ -112,7 +129,7 @@ void read_peak_and_end(ChildProcess& child, const ChildProgram& program, const R
     stop(child, request);
     set_fault(result, Outcome::timeout, "did not exit after the end of its input");
   } else if (end->exit_status != 0) {
-    explain_end(child, program, request, "after it was done", oom_kills_before, result);
+    explain_end(child, program, request, listener, "after it was done", oom_kills_before, result);
   }
 }
 
@@ -144,11 +161,15 @@ class Conversation {
                Cpus cpus)
       : program_(program),
         request_(request),
-        child_(contender.command, contender.environment, cpus),
+        child_(contender.command, contender.environment, cpus, kept_bytes(request)),
         listener_(request, result_) {
     result_.cpus = std::move(cpus);
     child_.write_line(to_line(request));
   }
+  // Whatever goes wrong here, launchers end their ranks themselves.
+  ~Conversation() { stop(child_, request_); }
+  Conversation(const Conversation&) = delete;
+  Conversation& operator=(const Conversation&) = delete;
 
   ChildProcess& child() { return child_; }
   Exchange& result() { return result_; }
@@ -185,7 +206,7 @@ class Conversation {
   // Nothing is left to be said, or nobody will hear it.
   void end() {
     if (is_over_ && !has_failed() && !result_.interrupted) {
-      read_peak_and_end(child_, program_, request_, oom_kills_before_, result_);
+      read_peak_and_end(child_, program_, request_, listener_, oom_kills_before_, result_);
     } else {
       stop(child_, request_);  // it may be in the middle of a step
     }
@@ -195,25 +216,39 @@ class Conversation {
   bool take(ChildProcess::Read read, const std::string& line,
             const std::function<void(const StepMessage&)>& on_step) {
     if (read == ChildProcess::Read::end) {
-      explain_end(child_, program_, request_, "before it said " + listener_.due(),
-                  oom_kills_before_, result_);
-      return true;
+      return ended_early();
     }
     if (read == ChildProcess::Read::too_long) {
       set_fault(result_, Outcome::failed, "child protocol: a line without end");
       return true;
     }
+    if (runs_as_ranks(request_) && !line.starts_with('{')) {
+      listener_.hear(line);
+      return false;
+    }
+    bool is_message = false;
     try {
       const std::size_t steps = result_.steps.size();
       const bool last = std::visit(listener_, parse_message(line));
+      is_message = true;
       if (result_.steps.size() > steps) {
         on_step(result_.steps.back());
       }
       return last;
     } catch (const Error& error) {
+      if (runs_as_ranks(request_) && !is_message) {  // why, is known when the ranks have ended
+        listener_.hear(line, error.what());
+        return ended_early();
+      }
       set_fault(result_, Outcome::failed, error.what());
       return true;
     }
+  }
+
+  bool ended_early() {
+    explain_end(child_, program_, request_, listener_, "before it said " + listener_.due(),
+                oom_kills_before_, result_);
+    return true;
   }
 
   const ChildProgram& program_;

@@ -53,6 +53,14 @@ class Listener {
   bool operator()(const StepMessage& message);
   bool operator()(const DoneMessage& message);
 
+  // MPICH's launcher prints beside its ranks' lines, maybe behind the half of one.
+  void hear(const std::string& line, const std::string& fault = "") {
+    heard_ += line + "\n";
+    fault_ = fault;
+  }
+  const std::string& heard() const { return heard_; }
+  const std::string& fault() const { return fault_; }  // of the last line, which was no message
+
   // The message that comes next, if the child does what it is asked to.
   std::string due() const;
 
@@ -63,6 +71,7 @@ class Listener {
   const Request& request_;
   Exchange& result_;
   ClockCheck clocks_;
+  std::string heard_, fault_;
 };
 
 // Of the runner's clock.

@@ -6,14 +6,16 @@
 
 #include <algorithm>
 #include <charconv>
+#include <csignal>
+#include <cstring>
 #include <filesystem>
 #include <map>
 #include <regex>
 #include <system_error>
+#include <tuple>
 
 #include "base/error.h"
 #include "benches/process/child_process.h"
-#include "benches/protocol/rank_words.h"
 #include "benches/ranks/launch_command.h"
 #include "benches/ranks/rank_place.h"
 
@@ -26,13 +28,141 @@ int number(const std::string& digits) {
   return value;
 }
 
-// The last match of `pattern` in any line.
-std::optional<std::smatch> last_match(const std::string& text, const std::regex& pattern) {
-  std::optional<std::smatch> last;
-  for (std::sregex_iterator it(text.begin(), text.end(), pattern), end; it != end; ++it) {
-    last = *it;
+using Matches = std::vector<std::smatch>;
+
+Matches matches_of(const std::string& text, const std::regex& pattern) {
+  return {std::sregex_iterator(text.begin(), text.end(), pattern), std::sregex_iterator()};
+}
+
+std::string name_of(const RankLine& line) {
+  return line.rank ? fmt::format("rank {}", *line.rank) : "a rank";
+}
+
+// What is known of who ended, of those of whom a launcher tells. It ends the others by SIGKILL or
+// SIGTERM, and may tell of these, too: where all were ended so, it may be any of them.
+std::optional<RankEnd> one_to_blame(std::vector<RankEnd> ends) {
+  const auto is_first = [](const RankEnd& end) {
+    return end.signal != SIGKILL && end.signal != SIGTERM;
+  };
+  const auto first = std::ranges::find_if(ends, is_first);
+  if (first != ends.end() || ends.size() < 2) {
+    return ends.empty() ? std::nullopt : std::optional(first == ends.end() ? ends[0] : *first);
   }
-  return last;
+  RankEnd any;
+  any.signal = ends[0].signal;
+  if (std::ranges::all_of(ends, [&](const RankEnd& end) { return end.host == ends[0].host; })) {
+    any.host = ends[0].host;
+  }
+  return any;
+}
+
+// "mpirun noticed that process rank 1 with PID 0 on node b exited on signal 9 (Killed)."
+std::optional<RankEnd> end_by_open_mpi(const std::string& text,
+                                       const std::vector<RankLine>& lines) {
+  static const std::regex kEnded(
+      R"(process rank (\d+) with PID \d+ on node (\S+) exited on signal (\d+))");
+  static const std::regex kLost(R"(Remote daemon: \S+ on node (\S+))");
+  for (const std::smatch& ended : matches_of(text, kEnded)) {
+    return RankEnd{.who = "rank " + ended[1].str(), .host = ended[2], .signal = number(ended[3])};
+  }
+  for (const std::smatch& lost : matches_of(text, kLost)) {
+    RankEnd end{.host = lost[1], .is_host_lost = true};
+    const auto rank = std::ranges::find(lines, end.host, &RankLine::host);
+    if (rank != lines.end()) {
+      end.who = name_of(*rank);
+    }
+    return end;
+  }
+  return std::nullopt;
+}
+
+// The rank that is this process.
+std::string name_of_process(const std::vector<RankLine>& lines, int process,
+                            const std::string& host) {
+  std::vector<const RankLine*> found;  // a host may have two names
+  for (const RankLine& line : lines) {
+    if (line.word == RankWord::is_process && line.process == process) {
+      if (line.host == host) {
+        return name_of(line);
+      }
+      found.push_back(&line);
+    }
+  }
+  return found.size() == 1 ? name_of(*found[0]) : "a rank";
+}
+
+// "=   PID 8 RUNNING AT a\n=   EXIT CODE: 139" of MPICH, where the code is a signal, with 128 where
+// memory was dumped; "=   RANK 3 PID 8 RUNNING AT a\n=   KILLED BY SIGNAL: 9 (Killed)" of Intel
+// MPI.
+std::optional<RankEnd> end_by_hydra(const std::string& text, const std::vector<RankLine>& lines) {
+  static const std::regex kEnded(R"((?:RANK (\d+) )?PID (\d+) RUNNING AT (\S+)\s+=\s+)"
+                                 R"((EXIT CODE|EXIT STATUS|KILLED BY SIGNAL): (\d+))");
+  constexpr int kSignalBits = 0x7f;
+  std::vector<RankEnd> ends;
+  for (const std::smatch& ended : matches_of(text, kEnded)) {
+    RankEnd end{.host = ended[3]};
+    end.who = ended[1].matched ? "rank " + ended[1].str()
+                               : name_of_process(lines, number(ended[2]), end.host);
+    const int value = number(ended[5]);
+    if (ended[4] == "EXIT STATUS" || (value & kSignalBits) == 0) {
+      end.said = fmt::format("exit status {}", value > 255 ? value >> 8 : value);
+    } else {
+      end.signal = value & kSignalBits;
+    }
+    ends.push_back(std::move(end));
+  }
+  return one_to_blame(std::move(ends));
+}
+
+// As srun says it.
+std::optional<int> signal_of(const std::string& words) {
+  for (int signal = 1; signal < NSIG; ++signal) {
+    const char* description = sigdescr_np(signal);
+    if (description != nullptr && words.starts_with(description)) {
+      return signal;
+    }
+  }
+  return std::nullopt;
+}
+
+// "srun: error: node7: tasks 1-3: Killed"
+std::optional<RankEnd> end_by_srun(const std::string& text) {
+  static const std::regex kEnded(R"(error: (\S+): task(s?) (\S+): ([^\n]{1,200}))");
+  static const std::regex kKilledForMemory("oom[-_ ]kill event|Out Of Memory", std::regex::icase);
+  const bool memory = std::regex_search(text, kKilledForMemory);
+  std::vector<RankEnd> ends;
+  for (const std::smatch& ended : matches_of(text, kEnded)) {
+    RankEnd end{.who = fmt::format("rank{} {}", ended[2].str(), ended[3].str()), .host = ended[1]};
+    const std::string words = ended[4];
+    end.signal = words.starts_with("Out Of Memory") ? SIGKILL : signal_of(words);
+    end.killed_for_memory = memory && end.signal == SIGKILL;
+    if (end.killed_for_memory) {
+      return end;
+    }
+    if (!end.signal) {
+      end.said = words;
+    }
+    ends.push_back(std::move(end));
+  }
+  return one_to_blame(std::move(ends));
+}
+
+std::optional<RankEnd> end_by_launcher(const std::string& text,
+                                       const std::vector<RankLine>& lines) {
+  if (auto end = end_by_open_mpi(text, lines)) {
+    return end;
+  }
+  if (auto end = end_by_hydra(text, lines)) {
+    return end;
+  }
+  return end_by_srun(text);
+}
+
+// The last words of a voxmark that did not become a rank.
+std::optional<RankEnd> refusal(const std::string& text) {
+  static const std::regex kRefused(R"((?:^|\n)voxmark: (?!rank \d|a rank)([^\n]{1,2000}))");
+  const Matches refused = matches_of(text, kRefused);
+  return refused.empty() ? std::nullopt : std::optional(RankEnd{.said = refused.back()[1]});
 }
 
 }  // namespace
@@ -86,77 +216,67 @@ Contender started_as_ranks(const RankSettings& settings, const CaseSpec& spec, C
   return {std::move(launched.words), std::move(launched.environment), ""};
 }
 
+std::size_t kept_bytes_of_ranks(int ranks) {
+  constexpr std::size_t kOfLauncher = std::size_t{64} << 10;
+  constexpr std::size_t kOfRank = 256;  // who it is, and what it answers
+  return kOfLauncher + kOfRank * static_cast<std::size_t>(ranks);
+}
+
 std::string RankEnd::text() const {
-  std::string text = rank ? fmt::format("rank {}", *rank) : "a rank";
-  text += host.empty() ? "" : " on " + host;
+  std::string text = who + (host.empty() ? "" : " on " + host);
   if (is_host_lost) {
     return text + ": its host no longer answers";
   }
   if (!said.empty()) {
     return text + ": " + said;
   }
-  return signal ? text + ": " + signal_name(*signal) : text;
+  text += signal ? ": " + signal_name(*signal) : "";
+  return killed_for_memory ? text + ": killed by the kernel for want of memory" : text;
 }
 
-std::optional<RankEnd> rank_end(std::string_view error_text) {
-  const std::string text(error_text);
-  const auto flags = std::regex::ECMAScript | std::regex::optimize;
-  // Who they are: rank and host by process.
-  static const std::regex kIs(R"(voxmark: rank (\d+) on (\S+): is process (\d+))", flags);
-  static const std::regex kSaid(R"(voxmark: rank (\d+) on (\S+): failed: ([^\n]*))", flags);
-  static const std::regex kOpenMpi(
-      R"(process rank (\d+) with PID \d+ on node (\S+) exited on signal (\d+))", flags);
-  static const std::regex kOpenMpiLost(R"(Remote daemon: \S+ on node (\S+))", flags);
-  static const std::regex kHydra(R"(PID (\d+) RUNNING AT (\S+)\s+=\s+EXIT CODE: (\d+))", flags);
-  static const std::regex kSlurm(R"(error: (\S+): task (\d+): (Killed|[A-Z][a-z ]+))", flags);
-  static const std::regex kRefused(R"((?:^|\n)voxmark: (?!rank \d)([^\n]*))", flags);
-  if (const auto refused = last_match(text, kRefused)) {  // before it was a rank
-    return RankEnd{std::nullopt, "", std::nullopt, (*refused)[1]};
-  }
-  if (const auto said = last_match(text, kSaid)) {
-    return RankEnd{number((*said)[1]), (*said)[2], std::nullopt, (*said)[3]};
-  }
-  if (const auto ended = last_match(text, kOpenMpi)) {
-    return RankEnd{number((*ended)[1]), (*ended)[2], number((*ended)[3]), ""};
-  }
-  if (const auto lost = last_match(text, kOpenMpiLost)) {
-    RankEnd end{std::nullopt, (*lost)[1], std::nullopt, "", true};
-    for (std::sregex_iterator it(text.begin(), text.end(), kIs), none; it != none; ++it) {
-      if ((*it)[2] == end.host && !end.rank) {
-        end.rank = number((*it)[1]);
-      }
-    }
-    return end;
-  }
-  if (const auto ended = last_match(text, kHydra)) {
-    RankEnd end{std::nullopt, (*ended)[2], number((*ended)[3]), ""};
-    for (std::sregex_iterator it(text.begin(), text.end(), kIs), none; it != none; ++it) {
-      if ((*it)[3] == (*ended)[1]) {
-        end.rank = number((*it)[1]);
-      }
-    }
-    return end;
-  }
-  if (const auto ended = last_match(text, kSlurm)) {
-    return RankEnd{number((*ended)[2]), (*ended)[1], std::nullopt, (*ended)[3]};
-  }
-  return std::nullopt;
+Outcome RankEnd::outcome() const {
+  return killed_for_memory || failure == RankFailure::out_of_memory ? Outcome::oom
+         : signal || is_host_lost                                   ? Outcome::crashed
+                                                                    : Outcome::failed;
 }
 
-std::string ranks_that_hang(std::string_view error_text, int ranks) {
-  const std::string text(error_text);
-  static const std::regex kIs(R"(voxmark: rank (\d+) on (\S+): is process)");
-  static const std::regex kWaits(R"(voxmark: rank (\d+) on (\S+): waits for the others)");
+ExitCode RankEnd::code() const {
+  return failure == RankFailure::bad_input     ? ExitCode::bad_input
+         : failure == RankFailure::cannot_here ? ExitCode::cannot_here
+                                               : ExitCode::internal;
+}
+
+std::optional<RankEnd> rank_end(std::string_view text) {
+  const std::string all(text);
+  const std::vector<RankLine> lines = rank_lines(text);
+  const auto said = std::ranges::find(lines, RankWord::failed, &RankLine::word);
+  if (said != lines.end()) {
+    return RankEnd{name_of(*said), said->host, std::nullopt, said->message, said->failure};
+  }
+  // Once they are ranks, their warnings are no reason for an end; before, launchers cannot tell who
+  // they are.
+  const bool are_ranks =
+      std::ranges::find(lines, RankWord::is_process, &RankLine::word) != lines.end();
+  const std::optional<RankEnd> by_launcher = end_by_launcher(all, lines);
+  const std::optional<RankEnd> refused = refusal(all);
+  const auto& [first, second] =
+      are_ranks ? std::tie(by_launcher, refused) : std::tie(refused, by_launcher);
+  return first ? first : second;
+}
+
+std::string ranks_that_hang(std::string_view text) {
   std::map<int, std::string> names;
-  for (int rank = 0; rank < ranks; ++rank) {
-    names[rank] = fmt::format("rank {}", rank);
-  }
-  for (std::sregex_iterator it(text.begin(), text.end(), kIs), none; it != none; ++it) {
-    names[number((*it)[1])] = fmt::format("rank {} on {}", (*it)[1].str(), (*it)[2].str());
+  const std::vector<RankLine> lines = rank_lines(text);
+  for (const RankLine& line : lines) {
+    if (line.rank) {
+      names[*line.rank] = fmt::format("rank {} on {}", *line.rank, line.host);
+    }
   }
   const std::size_t all = names.size();
-  for (std::sregex_iterator it(text.begin(), text.end(), kWaits), none; it != none; ++it) {
-    names.erase(number((*it)[1]));
+  for (const RankLine& line : lines) {
+    if (line.rank && line.word == RankWord::waits) {
+      names.erase(*line.rank);
+    }
   }
   if (names.empty() || names.size() == all) {
     return "";

@@ -27,7 +27,6 @@ namespace {
 using Clock = std::chrono::steady_clock;
 
 constexpr std::size_t kMaxLineBytes = std::size_t{64} << 20;
-constexpr std::size_t kKeptErrorBytes = 8192;
 // How often a wait looks for an interrupt that came between two system calls.
 constexpr int kTickMilliseconds = 100;
 
@@ -99,7 +98,8 @@ void volunteer_for_oom_killer() {
 
 ChildProcess::ChildProcess(const std::vector<std::string>& command,
                            const std::vector<std::string>& environment,
-                           const std::vector<int>& cpus) {
+                           const std::vector<int>& cpus, std::size_t kept_bytes)
+    : kept_bytes_(kept_bytes) {
   // A child that closes its input early must not end us.
   std::signal(SIGPIPE, SIG_IGN);
   start(command, environment, cpus);
@@ -261,18 +261,29 @@ void ChildProcess::read_ready(bool has_output, bool has_errors) {
   }
   if (has_errors) {
     read_available(error_, error_text_, error_open_);
-    if (error_text_.size() > kKeptErrorBytes) {
-      error_text_.erase(0, error_text_.size() - kKeptErrorBytes);
-    }
+    is_error_text_cut_ = is_error_text_cut_ || error_text_.size() > kept_bytes_;
+    keep_end(error_text_);
   }
 }
 
-// What it said last, when there was nobody left to read its output.
-void ChildProcess::drain_errors() {
-  pollfd polled{error_, POLLIN, 0};
-  while (error_open_ && poll(&polled, 1, 0) > 0) {
+void ChildProcess::keep_end(std::string& text) {
+  if (text.size() > kept_bytes_) {
+    text.erase(0, text.size() - kept_bytes_);
+    searched_ = 0;
+  }
+}
+
+// What it said last, when it has ended.
+void ChildProcess::drain() {
+  pollfd errors{error_, POLLIN, 0};
+  while (error_open_ && poll(&errors, 1, 0) > 0) {
     read_available(error_, error_text_, error_open_);
   }
+  pollfd output{output_, POLLIN, 0};
+  while (output_open_ && poll(&output, 1, 0) > 0) {
+    read_available(output_, output_text_, output_open_);
+  }
+  keep_end(output_text_);
 }
 
 bool ChildProcess::reap(int flags) {
@@ -299,13 +310,12 @@ std::optional<ProcessEnd> ChildProcess::wait(double patience_seconds) {
   const Clock::time_point start = Clock::now();
   while (!ended_) {
     if (reap(WNOHANG)) {
-      drain_errors();
+      drain();
     } else if (seconds_since(start) > patience_seconds) {
       return std::nullopt;
     } else {
       read_some(1);  // or a child that still talks would never end: a pipe holds 64 KiB
-      output_text_.clear();
-      searched_ = 0;
+      keep_end(output_text_);
     }
   }
   return ended_;

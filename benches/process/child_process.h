@@ -25,10 +25,11 @@ class ChildProcess {
  public:
   // `environment`: "NAME=VALUE", beside and before our own. `cpus`: those that it may run on;
   // empty: all of ours. The child leads a process group of its own, so that a terminal's Ctrl-C
-  // reaches us alone. Throws Error: bad_input when the program cannot be started, cannot_here when
-  // the system has no process left, internal no pipe.
+  // reaches us alone. Of what it says beside lines, the last `kept_bytes` are kept. Throws Error:
+  // bad_input when the program cannot be started, cannot_here when the system has no process left,
+  // internal no pipe.
   ChildProcess(const std::vector<std::string>& command, const std::vector<std::string>& environment,
-               const std::vector<int>& cpus = {});
+               const std::vector<int>& cpus = {}, std::size_t kept_bytes = 8192);
   // Kills what still runs, with its children.
   ~ChildProcess();
   ChildProcess(const ChildProcess&) = delete;
@@ -48,7 +49,7 @@ class ChildProcess {
   static void read_any(std::span<ChildProcess* const> children);
 
   // Waits until it has ended, and ends what it left running; nothing when it has not ended within
-  // `patience_seconds`. What it says meanwhile to its output is lost.
+  // `patience_seconds`. What it says meanwhile on its output is in unread_output().
   std::optional<ProcessEnd> wait(double patience_seconds);
   void kill();
   // SIGTERM to the process alone, which then ends its own; kill() when it has not ended within
@@ -61,8 +62,11 @@ class ChildProcess {
   pid_t id() const { return process_; }
   // The last line of its error output, "" where there is none.
   std::string last_error_line() const;
-  // The end of its error output.
+  // The end of its error output, and whether that is all of it.
   const std::string& error_text() const { return error_text_; }
+  bool has_whole_error_text() const { return !is_error_text_cut_; }
+  // The end of what came on its output and was not read as lines.
+  const std::string& unread_output() const { return output_text_; }
 
  private:
   void start(const std::vector<std::string>& command, const std::vector<std::string>& environment,
@@ -71,7 +75,8 @@ class ChildProcess {
   void read_some(int milliseconds);
   std::array<pollfd, 2> polled() const;  // output and errors, as poll(2) takes them
   void read_ready(bool has_output, bool has_errors);
-  void drain_errors();
+  void keep_end(std::string& text);
+  void drain();
   // `flags` as waitid(2) takes them. The id stays ours until the group is dead, too.
   bool reap(int flags);
   void read_available(int descriptor, std::string& into, bool& open);
@@ -85,6 +90,8 @@ class ChildProcess {
   std::string output_text_;
   std::size_t searched_ = 0;  // of it, without a newline
   std::string error_text_;    // its end only
+  bool is_error_text_cut_ = false;
+  std::size_t kept_bytes_;
   std::optional<ProcessEnd> ended_;
 };
 

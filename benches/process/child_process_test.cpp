@@ -132,6 +132,26 @@ TEST(ChildProcess, AFloodOfErrorsDoesNotBlockIt) {
   EXPECT_EQ(next_line(child), "done");
 }
 
+TEST(ChildProcess, TellsWhetherAllErrorsAreKept) {
+  const std::vector<std::string> command = {"/bin/sh", "-c", "printf 0123456789 >&2; sleep 600"};
+  for (const std::size_t kept : {8U, 10U}) {
+    ChildProcess child(command, {}, {}, kept);
+    while (child.error_text().empty()) {
+      std::string line;
+      child.read_line(line, 0.1);
+    }
+    EXPECT_EQ(child.error_text(), std::string("0123456789").substr(10 - kept));
+    EXPECT_EQ(child.has_whole_error_text(), kept == 10);
+  }
+}
+
+TEST(ChildProcess, KeepsTheEndOfWhatNobodyReadAsLines) {
+  ChildProcess child({"/bin/sh", "-c", "echo one; echo two; echo three"}, {}, {}, 10);
+  EXPECT_EQ(next_line(child), "one");
+  child.wait(kPatienceSeconds);
+  EXPECT_EQ(child.unread_output(), "two\nthree\n");
+}
+
 TEST(ChildProcess, SilenceEndsThePatience) {
   ChildProcess child = shell("sleep 600");
   std::string line;

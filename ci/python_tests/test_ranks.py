@@ -34,6 +34,32 @@ needs_mpi = pytest.mark.skipif(
 )
 
 
+class Mpi(NamedTuple):
+    flags: dict[str, str]
+    environment: dict[str, str]
+
+
+@pytest.fixture(scope="module")
+def mpich(tmp_path_factory: pytest.TempPathFactory) -> Mpi:
+    """Beside the MPI that is built in: its own plugin."""
+    if shutil.which("mpicxx.mpich") is None or shutil.which("mpirun.mpich") is None:
+        pytest.skip("MPICH is not here: libmpich-dev and mpich")
+    plugin = tmp_path_factory.mktemp("mpich") / "libvoxmark_mpi.so"
+    source = SOURCES / "benches" / "ranks" / "mpi_plugin.cpp"
+    words = ["mpicxx.mpich", "-std=c++17", "-O2", "-shared", "-fPIC", f"-I{SOURCES}"]
+    subprocess.run([*words, "-o", str(plugin), str(source)], check=True)
+    return Mpi({"launcher": "mpirun.mpich"}, {"VOXMARK_MPI": str(plugin)})
+
+
+@pytest.fixture(params=["open_mpi", "mpich"])
+def mpi(request: pytest.FixtureRequest) -> Mpi:
+    if request.param == "mpich":
+        return request.getfixturevalue("mpich")
+    if not PLUGIN.exists() or not is_open_mpi("mpirun"):
+        pytest.skip("Open MPI is not here: libopenmpi-dev and openmpi-bin, then build again")
+    return Mpi({}, {})
+
+
 def command(out: Path, **flags: str) -> list[str]:
     words = [VOXMARK, "run", "--out", str(out), "--overwrite", "--no-limits", "--no-cache"]
     words += ["--taint-repeats", "0", "--oversubscribe"]  # other tests run beside
@@ -74,7 +100,7 @@ def ranks_of(mark: str) -> dict[int, int]:
             continue
         for variable in environment.split(b"\0"):
             name, _, value = variable.partition(b"=")
-            if name == b"OMPI_COMM_WORLD_RANK":
+            if name in (b"OMPI_COMM_WORLD_RANK", b"PMI_RANK"):
                 found[int(value)] = process
     return found
 
@@ -176,12 +202,14 @@ class Run(NamedTuple):
 
 
 @contextlib.contextmanager
-def started(folder: Path, mark: str, **flags: str) -> Iterator[Run]:
-    words = command(folder / "report.json", backend="eigen", steps="100000", ranks="2", **flags)
+def started(folder: Path, mark: str, mpi: Mpi, **flags: str) -> Iterator[Run]:
+    words = command(
+        folder / "report.json", backend="eigen", steps="100000", ranks="2", **mpi.flags, **flags
+    )
     with (folder / "stderr").open("w") as log:
         process = subprocess.Popen(
             words,
-            env=os.environ | {"VOXMARK_TEST_MARK": mark},
+            env=os.environ | mpi.environment | {"VOXMARK_TEST_MARK": mark},
             stdout=subprocess.DEVNULL,
             stderr=log,
         )
@@ -198,12 +226,11 @@ def oom_kills() -> int:
     return int(found[1]) if found else 0
 
 
-@needs_mpi
-def test_a_rank_that_is_killed_is_named_and_leaves_nobody(tmp_path: Path) -> None:
+def test_a_rank_that_is_killed_is_named_and_leaves_nobody(tmp_path: Path, mpi: Mpi) -> None:
     mark = f"killed-{os.getpid()};"
     killed: set[int] = set()
     kills_before = oom_kills()
-    with started(tmp_path, mark, repeats="2") as run:
+    with started(tmp_path, mark, mpi, repeats="2") as run:
         for _ in range(2):  # the second process is measured although the first one crashed
             ranks = run.wait_for_steps(others=killed)
             os.kill(ranks[1], signal.SIGKILL)
@@ -218,10 +245,9 @@ def test_a_rank_that_is_killed_is_named_and_leaves_nobody(tmp_path: Path) -> Non
     assert gone(mark)
 
 
-@needs_mpi
-def test_a_rank_that_hangs_is_named_and_leaves_nobody(tmp_path: Path) -> None:
+def test_a_rank_that_hangs_is_named_and_leaves_nobody(tmp_path: Path, mpi: Mpi) -> None:
     mark = f"hangs-{os.getpid()};"
-    with started(tmp_path, mark, timeout="60") as run:
+    with started(tmp_path, mark, mpi, timeout="60") as run:
         ranks = run.wait_for_steps()
         os.kill(ranks[1], signal.SIGSTOP)
         record = run.records()[0]
@@ -231,10 +257,35 @@ def test_a_rank_that_hangs_is_named_and_leaves_nobody(tmp_path: Path) -> None:
     assert gone(mark)
 
 
+def test_a_rank_that_ends_before_mpi_has_started_ends_all(tmp_path: Path, mpi: Mpi) -> None:
+    """Under MPICH the others wait for it in MPI_Init."""
+    mark = f"before-{os.getpid()};"
+    launcher = mpi.flags.get("launcher", "mpirun")
+    # The second rank does not find its MPI.
+    rank = "${OMPI_COMM_WORLD_RANK:-$PMI_RANK}"
+    script = f'[ {rank} = 0 ] || export VOXMARK_MPI=/nothing.so; exec "$0" child'
+    words = [launcher, "-n", "2", "sh", "-c", script, VOXMARK]
+    environment = {"OMPI_ALLOW_RUN_AS_ROOT": "1", "OMPI_ALLOW_RUN_AS_ROOT_CONFIRM": "1"}
+    environment |= {"OMPI_MCA_rmaps_base_oversubscribe": "1", "VOXMARK_RANKS": "2"}
+    environment |= {"VOXMARK_MPI": str(PLUGIN), "VOXMARK_TEST_MARK": mark} | mpi.environment
+    done = subprocess.run(
+        words,
+        env=os.environ | environment,
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=600,
+    )
+    assert done.returncode != 0
+    assert re.search(r"voxmark: a rank on \S+: failed \(\w+\): .*nothing.so", done.stderr)
+    assert gone(mark)
+
+
 @needs_mpi
 def test_a_runner_that_is_killed_leaves_no_rank(tmp_path: Path) -> None:
     mark = f"runner-{os.getpid()};"
-    with started(tmp_path, mark) as run:
+    with started(tmp_path, mark, Mpi({}, {})) as run:
         run.wait_for_steps()
     assert gone(mark)
 

@@ -30,7 +30,7 @@ void add_child(Command program) {
   command.add_option("--ask", *question, "of ranks, without a case: facts");
   command.add_option("--threads", *threads, "of each rank that is asked").in_range(1, 65536);
   command.set_action([extras, question, threads] {
-    place_rank_and_exec();
+    before_mpi(place_rank_and_exec);
     if (question->empty()) {
       run_child(*extras);
     } else {
