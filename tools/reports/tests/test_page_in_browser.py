@@ -190,8 +190,13 @@ def test_hostile_names_show_as_text_and_do_nothing(
         )
         assert points.count() == 1
         points.first.scroll_into_view_if_needed()
-        points.first.hover(force=True)
         tooltip = page.locator("#vg-tooltip-element.visible")
+        for _ in range(60):  # a page that is still busy does not see the mouse
+            points.first.hover(force=True)
+            page.wait_for_timeout(100)
+            if tooltip.is_visible():
+                break
+            page.mouse.move(0, 0)
         tooltip.wait_for()
         assert HOSTILE in tooltip.inner_text()
         assert page.locator("img").count() == 0
