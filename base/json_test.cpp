@@ -10,6 +10,7 @@
 #include <string>
 
 #include "base/error.h"
+#include "base/testing/temporary_folder.h"
 
 namespace voxmark {
 namespace {
@@ -140,14 +141,15 @@ TEST(Json, NamesAFileThatCannotBeRead) {
       EXPECT_EQ(std::string(error.what()).find(path), 0U) << error.what();
     }
   }
-  const std::string path = testing::TempDir() + "json_test.json";
+  const TemporaryFolder folder;
+  const std::string path = folder.path("a.json");
   std::ofstream(path) << "{\"a\": 1}\n";
   EXPECT_EQ(read_json_file(path)["a"], 1);
-  std::filesystem::remove(path);
 }
 
 TEST(Json, KnowsFilesOfOtherKinds) {
-  const std::string path = testing::TempDir() + "json_test_kinds.json";
+  const TemporaryFolder folder;
+  const std::string path = folder.path("a.json");
   const auto read = [&](const std::string& content) -> std::string {
     std::ofstream(path, std::ios::binary) << content;
     try {
@@ -166,7 +168,6 @@ TEST(Json, KnowsFilesOfOtherKinds) {
             path + ": expected JSON, found zstd data; unpack it with unzstd");
   EXPECT_NE(read(std::string("{}\0", 3)).find(path + ": byte 3"), std::string::npos);
   EXPECT_NE(read("{\"a\": NaN}").find(path + ": byte"), std::string::npos);
-  std::filesystem::remove(path);
 }
 
 }  // namespace

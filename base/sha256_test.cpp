@@ -8,6 +8,7 @@
 #include <string>
 
 #include "base/error.h"
+#include "base/testing/temporary_folder.h"
 
 namespace voxmark {
 namespace {
@@ -28,10 +29,10 @@ TEST(Sha256, IsTheSameInPiecesAndFromAFile) {
   digest.update(bytes.subspan(1));
   EXPECT_EQ(digest.hex(), sha256_hex(text));
 
-  const std::string path = testing::TempDir() + "sha256_test.bin";
+  const TemporaryFolder folder;
+  const std::string path = folder.path("x.bin");
   std::ofstream(path, std::ios::binary) << text;
   EXPECT_EQ(sha256_file(path), sha256_hex(text));
-  std::filesystem::remove(path);
 }
 
 TEST(Sha256, NamesAFileThatCannotBeRead) {

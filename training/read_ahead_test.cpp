@@ -95,7 +95,11 @@ TEST(ReadAhead, GoesOnWithTheThreadsThatTheSystemGives) {
     GTEST_SKIP() << "not root: cannot become a user with no process";
   }
   for (const rlim_t tasks : {1U, 2U, 3U}) {
-    EXPECT_EQ(status_with_tasks(tasks), 0) << tasks;
+    const int status = status_with_tasks(tasks);
+    if (WEXITSTATUS(status) == 99) {
+      GTEST_SKIP() << "this root cannot become another user";
+    }
+    EXPECT_EQ(status, 0) << tasks;
   }
 }
 

@@ -46,8 +46,7 @@ std::optional<CountedSeconds> left_out(std::vector<CountedSeconds> steps) {
 
 }  // namespace
 
-void ClockCheck::step(const StepMessage& step) {
-  const Clock::time_point now = Clock::now();
+void ClockCheck::step(const StepMessage& step, Clock::time_point now) {
   if (!adds_up({step.load_seconds, step.forward_backward_seconds, step.update_seconds,
                 step.step_seconds})) {
     throw_bad_input(

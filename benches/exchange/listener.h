@@ -22,15 +22,17 @@ struct CountedSeconds {
 // Whoever reports more than went by lies, however slow the machine is.
 class ClockCheck {
  public:
-  // Throws Error (bad_input).
-  void step(const StepMessage& step);
+  using Clock = std::chrono::steady_clock;
+
+  explicit ClockCheck(Clock::time_point start = Clock::now()) : start_(start) {}
+
+  // Told at `now`. Throws Error (bad_input).
+  void step(const StepMessage& step, Clock::time_point now = Clock::now());
   // Of all steps together. Throws Error (bad_input).
   void done() const;
 
  private:
-  using Clock = std::chrono::steady_clock;
-
-  Clock::time_point start_ = Clock::now();
+  Clock::time_point start_;
   Clock::time_point last_ = start_;
   int steps_ = 0;
   double reported_ = 0;

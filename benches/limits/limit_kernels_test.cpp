@@ -48,6 +48,12 @@ TEST(MachineLimits, CountEveryLastLevelCacheThatThreadsReach) {
   EXPECT_EQ(last_level_cache_bytes(8, folder.path() + "/none"), 32 << 20) << "the least";
 }
 
+TEST(MachineLimits, TakeSmallerArraysWhereMemoryIsScarce) {
+  EXPECT_EQ(triad_array_bytes(100, 1'000'000), 400);
+  EXPECT_EQ(triad_array_bytes(100, 3200), 400);
+  EXPECT_EQ(triad_array_bytes(100, 3199), 200);
+}
+
 TEST(LeastDisturbed, StopsAtTheFirstTryThatNothingDisturbed) {
   std::vector<TimedTry> tries = {{{2, 3}, {"steal"}}, {{1, 4}, {}}, {{0.5, 0.5}, {}}};
   std::size_t done = 0;

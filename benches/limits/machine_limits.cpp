@@ -139,8 +139,9 @@ class Array {
 };
 
 void add_triad(MachineLimits& limits, int threads) {
-  const std::int64_t bytes = kCacheMultiple * last_level_cache_bytes(threads);
-  if (const MemoryRoom room = memory_room(); 4 * bytes > room.bytes) {
+  const MemoryRoom room = memory_room();
+  const std::int64_t bytes = triad_array_bytes(last_level_cache_bytes(threads), room.bytes);
+  if (4 * bytes > room.bytes) {
     return add_missing(limits, kTriad,
                        "three arrays of " + bytes_text(bytes) + " do not fit the " +
                            bytes_text(room.bytes) + " there are");
@@ -174,6 +175,11 @@ void add_triad(MachineLimits& limits, int threads) {
 }
 
 }  // namespace
+
+std::int64_t triad_array_bytes(std::int64_t cache_bytes, std::int64_t room_bytes) {
+  const std::int64_t bytes = kCacheMultiple * cache_bytes;
+  return 8 * bytes > room_bytes ? bytes / 2 : bytes;
+}
 
 std::int64_t last_level_cache_bytes(int threads, const std::string& cpus) {
   constexpr std::int64_t kMostKibibytes = std::int64_t{1} << 32;  // 4 TiB is no cache

@@ -13,8 +13,8 @@
 namespace voxmark {
 
 // On `threads` OpenMP threads, in about a second and a half, in three times that where other
-// programs disturb it. Takes memory for three arrays four times as large as the last-level caches
-// each; call it in a process of its own.
+// programs disturb it. Takes memory for three arrays of triad_array_bytes() each; call it in a
+// process of its own.
 //
 // Each rate is the best of many short rounds, since whatever else runs here only takes away; beside
 // it, *_median, whose distance from the best says how quiet the machine was. Triad counts 24 bytes
@@ -44,6 +44,10 @@ TimedTry least_disturbed(Try timed_try) {
   }
   return best;
 }
+
+// Four times the last-level caches. Half of that where less than eight such arrays fit into the
+// room for them: three arrays of twice the caches still leave nothing of one round to the next.
+std::int64_t triad_array_bytes(std::int64_t cache_bytes, std::int64_t room_bytes);
 
 // Bytes of the last-level caches that `threads` threads can reach together, each a cache of its own
 // where there are as many. `cpus`: the folder of /sys/devices/system/cpu.

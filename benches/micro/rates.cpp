@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <array>
+#include <iostream>
 
 #include "base/json.h"
 #include "benches/limits/machine_limits.h"
@@ -43,6 +44,9 @@ Limits measure_limits(Precision precision, int threads) {
   const MachineLimits limits = limits_of_a_child(threads);
   Limits own;
   own.bytes_per_second = limits.triad_bytes_per_second;
+  if (!own.bytes_per_second && limits.reasons) {  // neither limit is shown without it
+    std::cerr << "no limits: " << limits.reasons->at("triad_bytes_per_second") << "\n";
+  }
   if (precision != Precision::fp64) {  // whose peak is not measured
     own.flops_per_second =
         precision == Precision::bf16 ? limits.bf16_flops_per_second : limits.fp32_flops_per_second;

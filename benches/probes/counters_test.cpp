@@ -179,7 +179,7 @@ double faults_of_fresh_pages(Counters& counters) {
   return values.at("page-faults").value.value_or(0);
 }
 
-TEST(Counters, CountPageFaultsOfEveryThreadExactly) {
+TEST(Counters, CountPageFaultsOfEveryThread) {
   Counters counters({"page-faults"});
   if (!counters.is_open("page-faults")) {
     GTEST_SKIP() << counters.missing().at("page-faults").reason;
@@ -190,7 +190,9 @@ TEST(Counters, CountPageFaultsOfEveryThreadExactly) {
   for (int i = 1; i < kTries && least > static_cast<double>(kPages); ++i) {
     least = std::min(least, faults_of_fresh_pages(counters));
   }
-  EXPECT_EQ(least, static_cast<double>(kPages));
+  constexpr double kLibrarys = 16;
+  EXPECT_GE(least, static_cast<double>(kPages));
+  EXPECT_LE(least, static_cast<double>(kPages) + kLibrarys);
 }
 
 // Whose first event this machine may lack: the others are counted over a step, or not at all.
@@ -247,7 +249,7 @@ double stolen_seconds() {
 }
 
 TEST(Counters, TaskClockIsTheThreadsCpuTime) {
-  constexpr double kTolerance = 0.02;
+  constexpr double kTolerance = 0.1;  // a thread that is not counted is a third
   constexpr int kTries = 5;  // a hypervisor that takes the CPU away is counted on one side alone
   double ratio = 0, stolen = 0;
   for (int i = 0; i < kTries && std::abs(ratio - 1) > kTolerance; ++i) {
@@ -269,9 +271,8 @@ TEST(Counters, TaskClockIsTheThreadsCpuTime) {
 TEST(Frequency, IsAFigureOrAReason) {
   FrequencyMeter meter(true);
   meter.start();
-  volatile double sum = 0;
-  for (int i = 0; i < 1000000; ++i) {
-    sum = sum + 1;
+  const double until = thread_seconds() + 0.05;  // several ticks of the kernel's clock
+  while (thread_seconds() < until) {
   }
   const std::optional<double> hertz = meter.stop();
   const Json source = members_to_json(meter.source());

@@ -4,6 +4,7 @@
 #include <sched.h>
 
 #include <chrono>
+#include <ctime>
 #include <filesystem>
 #include <fstream>
 #include <future>
@@ -62,13 +63,17 @@ TEST(Readings, UnderstandTheKernelsFiles) {
 }
 
 TEST(Readings, SeeThreadsWaitForACpu) {
-  ReadingsProbe probe;
-  probe.start();
-  const Json readings = probe.stop();
-  const auto missing = probe.missing();
   for (const char* name :
        {"steal_seconds", "throttled_seconds", "cpu_pressure_seconds", "run_delay_seconds"}) {
-    EXPECT_NE(readings.contains(name), missing.contains(name)) << name;
+    constexpr int kTries = 5;  // a kernel's figure may shrink meanwhile: then it is in neither
+    bool is_told = false;
+    for (int i = 0; i < kTries && !is_told; ++i) {
+      ReadingsProbe probe;
+      probe.start();
+      const Json readings = probe.stop();
+      is_told = readings.contains(name) != probe.missing().contains(name);
+    }
+    EXPECT_TRUE(is_told) << name;
   }
 }
 
@@ -182,19 +187,24 @@ TEST(Interference, AThirdOfTheStepsMayBeDisturbed) {
 
 TEST(Interference, TheCanaryIsAPieceOfWork) { EXPECT_GT(canary_seconds(), 1e-4); }
 
+double thread_seconds() {
+  timespec time = {};
+  clock_gettime(CLOCK_THREAD_CPUTIME_ID, &time);
+  return static_cast<double>(time.tv_sec) + 1e-9 * static_cast<double>(time.tv_nsec);
+}
+
 // A hog on the very CPU that we run on.
 TEST(Interference, ACpuHogTaintsWhatRunsBesideIt) {
   const CpuHog hog;
   ReadingsProbe probe;
   const auto start = std::chrono::steady_clock::now();
   probe.start();
-  volatile std::uint64_t count = 0;
-  double seconds = 0;
-  while (seconds < 0.3) {
-    count = count + 1;
-    seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+  const double until = thread_seconds() + 0.3;  // of many time slices, between which the hog's are
+  while (thread_seconds() < until) {
   }
   const Json readings = probe.stop();
+  const double seconds =
+      std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
   if (probe.missing().contains("run_delay_seconds")) {
     GTEST_SKIP() << probe.missing().at("run_delay_seconds");
   }

@@ -25,7 +25,7 @@
 namespace voxmark {
 namespace {
 
-constexpr double kPatienceSeconds = 60;
+constexpr double kPatienceSeconds = 300;
 
 ChildProcess shell(const std::string& script) {
   return ChildProcess({"/bin/sh", "-c", script}, {});
@@ -44,14 +44,14 @@ bool is_running(pid_t process) {
 }
 
 bool ends_soon(pid_t process) {
-  for (int i = 0; i < 600 && is_running(process); ++i) {
+  for (int i = 0; i < 6000 && is_running(process); ++i) {
     std::this_thread::sleep_for(std::chrono::milliseconds(50));
   }
   return !is_running(process);
 }
 
 bool is_gone_soon(const std::string& folder) {
-  for (int i = 0; i < 600 && std::filesystem::exists(folder); ++i) {
+  for (int i = 0; i < 6000 && std::filesystem::exists(folder); ++i) {
     std::this_thread::sleep_for(std::chrono::milliseconds(50));
   }
   return !std::filesystem::exists(folder);
@@ -300,7 +300,7 @@ TEST(ChildProcess, ItsPeakIsItsOwnAndNotItsParents) {
   const std::int64_t peak = *process_bytes(child.id(), "VmHWM");
   munmap(ours, kParentBytes);
   EXPECT_GE(peak, std::int64_t{50} << 20);
-  EXPECT_LT(peak, std::int64_t{60} << 20);
+  EXPECT_LT(peak, std::int64_t{80} << 20);
 }
 
 TEST(ProcessStatus, ReadsAFigureOfAStatusText) {

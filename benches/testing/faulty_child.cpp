@@ -64,10 +64,19 @@ bool is_the_one() {
   return file != nullptr;
 }
 
-// Of several copies one is ready later than the others.
+// The file that tells that a copy has done all of its steps.
+std::string done_path() { return std::string(std::getenv("VOXMARK_TEST_TRIES")) + ".done"; }
+
+// Of several copies one is ready later than the others: after the other one's last step, or, where
+// that one waits for it, after more time than its steps take.
 void be_late(const std::string& fault) {
-  if (fault.starts_with("one-is-late") && is_the_one()) {
-    std::this_thread::sleep_for(std::chrono::seconds(2));
+  if (!fault.starts_with("one-is-late") || !is_the_one()) {
+    return;
+  }
+  constexpr auto kTick = std::chrono::milliseconds(10);
+  const int ticks = fault == "one-is-late-and-none-waits" ? 60000 : 400;
+  for (int i = 0; i < ticks && !std::ifstream(done_path()).is_open(); ++i) {
+    std::this_thread::sleep_for(kTick);
   }
 }
 
@@ -106,6 +115,8 @@ double waited_seconds(bool is_first_timed) {
 }
 
 void all_steps(const CaseSpec& spec, const std::string& fault, double loss) {
+  using Clock = std::chrono::steady_clock;
+  Clock::time_point before = Clock::now();
   for (int i = 0; i < spec.warmup + spec.steps; ++i) {
     StepMessage message = step(i < spec.warmup, loss);
     const auto tell = [&message](double seconds) {
@@ -119,19 +130,10 @@ void all_steps(const CaseSpec& spec, const std::string& fault, double loss) {
     if (fault == "tells-too-much-time") {
       tell(1000);
     } else if (fault == "tells-too-little-time") {
-      work(0.3);
-    } else if (fault == "tells-no-short-steps") {
-      work(0.05);
-    } else if (fault == "tells-the-truth-once") {
-      work(0.3);
-      tell(i == spec.warmup ? 0.3 : 1e-6);
+      work(i < spec.warmup ? 0 : 3);
     } else if (fault == "tells-parts-of-another-step") {
       message.forward_backward_seconds /= 100;
       message.step_seconds = 1;
-    } else if (fault == "books-steps-as-loading") {
-      work(0.05);
-      message.load_seconds = 0.049;
-      tell(0.001);
     } else if (fault == "reads-less-than-nothing") {
       message.readings["user_seconds"] = -1;
     } else if (fault == "waits-longer-each-time") {
@@ -139,9 +141,12 @@ void all_steps(const CaseSpec& spec, const std::string& fault, double loss) {
       tell(0.01);
       message.readings["run_delay_seconds"] = waited_seconds(i == spec.warmup);
     } else if (fault.starts_with("one-")) {
-      work(0.2);
-      tell(0.2);
+      work(0.1);
+      tell(0.1);
+    } else {  // what went by, however busy the machine is
+      tell(std::chrono::duration<double>(Clock::now() - before).count());
     }
+    before = Clock::now();
     say(message);
   }
 }
@@ -277,6 +282,9 @@ void time_case(const Request& request, const std::string& fault) {
     }
   }
   all_steps(spec, fault, loss);
+  if (fault.starts_with("one-is-late")) {
+    std::ofstream(done_path()) << "done\n";
+  }
   DoneMessage done;
   if (fault == "stages-of-another") {
     done.stage_seconds = {0.25, std::nullopt};

@@ -18,6 +18,7 @@
 #include <filesystem>
 #include <thread>
 
+#include "benches/testing/cpu_hog.h"
 #include "tools/tests/run_fixture.h"
 
 namespace voxmark {
@@ -84,11 +85,12 @@ TEST_F(ThreadsTest, AreThoseOfCpusThatAreThere) {
   EXPECT_EQ(all.status, 0) << all.err;
   EXPECT_EQ(run_voxmark({"sysinfo", "--json"}).json().at("environment").at("cpu").at("allowed"),
             static_cast<int>(std::thread::hardware_concurrency()));
-  setenv("GOMP_CPU_AFFINITY", "0 1000-1023", 1);
+  const std::string one = std::to_string(first_cpu()) + " 1000-1023";
+  setenv("GOMP_CPU_AFFINITY", one.c_str(), 1);
   const CommandResult bound = run_voxmark({"run", "--backend", "null", "--image", "16", "--threads",
                                            "2", "--no-limits", "--overwrite", "--out", report_});
   EXPECT_EQ(bound.status, 64) << bound.err;
-  EXPECT_THAT(bound.err, HasSubstr("GOMP_CPU_AFFINITY=0 1000-1023"));
+  EXPECT_THAT(bound.err, HasSubstr("GOMP_CPU_AFFINITY=" + one));
   const Arguments commands[] = {
       {"limits", "--threads", "2"},
       {"verify", "--backend", "naive", "--image", "16", "--filters", "1", "--threads", "2"},
@@ -102,11 +104,12 @@ TEST_F(ThreadsTest, AreThoseOfCpusThatAreThere) {
 }
 
 TEST_F(ThreadsTest, OneCpuForAllOfThemIsToldByTheVariableThatHoldsThem) {
-  setenv("OMP_PLACES", "{0}", 1);
+  const std::string one = "{" + std::to_string(first_cpu()) + "}";
+  setenv("OMP_PLACES", one.c_str(), 1);
   const CommandResult listed = run_voxmark({"limits", "--threads", "2"});
   unsetenv("OMP_PLACES");
   EXPECT_EQ(listed.status, 64) << listed.out;
-  EXPECT_THAT(listed.err, HasSubstr("OMP_PLACES={0}"));
+  EXPECT_THAT(listed.err, HasSubstr("OMP_PLACES=" + one));
 }
 
 TEST_F(ThreadsTest, APlacementThatIsNotFollowedIsToldByItsName) {
@@ -138,6 +141,9 @@ TEST_F(ThreadsTest, ThatTheSystemRefusesAreNoVerdict) {
            "/tmp/voxmark-threads-test-" +
                std::to_string(getpid()) + ".json"}) {
     const int status = std::system((limited + command + " >/dev/null 2>&1").c_str());
+    if (WEXITSTATUS(status) == 127) {
+      GTEST_SKIP() << "no setpriv or prlimit here";
+    }
     EXPECT_EQ(WEXITSTATUS(status), 5) << command;
   }
   std::filesystem::remove(program);

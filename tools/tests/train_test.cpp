@@ -651,7 +651,12 @@ TEST(Train, GoesOnWithTheReadersThatTheSystemGives) {
         "--filters 1 --batch 4 --epochs 1 --backend naive --readers 4 --out run{1} "
         ">/dev/null 2>&1",
         folder, tasks);
-    EXPECT_EQ(WEXITSTATUS(std::system(command.c_str())), 0) << tasks;
+    const int status = WEXITSTATUS(std::system(command.c_str()));
+    if (status == 127) {
+      std::filesystem::remove_all(folder);
+      GTEST_SKIP() << "no setpriv or prlimit here";
+    }
+    EXPECT_EQ(status, 0) << tasks;
   }
   std::filesystem::remove_all(folder);
 }

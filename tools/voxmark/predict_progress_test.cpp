@@ -9,7 +9,7 @@ namespace {
 
 TEST(PredictProgress, LinesThatStayBeginWhereTheTerminalsLineIsEmpty) {
   const Terminal terminal;
-  PredictProgress progress(terminal.stream(), 2);
+  PredictProgress progress(terminal.stream(), 2, std::chrono::hours(1));
   progress.reading("a.nii");
   progress.say("intensities: scaled");
   progress.warn("a.nii: 4 bytes follow the voxels");
@@ -21,7 +21,7 @@ TEST(PredictProgress, LinesThatStayBeginWhereTheTerminalsLineIsEmpty) {
 
 TEST(PredictProgress, LeavesNoLineOfAnImageThatIsDone) {
   const Terminal terminal;
-  PredictProgress progress(terminal.stream(), 2);
+  PredictProgress progress(terminal.stream(), 2, std::chrono::hours(1));
   progress.reading("a.nii");
   progress.finished();
   EXPECT_EQ(terminal.screen(), "end");
@@ -30,7 +30,7 @@ TEST(PredictProgress, LeavesNoLineOfAnImageThatIsDone) {
 TEST(PredictProgress, LeavesNoLineBehindWhereAnImageFails) {
   const Terminal terminal;
   {
-    PredictProgress progress(terminal.stream(), 1);
+    PredictProgress progress(terminal.stream(), 1, std::chrono::hours(1));
     progress.reading("absent.nii");
   }
   EXPECT_EQ(terminal.screen(), "end");
