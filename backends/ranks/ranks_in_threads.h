@@ -1,5 +1,4 @@
-// Ranks that are threads of this process: for tests of what ranks compute. They say nothing of
-// time.
+// Ranks that are threads of this process: to know what ranks compute. They say nothing of time.
 #pragma once
 
 #include <functional>

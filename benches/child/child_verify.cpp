@@ -5,9 +5,12 @@
 #include <chrono>
 #include <limits>
 #include <optional>
+#include <tuple>
+#include <utility>
 
 #include "backends/interpreter/executable_weights.h"
 #include "backends/naive/naive.h"
+#include "backends/ranks/ranks_in_threads.h"
 #include "backends/verify/verify.h"
 #include "base/error.h"
 #include "benches/child/child_modes.h"
@@ -107,6 +110,29 @@ std::vector<double> losses_for(const Request& request, const Program& program,
   return losses;
 }
 
+// What rank 0 of a program of others is to find, from naive in double on as many ranks, which are
+// threads of this process.
+std::pair<StepReference, std::vector<double>> expected_of_first_rank(const CaseSpec& shape,
+                                                                     const Program& program,
+                                                                     const Weights& weights,
+                                                                     const Batch& batch) {
+  std::pair<StepReference, std::vector<double>> expected;
+  run_ranks(shape.ranks, [&](Collectives& collectives) {
+    const Batch own = images_of_rank(batch, collectives.rank(), shape);
+    CompileOptions options = compile_options(shape);
+    options.precision = Precision::fp64;
+    options.threads = 1;
+    options.collectives = &collectives;
+    StepReference reference = reference_step(program, weights, own, options.threads, &collectives);
+    const auto naive = naive_backend().compile(program, options);
+    std::vector<double> losses = training_losses(*naive, program, weights, own, shape.steps);
+    if (collectives.rank() == 0) {
+      expected = {std::move(reference), std::move(losses)};
+    }
+  });
+  return expected;
+}
+
 VerifiedMessage message_of(const CaseSpec& shape, const Verification& verification) {
   VerifiedMessage message;
   message.image = shape.image;
@@ -127,8 +153,14 @@ void check_case(const Request& request, const SendMessage& send) {
   const StepResults results = load_results(request.results_path, program, shape.steps);
   const Weights weights = verification_weights(program, shape.seed);
   const Batch batch = case_batch(shape);
-  const StepReference reference = reference_for(request, program, weights, batch);
-  const std::vector<double> losses = losses_for(request, program, weights, batch);
+  StepReference reference;
+  std::vector<double> losses;
+  if (shape.ranks == 1) {
+    reference = reference_for(request, program, weights, batch);
+    losses = losses_for(request, program, weights, batch);
+  } else {
+    std::tie(reference, losses) = expected_of_first_rank(shape, program, weights, batch);
+  }
   const Verification verification =
       verify_results(results, program, weights, reference, losses,
                      rounding_of(request.computed_by, shape.precision));

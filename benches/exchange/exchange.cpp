@@ -7,6 +7,7 @@
 
 #include "base/error.h"
 #include "benches/exchange/listener.h"
+#include "benches/exchange/ranks_of_others.h"
 #include "benches/process/child_process.h"
 #include "benches/process/interrupt.h"
 #include "benches/process/process_cpus.h"
@@ -29,10 +30,10 @@ std::optional<std::int64_t> oom_kills() {
   return std::nullopt;
 }
 
-// A plan is made by one process, whose memory is that of each rank.
+// One process makes a plan, which is that of each rank, and checks what ranks of others computed.
 bool runs_as_ranks(const Request& request) {
   return request.spec.ranks > 1 && request.mode != ChildMode::plan &&
-         runs_our_child(request.spec.backend);
+         request.mode != ChildMode::check;
 }
 
 // Several ranks are ended by their launcher, which reaches those on other hosts, too.
@@ -324,6 +325,9 @@ Contender start_of(ChildProgram program, const Request& request, Contender conte
   }
   std::vector<std::string> environment = environment_of(program, request.spec);
   if (runs_as_ranks(request)) {
+    if (!runs_our_child(request.spec.backend)) {
+      contender = placed_by(program.command, std::move(contender), program.ranks.value());
+    }
     return started_as_ranks(program.ranks.value(), request.spec, std::move(contender), environment);
   }
   environment.insert(environment.end(), contender.environment.begin(), contender.environment.end());

@@ -50,6 +50,10 @@ bool runs_our_child(const std::string& backend) {
 bool exchanges_files(const std::string& backend) {
   return kind_of(backend) != ContenderKind::backend;
 }
+bool computes_on_ranks(const std::string& backend) {
+  const Peer* peer = find_peer(backend);
+  return peer == nullptr ? kind_of(backend) == ContenderKind::backend : peer->has_ranks;
+}
 bool plans_memory(const std::string& backend) { return kind_of(backend) == ContenderKind::backend; }
 bool is_fault_of_ours(const std::string& backend) {
   return kind_of(backend) == ContenderKind::backend;

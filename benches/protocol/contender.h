@@ -30,6 +30,8 @@ bool runs_our_child(const std::string& backend);
 // Whether it reads weights and batch from files and writes what it computed, which one of ours then
 // compares with the reference. Others are verified in their own process.
 bool exchanges_files(const std::string& backend);
+// Whether several processes may compute a case of it together.
+bool computes_on_ranks(const std::string& backend);
 // Whether it plans its memory before it runs, also within a limit. What others take is measured.
 bool plans_memory(const std::string& backend);
 // Whether an error within it is a fault of voxmark's. What others do wrong is their answer: no.

@@ -57,6 +57,13 @@ TEST(Contender, OfSomebodyElseIsVerifiedByFilesAndMeasuredFromOutside) {
   }
 }
 
+TEST(Contender, MayBeComputedBySeveralProcesses) {
+  EXPECT_TRUE(computes_on_ranks("onednn"));
+  EXPECT_TRUE(computes_on_ranks("pytorch-ddp"));
+  EXPECT_FALSE(computes_on_ranks("pytorch"));
+  EXPECT_FALSE(computes_on_ranks("exec:./mine"));
+}
+
 TEST(Contender, OfAnotherInstructionSetIsOfABuildAndNotThisProgram) {
   EXPECT_TRUE(is_this_program(case_of("onednn")));
   EXPECT_FALSE(is_this_program(case_of("onednn", "avx2")));

@@ -71,6 +71,13 @@ std::vector<Peer> make_peers() {
                  {},
                  "PyTorch whose fp32 convolutions multiply in bf16, channels last, eager",
                  true});
+  all.push_back({"pytorch-ddp",
+                 kPyTorch,
+                 {"--ddp"},
+                 {},
+                 "PyTorch on --ranks R by DistributedDataParallel over gloo, --batch-norm local",
+                 false,
+                 true});
   all.push_back(
       {"jax", kJax, {}, {"JAX_PLATFORMS=cpu"}, "JAX compiled by XLA (jit), channels last"});
   return all;

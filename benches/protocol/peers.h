@@ -17,6 +17,7 @@ struct Peer {
   std::vector<std::string> environment;  // "NAME=VALUE"
   std::string description;
   bool multiplies_in_bf16 = false;  // the convolutions of fp32
+  bool has_ranks = false;           // several processes may compute a step
 };
 
 // In the order in which tables show them.

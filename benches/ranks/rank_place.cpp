@@ -3,10 +3,12 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 #include <sched.h>
+#include <sys/prctl.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <cerrno>
+#include <csignal>
 #include <cstdlib>
 #include <iterator>
 #include <optional>
@@ -210,6 +212,17 @@ std::vector<std::string> own_arguments() {
   return arguments;
 }
 
+// As exec takes them.
+std::vector<char*> pointers_to(std::vector<std::string>& words) {
+  std::vector<char*> pointers;
+  pointers.reserve(words.size() + 1);
+  for (std::string& word : words) {
+    pointers.push_back(word.data());
+  }
+  pointers.push_back(nullptr);
+  return pointers;
+}
+
 }  // namespace
 
 CpuTopology topology_here() {
@@ -308,14 +321,15 @@ void place_rank_and_exec() {
   set_variables(openmp_places(own));
   set_variables({fmt::format("{}={}", kPlaced, cpu_list_text(mask))});
   std::vector<std::string> arguments = own_arguments();
-  std::vector<char*> pointers;
-  pointers.reserve(arguments.size() + 1);
-  for (std::string& argument : arguments) {
-    pointers.push_back(argument.data());
-  }
-  pointers.push_back(nullptr);
-  execv(own_program().c_str(), pointers.data());
+  execv(own_program().c_str(), pointers_to(arguments).data());
   throw_internal("{}: cannot be started again: {}", own_program_path(), describe_errno(errno));
+}
+
+void become_rank(std::vector<std::string> words) {
+  prctl(PR_SET_PDEATHSIG, SIGKILL);  // which it keeps
+  execvp(words.at(0).c_str(), pointers_to(words).data());
+  throw Error(ExitCode::cannot_here,
+              fmt::format("{}: cannot be started: {}", words[0], describe_errno(errno)));
 }
 
 std::string placed_cpus() {

@@ -39,6 +39,9 @@ CpuTopology topology_here();
 // not part of it: each host's launcher tells that.
 std::vector<std::string> place_variables(const PlaceRequest& request);
 
+// This process becomes that program, which ends with its launcher. Throws Error (cannot_here).
+[[noreturn]] void become_rank(std::vector<std::string> words);
+
 // First in a rank's process. Where place_variables() are set, holds this process on the CPUs of its
 // local rank, says to OpenMP's runtime which thread has which of them (OMP_PLACES), and starts this
 // program anew with the same arguments, since the runtime has read its variables already. The

@@ -11,7 +11,7 @@ std::string obstacle_of_ranks(const CaseSpec& spec, const std::string& no_ranks)
   if (spec.ranks == 1) {
     return "";
   }
-  return runs_our_child(spec.backend) ? no_ranks : spec.backend + " computes on one rank only";
+  return computes_on_ranks(spec.backend) ? no_ranks : spec.backend + " computes on one rank only";
 }
 
 int ranks_here(const CaseSpec& spec, const std::optional<RankSettings>& settings) {

@@ -9,6 +9,7 @@ import re
 import shutil
 import signal
 import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -135,6 +136,60 @@ def test_ranks_compute_the_step_of_one_process(backend: str, tmp_path: Path) -> 
         assert exposed > 0  # a sum of medians, which may be more than the median of sums
         assert 0 <= times["slower_rank_seconds"] <= exposed
         assert times["bytes_sent"] > 0
+
+
+@pytest.fixture
+def numpy_peer(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """numpy's step in place of PyTorch's: "pytorch-ddp" starts it."""
+    environment = tmp_path / "peers" / "pytorch"
+    (environment / "bin").mkdir(parents=True)
+    (environment / "installed.txt").touch()
+    python = environment / "bin" / "python"
+    program = Path(__file__).with_name("numpy_ranks.py")
+    python.write_text(f"#!/bin/sh\nexec '{sys.executable}' '{program}'\n")
+    python.chmod(0o755)
+    monkeypatch.setenv("VOXMARK_PEERS", str(environment.parent))
+
+
+@needs_mpi
+@pytest.mark.usefixtures("numpy_peer")
+def test_ranks_of_another_program_are_verified_and_timed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    flags = {"backend": "pytorch-ddp", "ranks": "3", "batch": "1", "batch_norm": "local"}
+    (record,) = run(tmp_path, **flags)
+    assert record["outcome"] == "ok", record["reason"]
+    assert record["verification"]["verified"]
+    each = record["details"]["probes"]["ranks"]["each"]
+    assert [rank["times"]["step_seconds"] > 0 for rank in each] == [True] * 3
+    (record,) = run(tmp_path, **flags | {"batch_norm": "global"})  # which it does not compute
+    assert record["outcome"] == "invalid"
+    monkeypatch.setenv("BREAKS", "2")
+    (record,) = run(tmp_path, **flags)
+    assert record["outcome"] in ("crashed", "failed"), record
+
+
+@needs_mpi
+def test_distributed_data_parallel_computes_the_step(tmp_path: Path) -> None:
+    if not (SOURCES / ".peers" / "pytorch" / "installed.txt").exists():
+        pytest.skip("not installed (ci/peers)")
+    flags = {"image": "32", "filters": "4", "batch": "2", "batch_norm": "local", "ranks": "1,2,3"}
+    records = run(tmp_path, backend="onednn,pytorch-ddp", **flags)
+    assert [record["outcome"] for record in records] == ["ok"] * 6, records
+    for record in records:
+        if record["case"]["backend"] != "pytorch-ddp":
+            continue
+        verification = record["verification"]
+        assert verification["verified"]
+        assert verification["details"]["timed_shape"]["against"] == "onednn"
+        ranks = record["case"].get("ranks", 1)
+        if ranks > 1:
+            each = record["details"]["probes"]["ranks"]["each"]
+            assert len(each) == ranks
+            assert all(rank["peak_bytes"] > 0 for rank in each)
+    (record,) = run(tmp_path, backend="pytorch-ddp", ranks="2", batch_norm="global")
+    assert record["outcome"] == "skipped"
+    assert "--batch-norm local" in record["reason"]
 
 
 @needs_mpi

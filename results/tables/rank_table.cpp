@@ -41,6 +41,9 @@ std::optional<RankTimesSummary> times_of(std::span<const Record> records, const 
     }
     for (const Json& rank : probes->ranks->value("each", Json::array())) {
       const Json& times = rank.value("times", Json::object());
+      if (!times.contains("gradients_seconds")) {
+        continue;  // a framework's, which keeps to itself when it waits
+      }
       for (const auto& [name, value] : times.items()) {
         values[name].push_back(value.is_number() ? value.get<double>() : 0);
       }

@@ -7,11 +7,14 @@ from __future__ import annotations
 
 import argparse
 import math
+import os
 import re
 from collections.abc import Callable
 from typing import Any
 
 import numpy as np
+import ranks
+from ranks import Group
 from voxmark_child import Case, Tensors, Unsupported, serve
 
 SMOOTH = 1e-4  # of the Dice loss
@@ -22,7 +25,44 @@ KERAS_BETAS = np.float32(BETAS).tolist()  # Keras takes their powers in float32
 ADAM_EPSILON = 1e-7
 
 
+class Gloo(Group):
+    """Ranks that torch.distributed brings together, over TCP."""
+
+    def __init__(self, torch: Any, rank: int, ranks_: int) -> None:
+        self.rank, self.ranks = rank, ranks_
+        self.distributed = torch.distributed
+        if os.environ.get("MASTER_ADDR") == "127.0.0.1":
+            os.environ.setdefault("GLOO_SOCKET_IFNAME", "lo")  # a host's name may be no address
+        self.distributed.init_process_group("gloo", rank=rank, world_size=ranks_)
+
+    def of_first(self, value: Any) -> Any:
+        values = [value]
+        self.distributed.broadcast_object_list(values)
+        return values[0]
+
+    def of_all(self, value: Any) -> list[Any]:
+        values = [None] * self.ranks
+        self.distributed.all_gather_object(values, value)
+        return values
+
+    def wait(self) -> None:
+        self.distributed.barrier()
+
+
+def join() -> Group:
+    """One of the ranks that a launcher started, or the only one."""
+    own = ranks.started_as()
+    if own is None:
+        return Group()
+    ranks.introduce(own[0])
+    import torch
+
+    return Gloo(torch, *own)
+
+
 def unsupported(case: Case, bf32: bool) -> str | None:
+    if case.get("ranks", 1) > 1 and case.get("batch_norm") != "local":
+        return "each rank's batch norms see its own images alone: --batch-norm local"
     if bf32 and case["precision"] != "fp32":
         return f"computes in fp32 with products in bf16, not in {case['precision']}"
     if case["precision"] not in ("fp32", "bf16"):
@@ -108,7 +148,9 @@ def set_bf32(torch: Any, case: Case) -> None:
 
 
 class PyTorchModel:
-    def __init__(self, case: Case, compile_step: bool = False, bf32: bool = False) -> None:
+    def __init__(
+        self, case: Case, *, compile: bool = False, bf32: bool = False, ddp: bool = False
+    ) -> None:
         import torch
 
         torch.set_num_threads(case["threads"])
@@ -119,7 +161,12 @@ class PyTorchModel:
         self.torch = torch
         self.bf16 = case["precision"] == "bf16"
         self.model = build_unet(case).to(memory_format=torch.channels_last_3d).train()
-        self.step = torch.compile(self.model) if compile_step else self.model
+        self.step = torch.compile(self.model) if compile else self.model
+        self.ranks = case.get("ranks", 1)
+        if ddp and self.ranks > 1:  # it needs a group, and one rank is none
+            self.step = torch.nn.parallel.DistributedDataParallel(
+                self.model, broadcast_buffers=False
+            )
         self.optimizer = torch.optim.Adam(self.model.parameters(), betas=BETAS)
         self.steps = 0
         # Values per channel that each batch norm's statistics are taken of: see update().
@@ -137,7 +184,8 @@ class PyTorchModel:
             "flush_to_zero": float((torch.full((1 << 20,), 1e-40) * 1.0).max()) == 0,
             "conv_fp32_precision": torch.backends.mkldnn.conv.fp32_precision,
             "cpu_capability": torch.backends.cpu.get_cpu_capability(),
-            "compiled": compile_step,
+            "compiled": compile,
+            **({"collectives": f"gloo of PyTorch {torch.__version__}"} if ddp else {}),
             "intra_op_threads": torch.get_num_threads(),
             "inter_op_threads": torch.get_num_interop_threads(),
         }
@@ -217,6 +265,12 @@ class PyTorchModel:
         axes = (2, 3, 4)
         both = ((prediction * self.target).sum(axes) + SMOOTH).mean()
         total = (self.target.sum(axes) + prediction.sum(axes) + SMOOTH).mean()
+        if self.ranks > 1:
+            # The loss of all ranks' images. Its backward pass sums what the ranks' equal losses
+            # give to each, and DistributedDataParallel divides by their number.
+            from torch.distributed.nn.functional import all_reduce
+
+            both, total = all_reduce(self.torch.stack([both, total])) / self.ranks
         return -self.torch.log(2.0 * both) + self.torch.log(total)
 
     def forward_backward(self) -> float:
@@ -260,10 +314,12 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--compile", action="store_true", help="by torch.compile")
     parser.add_argument("--bf32", action="store_true", help="convolutions multiply in bf16")
+    parser.add_argument("--ddp", action="store_true", help="DistributedDataParallel on all ranks")
     options = parser.parse_args()
     serve(
         lambda case: unsupported(case, options.bf32),
-        lambda case: PyTorchModel(case, options.compile, options.bf32),
+        lambda case: PyTorchModel(case, **vars(options)),
+        join if options.ddp else Group,
     )
 
 

@@ -18,6 +18,8 @@ from typing import Any, Protocol
 
 import numpy as np
 import probes
+import ranks
+from ranks import Group
 
 PROTOCOL = "voxmark.child/2"
 # Of safetensors, as far as the protocol uses them.
@@ -129,19 +131,33 @@ def finite_or_text(value: float) -> float | str:
 class Child:
     """One request of the runner, answered."""
 
-    def __init__(self, request: dict[str, Any], output: Any) -> None:
+    def __init__(self, request: dict[str, Any], output: Any, group: Group) -> None:
         self.request = request
         self.case: Case = request["case"]
         self.output = output
+        self.group = group
         self.peak = PeakMeter()
 
+    def read(self, path: str) -> tuple[Tensors, str]:
+        """read_safetensors() by rank 0, whose host has the file."""
+        return self.group.of_first(read_safetensors(path) if self.group.rank == 0 else None)
+
+    def read_batch(self) -> tuple[Tensors, str]:
+        """The images of this rank, and the SHA-256 of those of all."""
+        batch, sha256 = self.read(self.request["batch_path"])
+        own = self.case["batch"]
+        first = self.group.rank * own
+        return {name: values[first : first + own] for name, values in batch.items()}, sha256
+
     def say(self, type_: str, **members: Any) -> None:
+        if self.group.rank != 0:
+            return
         self.output.write(json.dumps({"type": type_, **members}, allow_nan=False) + "\n")
         self.output.flush()
 
     def verify(self, build: Callable[[Case], Model]) -> None:
-        weights, _ = read_safetensors(self.request["weights_path"])
-        batch, _ = read_safetensors(self.request["batch_path"])
+        weights, _ = self.read(self.request["weights_path"])
+        batch, _ = self.read_batch()
         model = build(self.case)
         model.set_values(weights)
         results: Tensors = {}
@@ -158,15 +174,16 @@ class Child:
             seconds = time.perf_counter() - updating + ran - start
             if step == 0:
                 results |= {f"updated/{name}": v for name, v in model.values().items()}
-        write_safetensors(
-            self.request["results_path"], {"losses": np.asarray(losses, np.float64), **results}
-        )
+        if self.group.rank == 0:
+            write_safetensors(
+                self.request["results_path"], {"losses": np.asarray(losses, np.float64), **results}
+            )
         self.say("computed", step_seconds=seconds)  # of the last step: the first one traces
 
     def time(self, build: Callable[[Case], Model]) -> None:
         self.peak.pause()
-        weights, weights_sha256 = read_safetensors(self.request["weights_path"])
-        batch, batch_sha256 = read_safetensors(self.request["batch_path"])
+        weights, weights_sha256 = self.read(self.request["weights_path"])
+        batch, batch_sha256 = self.read_batch()
         base_bytes = memory_bytes("VmRSS")
         start = time.perf_counter()
         model = build(self.case)
@@ -186,15 +203,29 @@ class Child:
         )
         if self.request.get("awaits_start"):
             sys.stdin.readline()
-        for step in range(self.case["warmup"] + self.case["steps"]):
+        own_seconds = [
             self.step(model, batch, step)
+            for step in range(self.case["warmup"] + self.case["steps"])
+        ]
         self.peak.pause()
         told = {
             "observed_step": self.observe(model),
             "missing_readings": probes.missing(probes.cumulative()),
         }
+        peak = self.peak.earlier_bytes
+        if self.group.ranks > 1:
+            told["ranks"] = self.of_ranks(model, own_seconds[self.case["warmup"] :])
+            peak = max(own["peak_bytes"] for own in told["ranks"]["each"])
         self.peak.resume()
-        self.say("done", earlier_peak_bytes=self.peak.earlier_bytes, probes=told)
+        self.say("done", earlier_peak_bytes=peak, probes=told)
+
+    def of_ranks(self, model: Model, own_seconds: list[float]) -> dict[str, Any]:
+        """What each rank tells of itself. The framework keeps to itself when it waits."""
+        own = ranks.facts(self.case["threads"]) | {
+            "peak_bytes": max(self.peak.earlier_bytes or 0, self.peak.paused_at),
+            "times": {"step_seconds": float(np.median(own_seconds))},
+        }
+        return {"library": model.facts["collectives"], "each": self.group.of_all(own)}
 
     @staticmethod
     def observe(model: Model) -> dict[str, Any]:
@@ -214,10 +245,12 @@ class Child:
             return {"convolution_seconds": None, "reason": f"{type(error).__name__}: {error}"[:200]}
         return {"convolution_seconds": convolutions, "other_seconds": seconds - convolutions}
 
-    def step(self, model: Model, batch: Tensors, step: int) -> None:
+    def step(self, model: Model, batch: Tensors, step: int) -> float:
+        """Returns the seconds of this rank. Those that are told are of the slowest."""
         start = time.perf_counter()
         model.load(batch["input"], batch["target"])
         loaded = time.perf_counter()
+        self.group.wait()
         before = probes.cumulative()
         begin = time.perf_counter()
         loss = model.forward_backward()
@@ -233,17 +266,20 @@ class Child:
                 for name, g in model.gradients().items()
             }
             self.peak.resume()
+        own = (updated - begin, loaded - start, ran - begin, updated - ran)
+        whole, load, forward_backward, update = max(self.group.of_all(own))
         self.say(
             "step",
             warmup=step < self.case["warmup"],
-            load_seconds=loaded - start,
-            forward_backward_seconds=ran - begin,
-            update_seconds=updated - ran,
-            step_seconds=updated - begin,
+            load_seconds=load,
+            forward_backward_seconds=forward_backward,
+            update_seconds=update,
+            step_seconds=whole,
             loss=finite_or_text(loss),
             readings=usage,
             **members,
         )
+        return own[0]
 
 
 def answer(
@@ -255,6 +291,10 @@ def answer(
     if reason := unsupported(child.case):
         return child.say("unsupported", reason=reason)
     mode = child.request["mode"]
+    if child.group.ranks > 1:
+        of_ranks = child.group.of_all(ranks.facts(child.case["threads"]))
+        if conflict := ranks.conflict(of_ranks):
+            return child.say("error", kind="bad_input", message=conflict)
     if mode == "plan":
         return child.say("planned", planned_bytes=None, exact=False)
     if mode == "verify":
@@ -279,19 +319,36 @@ def in_one_line(error: Exception) -> str:
     return f"{type(error).__name__}: {first}{last}"[:500]
 
 
-def serve(unsupported: Callable[[Case], str | None], build: Callable[[Case], Model]) -> None:
-    """Answers the request on standard input, and waits for its end before it returns."""
+def serve(
+    unsupported: Callable[[Case], str | None],
+    build: Callable[[Case], Model],
+    join: Callable[[], Group] = Group,
+) -> None:
+    """Answers the request on standard input, and waits for its end before it returns.
+
+    `join` makes this process one of the case's ranks, of which rank 0 alone reads and answers.
+    """
     # Whatever a framework prints on standard output goes to standard error instead.
     output = os.fdopen(os.dup(1), "w", encoding="utf-8")
     os.dup2(2, 1)
-    child = Child(json.loads(sys.stdin.readline()), output)
+    group = join()
+    request = group.of_first(sys.stdin.readline() if group.rank == 0 else None)
+    child = Child(json.loads(request), output, group)
     settle_environment(child.case)
+
+    def fail(kind: str, message: str) -> None:
+        child.say("error", kind=kind, message=message)
+        if group.ranks > 1:
+            ranks.end_all(group.rank, kind, message)
+
     try:
         answer(child, unsupported, build)
     except Unsupported as reason:
         child.say("unsupported", reason=str(reason))
     except MemoryError:
-        child.say("error", kind="out_of_memory", message="out of memory")
+        fail("out_of_memory", "out of memory")
     except Exception as error:  # whatever a framework throws is an answer
-        child.say("error", kind="internal", message=in_one_line(error))
-    sys.stdin.read()
+        fail("internal", in_one_line(error))
+    if group.rank == 0:
+        sys.stdin.read()
+    group.wait()

@@ -167,7 +167,7 @@ TEST_F(FaultTest, WhatAKilledRunHadMeasuredIsKeptAndNotMeasuredTwice) {
   const Json report = read_json_file(report_);
   for (const Json& record : report.at("records")) {
     processes.insert(record.at("case").at("process").get<std::size_t>());
-    kept += journal.find(dump_json(record)) != std::string::npos ? 1 : 0;
+    kept += journal.find(dump_json(record)) != std::string::npos ? 1U : 0U;
   }
   EXPECT_EQ(kept, measured);
   EXPECT_EQ(processes.size(), all);

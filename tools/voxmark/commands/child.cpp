@@ -29,8 +29,14 @@ void add_child(Command program) {
       .in_range(0, 1000);
   command.add_option("--ask", *question, "of ranks, without a case: facts");
   command.add_option("--threads", *threads, "of each rank that is asked").in_range(1, 65536);
-  command.set_action([extras, question, threads] {
+  auto other = std::make_shared<std::vector<std::string>>();
+  command.add_option("program", *other,
+                     "behind --: what this process becomes once it is on its CPUs");
+  command.set_action([extras, question, threads, other] {
     before_mpi(place_rank_and_exec);
+    if (!other->empty()) {
+      before_mpi([&] { become_rank(*other); });
+    }
     if (question->empty()) {
       run_child(*extras);
     } else {
