@@ -224,7 +224,8 @@ ChildProcess::Read ChildProcess::read_line(std::string& line, double patience_se
       return *read;
     }
     if (pending_interrupt() != 0) {
-      return Read::interrupted;
+      read_some(0);  // whoever asks on, to have the last words of a child, gets them
+      return next_line(line).value_or(Read::interrupted);
     }
     if (seconds_since(start) > patience_seconds) {
       return Read::silence;

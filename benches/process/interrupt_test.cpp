@@ -4,8 +4,12 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <chrono>
 #include <csignal>
+#include <string>
 #include <thread>
+
+#include "benches/process/child_process.h"
 
 namespace voxmark {
 namespace {
@@ -42,6 +46,23 @@ TEST(Interrupt, TheSecondEndsTheProcess) {
               raise(SIGINT);
             }),
             130);
+}
+
+// The machine's limits are measured to their end, whatever comes meanwhile.
+TEST(Interrupt, DoesNotHideWhatAChildSays) {
+  EXPECT_EQ(exit_status_of([] {
+              catch_interrupts();
+              raise(SIGTERM);
+              ChildProcess child({"/bin/sh", "-c", "sleep 0.1; echo done"}, {});
+              std::string line;
+              for (int i = 0; i < 2400; ++i) {
+                if (child.read_line(line, 60) == ChildProcess::Read::line) {
+                  _exit(line == "done" ? 7 : 1);
+                }
+                std::this_thread::sleep_for(std::chrono::milliseconds(50));
+              }
+            }),
+            7);
 }
 
 }  // namespace
