@@ -583,16 +583,14 @@ TEST(Train, CountsTheTimeThatItWaitsForBatches) {
 }
 
 TEST(Train, CountsTheTimeThatValidationWaitsForImages) {
-  constexpr double kDelaySeconds = 1;  // of the first image
+  constexpr double kDelaySeconds = 0.5;
   TemporaryFolder folder;
   TrainingOptions options = small_options(folder.path("run"), "naive");
   options.epochs = 1;
   SubjectParts parts = parts_of(options);
   const auto load = parts.validation.load;
-  std::once_flag first;
   parts.validation.load = [&](std::size_t subject, std::int64_t channels) {
-    std::call_once(
-        first, [=] { std::this_thread::sleep_for(std::chrono::duration<double>(kDelaySeconds)); });
+    std::this_thread::sleep_for(std::chrono::duration<double>(kDelaySeconds));
     return load(subject, channels);
   };
   Listener listener;
