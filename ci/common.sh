@@ -6,10 +6,10 @@
 readonly BUILD_PACKAGES=(cmake ninja-build g++ libdnnl-dev ocl-icd-opencl-dev libeigen3-dev
   libbenchmark-dev libpfm4-dev libhwloc-dev nlohmann-json3-dev libfmt-dev libcli11-dev
   libvalijson-dev zlib1g-dev libssl-dev libpng-dev)
-# libomp-dev: the omp.h that clang-tidy reads. libclang-rt-dev: libFuzzer and TSan of clang.
+# libomp-dev: OpenMP of clang's builds. libclang-rt-dev: libFuzzer and TSan of clang.
 # chromium: opens the page that voxmark report writes. Open MPI: cases of several ranks.
-readonly TEST_PACKAGES=(libgtest-dev libgmock-dev clang clang-tidy libclang-rt-dev
-  libomp-dev shellcheck python3-venv chromium libopenmpi-dev openmpi-bin)
+readonly TEST_PACKAGES=(libgtest-dev libgmock-dev clang libclang-rt-dev libomp-dev
+  shellcheck python3-venv chromium libopenmpi-dev openmpi-bin)
 readonly TOOL_PACKAGES=(python3-venv)
 
 # With ccache, a second clone of the same sources compiles nothing again.

@@ -14,7 +14,7 @@ struct RoundSeconds {
 
 // Rounds of `work` for `budget_seconds`, at least five of them after one to warm up.
 template <class Work>
-RoundSeconds timed_rounds(double budget_seconds, Work work) {
+RoundSeconds timed_rounds(double budget_seconds, const Work& work) {
   constexpr std::size_t kLeast = 5;
   constexpr std::size_t kMost = 1000;
   using Clock = std::chrono::steady_clock;

@@ -148,7 +148,7 @@ void keep_memory_limit(const CaseSpec& spec, std::span<const Exchange> copies, R
   }
   if (spec.memory_limit_bytes &&
       static_cast<double>(taken) > kBesidePlan * static_cast<double>(*spec.memory_limit_bytes)) {
-    record.facts.beyond_memory_limit = {taken, *spec.memory_limit_bytes};
+    record.facts.beyond_memory_limit = {taken, spec.memory_limit_bytes};
   }
 }
 

@@ -122,7 +122,7 @@ Record Runner::measure(const CaseSpec& spec) {
   }
   const int threads = processes_here(spec, options_.child.ranks) * spec.threads;
   if (const auto& quota = options_.cpu_quota; quota && threads > *quota) {
-    record.facts.beyond_cpu_quota = {threads, *quota};
+    record.facts.beyond_cpu_quota = {threads, quota};
   }
   measure(spec, record);
   explain_gaps(record);
@@ -178,7 +178,7 @@ bool Runner::plan(const CaseSpec& spec, Record& record) {
   if (!answer.planned->planned_bytes) {  // what it took at other sizes is the next best
     if (const auto guess = prediction_.peak_bytes(spec)) {
       needed = *guess;
-      record.facts.predicted_peak_bytes = *guess;
+      record.facts.predicted_peak_bytes = guess;
     }
   }
   if (spec.memory_limit_bytes && needed > *spec.memory_limit_bytes) {

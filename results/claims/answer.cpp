@@ -29,10 +29,10 @@ std::tuple<int, int> evidence_rank(const Finding& finding, const Json& question)
                       : finding.verdict != Verdict::not_tested ? 3
                       : finding.here != kNoFigure              ? 1
                                                                : 0;
-  const int program = verdict == 0                                  ? 0
-                      : finding.backend == question.at("contender") ? 3
-                      : finding.backend == question.at("baseline")  ? 2
-                                                                    : 1;
+  const int program = verdict == 0                                                     ? 0
+                      : finding.backend == question.at("contender").get<std::string>() ? 3
+                      : finding.backend == question.at("baseline").get<std::string>()  ? 2
+                                                                                       : 1;
   return {program, verdict};
 }
 

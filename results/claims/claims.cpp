@@ -388,7 +388,7 @@ Claims claims_from_json(const Json& json, const std::string& name) {
 }
 
 Claims whitepaper_claims() {
-  return claims_from_json(parse_json(std::string(whitepaper_claims_text()), "whitepaper.json"),
+  return claims_from_json(parse_json(whitepaper_claims_text(), "whitepaper.json"),
                           "whitepaper.json");
 }
 

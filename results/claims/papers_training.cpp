@@ -10,7 +10,7 @@
 namespace voxmark {
 
 Json papers_training() {
-  return parse_json(std::string(whitepaper_claims_text()), "whitepaper.json").at("training");
+  return parse_json(whitepaper_claims_text(), "whitepaper.json").at("training");
 }
 
 std::string why_not_papers_training(const Json& report) {

@@ -29,7 +29,7 @@ File make_stream() {
 std::string contents(std::FILE* file) {
   std::string text;
   char block[4096];
-  std::rewind(file);
+  std::fseek(file, 0, SEEK_SET);
   while (const std::size_t count = std::fread(block, 1, sizeof block, file)) {
     text.append(block, count);
   }

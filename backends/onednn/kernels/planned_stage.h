@@ -79,7 +79,7 @@ class Memory {
 
 // Calls f.operator()<T>() for the storage type of a tensor.
 template <class F>
-auto with_storage(const TensorFormat& format, F f) {
+auto with_storage(const TensorFormat& format, const F& f) {
   return format.is_bf16 ? f.template operator()<Bf16>() : f.template operator()<float>();
 }
 

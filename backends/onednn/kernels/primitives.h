@@ -19,8 +19,8 @@ class Primitives {
     void* data = nullptr;
   };
 
-  void add(dnnl::primitive primitive, const std::vector<Argument>& arguments) {
-    Bound bound{std::move(primitive), {}, {}};
+  void add(const dnnl::primitive& primitive, const std::vector<Argument>& arguments) {
+    Bound bound{primitive, {}, {}};
     for (const Argument& argument : arguments) {
       bound.memories.emplace_back(argument.desc, engine_, argument.data);
       bound.arguments.push_back({argument.index, bound.memories.back().get()});

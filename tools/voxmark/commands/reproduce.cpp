@@ -69,7 +69,7 @@ Suite suite_of(const Options& options) {
     return read_suite(options.suite);
   }
   const std::string name = options.quick ? "whitepaper_quick.json" : "whitepaper_full.json";
-  return suite_from_json(parse_json(std::string(whitepaper_suite_text(options.quick)), name), name);
+  return suite_from_json(parse_json(whitepaper_suite_text(options.quick), name), name);
 }
 
 std::string out_of(const Options& options) {
