@@ -33,6 +33,16 @@ std::vector<std::string> command_words(const std::string& text) {
   return command;
 }
 
+std::vector<char*> exec_pointers(std::vector<std::string>& words) {
+  std::vector<char*> pointers;
+  pointers.reserve(words.size() + 1);
+  for (std::string& word : words) {
+    pointers.push_back(word.data());
+  }
+  pointers.push_back(nullptr);
+  return pointers;
+}
+
 std::string program_path(const std::string& word, const std::string& path) {
   if (word.find('/') != std::string::npos) {
     return is_file(word) ? word : "";

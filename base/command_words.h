@@ -11,6 +11,9 @@ namespace voxmark {
 // longest beginning that is a file is the first word. None where there are blanks alone.
 std::vector<std::string> command_words(const std::string& text);
 
+// As exec takes them: of the words, then a null.
+std::vector<char*> exec_pointers(std::vector<std::string>& words);
+
 // A program that the shell would find: a word with a slash is a path, another is looked for in the
 // folders of `path` ($PATH). "" where there is none.
 std::string program_path(const std::string& word, const std::string& path);

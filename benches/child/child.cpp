@@ -162,6 +162,10 @@ void run_child(const Extras& extras) {
       group->abort(failure, message);
     }
   };
+  const auto fail = [&](RankFailure failure, ErrorKind kind, const std::string& message) {
+    abort_where_ranks(failure, message);
+    send(ErrorMessage{kind, message});
+  };
   try {
     answer(parse_request(line), extras, group.get(), send);
   } catch (const AgreedError& error) {
@@ -170,14 +174,11 @@ void run_child(const Extras& extras) {
     abort_where_ranks(RankFailure::cannot_here, error.what());
     throw;  // what the machine refuses is told by the exit code
   } catch (const Error& error) {
-    abort_where_ranks(failure_of(error), error.what());
-    send(ErrorMessage{kind_of(error), error.what()});
+    fail(failure_of(error), kind_of(error), error.what());
   } catch (const std::bad_alloc&) {
-    abort_where_ranks(RankFailure::out_of_memory, "out of memory");
-    send(ErrorMessage{ErrorKind::out_of_memory, "out of memory"});
+    fail(RankFailure::out_of_memory, ErrorKind::out_of_memory, "out of memory");
   } catch (const std::exception& error) {
-    abort_where_ranks(RankFailure::internal, error.what());
-    send(ErrorMessage{ErrorKind::internal, error.what()});
+    fail(RankFailure::internal, ErrorKind::internal, error.what());
   }
   // Whoever started us reads our high-water mark before closing our input.
   while (speaks && std::getline(std::cin, line)) {

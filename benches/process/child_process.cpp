@@ -14,6 +14,7 @@
 #include <cstring>
 #include <string_view>
 
+#include "base/command_words.h"
 #include "base/error.h"
 #include "base/file_error.h"
 #include "benches/process/descriptors.h"
@@ -47,16 +48,6 @@ void close_descriptor(int& descriptor) {
     close(descriptor);
     descriptor = -1;
   }
-}
-
-std::vector<char*> pointers(std::vector<std::string>& texts) {
-  std::vector<char*> result;
-  result.reserve(texts.size() + 1);
-  for (std::string& text : texts) {
-    result.push_back(text.data());
-  }
-  result.push_back(nullptr);
-  return result;
 }
 
 // Where memory runs out, the kernel is to end the case and not its runner, or anybody else's
@@ -119,8 +110,8 @@ void ChildProcess::start(const std::vector<std::string>& command,
       variables.push_back(text);
     }
   }
-  const std::vector<char*> argument_pointers = pointers(arguments);
-  const std::vector<char*> variable_pointers = pointers(variables);
+  const std::vector<char*> argument_pointers = exec_pointers(arguments);
+  const std::vector<char*> variable_pointers = exec_pointers(variables);
   Pipe in = pipe_or_throw();
   Pipe out = pipe_or_throw();
   Pipe error = pipe_or_throw();

@@ -14,6 +14,7 @@
 #include <optional>
 #include <utility>
 
+#include "base/command_words.h"
 #include "base/error.h"
 #include "base/json.h"
 #include "base/own_program.h"
@@ -212,17 +213,6 @@ std::vector<std::string> own_arguments() {
   return arguments;
 }
 
-// As exec takes them.
-std::vector<char*> pointers_to(std::vector<std::string>& words) {
-  std::vector<char*> pointers;
-  pointers.reserve(words.size() + 1);
-  for (std::string& word : words) {
-    pointers.push_back(word.data());
-  }
-  pointers.push_back(nullptr);
-  return pointers;
-}
-
 }  // namespace
 
 CpuTopology topology_here() {
@@ -321,13 +311,13 @@ void place_rank_and_exec() {
   set_variables(openmp_places(own));
   set_variables({fmt::format("{}={}", kPlaced, cpu_list_text(mask))});
   std::vector<std::string> arguments = own_arguments();
-  execv(own_program().c_str(), pointers_to(arguments).data());
+  execv(own_program().c_str(), exec_pointers(arguments).data());
   throw_internal("{}: cannot be started again: {}", own_program_path(), describe_errno(errno));
 }
 
 void become_rank(std::vector<std::string> words) {
   prctl(PR_SET_PDEATHSIG, SIGKILL);  // which it keeps
-  execvp(words.at(0).c_str(), pointers_to(words).data());
+  execvp(words.at(0).c_str(), exec_pointers(words).data());
   throw Error(ExitCode::cannot_here,
               fmt::format("{}: cannot be started: {}", words[0], describe_errno(errno)));
 }

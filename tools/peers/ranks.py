@@ -9,7 +9,6 @@ from __future__ import annotations
 import os
 import signal
 import socket
-import sys
 from typing import Any, NoReturn
 
 RANKS = "VOXMARK_RANKS"  # set where there are several
@@ -64,7 +63,6 @@ def say(line: str) -> None:
 def end_all(rank: int, kind: str, message: str) -> NoReturn:
     """The others wait for this one: its launcher ends them when it is killed."""
     say(f"{name(rank)}: failed ({kind}): {message}")
-    sys.stdout.flush()
     os.kill(os.getpid(), signal.SIGKILL)
     raise SystemExit
 

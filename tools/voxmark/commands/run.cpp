@@ -295,7 +295,7 @@ void check_ranks(const Options& options, const Request& request) {
     if (spec.ranks == 1) {
       continue;
     }
-    if (request.ranks && runs_our_child(spec.backend)) {
+    if (request.ranks && computes_on_ranks(spec.backend)) {
       started_as_ranks(*request.ranks, spec, Contender{{own_program()}, {}, ""}, {});
     }
     check_cpus_for_ranks(options.ranks, spec.ranks, spec.threads);
