@@ -81,7 +81,8 @@ void answer(const Request& request, const Extras& extras, RankGroup* group,
     check_ranks(request, *group);
   }
   if (request.mode == ChildMode::verify || request.mode == ChildMode::check) {
-    check_team(request.spec.threads);  // where it is timed, counters come before the team
+    // Where it is timed, counters come before the team.
+    check_team(request.spec.threads, group != nullptr && cpu_sharing() == CpuSharing::always);
   }
   if (request.mode == ChildMode::check) {  // needs no backend
     return check_case(request, send);

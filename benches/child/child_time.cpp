@@ -199,7 +199,7 @@ class TimedCase {
 
  private:
   void prepare() {
-    check_team(spec_.threads);
+    check_team(spec_.threads, group_ != nullptr && cpu_sharing() == CpuSharing::always);
     program_ = training_program(spec_);
     batch_ = case_batch(spec_);
     ready_.batch_sha256 = sha256_hex(batch_);
@@ -331,13 +331,19 @@ class TimedCase {
     own["placement"] = std::move(*probes_.threads);
     own["times"] = rank_times_.of_rank();
     probes_.threads.reset();
-    Json all = Json::array();
+    std::vector<Json> all;
     for (const std::string& text : group_->texts_of_all(dump_json(own))) {
       all.push_back(parse_json(text, "ranks"));
       done.earlier_peak_bytes = std::max(done.earlier_peak_bytes.value_or(0),
                                          all.back().at("peak_bytes").get<std::int64_t>());
     }
-    probes_.ranks = {{"library", group_->library()}, {"each", std::move(all)}};
+    const bool is_shared = !conflict_of_cpus(all, CpuSharing::nothing).empty();
+    probes_.ranks = {{"library", group_->library()},
+                     {"each", std::move(all)},
+                     {"slowest", rank_times_.slowest()}};
+    if (is_shared) {
+      probes_.ranks["oversubscribed"] = true;
+    }
   }
 
   const Backend& backend_;

@@ -47,7 +47,7 @@ Json libraries() {
 Json told_facts(int threads) {
   Json facts = rank_facts(threads);
   try {
-    check_team(threads);
+    check_team(threads, cpu_sharing() == CpuSharing::always);
     facts["thread_cpus"] = cpus_of_team(threads);
   } catch (const Error& error) {
     facts["refused"] = error.what();

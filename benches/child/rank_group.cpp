@@ -1,7 +1,6 @@
 #include "benches/child/rank_group.h"
 
 #include <sched.h>
-#include <sys/prctl.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -13,6 +12,7 @@
 #include <set>
 
 #include "benches/machine/environment.h"
+#include "benches/process/guard.h"
 #include "benches/process/process_cpus.h"
 #include "benches/protocol/rank_words.h"
 #include "benches/ranks/mpi_library.h"
@@ -89,8 +89,8 @@ void introduce(int rank) {
 }  // namespace
 
 RankGroup::RankGroup(int expected) {
-  prctl(PR_SET_PDEATHSIG, SIGKILL);  // a launcher that is killed takes its ranks along
-  std::signal(SIGUSR1, SIG_IGN);     // until there is an answer
+  end_with_parent(getppid());     // a launcher that is killed takes its ranks along
+  std::signal(SIGUSR1, SIG_IGN);  // until there is an answer
   const OnAllCpus threads_inherit_it;
   const std::string path = mpi_plugin_path();
   if (path.empty()) {
@@ -114,7 +114,7 @@ RankGroup::RankGroup(int expected) {
 
 RankGroup::~RankGroup() = default;
 
-std::string RankGroup::library() const { return mpi_->library(); }
+std::string RankGroup::library() const { return library_name(mpi_->library()); }
 
 std::string RankGroup::text_of_first(std::string text) {
   const Waiting waiting;
@@ -230,32 +230,21 @@ std::string difference(const Json& left, const Json& right) {
 
 }  // namespace
 
-std::string conflict_of_ranks(std::span<const Json> facts, CpuSharing sharing) {
+std::string conflict_of_cpus(std::span<const Json> facts, CpuSharing sharing) {
   std::map<std::pair<std::string, int>, std::size_t> rank_of_cpu;
-  for (std::size_t r = 0; r < facts.size(); ++r) {
+  for (std::size_t r = 0; r < facts.size() && sharing != CpuSharing::always; ++r) {
     const std::string host = facts[r].at("host");
     const std::vector<int> cpus = facts[r].at("cpus");
     const std::size_t threads = facts[r].at("threads");
-    const std::string differs = difference(facts[r].at("kernels"), facts[0].at("kernels"));
-    if (!differs.empty()) {
-      return fmt::format("rank {} on {} has {} than rank 0 on {}", r, host, differs,
-                         facts[0].at("host").get<std::string>());
-    }
-    if (sharing == CpuSharing::always) {
-      continue;
-    }
     if (cpus.size() < threads) {
       return fmt::format(
           "rank {} on {} may use {} of the CPUs, for {} threads: --threads {}, or a "
           "--launcher that does not bind",
           r, host, cpus.size(), threads, cpus.size());
     }
-    if (sharing == CpuSharing::with_other_ranks) {
-      continue;
-    }
     for (const int cpu : cpus) {
       const auto [other, is_new] = rank_of_cpu.try_emplace({host, cpu}, r);
-      if (!is_new) {
+      if (!is_new && sharing == CpuSharing::nothing) {
         return fmt::format(
             "ranks {} and {} on {} share CPU {}: --place numa gives each its own, "
             "--oversubscribe lets them share",
@@ -264,6 +253,18 @@ std::string conflict_of_ranks(std::span<const Json> facts, CpuSharing sharing) {
     }
   }
   return "";
+}
+
+std::string conflict_of_ranks(std::span<const Json> facts, CpuSharing sharing) {
+  for (std::size_t r = 0; r < facts.size(); ++r) {
+    const std::string differs = difference(facts[r].at("kernels"), facts[0].at("kernels"));
+    if (!differs.empty()) {
+      return fmt::format("rank {} on {} has {} than rank 0 on {}", r,
+                         facts[r].at("host").get<std::string>(), differs,
+                         facts[0].at("host").get<std::string>());
+    }
+  }
+  return conflict_of_cpus(facts, sharing);
 }
 
 }  // namespace voxmark

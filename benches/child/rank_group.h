@@ -71,6 +71,9 @@ enum class CpuSharing { nothing, with_other_ranks, always };
 // As the runner says it to its ranks (benches/protocol/rank_words.h).
 CpuSharing cpu_sharing();
 
+// Two ranks on one CPU, or fewer CPUs than threads, as conflict_of_ranks() says it.
+std::string conflict_of_cpus(std::span<const Json> facts, CpuSharing sharing);
+
 // Why these ranks cannot compute together: two on one CPU, fewer CPUs than threads, unequal builds,
 // machines or settings. One line that names the ranks and the flag that mends it; "" where they
 // can.

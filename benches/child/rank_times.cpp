@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 #include <numeric>
+#include <utility>
 
 namespace voxmark {
 namespace {
@@ -24,7 +25,7 @@ double median_of(const auto& steps, Value value) {
 
 // Of each of own.size() meetings the least over ranks: the last rank to come waited for the wire
 // alone.
-std::vector<double> least_of_ranks(const std::vector<double>& own, const std::vector<double>& all) {
+std::vector<double> least_of_ranks(const std::vector<double>& own, std::span<const double> all) {
   std::vector<double> least = own;
   for (std::size_t i = 0; i < all.size(); ++i) {
     double& value = least[i % own.size()];
@@ -39,42 +40,52 @@ double sum_of(const std::vector<double>& values) {
 
 }  // namespace
 
+RankStep rank_step(double seconds, ExchangeTimes own, std::span<const double> waits,
+                   std::span<const double> messages) {
+  RankStep step;
+  step.seconds = seconds;
+  const std::vector<double> wire = least_of_ranks(own.waits, waits);
+  step.slower_rank = sum_of(own.waits) - sum_of(wire);
+  step.messages = sum_of(least_of_ranks(own.messages, messages));
+  step.hidden = std::max(0.0, step.messages - wire.back());  // the last wait is for gradients
+  step.exchange = std::move(own);
+  return step;
+}
+
+std::size_t slowest_rank(std::span<const double> step_seconds) {
+  return static_cast<std::size_t>(std::ranges::max_element(step_seconds) - step_seconds.begin());
+}
+
 void RankTimes::take(StepMessage& step, RankGroup& group) {
-  Step own{step.step_seconds, group.collectives().times()};  // before this meets for its own ends
-  const std::vector<double> wire =
-      least_of_ranks(own.exchange.waits, group.values_of_all(own.exchange.waits));
-  own.slower_rank = sum_of(own.exchange.waits) - sum_of(wire);
-  own.messages =
-      sum_of(least_of_ranks(own.exchange.messages, group.values_of_all(own.exchange.messages)));
-  own.hidden = std::max(0.0, own.messages - wire.back());  // the last wait is for gradients
+  const ExchangeTimes own = group.collectives().times();  // before this meets for its own ends
+  const std::vector<double> waits = group.values_of_all(own.waits);
+  const std::vector<double> messages = group.values_of_all(own.messages);
+  RankStep booked = rank_step(step.step_seconds, own, waits, messages);
+  const std::size_t slowest = slowest_rank(group.values_of_all(std::array{step.step_seconds}));
   const std::array told = {step.load_seconds, step.forward_backward_seconds, step.update_seconds};
   const std::vector<double> all = group.values_of_all(told);
-  double slowest = -1;
-  for (std::size_t r = 0; r < all.size(); r += told.size()) {
-    const double seconds = all[r + 1] + all[r + 2];
-    if (seconds > slowest) {
-      slowest = seconds;
-      step.load_seconds = all[r];
-      step.forward_backward_seconds = all[r + 1];
-      step.update_seconds = all[r + 2];
-      step.step_seconds = seconds;
-    }
-  }
+  const double* of_slowest = all.data() + slowest * told.size();
+  step.load_seconds = of_slowest[0];
+  step.forward_backward_seconds = of_slowest[1];
+  step.update_seconds = of_slowest[2];
+  step.step_seconds = step.forward_backward_seconds + step.update_seconds;
+  step.readings = parse_json(group.texts_of_all(dump_json(step.readings)).at(slowest), "ranks");
   if (!step.warmup) {
-    steps_.push_back(std::move(own));
+    steps_.push_back(std::move(booked));
+    slowest_.push_back(slowest);
   }
 }
 
 Json RankTimes::of_rank() const {
   const auto median = [&](auto value) { return median_of(steps_, value); };
-  return {{"step_seconds", median([](const Step& s) { return s.seconds; })},
-          {"statistics_seconds", median([](const Step& s) { return s.exchange.statistics; })},
-          {"loss_seconds", median([](const Step& s) { return s.exchange.loss; })},
-          {"gradients_seconds", median([](const Step& s) { return s.exchange.gradients; })},
-          {"slower_rank_seconds", median([](const Step& s) { return s.slower_rank; })},
-          {"gradient_message_seconds", median([](const Step& s) { return s.messages; })},
-          {"hidden_seconds", median([](const Step& s) { return s.hidden; })},
-          {"bytes_sent", median([](const Step& s) { return s.exchange.bytes_sent; })}};
+  return {{"step_seconds", median([](const RankStep& s) { return s.seconds; })},
+          {"statistics_seconds", median([](const RankStep& s) { return s.exchange.statistics; })},
+          {"loss_seconds", median([](const RankStep& s) { return s.exchange.loss; })},
+          {"gradients_seconds", median([](const RankStep& s) { return s.exchange.gradients; })},
+          {"slower_rank_seconds", median([](const RankStep& s) { return s.slower_rank; })},
+          {"gradient_message_seconds", median([](const RankStep& s) { return s.messages; })},
+          {"hidden_seconds", median([](const RankStep& s) { return s.hidden; })},
+          {"bytes_sent", median([](const RankStep& s) { return s.exchange.bytes_sent; })}};
 }
 
 }  // namespace voxmark

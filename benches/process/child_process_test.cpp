@@ -311,6 +311,18 @@ TEST(ProcessStatus, ReadsAFigureOfAStatusText) {
   EXPECT_EQ(process_bytes(99999999, "VmHWM"), std::nullopt);
 }
 
+// SIGKILL comes also where the parent is gone before anybody can be told.
+TEST(EndWithParent, KillsAProcessWhoseParentIsAnother) {
+  const pid_t orphan = fork();
+  if (orphan == 0) {
+    end_with_parent(getpid());
+    _exit(0);
+  }
+  int status = 0;
+  waitpid(orphan, &status, 0);
+  EXPECT_TRUE(WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL) << status;
+}
+
 TEST(ProcessStatus, ResetBringsThePeakDownToWhatIsResident) {
   constexpr std::size_t kBytes = std::size_t{256} << 20;
   void* block = mmap(nullptr, kBytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);

@@ -2,6 +2,7 @@
 
 #include <fcntl.h>
 #include <fmt/format.h>
+#include <sys/prctl.h>
 #include <unistd.h>
 
 #include <array>
@@ -124,6 +125,13 @@ void say(const std::string& line) {
 }
 
 }  // namespace
+
+void end_with_parent(pid_t parent) {
+  prctl(PR_SET_PDEATHSIG, SIGKILL);
+  if (getppid() != parent) {  // it ended just before
+    std::raise(SIGKILL);
+  }
+}
 
 void guard_group(pid_t group) { say(fmt::format("+{}{}\n", kGroup, group)); }
 void release_group(pid_t group) { say(fmt::format("-{}{}\n", kGroup, group)); }

@@ -9,6 +9,10 @@
 
 namespace voxmark {
 
+// For a process that somebody else has started: it is killed when `parent` ends, at once where that
+// has ended already. `parent`: what getppid() has said.
+void end_with_parent(pid_t parent);
+
 // A process group, by its leader's id.
 void guard_group(pid_t group);
 void release_group(pid_t group);

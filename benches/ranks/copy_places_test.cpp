@@ -6,7 +6,7 @@
 #include <algorithm>
 #include <cstdlib>
 
-#include "base/error.h"
+#include "base/testing/refusal.h"
 
 namespace voxmark {
 namespace {
@@ -76,13 +76,7 @@ TEST(CopyPlaces, NoCpuIsInTwoCopies) {
 }
 
 std::string refusal(int copies, int threads, int cpus) {
-  try {
-    check_cpus(copies, threads, cpus);
-  } catch (const Error& error) {
-    EXPECT_EQ(error.code(), ExitCode::bad_input);
-    return error.what();
-  }
-  return "";
+  return refusal_of([&] { check_cpus(copies, threads, cpus); });
 }
 
 TEST(CopyPlaces, RefusesMoreThreadsThanCpusAndNamesTheFlags) {

@@ -3,7 +3,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include "base/error.h"
+#include "base/testing/refusal.h"
 
 namespace voxmark {
 namespace {
@@ -11,18 +11,8 @@ namespace {
 using testing::ElementsAre;
 using testing::HasSubstr;
 
-std::string refusal(const auto& action) {
-  try {
-    action();
-  } catch (const Error& error) {
-    EXPECT_EQ(error.code(), ExitCode::bad_input);
-    return error.what();
-  }
-  return "";
-}
-
 std::string refusal_of_file(const std::string& text) {
-  return refusal([&] { parse_hosts(text, "hosts"); });
+  return refusal_of([&] { parse_hosts(text, "hosts"); });
 }
 
 TEST(Hosts, AreWrittenAsOpenMpiOrAsMpichWritesThem) {
@@ -66,11 +56,11 @@ TEST(RanksByHost, AreDealtOutEvenlyWhereNoSlotsAreTold) {
 
 TEST(RanksByHost, MoreThanTheSlotsAreRefusedUnlessAskedFor) {
   const std::vector<Host> hosts = {{"a", 2}, {"b", 1}};
-  const std::string refused = refusal([&] { ranks_by_host(hosts, 4, false); });
+  const std::string refused = refusal_of([&] { ranks_by_host(hosts, 4, false); });
   EXPECT_THAT(refused, HasSubstr("ranks 4: the hosts take 3 (a: 2, b: 1)"));
   EXPECT_THAT(refused, HasSubstr("--oversubscribe"));
   EXPECT_THAT(ranks_by_host(hosts, 6, true), ElementsAre(HostRanks{"a", 4}, HostRanks{"b", 2}));
-  EXPECT_THAT(refusal([&] { ranks_by_host({}, 4, true); }), HasSubstr("expected at least one"));
+  EXPECT_THAT(refusal_of([&] { ranks_by_host({}, 4, true); }), HasSubstr("expected at least one"));
 }
 
 TEST(RanksByHost, AreDealtOutWhereSlotsAreMoreThanAnyMachineHas) {

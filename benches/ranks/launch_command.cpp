@@ -263,7 +263,8 @@ Words srun_words(const Launcher& launcher, const LaunchRequest& request) {
   }
   int per_host = launcher.ranks_per_host;
   if (launcher.hosts > 0 && request.ranks > per_host * launcher.hosts) {
-    per_host = 0;  // more than it is meant for: on all of its hosts
+    // More than it is meant for, or it does not say: as many on each of its hosts.
+    per_host = (request.ranks + launcher.hosts - 1) / launcher.hosts;
   }
   if (!request.hosts.empty()) {
     const std::optional<int> equal = ranks_per_host(request.hosts);

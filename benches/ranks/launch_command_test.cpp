@@ -5,7 +5,7 @@
 
 #include <cstdlib>
 
-#include "base/error.h"
+#include "base/testing/refusal.h"
 
 namespace voxmark {
 namespace {
@@ -115,7 +115,24 @@ TEST(LaunchCommand, OfSrunFillsHostsAsTheAllocationIsMeant) {
   srun.hosts = 1;
   const auto more = words(srun, {.ranks = 3, .oversubscribe = true});
   EXPECT_THAT(more, Not(Contains("--nodes=2")));
-  EXPECT_THAT(more, Contains("--distribution=block"));
+  EXPECT_THAT(more, Contains("--distribution=plane=3"));
+}
+
+// "block" would give each host one rank, and all others to the first.
+TEST(LaunchCommand, OfSrunGivesHostsAsManyRanksWhereTheAllocationDoesNotSay) {
+  Launcher srun = launcher(LauncherKind::srun, {"srun"});
+  srun.hosts = 3;
+  const auto seven = words(srun, {.ranks = 7});
+  EXPECT_THAT(seven, Contains("--nodes=3"));
+  EXPECT_THAT(seven, Contains("--distribution=plane=3"));
+  const auto two = words(srun, {.ranks = 2});
+  EXPECT_THAT(two, Contains("--nodes=2"));
+  EXPECT_THAT(two, Contains("--distribution=plane=1"));
+  srun.ranks_per_host = 2;  // meant for six
+  EXPECT_THAT(words(srun, {.ranks = 8}), Contains("--distribution=plane=3"));
+  srun.hosts = 0;
+  srun.ranks_per_host = 0;
+  EXPECT_THAT(words(srun, {.ranks = 2}), Contains("--distribution=block"));
 }
 
 TEST(LaunchCommand, LeavesBindingToTheUserWhoAsksForIt) {
@@ -131,13 +148,7 @@ TEST(LaunchCommand, LeavesBindingToTheUserWhoAsksForIt) {
 }
 
 std::string refusal(LauncherKind kind, std::vector<std::string> own) {
-  try {
-    words(launcher(kind, std::move(own)), {.ranks = 2});
-  } catch (const Error& error) {
-    EXPECT_EQ(error.code(), ExitCode::bad_input);
-    return error.what();
-  }
-  return "";
+  return refusal_of([&] { words(launcher(kind, std::move(own)), {.ranks = 2}); });
 }
 
 TEST(LaunchCommand, RefusesWhatRanksAndHostsSay) {

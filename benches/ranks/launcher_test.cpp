@@ -6,7 +6,7 @@
 #include <cstdlib>
 #include <fstream>
 
-#include "base/error.h"
+#include "base/testing/refusal.h"
 #include "base/testing/temporary_folder.h"
 
 namespace voxmark {
@@ -83,13 +83,7 @@ class FindLauncher : public testing::Test {
   }
   static std::string refusal(ExitCode code, const std::string& given,
                              const std::optional<LauncherVersion>& mpi) {
-    try {
-      find_launcher(given, mpi);
-    } catch (const Error& error) {
-      EXPECT_EQ(error.code(), code) << error.what();
-      return error.what();
-    }
-    return "";
+    return refusal_of([&] { find_launcher(given, mpi); }, code);
   }
 
   TemporaryFolder folder_;
@@ -165,13 +159,7 @@ TEST_F(FindLauncher, TakesMpirunWhereSrunCannotServeTheMpi) {
 }
 
 std::string refusal_inside(const Variables& environment) {
-  try {
-    check_outside_mpirun(environment);
-  } catch (const Error& error) {
-    EXPECT_EQ(error.code(), ExitCode::bad_input);
-    return error.what();
-  }
-  return "";
+  return refusal_of([&] { check_outside_mpirun(environment); });
 }
 
 TEST(OutsideMpirun, IsWhereNoLauncherHasSetItsVariables) {

@@ -5,23 +5,13 @@
 
 #include <string>
 
-#include "base/error.h"
+#include "base/testing/refusal.h"
 
 namespace voxmark {
 namespace {
 
 using testing::AllOf;
 using testing::HasSubstr;
-
-std::string refusal(const auto& action) {
-  try {
-    action();
-  } catch (const Error& error) {
-    EXPECT_EQ(error.code(), ExitCode::bad_input);
-    return error.what();
-  }
-  return "";
-}
 
 TEST(LocalRank, IsTakenFromTheLauncherThatStartedIt) {
   EXPECT_EQ(local_rank({{"OMPI_COMM_WORLD_LOCAL_RANK", "1"}, {"OMPI_COMM_WORLD_LOCAL_SIZE", "2"}}),
@@ -39,8 +29,8 @@ TEST(LocalRank, OfSlurmIsThatOfItsStep) {
   EXPECT_EQ(of_node("4(x3),2,1(x2)", "2", "3"), (LocalRank{3, 4}));
   EXPECT_EQ(of_node("4(x3),2,1(x2)", "3", "1"), (LocalRank{1, 2}));
   EXPECT_EQ(of_node("4(x3),2,1(x2)", "5", "0"), (LocalRank{0, 1}));
-  EXPECT_NE(refusal([&] { of_node("2", "1", "0"); }), "");
-  EXPECT_NE(refusal([&] { of_node("2(x", "0", "0"); }), "");
+  EXPECT_NE(refusal_of([&] { of_node("2", "1", "0"); }), "");
+  EXPECT_NE(refusal_of([&] { of_node("2(x", "0", "0"); }), "");
   // A batch script is no rank, nor is one that its mpirun starts Slurm's.
   EXPECT_EQ(local_rank({{"SLURM_LOCALID", "0"}, {"SLURM_NODEID", "0"}}), std::nullopt);
   EXPECT_EQ(local_rank({{"SLURM_LOCALID", "0"},
@@ -52,12 +42,14 @@ TEST(LocalRank, OfSlurmIsThatOfItsStep) {
 }
 
 TEST(LocalRank, ThatIsHalfSetIsRefusedByItsVariables) {
-  const std::string half = refusal([] { local_rank({{"OMPI_COMM_WORLD_LOCAL_RANK", "0"}}); });
+  const std::string half = refusal_of([] { local_rank({{"OMPI_COMM_WORLD_LOCAL_RANK", "0"}}); });
   EXPECT_THAT(half, AllOf(HasSubstr("OMPI_COMM_WORLD_LOCAL_RANK=0"),
                           HasSubstr("OMPI_COMM_WORLD_LOCAL_SIZE not set")));
-  EXPECT_NE(refusal([] { local_rank({{"MPI_LOCALNRANKS", "2"}}); }), "");
-  EXPECT_NE(refusal([] { local_rank({{"MPI_LOCALRANKID", "2"}, {"MPI_LOCALNRANKS", "2"}}); }), "");
-  EXPECT_NE(refusal([] { local_rank({{"MPI_LOCALRANKID", "x"}, {"MPI_LOCALNRANKS", "2"}}); }), "");
+  EXPECT_NE(refusal_of([] { local_rank({{"MPI_LOCALNRANKS", "2"}}); }), "");
+  EXPECT_NE(refusal_of([] { local_rank({{"MPI_LOCALRANKID", "2"}, {"MPI_LOCALNRANKS", "2"}}); }),
+            "");
+  EXPECT_NE(refusal_of([] { local_rank({{"MPI_LOCALRANKID", "x"}, {"MPI_LOCALNRANKS", "2"}}); }),
+            "");
 }
 
 }  // namespace

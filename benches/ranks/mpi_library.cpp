@@ -3,8 +3,10 @@
 #include <dlfcn.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cstdlib>
 #include <filesystem>
+#include <sstream>
 #include <system_error>
 
 #include "base/error.h"
@@ -42,6 +44,19 @@ const VoxmarkMpi& load_mpi_plugin(const std::string& path) {
                             path, table->interface_version, VOXMARK_MPI_INTERFACE));
   }
   return *table;
+}
+
+std::string library_name(std::string_view text) {
+  const std::size_t start = std::min(text.find_first_not_of(" \t\r\n"), text.size());
+  std::istringstream words{
+      std::string(text.substr(start, text.find_first_of(",\r\n", start) - start))};
+  std::string name;
+  for (std::string word; words >> word;) {
+    if (word != "Version:") {
+      name += (name.empty() ? "" : " ") + word;
+    }
+  }
+  return name;
 }
 
 }  // namespace voxmark

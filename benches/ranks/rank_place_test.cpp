@@ -8,7 +8,7 @@
 #include <numeric>
 #include <set>
 
-#include "base/error.h"
+#include "base/testing/refusal.h"
 
 namespace voxmark {
 namespace {
@@ -27,16 +27,6 @@ constexpr const char* kFourNodes = "pack:2 numa:2 core:8 pu:1";
 Places places(const std::string& machine, int ranks, int threads, const std::string& place = "numa",
               bool oversubscribe = false, const std::string& allowed = "") {
   return rank_places(synthetic_topology(machine, allowed), {place, ranks, threads, oversubscribe});
-}
-
-std::string refusal(const auto& action) {
-  try {
-    action();
-  } catch (const Error& error) {
-    EXPECT_EQ(error.code(), ExitCode::bad_input);
-    return error.what();
-  }
-  return "";
 }
 
 std::set<int> cpus_of(const std::vector<Cpus>& rank) {
@@ -249,7 +239,7 @@ TEST(RankPlaces, NeverShareACpuWhereThereAreEnough) {
 
 TEST(RankPlaces, TooFewCpusAreRefusedUnlessSharingIsAskedFor) {
   const auto refused = [](int ranks, int threads) {
-    return refusal([&] { places("core:2 pu:1", ranks, threads); });
+    return refusal_of([&] { places("core:2 pu:1", ranks, threads); });
   };
   EXPECT_THAT(refused(2, 2), AllOf(HasSubstr("2 ranks of 2 threads on a host need 4 CPUs, and "
                                              "there are 2"),
@@ -272,10 +262,10 @@ TEST(RankPlaces, OfNoneAreTheLaunchers) {
 }
 
 TEST(RankPlaces, OfAnotherWordOrNoThreadsAreRefused) {
-  EXPECT_THAT(refusal([] { places("core:2 pu:1", 1, 1, "core"); }),
+  EXPECT_THAT(refusal_of([] { places("core:2 pu:1", 1, 1, "core"); }),
               HasSubstr("--place core: expected numa, socket or none"));
-  EXPECT_NE(refusal([] { places("core:2 pu:1", 1, 0); }), "");
-  EXPECT_NE(refusal([] { places("core:2 pu:1", 0, 1); }), "");
+  EXPECT_NE(refusal_of([] { places("core:2 pu:1", 1, 0); }), "");
+  EXPECT_NE(refusal_of([] { places("core:2 pu:1", 0, 1); }), "");
 }
 
 TEST(PlaceVariables, TellARankWhatItNeeds) {

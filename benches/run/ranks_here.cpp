@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+
 #include "base/number_text.h"
 #include "benches/protocol/contender.h"
 
@@ -20,6 +22,11 @@ int ranks_here(const CaseSpec& spec, const std::optional<RankSettings>& settings
 
 int processes_here(const CaseSpec& spec, const std::optional<RankSettings>& settings) {
   return ranks_here(spec, settings) * spec.copies;
+}
+
+int threads_here(const CaseSpec& spec, const std::optional<RankSettings>& settings, int cpus) {
+  const int threads = processes_here(spec, settings) * spec.threads;
+  return spec.ranks > 1 ? std::min(threads, cpus) : threads;
 }
 
 std::string need_text(const CaseSpec& spec, int processes, std::int64_t bytes_of_one) {

@@ -20,6 +20,9 @@ int ranks_here(const CaseSpec& spec, const std::optional<RankSettings>& settings
 // The processes of a case that share this machine: its ranks, or its copies.
 int processes_here(const CaseSpec& spec, const std::optional<RankSettings>& settings);
 
+// The threads of all of them: of ranks that share CPUs, no more than there are CPUs.
+int threads_here(const CaseSpec& spec, const std::optional<RankSettings>& settings, int cpus);
+
 // Of so many processes of a case: "needs 1 GiB", "2 ranks need 2 GiB (1 GiB each)", "2 copies need
 // ...", "2 ranks of a host need ..." where other hosts have more.
 std::string need_text(const CaseSpec& spec, int processes, std::int64_t bytes_of_one);

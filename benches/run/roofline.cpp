@@ -34,11 +34,11 @@ double roofline_seconds(const Program& program, std::int64_t element_bytes,
   return seconds;
 }
 
-Roofline roofline(const CaseSpec& spec, std::span<const MachineLimits> limits) {
+Roofline roofline(const CaseSpec& spec, int processes, int threads,
+                  std::span<const MachineLimits> limits) {
   if (spec.precision == Precision::fp64) {
     return missing("the peak of fp64 is not measured");
   }
-  const int threads = spec.copies * spec.threads;  // that share what the machine can do
   const auto limit = std::ranges::find(limits, threads, &MachineLimits::threads);
   if (limit == limits.end()) {
     return missing("the limits of " + std::to_string(threads) + " threads were not measured");
@@ -53,7 +53,7 @@ Roofline roofline(const CaseSpec& spec, std::span<const MachineLimits> limits) {
   if (!limit->triad_bytes_per_second) {
     return missing(reason_of(*limit, "triad_bytes_per_second"));
   }
-  const MachineLimit machine{*peak / spec.copies, *limit->triad_bytes_per_second / spec.copies};
+  const MachineLimit machine{*peak / processes, *limit->triad_bytes_per_second / processes};
   Roofline found;
   found.seconds = roofline_seconds(training_program(spec), element_bytes(spec.precision), machine);
   found.flops_per_second = machine.flops_per_second;

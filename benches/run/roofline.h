@@ -23,7 +23,8 @@ double roofline_seconds(const Program& program, std::int64_t element_bytes,
                         const MachineLimit& limit);
 
 // For a record; without seconds, and with a reason, where the limits of that precision and thread
-// count were not measured.
-Roofline roofline(const CaseSpec& spec, std::span<const MachineLimits> limits);
+// count were not measured. `processes`, with `threads` in all, share what the machine can do.
+Roofline roofline(const CaseSpec& spec, int processes, int threads,
+                  std::span<const MachineLimits> limits);
 
 }  // namespace voxmark

@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include "benches/protocol/case_work.h"
+#include "benches/run/ranks_here.h"
 #include "workloads/network/cost.h"
 
 namespace voxmark {
@@ -50,23 +51,47 @@ TEST(Roofline, TakesTheSlowerOfBothPerConvolution) {
 }
 
 TEST(Roofline, OfACaseUsesTheLimitsOfItsThreadsAndPrecision) {
-  const Roofline known = roofline(small_case(), limits());
+  const Roofline known = roofline(small_case(), 1, 2, limits());
   EXPECT_NEAR(*known.seconds, roofline_seconds(training_program(small_case()), 4, {1e11, 1e10}),
               1e-12);
 
   CaseSpec other = small_case();
   other.precision = Precision::bf16;
-  EXPECT_FALSE(roofline(other, limits()).seconds);
-  EXPECT_EQ(roofline(other, limits()).reason, "bf16_flops_per_second: no such instructions");
+  EXPECT_FALSE(roofline(other, 1, other.threads, limits()).seconds);
+  EXPECT_EQ(roofline(other, 1, other.threads, limits()).reason,
+            "bf16_flops_per_second: no such instructions");
   other = small_case();
   other.backend = "pytorch-bf32";
-  EXPECT_EQ(roofline(other, limits()).reason, "bf16_flops_per_second: no such instructions");
+  EXPECT_EQ(roofline(other, 1, other.threads, limits()).reason,
+            "bf16_flops_per_second: no such instructions");
   other.precision = Precision::fp64;
-  EXPECT_FALSE(roofline(other, limits()).seconds);
+  EXPECT_FALSE(roofline(other, 1, other.threads, limits()).seconds);
   other = small_case();
   other.threads = 3;
-  EXPECT_EQ(roofline(other, limits()).reason, "the limits of 3 threads were not measured");
-  EXPECT_FALSE(roofline(small_case(), {}).seconds);
+  EXPECT_EQ(roofline(other, 1, other.threads, limits()).reason,
+            "the limits of 3 threads were not measured");
+  EXPECT_FALSE(roofline(small_case(), 1, 2, {}).seconds);
+}
+
+TEST(Roofline, OfAProcessAmongOthersIsItsShareOfTheMachine) {
+  CaseSpec spec = small_case();
+  spec.threads = 1;
+  const Roofline half = roofline(spec, 2, 2, limits());
+  EXPECT_NEAR(*half.seconds, roofline_seconds(training_program(spec), 4, {5e10, 5e9}), 1e-12);
+}
+
+TEST(ThreadsHere, AreThoseOfAllProcessesOfTheHost) {
+  CaseSpec spec = small_case();
+  EXPECT_EQ(threads_here(spec, {}, 1), 2) << "one process takes what it is told";
+  spec.copies = 3;
+  EXPECT_EQ(threads_here(spec, {}, 8), 6);
+  spec.copies = 1;
+  spec.ranks = 4;
+  RankSettings settings;
+  EXPECT_EQ(threads_here(spec, settings, 16), 8);
+  EXPECT_EQ(threads_here(spec, settings, 4), 4) << "ranks that share CPUs";
+  settings.hosts = {{"a", 2}, {"b", 2}};
+  EXPECT_EQ(threads_here(spec, settings, 16), 4);
 }
 
 }  // namespace

@@ -9,6 +9,7 @@
 #include "backends/registry/registry.h"
 #include "base/error.h"
 #include "base/number_text.h"
+#include "benches/machine/environment.h"
 #include "benches/probes/interference.h"
 #include "benches/probes/others.h"
 #include "benches/process/interrupt.h"
@@ -373,7 +374,10 @@ void Runner::time(const CaseSpec& spec, Record& record) {
   }
   record.outcome = Outcome::ok;
   record.facts.warmup = warm_up_of_copies(record.samples, spec.copies);
-  record.facts.roofline = roofline(spec, options_.machine_limits);
+  const auto& ranks = options_.child.ranks;
+  record.facts.roofline =
+      roofline(spec, processes_here(spec, ranks), threads_here(spec, ranks, allowed_cpus()),
+               options_.machine_limits);
   if (auto others = other_kernels(verified_stages_, timed.ready->stages); !others.empty()) {
     record.verification->facts.other_kernels = std::move(others);
   }

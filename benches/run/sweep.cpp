@@ -40,7 +40,7 @@ namespace {
 std::vector<MachineLimits> measured_limits(const SweepOptions& options) {
   std::set<int> threads;
   for (const CaseSpec& spec : options.cases) {
-    threads.insert(spec.copies * spec.threads);
+    threads.insert(threads_here(spec, options.runner.child.ranks, allowed_cpus()));
   }
   constexpr double kPatienceSeconds = 300;  // several seconds per number of threads
   ChildProcess child(

@@ -38,7 +38,7 @@ void check_start(int threads) {
   }
 }
 
-void check_team(int threads) {
+void check_team(int threads, bool may_share_cpus) {
   check_start(threads);
   int team = 0;
   cpu_set_t all;
@@ -60,7 +60,7 @@ void check_team(int threads) {
   if (team != threads) {
     throw_bad_input("threads {}: OpenMP gives {} (OMP_THREAD_LIMIT?)", threads, team);
   }
-  if (known && CPU_COUNT(&all) < threads) {
+  if (known && !may_share_cpus && CPU_COUNT(&all) < threads) {
     throw_bad_input("threads {}: they are held on {}{}", threads, counted(CPU_COUNT(&all), "CPU"),
                     by_variables());
   }

@@ -113,7 +113,11 @@ def test_ranks_compute_the_step_of_one_process(backend: str, tmp_path: Path) -> 
     for record, ranks in zip(records, (1, 2, 3), strict=True):
         assert record["verification"]["verified"]
         assert record["case"].get("ranks", 1) == ranks
-    each = records[2]["details"]["probes"]["ranks"]["each"]
+    assert len({record["input_sha256"] for record in records}) == 1
+    told = records[2]["details"]["probes"]["ranks"]
+    assert re.fullmatch(r"Open MPI v[\d.]+\w*", told["library"])
+    assert len(told["slowest"]) == 2 and set(told["slowest"]) <= {0, 1, 2}
+    each = told["each"]
     assert len(each) == 3
     for rank in each:
         assert rank["peak_bytes"] > 0
@@ -176,6 +180,21 @@ def test_distributed_data_parallel_computes_the_step(tmp_path: Path) -> None:
     (record,) = run(tmp_path, backend="pytorch-ddp", ranks="2", batch_norm="global")
     assert record["outcome"] == "skipped"
     assert "--batch-norm local" in record["reason"]
+
+
+@needs_mpi
+def test_ranks_with_more_threads_than_cpus_run_where_asked_for_and_are_flagged(
+    tmp_path: Path,
+) -> None:
+    threads = 1 + len(os.sched_getaffinity(0)) // 2
+    out = tmp_path / "report.json"
+    words = command(out, backend="onednn", ranks="2", threads=str(threads))
+    done = subprocess.run(words, capture_output=True, text=True, check=False)
+    assert out.exists(), done.stderr
+    record = json.loads(out.read_text())["records"][0]
+    assert record["outcome"] == "ok", record
+    assert record["details"]["probes"]["ranks"]["oversubscribed"] is True
+    assert "oversubscribed: ranks share CPUs" in done.stdout
 
 
 @needs_mpi

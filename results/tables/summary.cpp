@@ -129,6 +129,17 @@ std::string copies_note(std::span<const Record* const> records) {
   return "";
 }
 
+// Threads of ranks that take turns on a CPU.
+std::string sharing_note(std::span<const Record* const> records) {
+  for (const Record* record : records) {
+    const auto& probes = record->facts.probes;
+    if (probes && probes->ranks && probes->ranks->value("oversubscribed", false)) {
+      return "oversubscribed: ranks share CPUs";
+    }
+  }
+  return "";
+}
+
 CaseSummary summarise_case(std::span<const Record* const> records) {
   CaseSummary summary;
   summary.spec = case_identity(records.front()->spec);
@@ -188,6 +199,9 @@ CaseSummary summarise_case(std::span<const Record* const> records) {
     append_note(summary.note, apart);
   }
   if (const std::string note = disturbed_note(processes); !note.empty()) {
+    append_note(summary.note, note);
+  }
+  if (const std::string note = sharing_note(timed); !note.empty()) {
     append_note(summary.note, note);
   }
   if (const std::string note = cpu_quota_note(timed); !note.empty()) {
