@@ -31,6 +31,9 @@ class Collectives {
   virtual void begin_sum(std::span<double> values) = 0;
   // Until everything that was begun is summed.
   virtual void wait() = 0;
+  // Before memory goes that was begun and not waited for: nobody touches it from now on, and
+  // nothing is summed any more. Waits for no other rank.
+  virtual void abandon() {}
 };
 
 }  // namespace voxmark

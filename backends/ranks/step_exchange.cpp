@@ -79,6 +79,13 @@ StepExchange<T>::StepExchange(const Program& program, const std::vector<std::vec
 }
 
 template <class T>
+StepExchange<T>::~StepExchange() {
+  if (is_under_way_) {
+    collectives_.abandon();
+  }
+}
+
+template <class T>
 void StepExchange<T>::add_actions(const Op& op, const Program& program, std::size_t stage,
                                   const StepMemory<T>& memory) {
   if (const auto* loss = std::get_if<DiceLoss>(&op.kind)) {
@@ -146,6 +153,7 @@ void StepExchange<T>::after(std::size_t stage) {
               gradients_[i].packed.begin());
   }
   for (const std::span<T> message : departures_[stage].messages) {
+    is_under_way_ = true;
     collectives_.begin_sum(message);
   }
 }
@@ -153,6 +161,7 @@ void StepExchange<T>::after(std::size_t stage) {
 template <class T>
 void StepExchange<T>::finish() {
   collectives_.wait();
+  is_under_way_ = false;
   for (const Gradient& gradient : gradients_) {
     std::copy(gradient.packed.begin(), gradient.packed.end(), gradient.values.begin());
   }

@@ -34,6 +34,8 @@ class StepExchange {
   // back a tensor that was dropped. `collectives` and all that `memory` leads to outlive this.
   StepExchange(const Program& program, const std::vector<std::vector<OpId>>& stages,
                const StepMemory<T>& memory, Collectives& collectives);
+  // A step that ended by an exception leaves messages under way.
+  ~StepExchange();
 
   StepExchange(const StepExchange&) = delete;  // its actions refer to it
   StepExchange& operator=(const StepExchange&) = delete;
@@ -68,6 +70,7 @@ class StepExchange {
   std::vector<Departure> departures_;                        // by stage
   std::vector<Gradient> gradients_;
   std::vector<T> packed_;
+  bool is_under_way_ = false;      // messages of it
   std::vector<double> own_, all_;  // of gather()
 };
 

@@ -5,7 +5,9 @@
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
 #include <map>
+#include <new>
 #include <string>
 #include <vector>
 
@@ -242,6 +244,63 @@ TEST_P(RanksOfBackends, ComputeTheStepOfTheReference) {
       }
     });
   }
+}
+
+TEST_P(RanksOfBackends, HaveALossThatIsNoNumberWhereOneOfThemHasIt) {
+  const Case c{{4, 1, 1}, 2, {16, 16, 32}};
+  const Batch batch = synthetic_batch(c.images, c.dims, 1, 1, kSeed, 0);
+  for (const bool across_ranks : {true, false}) {
+    run_ranks(2, [&](Collectives& collectives) {
+      Program program = program_of(c, 1);
+      program.batch_norm.across_ranks = across_ranks;
+      CompileOptions options{Precision::fp32, 1, {}};
+      options.ranks = 2;
+      options.collectives = &collectives;
+      const auto executable = backend().compile(program, options);
+      Weights weights = verification_weights(program, kSeed);
+      if (collectives.rank() == 1) {
+        for (auto& [name, values] : weights) {
+          std::ranges::fill(values, std::numeric_limits<double>::quiet_NaN());
+        }
+      }
+      set_weights(*executable, program, weights);
+      executable->load(slice(batch, c.images, collectives.rank(), 1));
+      EXPECT_FALSE(std::isfinite(executable->run().loss)) << "rank " << collectives.rank();
+    });
+  }
+}
+
+// One of two ranks, whose step ends by an exception while its gradients are under way.
+class Failing final : public Collectives {
+ public:
+  int rank() const override { return 0; }
+  int ranks() const override { return 2; }
+  void gather(ExchangeKind, std::span<const double> own, std::span<double> all) override {
+    std::ranges::copy(own, all.begin());
+    std::ranges::copy(own, all.begin() + static_cast<std::ptrdiff_t>(own.size()));
+  }
+  void begin_sum(std::span<float>) override { is_under_way = true; }
+  void begin_sum(std::span<double>) override { is_under_way = true; }
+  void wait() override { throw std::bad_alloc(); }
+  void abandon() override { is_under_way = false; }
+
+  bool is_under_way = false;
+};
+
+TEST_P(RanksOfBackends, LeaveNoMessageBehindWhoseMemoryIsGone) {
+  const Case c{{4, 1, 1}, 2, {16, 16, 32}};
+  const Program program = program_of(c, 1);
+  Failing collectives;
+  CompileOptions options{Precision::fp32, 1, {}};
+  options.ranks = 2;
+  options.collectives = &collectives;
+  auto executable = backend().compile(program, options);
+  set_weights(*executable, program, verification_weights(program, kSeed));
+  executable->load(synthetic_batch(1, c.dims, 1, 1, kSeed, 0));
+  EXPECT_THROW(executable->run(), std::bad_alloc);
+  EXPECT_TRUE(collectives.is_under_way);
+  executable.reset();
+  EXPECT_FALSE(collectives.is_under_way);
 }
 
 TEST_P(RanksOfBackends, HaveTheSameBitsEveryTimeAndOnEveryRank) {

@@ -11,6 +11,7 @@
 #include "backends/interpreter/executable_weights.h"
 #include "base/error.h"
 #include "benches/child/child_modes.h"
+#include "benches/child/rank_batch.h"
 #include "benches/child/rank_times.h"
 #include "benches/probes/counter_passes.h"
 #include "benches/probes/energy.h"
@@ -201,11 +202,13 @@ class TimedCase {
   void prepare() {
     check_team(spec_.threads, group_ != nullptr && cpu_sharing() == CpuSharing::always);
     program_ = training_program(spec_);
-    batch_ = case_batch(spec_);
-    ready_.batch_sha256 = sha256_hex(batch_);
     if (group_ != nullptr) {
-      group_->expect_equal("batch", ready_.batch_sha256);
-      batch_ = images_of_rank(batch_, group_->rank(), spec_);
+      RankBatch batch = batch_of_rank(spec_, *group_);
+      batch_ = std::move(batch.own);
+      ready_.batch_sha256 = std::move(batch.sha256);
+    } else {
+      batch_ = case_batch(spec_);
+      ready_.batch_sha256 = sha256_hex(batch_);
     }
     malloc_trim(0);
     ready_.base_bytes = process_bytes(0, "VmRSS");
@@ -337,13 +340,13 @@ class TimedCase {
       done.earlier_peak_bytes = std::max(done.earlier_peak_bytes.value_or(0),
                                          all.back().at("peak_bytes").get<std::int64_t>());
     }
-    const bool is_shared = !conflict_of_cpus(all, CpuSharing::nothing).empty();
-    probes_.ranks = {{"library", group_->library()},
-                     {"each", std::move(all)},
-                     {"slowest", rank_times_.slowest()}};
-    if (is_shared) {
-      probes_.ranks["oversubscribed"] = true;
+    Json& ranks = probes_.ranks.emplace();
+    ranks["library"] = group_->library();
+    if (!conflict_of_cpus(all, CpuSharing::nothing).empty()) {
+      ranks["oversubscribed"] = true;
     }
+    ranks["each"] = std::move(all);
+    ranks["slowest"] = rank_times_.slowest();
   }
 
   const Backend& backend_;

@@ -114,11 +114,10 @@ std::vector<double> losses_for(const Request& request, const Program& program,
 // threads of this process.
 std::pair<StepReference, std::vector<double>> expected_of_first_rank(const CaseSpec& shape,
                                                                      const Program& program,
-                                                                     const Weights& weights,
-                                                                     const Batch& batch) {
+                                                                     const Weights& weights) {
   std::pair<StepReference, std::vector<double>> expected;
   run_ranks(shape.ranks, [&](Collectives& collectives) {
-    const Batch own = images_of_rank(batch, collectives.rank(), shape);
+    const Batch own = images_of_rank(shape, collectives.rank());
     CompileOptions options = compile_options(shape);
     options.precision = Precision::fp64;
     options.threads = 1;
@@ -152,14 +151,14 @@ void check_case(const Request& request, const SendMessage& send) {
   // What it wrote is read first: reading fails fast, the reference takes its time.
   const StepResults results = load_results(request.results_path, program, shape.steps);
   const Weights weights = verification_weights(program, shape.seed);
-  const Batch batch = case_batch(shape);
   StepReference reference;
   std::vector<double> losses;
   if (shape.ranks == 1) {
+    const Batch batch = case_batch(shape);
     reference = reference_for(request, program, weights, batch);
     losses = losses_for(request, program, weights, batch);
   } else {
-    std::tie(reference, losses) = expected_of_first_rank(shape, program, weights, batch);
+    std::tie(reference, losses) = expected_of_first_rank(shape, program, weights);
   }
   const Verification verification =
       verify_results(results, program, weights, reference, losses,
@@ -202,11 +201,11 @@ void share_reference(RankGroup& group, const Program& whole, StepReference& refe
 }
 
 // What this rank is to find, from the step of all ranks' images in one process; with batch norms of
-// their own, from naive on as many ranks.
+// their own, or where these are too many for one process, from naive on as many ranks.
 StepReference reference_of_rank(const Request& request, RankGroup& group, const Program& program,
                                 const Weights& weights, const Batch& own) {
   const CaseSpec shape = verification_shape(request.spec);
-  if (!program.batch_norm.across_ranks) {
+  if (!program.batch_norm.across_ranks || shape.ranks * shape.batch > kReferenceImages) {
     return reference_step(program, weights, own, shape.threads, &group.collectives());
   }
   CaseSpec in_one = shape;
@@ -263,13 +262,12 @@ void verify_case(const Backend& backend, const Request& request, RankGroup* grou
   const Program program = training_program(shape);
   const Weights weights = verification_weights(program, shape.seed);
   CompileOptions options = compile_options(shape);
-  Batch batch = case_batch(shape);
+  const Batch batch = group == nullptr ? case_batch(shape) : images_of_rank(shape, group->rank());
   StepReference reference;
   if (group == nullptr) {
     reference = reference_for(request, program, weights, batch);
   } else {
     options.collectives = &group->collectives();
-    batch = images_of_rank(batch, group->rank(), shape);
     reference = reference_of_rank(request, *group, program, weights, batch);
   }
   const Verification verification =

@@ -30,6 +30,15 @@ SampleShape sample_shape(const CaseSpec& spec) {
   return {spec.image, spec.network.input_channels, spec.network.classes};
 }
 
+// Of the batch of all ranks, `count` from `first` on.
+Batch images_of(const CaseSpec& spec, std::int64_t first, std::int64_t count) {
+  if (spec.data == "synthetic") {
+    return synthetic_batch(count, spec.image, spec.network.input_channels, spec.network.classes,
+                           spec.seed, 0, first);
+  }
+  return make_batch(subjects(spec), sample_shape(spec), count, spec.seed, 0, 0, first);
+}
+
 }  // namespace
 
 Program training_program(const CaseSpec& spec) {
@@ -60,24 +69,11 @@ CompileOptions compile_options(const CaseSpec& spec) {
   return options;
 }
 
-Batch case_batch(const CaseSpec& spec) {
-  if (spec.data == "synthetic") {
-    return synthetic_batch(images_of_all_ranks(spec), spec.image, spec.network.input_channels,
-                           spec.network.classes, spec.seed, 0);
-  }
-  return make_batch(subjects(spec), sample_shape(spec), images_of_all_ranks(spec), spec.seed, 0, 0);
-}
+Batch case_batch(const CaseSpec& spec) { return images_of(spec, 0, images_of_all_ranks(spec)); }
 
-Batch images_of_rank(const Batch& batch, int rank, const CaseSpec& spec) {
-  assert(rank >= 0 && rank < spec.ranks && batch.images == images_of_all_ranks(spec));
-  const auto own_of = [&](const std::vector<float>& values) {
-    const auto each = static_cast<std::ptrdiff_t>(values.size()) / spec.ranks;
-    return std::vector(values.begin() + rank * each, values.begin() + (rank + 1) * each);
-  };
-  Batch own = {spec.batch, batch.dims, batch.input_channels, batch.output_channels, {}, {}};
-  own.input = own_of(batch.input);
-  own.target = own_of(batch.target);
-  return own;
+Batch images_of_rank(const CaseSpec& spec, int rank) {
+  assert(rank >= 0 && rank < spec.ranks);
+  return images_of(spec, rank * spec.batch, spec.batch);
 }
 
 std::string inputs_key(const CaseSpec& spec) {
@@ -106,7 +102,8 @@ CaseSpec verification_shape(const CaseSpec& spec) {
   const std::int64_t beyond = std::max<std::int64_t>(0, spec.image.w - kVerifiedExtent);
   shape.image = {std::min(spec.image.d, kVerifiedExtent), std::min(spec.image.h, kVerifiedExtent),
                  std::min(spec.image.w, kVerifiedExtent) + beyond % kRowPeriod};
-  shape.batch = spec.ranks > 1 ? 1 : std::min(spec.batch, kVerifiedBatch);
+  const std::int64_t of_each = std::max<std::int64_t>(1, kReferenceImages / spec.ranks);
+  shape.batch = std::min({spec.batch, kVerifiedBatch, of_each});
   shape.data = "synthetic";
   shape.reading = {};
   shape.memory_limit_bytes.reset();

@@ -25,8 +25,8 @@ CompileOptions compile_options(const CaseSpec& spec);
 // order. A pure function of the case.
 // Throws Error (bad_input) when the data cannot be read or is smaller than the image asked for.
 Batch case_batch(const CaseSpec& spec);
-// Of case_batch(spec), what rank 0..ranks-1 trains on.
-Batch images_of_rank(const Batch& batch, int rank, const CaseSpec& spec);
+// Of case_batch(spec), what rank 0..ranks-1 trains on, without making the others' images.
+Batch images_of_rank(const CaseSpec& spec, int rank);
 // Equal for cases of the same batch and initial weights, whoever computes them and how.
 std::string inputs_key(const CaseSpec& spec);
 // Throws Error (bad_input) as case_batch() would, and returns what is read otherwise than files
@@ -35,7 +35,9 @@ std::vector<std::string> check_data(const CaseSpec& spec);
 
 // The case at which the one that is timed is verified: at most 48 voxels along D and H, from where
 // on oneDNN picks the implementations of all larger images, rows of 48 to 96 voxels that are cut as
-// the timed ones are, at most two images or one of each rank, synthetic data.
+// the timed ones are, at most two images, synthetic data. Of several ranks at most two images each,
+// and kReferenceImages together where each has more than one.
+constexpr std::int64_t kReferenceImages = 8;  // that one process computes in double for all ranks
 CaseSpec verification_shape(const CaseSpec& spec);
 
 // The same for an external program, which runs more than one step: the second step's loss shows

@@ -35,15 +35,27 @@ TEST(CaseWork, IsVerifiedAtASmallShapeThatRunsTheSameCode) {
   EXPECT_EQ(verification_shape(small).batch, 1);
 }
 
-TEST(CaseWork, IsVerifiedByAllItsRanksWithAnImageEach) {
+TEST(CaseWork, IsVerifiedByAllItsRanks) {
   CaseSpec spec = example();
   spec.ranks = 4;
   spec.batch_norm = "local";
   const CaseSpec shape = verification_shape(spec);
   EXPECT_EQ(shape.ranks, 4);
   EXPECT_EQ(shape.batch_norm, "local");
-  EXPECT_EQ(shape.batch, 1);
+  EXPECT_EQ(shape.batch, 2);
   EXPECT_EQ(shape.image, (Dims{48, 48, 48}));
+}
+
+// What one process computes in double for all ranks stays affordable, whatever their number.
+TEST(CaseWork, IsVerifiedWithTwoImagesOfEachRankWhereTheseAreFew) {
+  CaseSpec spec = example();
+  for (const auto& [ranks, batch] : {std::pair(2, 2), {3, 2}, {4, 2}, {5, 1}, {8, 1}, {64, 1}}) {
+    spec.ranks = ranks;
+    EXPECT_EQ(verification_shape(spec).batch, batch) << ranks;
+  }
+  spec.batch = 1;
+  spec.ranks = 2;
+  EXPECT_EQ(verification_shape(spec).batch, 1);
 }
 
 TEST(CaseWork, TellsACompilerOfItsRanks) {
@@ -75,7 +87,7 @@ TEST(CaseWork, RanksShareTheBatchOfOneProcess) {
     EXPECT_EQ(sha256_hex(batch), sha256_hex(case_batch(whole))) << data;
     Batch joined = {0, batch.dims, batch.input_channels, batch.output_channels, {}, {}};
     for (int rank = 0; rank < shared.ranks; ++rank) {
-      const Batch own = images_of_rank(batch, rank, shared);
+      const Batch own = images_of_rank(shared, rank);
       EXPECT_EQ(own.images, 2);
       EXPECT_EQ(own.input.size(), batch.input.size() / 3);
       joined.images += own.images;

@@ -119,6 +119,15 @@ void MessageCollectives::wait() {
   book(ExchangeKind::gradients, seconds_since(start));
 }
 
+void MessageCollectives::abandon() {
+  std::unique_lock lock(mutex_);
+  stopped_ = true;
+  changed_.notify_all();
+  changed_.wait(lock, [this] { return !is_summing_; });
+  queue_.clear();
+  summed_ = 0;
+}
+
 void MessageCollectives::forget_times() {
   times_.statistics = times_.loss = times_.gradients = times_.bytes_sent = 0;
   times_.waits.clear();  // which keeps their memory: a step allocates nothing
@@ -133,6 +142,7 @@ void MessageCollectives::exchange_gradients() {
       return;
     }
     const Values values = queue_[summed_];
+    is_summing_ = true;
     lock.unlock();
     const Clock::time_point start = Clock::now();
     try {
@@ -143,6 +153,11 @@ void MessageCollectives::exchange_gradients() {
     }
     const double seconds = seconds_since(start);
     lock.lock();
+    is_summing_ = false;
+    if (stopped_) {
+      changed_.notify_all();
+      return;
+    }
     times_.messages.push_back(seconds);
     if (++summed_ == queue_.size()) {
       changed_.notify_all();
@@ -152,7 +167,7 @@ void MessageCollectives::exchange_gradients() {
 
 // While others compute on this core, asking again and again would take their time: the longer it
 // lasts, the longer the pause. Nobody computes while this rank waits.
-void MessageCollectives::until_done() const {
+bool MessageCollectives::is_done_unless_stopped() const {
   constexpr double kShareOfElapsed = 1.0 / 16;
   constexpr double kShortest = 20e-6, kLongest = 1e-3;  // seconds
   const Clock::time_point start = Clock::now();
@@ -162,6 +177,7 @@ void MessageCollectives::until_done() const {
                      : std::clamp(seconds_since(start) * kShareOfElapsed, kShortest, kLongest);
     std::this_thread::sleep_for(std::chrono::duration<double>(pause));
   }
+  return !stopped_;
 }
 
 template <class T>
@@ -177,11 +193,15 @@ void MessageCollectives::sum(std::span<T> values) {
   const std::size_t own = first_of(rank_ + 1) - first_of(rank_);
   received_.resize(std::max(received_.size(), own * static_cast<std::size_t>(ranks_) * sizeof(T)));
   mpi_.scatter(kBehind, values.data(), bytes_.data(), offsets_.data(), received_.data());
-  until_done();
+  if (!is_done_unless_stopped()) {
+    return;
+  }
   add_shares(reinterpret_cast<const T*>(received_.data()), ranks_,
              values.subspan(first_of(rank_), own));
   mpi_.collect(kBehind, values.data(), bytes_.data(), offsets_.data());
-  until_done();
+  if (!is_done_unless_stopped()) {
+    return;
+  }
   const std::lock_guard lock(mutex_);
   times_.bytes_sent += static_cast<double>((values.size() - own) * sizeof(T)) +
                        static_cast<double>(own * sizeof(T)) * (ranks_ - 1);

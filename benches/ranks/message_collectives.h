@@ -58,6 +58,7 @@ class MessageCollectives final : public Collectives {
   void begin_sum(std::span<float> values) override { enqueue(values); }
   void begin_sum(std::span<double> values) override { enqueue(values); }
   void wait() override;
+  void abandon() override;
 
   // Whether this process waits for others just now. To be asked from a signal handler.
   static bool is_waiting();
@@ -71,7 +72,7 @@ class MessageCollectives final : public Collectives {
 
   void enqueue(Values values);
   void exchange_gradients();  // the thread
-  void until_done() const;
+  bool is_done_unless_stopped() const;
   template <class T>
   void sum(std::span<T> values);
   void book(ExchangeKind kind, double seconds);
@@ -88,6 +89,7 @@ class MessageCollectives final : public Collectives {
   std::condition_variable changed_;
   std::vector<Values> queue_;  // all of a step
   std::size_t summed_ = 0;     // of the queue
+  bool is_summing_ = false;
   std::atomic<bool> stopped_ = false;
   std::thread thread_;  // last: it uses all of the above
 };

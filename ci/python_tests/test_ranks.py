@@ -221,6 +221,45 @@ def test_local_batch_norms_are_another_case(tmp_path: Path) -> None:
     assert both[1]["case"]["batch_norm"] == "local"
 
 
+# As a launcher: each rank in a folder of its own.
+IN_FOLDERS = """#!/usr/bin/env python3
+import os
+import sys
+
+words = sys.argv[1:]
+if "child" in words:
+    move = 'cd "$VOXMARK_TEST_FOLDERS/$OMPI_COMM_WORLD_RANK" && exec "$@"'
+    program = words.index("child") - 1
+    words[program:program] = ["sh", "-c", move, "sh"]
+os.execvp("mpirun", ["mpirun", *words])
+"""
+
+
+@needs_mpi
+@pytest.mark.parametrize("other", [1, 2])
+def test_ranks_that_read_different_data_are_refused(other: int, tmp_path: Path) -> None:
+    for rank, seed in enumerate((1, other)):
+        words = [VOXMARK, "phantom", str(tmp_path / str(rank) / "data"), "--image", "32x32x32"]
+        subprocess.run([*words, "--cases", "4", "--seed", str(seed)], check=True)
+    launcher = tmp_path / "mpirun"
+    launcher.write_text(IN_FOLDERS)
+    launcher.chmod(0o755)
+    out = tmp_path / "report.json"
+    subprocess.run(
+        command(out, backend="onednn", ranks="2", data="data", launcher=str(launcher)),
+        env=os.environ | {"VOXMARK_TEST_FOLDERS": str(tmp_path)},
+        cwd=tmp_path / "0",
+        check=False,
+    )
+    record = json.loads(out.read_text())["records"][0]
+    if other == 1:
+        assert record["outcome"] == "ok", record
+    else:
+        assert record["outcome"] == "failed", record
+        assert "ranks 0 and 1 read different data" in record["reason"]
+        assert not record["samples"]
+
+
 class Run(NamedTuple):
     """Of a case that lasts until something happens to it."""
 

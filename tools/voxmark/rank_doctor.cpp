@@ -91,8 +91,7 @@ std::string render_ranks(const Json& ranks) {
                           digest.substr(0, kDigestCharacters),
                           libraries_text(rank.at("backend_libraries"))});
   }
-  const std::string library = ranks.at("library");
-  return fmt::format("{}; ranks started by {}\n{}", library.substr(0, library.find_first_of(",\n")),
+  return fmt::format("{}; ranks started by {}\n{}", ranks.at("library").get<std::string>(),
                      ranks.at("launcher").get<std::string>(), render_text(table));
 }
 

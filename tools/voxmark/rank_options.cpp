@@ -13,12 +13,10 @@
 namespace voxmark {
 namespace {
 
-// Those of a Slurm allocation with what each takes; none where there is none, or where srun chooses
-// itself.
+// Those of a Slurm allocation with what each takes; none where there is none.
 std::vector<Host> allocation_of(const Launcher& launcher, const Variables& environment) {
   if (launcher.version.kind == LauncherKind::srun) {
-    const int hosts = launcher.ranks_per_host > 0 ? launcher.hosts : 0;
-    return std::vector<Host>(static_cast<std::size_t>(std::max(hosts, 0)),
+    return std::vector<Host>(static_cast<std::size_t>(std::max(launcher.hosts, 0)),
                              Host{"", launcher.ranks_per_host});
   }
   const auto tasks = environment.find("SLURM_TASKS_PER_NODE");

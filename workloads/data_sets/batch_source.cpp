@@ -173,10 +173,10 @@ void check_source(const SubjectSource& source, const SampleShape& shape, std::in
 
 namespace {
 
-// `sample_of(subject, position)` makes each sample of the batch.
+// `sample_of(subject, position)` makes each sample of the batch, from position `first` on.
 template <class SampleOf>
 Batch gather(const SubjectSource& source, const SampleShape& shape, std::int64_t images,
-             std::uint64_t seed, std::uint64_t epoch, std::uint64_t step,
+             std::uint64_t seed, std::uint64_t epoch, std::uint64_t first,
              const SampleOf& sample_of) {
   check_source(source, shape, images);
   Batch batch{images, shape.dims, shape.input_channels, target_channels(shape), {}, {}};
@@ -185,7 +185,7 @@ Batch gather(const SubjectSource& source, const SampleShape& shape, std::int64_t
   batch.target.reserve(voxels * static_cast<std::size_t>(batch.output_channels));
   const auto count = static_cast<std::uint64_t>(images);
   for (std::uint64_t i = 0; i < count; ++i) {
-    const std::uint64_t position = step * count + i;
+    const std::uint64_t position = first + i;
     const std::size_t index = subject_at(source.count, seed, epoch, position);
     const Sample sample = sample_of(source.load(index, shape.input_channels), position);
     batch.input.insert(batch.input.end(), sample.input.begin(), sample.input.end());
@@ -197,8 +197,9 @@ Batch gather(const SubjectSource& source, const SampleShape& shape, std::int64_t
 }  // namespace
 
 Batch make_batch(const SubjectSource& source, const SampleShape& shape, std::int64_t images,
-                 std::uint64_t seed, std::uint64_t epoch, std::uint64_t step) {
-  return gather(source, shape, images, seed, epoch, step,
+                 std::uint64_t seed, std::uint64_t epoch, std::uint64_t step, std::int64_t first) {
+  return gather(source, shape, images, seed, epoch,
+                step * static_cast<std::uint64_t>(images) + static_cast<std::uint64_t>(first),
                 [&](const Subject& subject, std::uint64_t) {
                   return make_sample(subject, centre_offset(subject, shape), shape);
                 });
@@ -248,7 +249,8 @@ Sample training_sample(const Subject& original, const TrainingRecipe& recipe, st
 
 Batch training_batch(const SubjectSource& source, const TrainingRecipe& recipe, std::int64_t images,
                      std::uint64_t seed, std::uint64_t epoch, std::uint64_t step) {
-  return gather(source, recipe.shape, images, seed, epoch, step,
+  return gather(source, recipe.shape, images, seed, epoch,
+                step * static_cast<std::uint64_t>(images),
                 [&](const Subject& subject, std::uint64_t position) {
                   return training_sample(subject, recipe, seed, epoch, position);
                 });

@@ -76,9 +76,10 @@ void check_source(const SubjectSource& source, const SampleShape& shape, std::in
 // Batch `step` of `epoch`: every subject once, in an order of the epoch's own, then again in
 // another order. Crops lie in the middle. Throws Error (bad_input) when the source has fewer
 // channels or another number of classes than asked for, when a subject cannot be read, or when it
-// is smaller than the crop.
+// is smaller than the crop. It begins `first` images later than batch `step` does.
 Batch make_batch(const SubjectSource& source, const SampleShape& shape, std::int64_t images,
-                 std::uint64_t seed, std::uint64_t epoch, std::uint64_t step);
+                 std::uint64_t seed, std::uint64_t epoch, std::uint64_t step,
+                 std::int64_t first = 0);
 
 // Throws Error (bad_input) as make_batch() of the first step would, and returns the subjects'
 // warnings, as far as outlines tell.

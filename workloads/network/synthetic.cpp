@@ -50,7 +50,8 @@ void check(std::int64_t images, const Dims& dims, std::int64_t input_channels,
 }  // namespace
 
 Batch synthetic_batch(std::int64_t images, const Dims& dims, std::int64_t input_channels,
-                      std::int64_t classes, std::uint64_t seed, std::uint64_t step) {
+                      std::int64_t classes, std::uint64_t seed, std::uint64_t step,
+                      std::int64_t first) {
   check(images, dims, input_channels, classes);
   Batch batch;
   batch.images = images;
@@ -62,9 +63,11 @@ Batch synthetic_batch(std::int64_t images, const Dims& dims, std::int64_t input_
   const std::int64_t inputs = voxels * input_channels;
   batch.input.resize(static_cast<std::size_t>(inputs));
   float* const input = batch.input.data();
+  const std::int64_t voxels_before = first * dims.voxels();
+  const std::int64_t inputs_before = voxels_before * input_channels;
 #pragma omp parallel for schedule(static)
   for (std::int64_t i = 0; i < inputs; ++i) {
-    input[i] = symmetric(seed, 2 * step, static_cast<std::uint64_t>(i)) * kSqrt3;
+    input[i] = symmetric(seed, 2 * step, static_cast<std::uint64_t>(inputs_before + i)) * kSqrt3;
   }
 
   const std::int64_t channels = batch.output_channels;
@@ -72,8 +75,8 @@ Batch synthetic_batch(std::int64_t images, const Dims& dims, std::int64_t input_
   float* const target = batch.target.data();
 #pragma omp parallel for schedule(static)
   for (std::int64_t voxel = 0; voxel < voxels; ++voxel) {
-    const std::int64_t label =
-        random_label(classes, seed, 2 * step + 1, static_cast<std::uint64_t>(voxel));
+    const std::int64_t label = random_label(classes, seed, 2 * step + 1,
+                                            static_cast<std::uint64_t>(voxels_before + voxel));
     if (channels > 1) {
       target[voxel * channels + label] = 1.0F;
     } else if (label > 0) {

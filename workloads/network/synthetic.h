@@ -14,9 +14,11 @@ namespace voxmark {
 // z-normalisation) and a random mask. About one voxel in ten carries a label, each of the `classes`
 // labels as often as the others. classes == 1: one channel, 1 where there is a label.
 // classes == K > 1: K + 1 channels, one-hot, background first.
+// It has the images from `first` on of a larger batch.
 // Throws Error (bad_input) when a number is below 1, or the batch overflows memory's addresses.
 Batch synthetic_batch(std::int64_t images, const Dims& dims, std::int64_t input_channels,
-                      std::int64_t classes, std::uint64_t seed, std::uint64_t step);
+                      std::int64_t classes, std::uint64_t seed, std::uint64_t step,
+                      std::int64_t first = 0);
 
 // `count` initial values of a kernel, uniform in [-limit, limit), limit = sqrt(6 / fan_in):
 // Keras's he_uniform. `stream` tells the tensors of one seed apart; no stream shares random numbers
