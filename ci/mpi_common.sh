@@ -39,7 +39,7 @@ prepare() {
 # sweep_flags LAUNCHER REPORT [STEPS]: of a sweep that takes half a minute of 2 cores, most of it the reference's.
 sweep_flags() {
   flags=(--backend onednn --image 32 --filters 8 --threads 1 --steps "${3:-5}" --warmup 1 --taint-repeats 0
-    --launcher "$1" --no-limits --no-cache --overwrite --out "$2")
+    --launcher "$1" --no-cache --overwrite --out "$2")
   (($(nproc) > 1)) || flags+=(--oversubscribe)
 }
 

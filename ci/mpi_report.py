@@ -25,6 +25,8 @@ def line(record: dict[str, Any]) -> str:
         exposed = sum(times[f"{kind}_seconds"] for kind in ("statistics", "loss", "gradients"))
         text += f", of which rank 0 waits {1000 * exposed:.0f} ms"
         text += f", and sends {times['bytes_sent'] / 1e6:.1f} MB"
+        model = record["details"].get("rank_model", {})
+        text += f"; by the model {1000 * (model.get('seconds') or 0):.0f} ms"
     return text
 
 

@@ -6,21 +6,13 @@
 #include <utility>
 
 #include "backends/dice_loss.h"
+#include "backends/ranks/exchange_points.h"
 
 namespace voxmark {
 namespace {
 
-// Gradients leave in messages of so many bytes, the last one of fewer: enough that latency costs
-// little, few enough that the first leave early.
-constexpr std::size_t kMessageBytes = std::size_t{4} << 20U;
-
 // Whether every rank's batch norms normalise by the statistics of all.
 bool couples_batch_norms(const Program& program) { return program.batch_norm.across_ranks; }
-
-// Whether an op's gradients of parameters are summed at once: what follows needs them.
-bool is_summed_at_once(const Op& op, const Program& program) {
-  return std::holds_alternative<NormalizeReluReduce>(op.kind) && couples_batch_norms(program);
-}
 
 }  // namespace
 

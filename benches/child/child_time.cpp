@@ -13,6 +13,7 @@
 #include "benches/child/child_modes.h"
 #include "benches/child/rank_batch.h"
 #include "benches/child/rank_times.h"
+#include "benches/child/rehearsal.h"
 #include "benches/probes/counter_passes.h"
 #include "benches/probes/energy.h"
 #include "benches/probes/frequency.h"
@@ -31,6 +32,8 @@ namespace voxmark {
 namespace {
 
 using Clock = std::chrono::steady_clock;
+
+constexpr int kRehearsedSteps = 5;
 
 double seconds_between(Clock::time_point from, Clock::time_point to) {
   return std::chrono::duration<double>(to - from).count();
@@ -217,7 +220,7 @@ class TimedCase {
   void compile() {
     const Clock::time_point start = Clock::now();
     CompileOptions options = compile_options(spec_);
-    options.collectives = group_ == nullptr ? nullptr : &group_->collectives();
+    options.collectives = group_ == nullptr ? nullptr : &rehearsal_.emplace(group_->collectives());
     executable_ = backend_.compile(program_, options);
     ready_.compile_seconds = seconds_between(start, Clock::now());
     ready_.allocated_bytes = executable_->plan().total_bytes();
@@ -305,6 +308,12 @@ class TimedCase {
           static_cast<double>(flops(program_)));
     }
     stage_seconds_ = watch(*executable_, extras_.watched_steps);
+    if (group_ != nullptr) {  // last: what it leaves is no training
+      rehearsed_ = rehearsed(*rehearsal_, *group_, std::min(spec_.steps, kRehearsedSteps), [this] {
+        executable_->run();
+        executable_->update();
+      });
+    }
   }
 
   void tell_the_rest() {
@@ -347,6 +356,7 @@ class TimedCase {
     }
     ranks["each"] = std::move(all);
     ranks["slowest"] = rank_times_.slowest();
+    ranks["rehearsal"] = std::move(rehearsed_);
   }
 
   const Backend& backend_;
@@ -361,12 +371,14 @@ class TimedCase {
   Batch batch_;
   ReadyMessage ready_;
   PeakMeter peak_;
+  std::optional<Rehearsal> rehearsal_;  // of ranks; outlives the executable
   std::unique_ptr<Executable> executable_;
   std::vector<double> harness_seconds_;  // all that stands between two steps but loading
   std::optional<Clock::time_point> last_update_;
   Probes probes_;
   std::vector<std::optional<double>> stage_seconds_;
   RankTimes rank_times_;
+  Json rehearsed_;
 };
 
 }  // namespace

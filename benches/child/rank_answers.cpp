@@ -13,6 +13,7 @@
 #include "base/tell.h"
 #include "benches/child/child.h"
 #include "benches/child/rank_group.h"
+#include "benches/limits/rank_limits.h"
 #include "benches/process/memory_room.h"
 #include "benches/process/process_cpus.h"
 #include "benches/protocol/rank_words.h"
@@ -77,9 +78,23 @@ Json answer_of(const std::string& question, int threads, RankGroup& group) {
   for (const std::string& text : group.texts_of_all(dump_json(told_facts(threads)))) {
     facts.push_back(parse_json(text, "ranks"));
   }
-  Json answer = {{"library", group.library()}, {"conflict", obstacle_of(facts)}};
+  const std::string conflict = obstacle_of(facts);
+  Json answer = {{"library", group.library()}, {"conflict", conflict}};
   if (question == "facts") {
     answer["each"] = facts;
+  } else if (conflict.empty()) {
+    const RankSizes sizes = question == "limits" ? RankSizes::all : RankSizes::few;
+    RankLimits limits = rank_limits(group.collectives(), sizes);
+    limits.threads = threads;
+    limits.library = group.library();
+    limits.hosts.emplace();
+    limits.has_spare_cpus = true;
+    for (const Json& rank : facts) {
+      limits.hosts->push_back(rank.at("host"));
+      const bool spare = rank.at("cpus").size() > static_cast<std::size_t>(threads);
+      limits.has_spare_cpus = *limits.has_spare_cpus && spare;
+    }
+    answer["limits"] = members_to_json(limits);
   }
   return answer;
 }
@@ -87,8 +102,8 @@ Json answer_of(const std::string& question, int threads, RankGroup& group) {
 }  // namespace
 
 void answer_as_ranks(const std::string& question, int threads) {
-  if (question != "facts") {
-    throw_bad_input("--ask {}: expected facts", question);
+  if (question != "facts" && question != "limits" && question != "short-limits") {
+    throw_bad_input("--ask {}: expected facts, limits or short-limits", question);
   }
   const char* ranks = std::getenv(kRanksVariable);
   if (ranks == nullptr) {

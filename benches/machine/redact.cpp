@@ -79,9 +79,13 @@ Json redacted(const Json& document, const std::string& host, bool is_path) {
   }
   Json result = Json::object();
   for (const auto& item : document.items()) {
-    result[item.key()] = item.key() == "host" && item.value().is_string()
-                             ? Json(kRedacted)
-                             : redacted(item.value(), host, holds_path(item.key()));
+    if (item.key() == "host" && item.value().is_string()) {
+      result[item.key()] = kRedacted;
+    } else if (item.key() == "hosts" && item.value().is_array()) {
+      result[item.key()] = Json(item.value().size(), Json(kRedacted));
+    } else {
+      result[item.key()] = redacted(item.value(), host, holds_path(item.key()));
+    }
   }
   return result;
 }

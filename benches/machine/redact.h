@@ -14,8 +14,8 @@ std::string redact_paths(const std::string& text);
 
 // All texts of a document, keys aside; those that are a path as a whole (under "suite", "rerun_of",
 // "data" and "path") are cut to the file name even where they have blanks or no slash in front. And
-// "host" of its "system" section, at any depth, becomes "redacted". `host` is taken out wherever
-// else it stands in a text; "" for none.
+// "host" of its "system" section, at any depth, becomes "redacted", as do all of "hosts". `host` is
+// taken out wherever else it stands in a text; "" for none.
 Json redacted(const Json& document, const std::string& host);
 
 }  // namespace voxmark

@@ -39,11 +39,13 @@ TEST(Redact, CutsFieldsThatArePathsAsAWhole) {
 
 TEST(Redact, TakesTheHostOutWhereverItStands) {
   const Json document = {{"system", {{"host", "node-7"}, {"kernel", "Linux 6.1"}}},
+                         {"hosts", {"node-7", "node-8"}},
                          {"reason", "node-7: disk of node-70 is full"},
                          {"seconds", 0.5},
                          {"libraries", {{{"path", "/opt/secret/libgomp.so.1"}}}}};
   EXPECT_EQ(redacted(document, "node-7"),
             Json({{"system", {{"host", "redacted"}, {"kernel", "Linux 6.1"}}},
+                  {"hosts", {"redacted", "redacted"}},
                   {"reason", "redacted: disk of node-70 is full"},
                   {"seconds", 0.5},
                   {"libraries", {{{"path", "libgomp.so.1"}}}}}));

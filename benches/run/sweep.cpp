@@ -30,6 +30,8 @@
 #include "benches/ranks/copy_places.h"
 #include "benches/run/interleave.h"
 #include "benches/run/other_build.h"
+#include "benches/run/rank_model.h"
+#include "benches/run/rank_network.h"
 #include "benches/run/run_identity.h"
 #include "benches/threads/thread_places.h"
 
@@ -84,6 +86,33 @@ void add_machine_limits(const SweepOptions& options, ReportHeader& header, RunOb
     }
   }
   header.limits.machine_reason = reason;
+}
+
+void add_rank_limits(const SweepOptions& options, ReportHeader& header, RunObserver& observer) {
+  if (!options.measure_limits || !options.runner.child.ranks) {
+    return;
+  }
+  for (const RankLimits& own : rank_limits_of(*options.runner.child.ranks, options.cases)) {
+    if (own.reason) {
+      observer.warn("no limits of ranks: " + *own.reason);
+    }
+    header.other_limits["ranks"].push_back(members_to_json(own));
+  }
+}
+
+// Beside each measured step of several ranks.
+void add_rank_models(Report& report) {
+  std::vector<RankLimits> limits;
+  for (Json own : report.header.other_limits.value("ranks", Json::array())) {
+    limits.push_back(take_members<RankLimits>(own));
+  }
+  for (Record& record : report.records) {
+    const std::optional<Probes>& probes = record.facts.probes;
+    if (publishes_times(record.outcome) && probes && probes->ranks) {
+      record.details["rank_model"] =
+          members_to_json(rank_model(case_from_json(record.spec, "case"), *probes->ranks, limits));
+    }
+  }
 }
 
 ReportHeader header_of(const SweepOptions& options) {
@@ -226,6 +255,7 @@ class Build {
     if (!partial.empty()) {
       report.header.facts.partial = partial;
     }
+    add_rank_models(report);
     if (redact_) {
       report = redacted_report(report, reproduce_flags_);
     }
@@ -468,6 +498,7 @@ SweepResult run_sweep(const SweepOptions& options, RunObserver& observer) {
   (*header.facts.identity)["--against or --against-backend"] = is_comparison;
   if (!options.resume) {
     add_machine_limits(options, header, observer);
+    add_rank_limits(options, header, observer);
   }
   Builds builds;
   SweepOptions own = options;

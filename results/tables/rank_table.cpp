@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <array>
 #include <map>
 #include <tuple>
 #include <utility>
@@ -13,6 +14,11 @@
 
 namespace voxmark {
 namespace {
+
+constexpr std::array kColumns = {"ranks x threads", "images/step", "step s",    "images/s",
+                                 "speed-up",        "efficiency",  "model s",   "exposed",
+                                 "statistics",      "loss",        "gradients", "slower rank",
+                                 "hidden",          "MB sent"};
 
 std::int64_t ranks_of(const Json& spec) { return spec.value("ranks", std::int64_t{1}); }
 std::int64_t threads_of(const Json& spec) { return spec.at("threads").get<std::int64_t>(); }
@@ -64,6 +70,18 @@ std::optional<RankTimesSummary> times_of(std::span<const Record> records, const 
                           median(values["bytes_sent"])};
 }
 
+std::optional<double> model_of(std::span<const Record> records, const Json& spec) {
+  std::vector<double> seconds;
+  for (const Record& record : records) {
+    const Json model = record.details.value("rank_model", Json::object());
+    if (publishes_times(record.outcome) && case_identity(record.spec) == spec &&
+        model.value("seconds", Json()).is_number()) {
+      seconds.push_back(model.at("seconds").get<double>());
+    }
+  }
+  return seconds.empty() ? std::nullopt : std::optional(median(std::move(seconds)));
+}
+
 void compare_with(const RankRow& first, RankRow& row) {
   const auto rate = [](const RankRow& r, double seconds) { return r.images_per_step / seconds; };
   const Spread &own = row.step_seconds, &other = first.step_seconds;
@@ -102,7 +120,10 @@ std::vector<std::string> cells_of(const RankRow& row, bool is_first) {
           ? "1"
           : fmt::format("{} ({}..{})", significant(row.speed_up.median, 3),
                         significant(row.speed_up.minimum, 3), significant(row.speed_up.maximum, 3)),
-      is_first ? "-" : fmt::format("{:.0f}%", 100 * row.efficiency)};
+      is_first ? "-" : fmt::format("{:.0f}%", 100 * row.efficiency),
+      row.model_seconds ? fmt::format("{} ({:+.0f}%)", significant(*row.model_seconds, 4),
+                                      100 * (*row.model_seconds / row.step_seconds.median - 1))
+                        : "-"};
   if (row.times) {
     const double step = row.step_seconds.median;
     const RankTimesSummary& t = *row.times;
@@ -112,7 +133,7 @@ std::vector<std::string> cells_of(const RankRow& row, bool is_first) {
     }
     cells.push_back(significant(1e-6 * t.bytes_sent, 3));
   } else {
-    cells.resize(13, "-");
+    cells.resize(kColumns.size(), "-");
   }
   return cells;
 }
@@ -132,6 +153,7 @@ std::vector<std::vector<RankRow>> rank_rows(std::span<const Record> records) {
     row.step_seconds = *own.step_seconds;
     row.images_per_second = row.images_per_step / row.step_seconds.median;
     row.times = times_of(records, own.spec);
+    row.model_seconds = model_of(records, own.spec);
     const auto [found, is_new] = index_of.try_emplace(group_key(own.spec), groups.size());
     if (is_new) {
       groups.emplace_back();
@@ -156,9 +178,7 @@ std::string render_rank_rows(std::span<const std::vector<RankRow>> groups) {
   std::string text;
   for (const std::vector<RankRow>& group : groups) {
     Table table;
-    for (const char* header :
-         {"ranks x threads", "images/step", "step s", "images/s", "speed-up", "efficiency",
-          "exposed", "statistics", "loss", "gradients", "slower rank", "hidden", "MB sent"}) {
+    for (const char* header : kColumns) {
       table.columns.push_back({header, Align::right});
     }
     for (std::size_t i = 0; i < group.size(); ++i) {
@@ -171,7 +191,9 @@ std::string render_rank_rows(std::span<const std::vector<RankRow>> groups) {
              ? text
              : text +
                    "Shares of the step. Exposed: a rank computes nothing; of it, slower rank: "
-                   "until the last one came. Hidden: gradients travel while it computes.\n";
+                   "until the last one came. Hidden: gradients travel while it computes. Model: "
+                   "predicted from computing alone and the limits of messages, and how far that is "
+                   "from the measured step.\n";
 }
 
 }  // namespace voxmark

@@ -33,6 +33,7 @@ struct RankRow {
   Spread speed_up{1, 1, 1};
   double efficiency = 1;
   std::optional<RankTimesSummary> times;  // of several ranks
+  std::optional<double> model_seconds;    // of the step, predicted; the median of the processes
 };
 
 // By group, whose first row has the fewest ranks, then the fewest threads. Only groups with a case

@@ -33,6 +33,19 @@ Record on(int ranks, int threads, int batch, double factor) {
   return record;
 }
 
+TEST(RankTable, HasTheModelBesideTheMeasuredStep) {
+  std::vector<Record> records = {on(1, 1, 2, 1), on(2, 1, 1, 1)};
+  const double measured = rank_rows(records)[0][1].step_seconds.median;
+  records[1].details["rank_model"] = {{"seconds", 0.9 * measured}};
+  const auto groups = rank_rows(records);
+  EXPECT_FALSE(groups[0][0].model_seconds);
+  ASSERT_TRUE(groups[0][1].model_seconds);
+  EXPECT_DOUBLE_EQ(*groups[0][1].model_seconds, 0.9 * measured);
+  EXPECT_THAT(render_rank_rows(groups), HasSubstr("(-10%)"));
+  records[1].details["rank_model"] = {{"seconds", nullptr}, {"reason", "no limits"}};
+  EXPECT_FALSE(rank_rows(records)[0][1].model_seconds);
+}
+
 TEST(RankTable, ComparesImagesPerSecondWithTheFewestRanks) {
   // Strong scaling: half the images each, in 0.6 of the time on twice the threads.
   const std::vector<Record> records = {on(2, 1, 1, 0.6), on(1, 1, 2, 1), on(4, 1, 1, 0.75)};

@@ -36,6 +36,18 @@ void add_rank_options(Command command, RankFlags& flags) {
   command.add_flag("--oversubscribe", flags.oversubscribe, "ranks may share CPUs");
 }
 
+void refuse_rank_flags(const RankFlags& flags) {
+  const auto refuse_if = [](bool is_given, const char* name) {
+    if (is_given) {
+      throw_bad_input("{}: expected --ranks beside it", name);
+    }
+  };
+  refuse_if(!flags.launcher.empty(), "--launcher");
+  refuse_if(!flags.hosts.empty(), "--hosts");
+  refuse_if(flags.place != RankFlags().place, "--place");
+  refuse_if(flags.oversubscribe, "--oversubscribe");
+}
+
 std::variant<RankSettings, std::string> rank_settings(const RankFlags& flags) {
   constexpr std::array<std::string_view, 3> kPlaces = {"numa", "socket", "none"};
   if (std::ranges::find(kPlaces, flags.place) == kPlaces.end()) {

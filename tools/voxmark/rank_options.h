@@ -19,6 +19,9 @@ struct RankFlags {
 
 void add_rank_options(Command command, RankFlags& flags);
 
+// Throws Error (bad_input) naming a flag that was given: for a command without its --ranks.
+void refuse_rank_flags(const RankFlags& flags);
+
 // Settings, or why this machine starts no ranks and how to change that: its cases are then skipped.
 // Throws Error (bad_input) where a flag is wrong.
 std::variant<RankSettings, std::string> rank_settings(const RankFlags& flags);

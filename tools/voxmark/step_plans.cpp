@@ -137,8 +137,12 @@ bool of_another_machine(const PlanOptions& options, std::int64_t asked_bytes) {
   return options.threads > allowed_cpus() || asked_bytes > own_bytes;
 }
 
+int ranks_of_host(const PlanOptions& options) {
+  return options.network.empty() ? options.ranks : 1;
+}
+
 std::int64_t bound_of(const PlanOptions& options, const MemoryRoom& room) {
-  const std::int64_t share = room.bytes / options.ranks;
+  const std::int64_t share = room.bytes / ranks_of_host(options);
   return options.memory_limit.empty()
              ? share
              : std::min(share, parse_bytes(options.memory_limit, "--memory-limit"));

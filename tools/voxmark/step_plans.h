@@ -24,7 +24,8 @@ struct PlanOptions {
   std::int64_t global_batch = 0;          // 0: not given
   std::string memory, memory_limit, fit;  // bytes as people write them; empty: not given
   bool table = false, json = false, by_layer = false;
-  std::string csv;  // a file, or kStandardOutput
+  std::string network, from;  // of ranks that are not there; empty: not given
+  std::string csv;            // a file, or kStandardOutput
 };
 
 struct BackendPlan {
@@ -58,7 +59,9 @@ bool is_exact(const std::string& backend, const MemoryPlan& plan, bool is_elsewh
 bool of_another_machine(const PlanOptions& options, std::int64_t asked_bytes);
 
 MemoryRoom room_of(const PlanOptions& options);
-// What the plan of a rank has to stay below, where all ranks share the room.
+// Those that share its memory: all, or on a network that is not there one.
+int ranks_of_host(const PlanOptions& options);
+// What the plan of a rank has to stay below.
 std::int64_t bound_of(const PlanOptions& options, const MemoryRoom& room);
 
 // Of every number of ranks that was asked for, in that order.

@@ -27,7 +27,7 @@ void add_child(Command program) {
                      "default, none, or names of libpfm4 with commas");
   command.add_option("--watched-steps", extras->watched_steps, "stage by stage, after the others")
       .in_range(0, 1000);
-  command.add_option("--ask", *question, "of ranks, without a case: facts");
+  command.add_option("--ask", *question, "of ranks, without a case: facts, limits or short-limits");
   command.add_option("--threads", *threads, "of each rank that is asked").in_range(1, 65536);
   auto other = std::make_shared<std::vector<std::string>>();
   command.add_option("program", *other,

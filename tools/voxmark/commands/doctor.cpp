@@ -77,7 +77,11 @@ ExitCode doctor_of_ranks(const Options& options) {
 }
 
 ExitCode doctor(const Options& options) {
-  return options.ranks > 0 ? doctor_of_ranks(options) : doctor(options.json);
+  if (options.ranks > 0) {
+    return doctor_of_ranks(options);
+  }
+  refuse_rank_flags(options.rank_flags);
+  return doctor(options.json);
 }
 
 }  // namespace

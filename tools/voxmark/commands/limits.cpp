@@ -4,13 +4,17 @@
 #include <algorithm>
 #include <iterator>
 #include <memory>
+#include <variant>
 
+#include "base/error.h"
 #include "base/number_text.h"
 #include "base/tell.h"
 #include "benches/limits/machine_limits.h"
 #include "benches/machine/doctor.h"
+#include "benches/run/rank_network.h"
 #include "benches/suite/suite.h"
 #include "results/tables/table.h"
+#include "tools/voxmark/rank_options.h"
 #include "tools/voxmark/run_on.h"
 #include "tools/voxmark/subcommand.h"
 
@@ -19,6 +23,8 @@ namespace {
 
 struct Options {
   std::string threads;
+  int ranks = 0;  // 0: the machine's limits
+  RankFlags rank_flags;
   bool json = false;
 };
 
@@ -42,7 +48,70 @@ std::string rate_cell(const MachineLimits& limits, const std::string& name,
               : "- (" + limits.reasons->at(name) + ")";
 }
 
+std::string microseconds(const std::optional<double>& seconds) {
+  return significant(1e6 * seconds.value_or(0), 4);
+}
+
+Table table_of(const std::vector<MessageLimit>& all) {
+  Table table;
+  for (const char* header :
+       {"bytes", "min us", "median us", "mean us", "max us", "CPU us", "MB/s", "calls"}) {
+    table.columns.push_back({header, Align::right});
+  }
+  for (const MessageLimit& own : all) {
+    table.rows.push_back({fmt::format("{}", *own.bytes), microseconds(own.seconds_minimum),
+                          microseconds(own.seconds), microseconds(own.seconds_mean),
+                          microseconds(own.seconds_maximum), microseconds(own.cpu_seconds),
+                          own.bytes_per_second ? significant(1e-6 * *own.bytes_per_second, 4) : "-",
+                          fmt::format("{}", *own.calls)});
+  }
+  return table;
+}
+
+void print_rank_limits(const RankLimits& limits) {
+  fmt::print("{} of {}, {}, by {}\n\n", counted(*limits.ranks, "rank"),
+             counted(*limits.threads, "thread"), *limits.library, *limits.launcher);
+  fmt::print(
+      "Gather of so many bytes of each rank, as for statistics (of two ranks: half a round "
+      "trip)\n{}\n",
+      render_text(table_of(*limits.gathers)));
+  fmt::print("The same while 4 MiB of gradients are on the wire\n{}\n",
+             render_text(table_of({*limits.gather_behind_sum})));
+  fmt::print("Sum of so many bytes over all ranks, as of gradients; MB/s that each rank sends\n{}",
+             render_text(table_of(*limits.sums)));
+}
+
+ExitCode limits_of_ranks(const Options& options) {
+  const auto settings = rank_settings(options.rank_flags);
+  if (const auto* reason = std::get_if<std::string>(&settings)) {
+    throw Error(ExitCode::cannot_here, *reason);
+  }
+  const auto& found = std::get<RankSettings>(settings);
+  const std::vector<int> asked =
+      options.threads.empty() ? std::vector{0} : thread_counts(options.threads);
+  Json told = Json::array();
+  for (const int count : asked) {
+    const int threads = threads_of_ranks(found, options.ranks, count);
+    check_cpus_for_ranks(options.rank_flags, options.ranks, threads);
+    const RankLimits limits = measured_rank_limits(found, options.ranks, threads, true);
+    if (options.json) {
+      told.push_back(members_to_json(limits));
+    } else {
+      fmt::print("{}", &count == &asked.front() ? "" : "\n");
+      print_rank_limits(limits);
+    }
+  }
+  if (options.json) {
+    fmt::print("{}\n", dump_json({{"ranks", std::move(told)}}));
+  }
+  return ExitCode::done;
+}
+
 ExitCode limits(const Options& options) {
+  if (options.ranks > 0) {
+    return limits_of_ranks(options);
+  }
+  refuse_rank_flags(options.rank_flags);
   std::vector<MachineLimits> all;
   const std::vector<int> counts = thread_counts(options.threads);
   std::ranges::for_each(counts, check_threads);
@@ -87,9 +156,16 @@ void add_limits(Command program) {
       program.add_command("limits",
                           "Measures what this machine can do at most: multiply-adds in fp32 and "
                           "bf16, memory bandwidth (triad).\n"
-                          "Example: voxmark limits --threads 1,2");
+                          "With --ranks: how fast ranks reach each other, in 8 B to 64 MiB.\n"
+                          "Example: voxmark limits --threads 1,2\n"
+                          "         voxmark limits --ranks 2 --hosts hosts.txt");
   command.add_option("--threads", options->threads,
                      "with commas; default: all CPUs of this process, or OMP_NUM_THREADS");
+  command
+      .add_option("--ranks", options->ranks,
+                  "measures messages between so many ranks, by the calls that a step makes")
+      .in_range(2, 65536);
+  add_rank_options(command, options->rank_flags);
   command.add_flag("--json", options->json, "one line of JSON");
   command.set_action([options] { return limits(*options); });
 }

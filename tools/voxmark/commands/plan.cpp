@@ -16,6 +16,7 @@
 #include "base/tell.h"
 #include "benches/protocol/case_work.h"
 #include "results/claims/claims.h"
+#include "tools/voxmark/assumed_network.h"
 #include "tools/voxmark/conclusions.h"
 #include "tools/voxmark/largest_fit.h"
 #include "tools/voxmark/layer_table.h"
@@ -239,13 +240,20 @@ ExitCode by_layer(const PlanOptions& options) {
 
 // Rows tell their ranks where those were asked for.
 Json plans_json(const PlanOptions& options, const MemoryRoom& room,
-                std::span<const RankedPlans> all) {
+                std::span<const RankedPlans> all, std::span<const Json> networks) {
   const Dims image = parse_dims(options.model.image);
   Json json = {{"memory", {{"bytes", room.bytes}, {"source", room.source}}},
                {"image", {image.d, image.h, image.w}}};
   if (all.size() == 1) {
     json["batch"] = all.front().options.model.batch;
     json["batch_bytes"] = all.front().batch_bytes;
+  }
+  if (!networks.empty()) {
+    json["networks"] = Json::array();
+    for (std::size_t i = 0; i < all.size(); ++i) {
+      json["networks"].push_back(networks[i]);
+      json["networks"].back()["ranks"] = all[i].options.ranks;
+    }
   }
   json["plans"] = Json::array();
   for (const RankedPlans& ranked : all) {
@@ -264,13 +272,13 @@ Json plans_json(const PlanOptions& options, const MemoryRoom& room,
 void print_plans(const RankedPlans& ranked, const MemoryRoom& room) {
   const PlanOptions& options = ranked.options;
   const std::int64_t bound = bound_of(options, room);
-  const bool is_shared = options.ranks > 1;
-  const std::string source = bound < room.bytes / options.ranks ? "--memory-limit" : room.source;
+  const int sharing = ranks_of_host(options);
+  const std::string source = bound < room.bytes / sharing ? "--memory-limit" : room.source;
   fmt::print("A step of {} image(s) of {}{}; there are {} ({})\n", options.model.batch,
              to_string(parse_dims(options.model.image)),
-             is_shared ? fmt::format(" on each of {} ranks", options.ranks) : "",
-             bytes_text(bound) + (is_shared ? " for each" : ""),
-             is_shared && bound == room.bytes / options.ranks
+             options.ranks > 1 ? fmt::format(" on each of {} ranks", options.ranks) : "",
+             bytes_text(bound) + (options.ranks > 1 ? " for each" : ""),
+             sharing > 1 && bound == room.bytes / sharing
                  ? fmt::format("{} of {}, where all run here", bytes_text(room.bytes), source)
                  : source);
   for (const BackendPlan& own : ranked.plans) {
@@ -282,9 +290,27 @@ void print_plans(const RankedPlans& ranked, const MemoryRoom& room) {
       bytes_text(ranked.batch_bytes));
 }
 
+// Of each number of ranks what --network asks for; empty where it is not given.
+std::vector<Json> network_plans(const PlanOptions& options, std::span<const RankedPlans> all) {
+  std::vector<Json> plans;
+  if (options.network.empty()) {
+    return plans;
+  }
+  const NetworkFlag network = parse_network(options.network);
+  std::optional<Report> report;
+  if (!options.from.empty()) {
+    report = read_report(options.from);
+  }
+  for (const RankedPlans& ranked : all) {
+    plans.push_back(network_plan(ranked, network, report));
+  }
+  return plans;
+}
+
 ExitCode fits(const PlanOptions& options) {
   const MemoryRoom room = room_of(options);
   const std::vector<RankedPlans> all = ranked_plans(options, room);
+  const std::vector<Json> networks = network_plans(options, all);
   bool any_fits = false;
   for (const RankedPlans& ranked : all) {
     any_fits = any_fits || std::ranges::any_of(ranked.plans, [&](const BackendPlan& own) {
@@ -292,12 +318,16 @@ ExitCode fits(const PlanOptions& options) {
                });
   }
   if (options.json) {
-    fmt::print("{}\n", dump_json(plans_json(options, room, all), 2));
+    fmt::print("{}\n", dump_json(plans_json(options, room, all, networks), 2));
     return any_fits ? ExitCode::done : ExitCode::cannot_here;
   }
   for (const RankedPlans& ranked : all) {
     fmt::print("{}", &ranked == &all.front() ? "" : "\n");
     print_plans(ranked, room);
+    if (!networks.empty()) {
+      const auto index = static_cast<std::size_t>(&ranked - &all.front());
+      fmt::print("{}", network_text(ranked, networks[index], options.network));
+    }
   }
   return any_fits ? ExitCode::done : ExitCode::cannot_here;
 }
@@ -311,6 +341,12 @@ ExitCode plan(const PlanOptions& options) {
   }
   if (!options.csv.empty()) {
     throw_bad_input("--csv {}: expected --by-layer beside it", options.csv);
+  }
+  if (options.network.empty() && !options.from.empty()) {
+    throw_bad_input("--from {}: expected --network beside it", options.from);
+  }
+  if (options.rank_counts.empty() && !options.network.empty()) {
+    throw_bad_input("--network {}: expected --ranks beside it", options.network);
   }
   if (options.table) {
     return table(options);
@@ -368,6 +404,17 @@ void add_plan(Command program) {
                                               "images of all ranks together, instead of --batch")
                                   .check(count_above_zero)
                                   .excludes({command.option("--batch"), fit, by_layer});
+  command
+      .add_option("--network", options->network,
+                  "latency and bandwidth of each rank on a cluster that is not there, "
+                  "2us,100Gbit/s: a model of what ranks exchange, each on a host of its own; needs "
+                  "--ranks")
+      .excludes({fit, by_layer});
+  command
+      .add_option("--from", options->from,
+                  "report with a step of one rank with this batch: the model then predicts the "
+                  "step of the ranks and their efficiency; needs --network")
+      .excludes({fit, by_layer});
   // The table has images, batches and servers of its own.
   command
       .add_flag("--table", options->table,
@@ -380,7 +427,8 @@ void add_plan(Command program) {
       "Plans are exact for this machine; with more threads or memory than it has they are\n"
       "estimates, and say so: another machine's scratchpads may differ.\n"
       "Example: voxmark plan --image 240x240x144 --batch 16\n"
-      "         voxmark plan --by-layer --image 240x240x144 --batch 16 --backend keeps-everything");
+      "         voxmark plan --by-layer --image 240x240x144 --batch 16 --backend keeps-everything\n"
+      "         voxmark plan --image 144 --batch 2 --ranks 2,64 --network 2us,100Gbit/s");
   command.set_action([options, threads] {
     tell_threads(threads);
     return plan(*options);

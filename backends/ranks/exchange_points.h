@@ -1,0 +1,30 @@
+// Where a step of several ranks exchanges what, by its program alone: of which ops the ranks meet,
+// and behind which op gradients leave. StepExchange does it by the stages of a backend.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <vector>
+
+#include "backends/collectives.h"
+#include "workloads/network/program.h"
+
+namespace voxmark {
+
+// Gradients leave in messages of so many bytes, the last one of fewer: enough that latency costs
+// little, few enough that the first leave early.
+constexpr std::size_t kMessageBytes = std::size_t{4} << 20U;
+
+// Whether an op's gradients of parameters are summed at once: what follows needs them.
+bool is_summed_at_once(const Op& op, const Program& program);
+
+struct ExchangePoint {
+  OpId after = 0;
+  ExchangeKind kind = ExchangeKind::statistics;
+  std::int64_t bytes = 0;  // of each rank: of a meeting, or of a message that leaves
+};
+
+// In order. `element_bytes`: of a gradient, without what a backend pads.
+std::vector<ExchangePoint> exchange_points(const Program& program, std::int64_t element_bytes);
+
+}  // namespace voxmark
