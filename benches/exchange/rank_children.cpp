@@ -147,13 +147,29 @@ std::optional<RankEnd> end_by_srun(const std::string& text) {
   return one_to_blame(std::move(ends));
 }
 
+// "process_vm_readv(pid=8 {...}) returned -1: No such process": UCX, which carries MPICH's messages
+// within a host, so ends a rank whose neighbour is gone. MPICH's launcher tells of the lower one.
+std::optional<RankEnd> end_by_neighbour(const std::string& text,
+                                        const std::vector<RankLine>& lines) {
+  static const std::regex kGone(R"(process_vm_\w+\(pid=(\d+) [^\n]{1,500}: No such process)");
+  for (const std::smatch& gone : matches_of(text, kGone)) {
+    for (const RankLine& line : lines) {
+      if (line.word == RankWord::is_process && line.process == number(gone[1])) {
+        return RankEnd{.who = name_of(line), .host = line.host, .said = "is gone", .is_gone = true};
+      }
+    }
+  }
+  return std::nullopt;
+}
+
 std::optional<RankEnd> end_by_launcher(const std::string& text,
                                        const std::vector<RankLine>& lines) {
   if (auto end = end_by_open_mpi(text, lines)) {
     return end;
   }
   if (auto end = end_by_hydra(text, lines)) {
-    return end;
+    const auto gone = end->signal == SIGABRT ? end_by_neighbour(text, lines) : std::nullopt;
+    return gone ? gone : end;
   }
   return end_by_srun(text);
 }
@@ -236,7 +252,7 @@ std::string RankEnd::text() const {
 
 Outcome RankEnd::outcome() const {
   return killed_for_memory || failure == RankFailure::out_of_memory ? Outcome::oom
-         : signal || is_host_lost                                   ? Outcome::crashed
+         : signal || is_host_lost || is_gone                        ? Outcome::crashed
                                                                     : Outcome::failed;
 }
 

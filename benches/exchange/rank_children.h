@@ -47,6 +47,7 @@ struct RankEnd {
   std::optional<RankFailure> failure = {};  // where it said whose fault it is
   bool killed_for_memory = false;           // by its kernel
   bool is_host_lost = false;
+  bool is_gone = false;  // without a word, and nobody says how
 
   // "rank 1 on node7: SIGKILL", as far as it is known.
   std::string text() const;

@@ -134,6 +134,16 @@ TEST(RankEnd, IsTheSignalWhereMemoryWasDumped) {
   EXPECT_EQ(text_of(after_start(hydra("8", "134"))), "rank 1 on a: SIGABRT");
 }
 
+// A killed rank whose neighbour copied from its memory, and ends for want of it.
+TEST(RankEnd, IsThatOfTheRankWhoseNeighbourMissesIt) {
+  const std::string text = after_start(
+      "[a:7:0:9]      cma_ep.c:81   process_vm_readv(pid=8 {0x7f09,176}-->{0x55c5,176}) returned "
+      "-1: No such process\n==== backtrace (tid:      9) ====\n");
+  EXPECT_EQ(text_of(text + hydra("7", "134")), "rank 1 on a: is gone");
+  EXPECT_EQ(outcome_of(text + hydra("7", "134")), Outcome::crashed);
+  EXPECT_EQ(text_of(text + hydra("8", "9")), "rank 1 on a: SIGKILL");
+}
+
 TEST(RankEnd, IsTheStatusOfARankThatExits) {
   EXPECT_EQ(text_of(after_start(hydra("8", "1280"))), "rank 1 on a: exit status 5");
   EXPECT_EQ(outcome_of(after_start(hydra("8", "1280"))), Outcome::failed);
