@@ -5,6 +5,7 @@
 // same number of ranks gives the same bits on all of them.
 #pragma once
 
+#include <cstddef>
 #include <span>
 
 namespace voxmark {
@@ -24,6 +25,9 @@ class Collectives {
 
   // all: ranks() times `own`, in the order of ranks. Returns when it is there.
   virtual void gather(ExchangeKind kind, std::span<const double> own, std::span<double> all) = 0;
+
+  // Rank 0's values to all others, which have as many. Returns when they are there; beside steps.
+  virtual void broadcast(std::span<std::byte> values) = 0;
 
   // values[i] becomes the sum of all ranks' values[i]. Returns at once: until wait() nobody touches
   // the values. What is begun first is summed first.

@@ -5,10 +5,13 @@
 #include <algorithm>
 #include <bitset>
 #include <charconv>
+#include <sstream>
 #include <string_view>
 
+#include "backends/ranks/rank_talk.h"
 #include "base/error.h"
 #include "training/read_ahead.h"
+#include "training/shared_scores.h"
 #include "workloads/data_sets/data_files.h"
 
 namespace voxmark {
@@ -34,6 +37,63 @@ void warn_of_missing(const LabelValues& found, const std::vector<std::string>& n
     }
     warn(fmt::format("label {} ({}): no voxel in any training case", value, names[value]));
   }
+}
+
+// What a rank found in its share of the cases.
+struct CasesRead {
+  std::vector<std::string> faults, warnings;
+  LabelValues found;  // in training cases
+
+  std::vector<double> label_values() const {
+    std::vector<double> values;
+    for (std::size_t value = 0; value < found.size(); ++value) {
+      if (found[value]) {
+        values.push_back(static_cast<double>(value));
+      }
+    }
+    return values;
+  }
+};
+
+void read_share(const TrainingOptions& options, const SubjectSource& part, bool is_training,
+                const std::function<bool()>& stop, CasesRead& read) {
+  const int rank = rank_of(options.collectives);
+  const std::size_t count = cases_of_rank(part.count, rank, options.ranks);
+  ReadAhead<Subject> subjects(
+      [&](std::uint64_t index) {
+        return part.load(static_cast<std::size_t>(index) * static_cast<std::size_t>(options.ranks) +
+                             static_cast<std::size_t>(rank),
+                         options.network.input_channels);
+      },
+      0, count, options.readers, options.readers, options.begin_reader);
+  for (std::size_t i = 0; i < count && !stop(); ++i) {
+    try {
+      const Subject subject = subjects.next();
+      read.warnings.insert(read.warnings.end(), subject.warnings.begin(), subject.warnings.end());
+      for (const std::uint8_t value : subject.labels) {
+        if (is_training) {
+          read.found.set(value);
+        }
+      }
+    } catch (const Error& error) {
+      if (error.code() != ExitCode::bad_input) {
+        throw;
+      }
+      read.faults.emplace_back(error.what());
+    }
+  }
+}
+
+// Those of rank 0 first.
+std::vector<std::string> lines_of_all(Collectives* ranks, const std::vector<std::string>& own) {
+  std::vector<std::string> all;
+  for (const std::string& text : texts_of_each(ranks, fmt::format("{}", fmt::join(own, "\n")))) {
+    std::istringstream lines(text);
+    for (std::string line; std::getline(lines, line);) {
+      all.push_back(line);
+    }
+  }
+  return all;
 }
 
 }  // namespace
@@ -71,35 +131,25 @@ SubjectParts open_parts(const std::string& data, const Dims& image, std::uint64_
   return phantom_parts(count, dims, seed);
 }
 
-void read_every_case(const SubjectParts& parts, std::int64_t channels, int readers,
+void read_every_case(const TrainingOptions& options, const SubjectParts& parts,
                      const std::function<bool()>& stop,
                      const std::function<void(const std::string&)>& warn) {
-  std::vector<std::string> faults;
-  LabelValues found;  // in training cases
+  Collectives* const ranks = options.collectives;
+  CasesRead read;
   for (const SubjectSource* part : {&parts.training, &parts.validation, &parts.test}) {
-    ReadAhead<Subject> subjects(
-        [&](std::uint64_t index) { return part->load(static_cast<std::size_t>(index), channels); },
-        0, part->count, readers, readers);
-    for (std::size_t i = 0; i < part->count && !stop(); ++i) {
-      try {
-        const Subject subject = subjects.next();
-        std::ranges::for_each(subject.warnings, warn);
-        if (part != &parts.training) {
-          continue;
-        }
-        for (const std::uint8_t value : subject.labels) {
-          found.set(value);
-        }
-      } catch (const Error& error) {
-        if (error.code() != ExitCode::bad_input) {
-          throw;
-        }
-        faults.emplace_back(error.what());
-      }
+    read_share(options, *part, part == &parts.training, stop, read);
+    std::ranges::for_each(lines_of_all(ranks, read.warnings), warn);
+    read.warnings.clear();
+  }
+  throw_case_faults(lines_of_all(ranks, read.faults),
+                    parts.training.count + parts.validation.count + parts.test.count);
+  LabelValues found;
+  for (const std::vector<double>& values : values_of_each(ranks, read.label_values())) {
+    for (const double value : values) {
+      found.set(static_cast<std::size_t>(value));
     }
   }
-  throw_case_faults(faults, parts.training.count + parts.validation.count + parts.test.count);
-  if (!stop()) {
+  if (!any_rank(ranks, stop())) {
     warn_of_missing(found, parts.facts.labels, warn);
   }
 }

@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "training/training_options.h"
 #include "workloads/data_sets/batch_source.h"
 #include "workloads/data_sets/data_set.h"
 
@@ -18,11 +19,11 @@ namespace voxmark {
 SubjectParts open_parts(const std::string& data, const Dims& image, std::uint64_t seed,
                         bool whole_images = true, const ReadOptions& reading = {});
 
-// Reads every case once, in `readers` threads, until `stop` says so: a broken file is found now
+// Reads every case once, by the options' readers, until `stop` says so: a broken file is found now
 // instead of when it is needed, which may be at the end. Throws Error (bad_input) naming all of
 // them. `warn`: is told what was read otherwise than files say, and which labels no training case
-// has.
-void read_every_case(const SubjectParts& parts, std::int64_t channels, int readers,
+// has. Of several ranks each reads its share, `warn` of the first is told, and all throw alike.
+void read_every_case(const TrainingOptions& options, const SubjectParts& parts,
                      const std::function<bool()>& stop,
                      const std::function<void(const std::string&)>& warn);
 

@@ -9,6 +9,7 @@
 #include "training/host_memory.h"
 #include "training/prediction/predictor.h"
 #include "training/prediction/tiles.h"
+#include "training/shared_scores.h"
 #include "workloads/images/resample.h"
 #include "workloads/network/cost.h"
 #include "workloads/network/synthetic.h"
@@ -23,7 +24,8 @@ constexpr Dims kProbe{64, 64, 64};
 
 // Of the fastest of some steps after the first, which finds cold caches: what else runs here makes
 // others slower. As many as fit into a second, or one.
-double seconds_per_flop(const TrainingOptions& options, const CompileOptions& compile) {
+double seconds_per_flop(const TrainingOptions& options, CompileOptions compile) {
+  compile.ranks = 1;  // nobody else is there yet
   const Dims dims = smaller_of(kProbe, options.image);
   const Program program = lower(unet3d(options.network), 1, dims, Mode::training);
   const auto executable = options.backend->compile(program, compile);
@@ -49,7 +51,7 @@ double seconds_per_flop(const TrainingOptions& options, const CompileOptions& co
 
 Estimate estimate(const TrainingOptions& options, const SubjectParts& parts) {
   const Network network = unet3d(options.network);
-  const Program step = lower(network, options.batch, options.image, Mode::training);
+  const Program step = step_program(options);
   const CompileOptions compile = step_options(options, bytes_beside_step(options, step, parts));
   if (const auto unsupported = options.backend->unsupported(step, compile)) {
     throw Error(ExitCode::cannot_here,
@@ -75,8 +77,9 @@ Estimate estimate(const TrainingOptions& options, const SubjectParts& parts) {
   const double case_seconds = per_flop * static_cast<double>(flops(forward)) *
                               static_cast<double>(tile_offsets(volume, piece).size());
   const auto steps = static_cast<double>(steps_per_epoch(options, parts)) * options.epochs;
-  const auto scored = static_cast<double>(parts.validation.count) * options.epochs +
-                      static_cast<double>(parts.test.count);
+  const auto scored = static_cast<double>(cases_of_rank(parts.validation.count, 0, options.ranks)) *
+                          options.epochs +
+                      static_cast<double>(cases_of_rank(parts.test.count, 0, options.ranks));
   result.total_seconds = steps * result.step_seconds + scored * case_seconds;
   return result;
 }

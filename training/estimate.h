@@ -18,7 +18,9 @@ struct Estimate {
 
 // The plans are the backend's own, with the dims of the data set's first image. Seconds are those
 // of the fastest of some small steps (64 voxels per axis at most, one image), scaled by nominal
-// FLOPs: a guess, since larger images may run at another speed, and other programs beside it.
+// FLOPs: a guess, since larger images may run at another speed, and other programs beside it. Of
+// several ranks, the small steps are those of one, alone: neither the others' use of the memory's
+// bandwidth nor what they tell each other is in the seconds.
 // Scoring counts as a forward pass over each case. Throws Error (cannot_here) when the backend
 // cannot run the program.
 Estimate estimate(const TrainingOptions& options, const SubjectParts& parts);

@@ -13,7 +13,12 @@ std::string batches_folder(const std::string& folder) {
   return (std::filesystem::path(folder) / "batches").string();
 }
 
-void remove_batches(const std::filesystem::path& folder) {
+void make_batches_folder(const std::filesystem::path& folder) {
+  std::error_code made;
+  std::filesystem::create_directories(folder, made);
+  if (made) {
+    throw_bad_input("{}: cannot be made: {}", folder.string(), made.message());
+  }
   std::vector<std::filesystem::path> found;
   for (const auto& entry : std::filesystem::directory_iterator(folder)) {
     const std::string name = entry.path().filename().string();

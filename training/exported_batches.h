@@ -12,8 +12,9 @@ namespace voxmark {
 // step_00000.safetensors (tensors "input", "target"), step_00001.safetensors, ...
 std::string batches_folder(const std::string& folder);
 
-// Those of an export before: readers take every step that they find. Throws Error (bad_input).
-void remove_batches(const std::filesystem::path& folder);
+// Makes it, without batches of an export before: readers take every step that they find. Throws
+// Error (bad_input).
+void make_batches_folder(const std::filesystem::path& folder);
 
 void write_batch(const std::string& path, const Batch& batch);
 

@@ -56,7 +56,7 @@ HostMemory host_memory(const TrainingOptions& options, const Program& step,
   const std::int64_t image = image_bytes(options.network, parts.training.dims);
   HostMemory memory;
   // One more is in the step's hands.
-  memory.batches = (batches_ahead(options) + 1) * options.batch * sample;
+  memory.batches = (batches_ahead(options) + 1) * options.images_per_rank() * sample;
   // Each reader: the file's bytes beside its values, the labels as numbers, the window in double,
   // the sample before and after it is turned.
   const std::int64_t reading = 2 * image + volume * kFloat + window * kDouble + 2 * sample;
@@ -74,6 +74,7 @@ TrainingMemory training_memory(const TrainingOptions& options, const Program& st
   CompileOptions compile;
   compile.precision = options.precision;
   compile.threads = options.threads;
+  compile.ranks = options.ranks;
   TrainingMemory memory;
   memory.step = options.backend->plan(step, compile).total_bytes();
   memory.for_speed = std::max<std::int64_t>(0, step_bytes - memory.step);
@@ -109,6 +110,8 @@ CompileOptions step_options(const TrainingOptions& options, std::int64_t beside)
   CompileOptions compile;
   compile.precision = options.precision;
   compile.threads = options.threads;
+  compile.ranks = options.ranks;
+  compile.collectives = options.collectives;
   // Backends may trade time for memory.
   compile.memory_limit_bytes = options.memory_bytes > beside ? options.memory_bytes - beside : 0;
   return compile;

@@ -22,9 +22,10 @@ class ReadAhead {
  public:
   // `make(index)` makes item `index`, for first <= index < end, in any order and in several threads
   // at once. At most `depth` items are held or in the making. Threads that the system
-  // refuses are done without: where it gives none, next() makes the items itself.
+  // refuses are done without: where it gives none, next() makes the items itself. `begin`: what
+  // each thread does first.
   ReadAhead(std::function<Item(std::uint64_t)> make, std::uint64_t first, std::uint64_t end,
-            int threads, int depth)
+            int threads, int depth, const std::function<void()>& begin = {})
       : make_(std::move(make)),
         end_(end),
         depth_(static_cast<std::uint64_t>(std::max(depth, 1))),
@@ -32,7 +33,12 @@ class ReadAhead {
         claimed_(first) {
     try {
       for (int i = 0; i < std::max(threads, 1); ++i) {
-        threads_.emplace_back([this] { work(); });
+        threads_.emplace_back([this, begin] {
+          if (begin) {
+            begin();
+          }
+          work();
+        });
       }
     } catch (const std::system_error&) {
       // Fewer than asked for do as well.

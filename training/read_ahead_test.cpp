@@ -103,5 +103,15 @@ TEST(ReadAhead, GoesOnWithTheThreadsThatTheSystemGives) {
   }
 }
 
+TEST(ReadAhead, EachThreadBeginsAsItIsTold) {
+  std::atomic<int> begun = 0;
+  {
+    ReadAhead<int> items([](std::uint64_t index) { return static_cast<int>(index); }, 0, 4, 3, 4,
+                         [&] { ++begun; });
+    EXPECT_EQ(items.next(), 0);
+  }
+  EXPECT_EQ(begun, 3);
+}
+
 }  // namespace
 }  // namespace voxmark

@@ -1,5 +1,7 @@
 #include "training/trainer.h"
 
+#include <fmt/ranges.h>
+
 #include <algorithm>
 #include <chrono>
 #include <cmath>
@@ -11,14 +13,16 @@
 #include <span>
 
 #include "backends/interpreter/executable_weights.h"
+#include "backends/ranks/rank_talk.h"
 #include "base/error.h"
 #include "training/checkpoint.h"
 #include "training/exported_batches.h"
 #include "training/host_memory.h"
 #include "training/prediction/case_files.h"
 #include "training/prediction/predictor.h"
-#include "training/prediction/surface_dice.h"
 #include "training/read_ahead.h"
+#include "training/resumption.h"
+#include "training/shared_scores.h"
 
 namespace voxmark {
 namespace {
@@ -31,84 +35,6 @@ double seconds_since(Clock::time_point start) {
 
 double gibibytes(std::int64_t bytes) { return std::ldexp(static_cast<double>(bytes), -30); }
 
-// What a process that was killed left of a checkpoint in the making.
-void remove_unfinished(const std::string& checkpoint) {
-  const std::filesystem::path path(checkpoint);
-  std::error_code error;
-  for (const auto& entry : std::filesystem::directory_iterator(path.parent_path(), error)) {
-    const std::string name = entry.path().filename().string();
-    if (name.starts_with(path.filename().string() + ".") && name.ends_with(".part")) {
-      std::filesystem::remove(entry.path(), error);
-    }
-  }
-}
-
-// Where a resumed run stands. First what it was made with: tensors of other shapes say less.
-Position resumed_position(const TrainingOptions& options, const DataFacts& data,
-                          const std::function<void(const std::string&)>& warn) {
-  const std::string path = last_checkpoint(options.folder);
-  const Json state = read_checkpoint_state(path);
-  for (const std::string& difference : check_resumable(options, data, state, path)) {
-    warn(difference + ": the losses will differ slightly");
-  }
-  if (!state.contains("position")) {
-    throw_bad_input("{}: has no position", path);
-  }
-  Position position = position_from_json(state.at("position"), path);
-  // Checkpoints of earlier versions know only who wrote them.
-  if (position.step > 0 && position.computed_by.empty()) {
-    position.computed_by.push_back(state.at("computing"));
-  }
-  return position;
-}
-
-bool stopped_early(const TrainingOptions& options, const Position& position) {
-  const auto done = static_cast<int>(position.epochs.size());
-  return options.patience > 0 && position.step == 0 &&
-         done - position.best_epoch >= options.patience;
-}
-
-bool is_finished(const TrainingOptions& options, const Position& position) {
-  return position.epoch >= options.epochs || stopped_early(options, position);
-}
-
-// What best.safetensors is instead of the weights of the best epoch; "" where it is them.
-std::string fault_of_best(const TrainingOptions& options, const DataFacts& data,
-                          const Position& position) {
-  const std::string path = best_checkpoint(options.folder);
-  try {
-    const Json state = read_checkpoint_state(path);
-    check_resumable(options, data, state, path);
-    const Position found = position_from_json(state.value("position", Json()), path);
-    // Another run with the same options has other times, and another backend other losses.
-    const auto index = static_cast<std::size_t>(position.best_epoch - 1);
-    const bool same = found.epoch == position.best_epoch && found.step == 0 &&
-                      found.epochs.size() > index &&
-                      to_json(found.epochs[index]) == to_json(position.epochs[index]);
-    return same ? "" : fmt::format("{}: of epoch {}, or of another run", path, found.epoch);
-  } catch (const Error& error) {
-    return error.what();
-  }
-}
-
-// Whether best.safetensors is there, or not needed yet. False: the run was killed between its two
-// checkpoints, and the best weights are those of the last. Throws Error (bad_input) where they are
-// lost.
-bool has_best(const TrainingOptions& options, const DataFacts& data, const Position& position) {
-  if (position.best_epoch == 0) {
-    return true;
-  }
-  const std::string fault = fault_of_best(options, data, position);
-  if (fault.empty()) {
-    return true;
-  }
-  if (position.best_epoch != position.epoch || position.step != 0) {
-    throw_bad_input("{}; expected the weights of epoch {}, the best of this run", fault,
-                    position.best_epoch);
-  }
-  return false;
-}
-
 class Trainer {
  public:
   Trainer(const TrainingOptions& options, const SubjectParts& parts, TrainingObserver& observer)
@@ -116,7 +42,8 @@ class Trainer {
         parts_(parts),
         observer_(observer),
         recipe_(recipe_of(options)),
-        program_(lower(unet3d(options.network), options.batch, options.image, Mode::training)),
+        ranks_(options.collectives),
+        program_(step_program(options)),
         steps_(voxmark::steps_per_epoch(options, parts)) {
     check_source(parts.training, recipe_.shape, options.batch);
   }
@@ -143,20 +70,19 @@ class Trainer {
     TrainingResult result = result_so_far();
     result.end = end;
     result.test = std::move(test);
-    result.prediction_tiled = predictor_->tiled_for_memory();
+    result.prediction_tiled = any_rank(ranks_, predictor_->tiled_for_memory());
     result.forecast.planned_bytes = std::max(result.forecast.planned_bytes, planned_bytes());
     return result;
   }
 
  private:
   void start(bool resume) {
-    std::optional<Weights> weights;
-    std::int64_t memory_bytes = options_.memory_bytes;
+    check_equal_ranks();
+    auto memory_bytes = static_cast<std::int64_t>(
+        least_of_ranks(ranks_, static_cast<double>(options_.memory_bytes)));
+    Weights weights = initial_weights(program_, options_.seed);
     if (resume) {
-      position_ = resumed_position(options_, parts_.facts, [this](const std::string& warning) {
-        observer_.warning(warning);
-      });
-      weights = load_weights(last_checkpoint(options_.folder), program_);
+      go_on_from(last_checkpoint(options_.folder), weights);
       if (position_.memory_bytes > memory_bytes) {
         had_memory_bytes_ = position_.memory_bytes;
       }
@@ -167,16 +93,56 @@ class Trainer {
     note_computing();
     for (const std::string& path :
          {last_checkpoint(options_.folder), best_checkpoint(options_.folder)}) {
-      remove_unfinished(path);
+      if (is_first(ranks_)) {
+        remove_unfinished(path);
+      }
     }
-    compile(memory_bytes);
-    set_weights(*executable_, program_,
-                weights ? *weights : initial_weights(program_, options_.seed));
+    together(ranks_, [&] {
+      compile(memory_bytes);
+      set_weights(*executable_, program_, weights);
+    });
+    expect_equal(ranks_, "set of weights", sha256_hex(program_, weights));
     check_best();
   }
 
+  // Ranks that train on other cases, or otherwise, would learn something that nobody asked for.
+  void check_equal_ranks() {
+    expect_equal(ranks_, "list of cases",
+                 fmt::format("{} ({} {} {})", parts_.facts.identity, parts_.training.count,
+                             parts_.validation.count, parts_.test.count));
+    expect_equal(ranks_, "set of options",
+                 dump_json(to_json(options_)) + dump_json(computing_json(options_)));
+  }
+
+  // Rank 0 alone reads checkpoints, since it alone writes them.
+  void go_on_from(const std::string& path, Weights& weights) {
+    together(ranks_, [&] {
+      if (!is_first(ranks_)) {
+        return;
+      }
+      position_ = resumed_position(options_, parts_.facts, [this](const std::string& warning) {
+        observer_.warning(warning);
+      });
+      weights = load_weights(path, program_);
+    });
+    const std::string position = text_of_first(ranks_, dump_json(to_json(position_)));
+    if (!is_first(ranks_)) {
+      position_ = position_from_json(parse_json(position, path), path);
+    }
+    share_weights(weights);
+  }
+
+  void share_weights(Weights& weights) const {
+    for (auto& [name, values] : weights) {
+      values_of_first(ranks_, values);
+    }
+  }
+
   void check_best() {
-    if (!has_best(options_, parts_.facts, position_)) {
+    bool is_there = true;
+    together(ranks_,
+             [&] { is_there = !is_first(ranks_) || has_best(options_, parts_.facts, position_); });
+    if (any_rank(ranks_, !is_there)) {
       save(best_checkpoint(options_.folder));
     }
   }
@@ -210,7 +176,16 @@ class Trainer {
 
   bool finished() const { return is_finished(options_, position_); }
 
+  // Of this rank. Where `images` of each rank are a batch, its share of step s is batch
+  // s * ranks + rank of as many images.
   Batch batch(std::uint64_t index) const {
+    const auto steps = static_cast<std::uint64_t>(steps_);
+    const auto ranks = static_cast<std::uint64_t>(options_.ranks);
+    return training_batch(parts_.training, recipe_, options_.images_per_rank(), options_.seed,
+                          index / steps,
+                          index % steps * ranks + static_cast<std::uint64_t>(rank_of(ranks_)));
+  }
+  Batch whole_batch(std::uint64_t index) const {
     const auto steps = static_cast<std::uint64_t>(steps_);
     return training_batch(parts_.training, recipe_, options_.batch, options_.seed, index / steps,
                           index % steps);
@@ -225,17 +200,18 @@ class Trainer {
       return;
     }
     const std::filesystem::path folder(batches_folder(options_.folder));
-    std::error_code error;
-    std::filesystem::create_directories(folder, error);
-    if (error) {
-      throw_bad_input("{}: cannot be made: {}", folder.string(), error.message());
-    }
-    remove_batches(folder);
+    together(ranks_, [&] {
+      if (is_first(ranks_)) {
+        make_batches_folder(folder);
+      }
+    });
     save((folder / "start.safetensors").string());
-    for (std::int64_t i = 0; i < options_.exported_batches; ++i) {
-      write_batch((folder / fmt::format("step_{:05}.safetensors", i)).string(),
-                  batch(next_batch() + static_cast<std::uint64_t>(i)));
-    }
+    together(ranks_, [&] {
+      for (std::int64_t i = 0; is_first(ranks_) && i < options_.exported_batches; ++i) {
+        write_batch((folder / fmt::format("step_{:05}.safetensors", i)).string(),
+                    whole_batch(next_batch() + static_cast<std::uint64_t>(i)));
+      }
+    });
   }
 
   // A run() changes no persistent tensor, so that a step can be timed before it counts.
@@ -250,15 +226,15 @@ class Trainer {
     double case_seconds = 0;
     const SubjectSource& scored = parts_.validation.count > 0 ? parts_.validation : parts_.test;
     if (scored.count > 0) {
-      predictor_->set_weights(read_weights(*executable_, program_));
+      predictor_->set_weights(weights_to_score());
       const Subject subject = scored.load(0, recipe_.shape.input_channels);
       predictor_->predict(subject);
       start = Clock::now();
       predictor_->predict(subject);
       case_seconds = seconds_since(start);
     }
-    validation_seconds_ = case_seconds * static_cast<double>(parts_.validation.count);
-    test_seconds_ = case_seconds * static_cast<double>(parts_.test.count);
+    validation_seconds_ = case_seconds * static_cast<double>(rounds_of(parts_.validation));
+    test_seconds_ = case_seconds * static_cast<double>(rounds_of(parts_.test));
     step_seconds_ = forecast.step_seconds;
     forecast.epoch_seconds =
         static_cast<double>(steps_) * forecast.step_seconds + validation_seconds_;
@@ -286,18 +262,18 @@ class Trainer {
     const auto steps = static_cast<std::uint64_t>(steps_);
     ReadAhead<Batch> batches([this](std::uint64_t index) { return batch(index); }, next_batch(),
                              static_cast<std::uint64_t>(options_.epochs) * steps, options_.readers,
-                             batches_ahead(options_));
+                             batches_ahead(options_), options_.begin_reader);
     last_saved_ = Clock::now();
     while (!finished()) {
       while (position_.step < steps_) {
-        if (observer_.stop()) {
+        if (any_rank(ranks_, observer_.stop())) {
           save(last_checkpoint(options_.folder));
           return TrainingEnd::interrupted;
         }
         if (!step(batches)) {
           return TrainingEnd::diverged;
         }
-        if (seconds_since(last_saved_) > options_.checkpoint_seconds) {
+        if (is_checkpoint_due_) {
           save(last_checkpoint(options_.folder));
         }
       }
@@ -315,12 +291,17 @@ class Trainer {
     const Batch batch = batches.next();
     const double waited = seconds_since(start);
     executable_->load(batch);
+    observer_.step_begins();
+    const Clock::time_point begin = Clock::now();
     const StepResult& result = executable_->run();
     if (!std::isfinite(result.loss)) {
+      tell_of_divergence(sums_of_all(ranks_, result.sums));
       return false;
     }
     executable_->update();
-    Scores scores = scores_of(result.sums, options_.batch, options_.image.voxels());
+    observer_.step_ran(seconds_since(begin));
+    Scores scores =
+        scores_of(sums_of_all(ranks_, result.sums), options_.batch, options_.image.voxels());
     scores.loss = result.loss;
     position_.scores.add(scores);
     position_.step_losses.push_back(result.loss);
@@ -329,8 +310,20 @@ class Trainer {
     position_.waiting_seconds += waited;
     ++position_.step;
     step_seconds_ = position_.seconds / static_cast<double>(position_.step);
+    is_checkpoint_due_ = any_rank(ranks_, seconds_since(last_saved_) > options_.checkpoint_seconds);
     observer_.step(position_.epoch + 1, position_.step, steps_, result.loss, seconds_left());
     return true;
+  }
+
+  // The loss is that of all ranks. Which images made it what it is?
+  void tell_of_divergence(const std::vector<ClassSums>& sums) {
+    const std::vector<int> bad = ranks_without_numbers(sums, options_.ranks);
+    if (ranks_ == nullptr || bad.empty()) {
+      return;
+    }
+    observer_.warning(fmt::format("epoch {} step {}: predictions are no numbers on rank{} {}",
+                                  position_.epoch + 1, position_.step + 1,
+                                  bad.size() == 1 ? "" : "s", fmt::join(bad, ", ")));
   }
 
   // Validation, record and checkpoints. How the run ends, where it cannot go on: an epoch whose
@@ -346,11 +339,11 @@ class Trainer {
     record.computed_by = position_.computed_by;
     if (parts_.validation.count > 0) {
       const Clock::time_point start = Clock::now();
-      predictor_->set_weights(read_weights(*executable_, program_));
+      predictor_->set_weights(weights_to_score());
       ScoreMean mean;
       record.validation_waiting_seconds =
-          score_cases(parts_.validation, Surfaces::no,
-                      [&](const TestCase& scored) { mean.add(scored.scores); });
+          score(parts_.validation, Surfaces::no,
+                [&](const TestCase& scored) { mean.add(scored.scores); });
       if (mean.count() < static_cast<std::int64_t>(parts_.validation.count)) {
         save(last_checkpoint(options_.folder));  // goes on with this validation
         return TrainingEnd::interrupted;
@@ -385,35 +378,28 @@ class Trainer {
     return std::nullopt;
   }
 
-  // Predicts and scores the cases of a part with the predictor's weights, images read ahead, until
-  // it is asked to stop. Returns the seconds that it waited for images. Surfaces take about a
-  // second per label of 240x240x155: too long to be scored after every epoch.
-  enum class Surfaces { no, yes };
-  template <class Visit>
-  double score_cases(const SubjectSource& part, Surfaces surfaces, const Visit& visit) {
-    ReadAhead<Subject> subjects(
-        [&](std::uint64_t index) {
-          return part.load(static_cast<std::size_t>(index), recipe_.shape.input_channels);
-        },
-        0, part.count, options_.readers, images_ahead(options_));
-    double waited = 0;
-    for (std::size_t i = 0; i < part.count && !observer_.stop(); ++i) {
-      const Clock::time_point start = Clock::now();
-      const Subject subject = subjects.next();
-      waited += seconds_since(start);
-      const std::vector<float> prediction = predictor_->predict(subject);
-      const std::int64_t channels = predictor_->channels();
-      TestCase scored{part.case_name(i), "", subject.dims,
-                      scores_of(prediction, channels, subject.dims, subject.labels)};
-      if (surfaces == Surfaces::yes) {
-        scored.spacing = spacing_of(part.affine(i));
-        add_surface_dice(scored.scores, subject.labels,
-                         hard_labels(prediction, channels, subject.dims), channels, subject.dims,
-                         {scored.spacing, options_.surface_tolerance});
+  // What validation predicts with, and a checkpoint would keep. Where each rank has statistics of
+  // its own, those of rank 0 stand for the model, as in DistributedDataParallel.
+  Weights weights_to_score() const {
+    Weights weights = read_weights(*executable_, program_);
+    if (options_.batch_norm == BatchNormOver::own_images) {
+      for (const TensorInfo& tensor : program_.tensors) {
+        if (tensor.role == TensorRole::moving_statistic) {
+          values_of_first(ranks_, weights.at(tensor.name));
+        }
       }
-      visit(scored);
     }
-    if (had_memory_bytes_ && predictor_->tiled_for_memory()) {
+    return weights;
+  }
+
+  std::size_t rounds_of(const SubjectSource& part) const {
+    return cases_of_rank(part.count, 0, options_.ranks);
+  }
+
+  double score(const SubjectSource& part, Surfaces surfaces,
+               const std::function<void(const TestCase&)>& visit) {
+    const double waited = score_cases(options_, part, surfaces, *predictor_, observer_, visit);
+    if (had_memory_bytes_ && any_rank(ranks_, predictor_->tiled_for_memory())) {
       observer_.warning(
           fmt::format("--resume: there were {:.2f} GiB of memory, now there are {:.2f}: images "
                       "that fitted may be predicted in tiles, with slightly other scores",
@@ -429,9 +415,16 @@ class Trainer {
       return cases;
     }
     check_best();
-    predictor_->set_weights(load_weights(best_checkpoint(options_.folder), program_));
+    Weights weights = initial_weights(program_, options_.seed);
+    together(ranks_, [&] {
+      if (is_first(ranks_)) {
+        weights = load_weights(best_checkpoint(options_.folder), program_);
+      }
+    });
+    share_weights(weights);
+    predictor_->set_weights(weights);
     const std::map<std::string, std::string> files = case_files(parts_);
-    score_cases(parts_.test, Surfaces::yes, [&](const TestCase& scored) {
+    score(parts_.test, Surfaces::yes, [&](const TestCase& scored) {
       cases.push_back(scored);
       cases.back().file = files.at(scored.name);
       observer_.tested(scored, cases.size(), parts_.test.count);
@@ -463,24 +456,35 @@ class Trainer {
   }
 
   void note_peak() {
-    position_.peak_bytes = std::max(position_.peak_bytes, observer_.peak_bytes());
+    const double peak = most_of_ranks(ranks_, static_cast<double>(observer_.peak_bytes()));
+    position_.peak_bytes = std::max(position_.peak_bytes, static_cast<std::int64_t>(peak));
   }
 
+  // Rank 0 writes.
   void save(const std::string& path) {
     note_peak();
+    together(ranks_, [&] {
+      if (is_first(ranks_)) {
+        write_checkpoint(path);
+      }
+    });
+    last_saved_ = Clock::now();
+  }
+
+  void write_checkpoint(const std::string& path) const {
     const Json state = {{"options", to_json(options_)},
                         {"data", parts_.facts.identity},
                         {"computing", computing_json(options_)},
                         {"position", to_json(position_)}};
     save_checkpoint(path, program_, options_.precision,
                     {read_weights(*executable_, program_), state});
-    last_saved_ = Clock::now();
   }
 
   const TrainingOptions& options_;
   const SubjectParts& parts_;
   TrainingObserver& observer_;
   TrainingRecipe recipe_;
+  Collectives* ranks_;  // null: this process is alone
   Program program_;
   std::int64_t steps_ = 0;  // per epoch
   std::int64_t host_bytes_ = 0;
@@ -492,6 +496,7 @@ class Trainer {
   double validation_seconds_ = 0;
   double test_seconds_ = 0;
   Clock::time_point last_saved_;
+  bool is_checkpoint_due_ = false;
 };
 
 }  // namespace

@@ -35,12 +35,17 @@ struct TrainingResult {
   bool prediction_tiled = false;  // whole volumes did not fit into the memory
 };
 
-// Told what happens. Default: nobody listens.
+// Told what happens, on each rank at the same points: only there may observers of several ranks
+// meet. Default: nobody listens.
 class TrainingObserver {
  public:
   virtual ~TrainingObserver() = default;
   // Something that a person should know, in one line.
   virtual void warning(const std::string& /*text*/) {}
+  // Around the computation of a step that counts, of `seconds`: between the two this rank tells
+  // others nothing but what the step itself exchanges.
+  virtual void step_begins() {}
+  virtual void step_ran(double /*seconds*/) {}
   // Before this process's first step; total_seconds: of what is left.
   virtual void forecast(const Forecast& /*forecast*/) {}
   virtual void step(int /*epoch*/, std::int64_t /*step*/, std::int64_t /*steps*/, double /*loss*/,
@@ -65,10 +70,11 @@ std::string best_checkpoint(const std::string& folder);
 int epochs_of_finished(const TrainingOptions& options, const SubjectParts& parts);
 
 // Trains. `resume`: from the folder's last checkpoint, to the same losses bit by bit as without the
-// interruption when backend, precision and threads are the same. Throws Error: bad_input when the
-// data or a checkpoint does not fit the options, or best.safetensors is not this run's best,
-// cannot_here when the memory does not suffice or the backend cannot, internal when a checkpoint
-// cannot be written (the one before it stays).
+// interruption when backend, precision, threads and ranks are the same. Of several ranks, each
+// calls it; rank 0 alone writes to the folder, and reads checkpoints. Throws Error (AgreedError
+// where all ranks do): bad_input when the data or a checkpoint does not fit the options, or
+// best.safetensors is not this run's best, cannot_here when the memory does not suffice or the
+// backend cannot, internal when a checkpoint cannot be written (the one before it stays).
 TrainingResult train(const TrainingOptions& options, const SubjectParts& parts, bool resume,
                      TrainingObserver& observer);
 

@@ -32,25 +32,52 @@ TrainingRecipe recipe_of(const TrainingOptions& options) {
   return recipe;
 }
 
+Program step_program(const TrainingOptions& options) {
+  Program program =
+      lower(unet3d(options.network), options.images_per_rank(), options.image, Mode::training);
+  program.batch_norm.across_ranks = options.batch_norm == BatchNormOver::all_ranks;
+  return program;
+}
+
+std::string_view to_string(BatchNormOver over) {
+  switch (over) {
+    case BatchNormOver::all_ranks:
+      return "global";
+    case BatchNormOver::own_images:
+      return "local";
+  }
+  throw_internal("training: no such batch norm");
+}
+
 Json to_json(const TrainingOptions& options) {
-  return {{"image", {options.image.d, options.image.h, options.image.w}},
-          {"batch", options.batch},
-          {"channels", options.network.input_channels},
-          {"classes", options.network.classes},
-          {"filters", options.network.filters},
-          {"levels", options.network.levels},
-          {"seed", options.seed},
-          {"split_seed", options.splitting_seed()},
-          {"augment", options.augment},
-          {"tile", options.tile},
-          {"downsample", options.downsample},
-          {"steps_per_epoch", options.steps_per_epoch}};
+  Json json = {{"image", {options.image.d, options.image.h, options.image.w}},
+               {"batch", options.batch},
+               {"channels", options.network.input_channels},
+               {"classes", options.network.classes},
+               {"filters", options.network.filters},
+               {"levels", options.network.levels},
+               {"seed", options.seed},
+               {"split_seed", options.splitting_seed()},
+               {"augment", options.augment},
+               {"tile", options.tile},
+               {"downsample", options.downsample},
+               {"steps_per_epoch", options.steps_per_epoch}};
+  // The mathematics depends on ranks only where each has statistics of its own.
+  if (options.batch_norm == BatchNormOver::own_images) {
+    json["batch_norm"] = to_string(options.batch_norm);
+    json["ranks"] = options.ranks;
+  }
+  return json;
 }
 
 Json computing_json(const TrainingOptions& options) {
-  return {{"backend", options.backend->name()},
-          {"precision", to_string(options.precision)},
-          {"threads", options.threads}};
+  Json json = {{"backend", options.backend->name()},
+               {"precision", to_string(options.precision)},
+               {"threads", options.threads}};
+  if (options.ranks > 1) {
+    json["ranks"] = options.ranks;
+  }
+  return json;
 }
 
 std::vector<std::string> check_resumable(const TrainingOptions& options, const DataFacts& data,
@@ -59,10 +86,15 @@ std::vector<std::string> check_resumable(const TrainingOptions& options, const D
     return json.contains(key) ? dump_json(json.at(key)) : "unknown";
   };
   Json found = member(state, "options", path);
+  Json wanted = to_json(options);  // outlives its items
   if (found.is_object()) {
     found.emplace("levels", kUnetLevels);  // checkpoints of earlier versions do not say so
   }
-  const Json wanted = to_json(options);  // outlives its items
+  for (Json* json : {&found, &wanted}) {
+    if (json->is_object()) {
+      json->emplace("batch_norm", to_string(BatchNormOver::all_ranks));
+    }
+  }
   for (const auto& [key, value] : wanted.items()) {
     if (found_in(found, key) != dump_json(value)) {
       throw_bad_input("--resume {}: made with {} {}, expected {}", path, key, found_in(found, key),
@@ -75,8 +107,13 @@ std::vector<std::string> check_resumable(const TrainingOptions& options, const D
                     dump_json(identity), data.identity);
   }
   std::vector<std::string> differences;
-  const Json& computed = member(state, "computing", path);
-  const Json computing = computing_json(options);
+  Json computed = member(state, "computing", path);
+  Json computing = computing_json(options);
+  for (Json* json : {&computed, &computing}) {
+    if (json->is_object()) {
+      json->emplace("ranks", 1);
+    }
+  }
   for (const auto& [key, value] : computing.items()) {
     if (found_in(computed, key) != dump_json(value)) {
       differences.push_back(fmt::format("--resume {}: made with {} {}, goes on with {}", path, key,

@@ -2,17 +2,24 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "backends/backend.h"
+#include "backends/collectives.h"
 #include "base/json.h"
 #include "training/prediction/surface_dice.h"
 #include "workloads/data_sets/batch_source.h"
 #include "workloads/network/network.h"
 
 namespace voxmark {
+
+// Whose images batch norms normalise by.
+enum class BatchNormOver { all_ranks, own_images };
+std::string_view to_string(BatchNormOver over);  // "global", "local"
 
 struct TrainingOptions {
   const Backend* backend = nullptr;
@@ -21,8 +28,14 @@ struct TrainingOptions {
   // That all of it may take: the plans, and what host_memory.h counts beside them.
   std::int64_t memory_bytes = 0;
 
+  // How many processes train together, each on its share of every batch. memory_bytes and threads
+  // are those of each. `collectives` outlives the training; two ranks or more need it.
+  int ranks = 1;
+  Collectives* collectives = nullptr;
+  BatchNormOver batch_norm = BatchNormOver::all_ranks;
+
   Dims image{64, 64, 64};  // of the windows that are trained on
-  std::int64_t batch = 1;
+  std::int64_t batch = 1;  // images of a step, of all ranks together, which divide it
   UnetOptions network;
   std::uint64_t seed = 1;  // of weights, order and augmentation
   // Of the split, and of phantoms; nothing: `seed`. It is here for the record: parts are split
@@ -38,13 +51,20 @@ struct TrainingOptions {
   std::string folder;                // for checkpoints; must exist
   double checkpoint_seconds = 600;   // between those within an epoch
   int readers = 2;                   // threads that make batches
+  // What each of them does first: where OpenMP holds the thread that starts them on one CPU, they
+  // would share it.
+  std::function<void()> begin_reader = {};
   // Millimetres within which surfaces of the test's labels are the same: surface_dice.h.
   double surface_tolerance = kSurfaceToleranceMillimetres;
   std::int64_t exported_batches = 0;  // of the steps to come: written to the folder, for others
   std::string binary_sha256;          // of the program, for the record; "": unknown
 
   std::uint64_t splitting_seed() const { return split_seed.value_or(seed); }
+  std::int64_t images_per_rank() const { return batch / ranks; }
 };
+
+// A step of training, as one rank computes it.
+Program step_program(const TrainingOptions& options);
 
 // Steps of an epoch: options.steps_per_epoch, or as many as see every training case once; the last
 // batch is then filled up with cases that are seen twice.

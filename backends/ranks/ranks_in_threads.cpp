@@ -13,6 +13,7 @@ namespace {
 struct Shown {
   explicit Shown(int ranks) : values(static_cast<std::size_t>(ranks)), meeting(ranks) {}
   std::vector<std::vector<double>> values;
+  std::span<const std::byte> of_first;
   std::barrier<> meeting;
 };
 
@@ -30,6 +31,17 @@ class ThreadRank final : public Collectives {
       to = std::copy(values.begin(), values.end(), to);
     }
     shown_.meeting.arrive_and_wait();  // before anybody shows something else
+  }
+
+  void broadcast(std::span<std::byte> values) override {
+    if (rank_ == 0) {
+      shown_.of_first = values;
+    }
+    shown_.meeting.arrive_and_wait();
+    if (rank_ != 0) {
+      std::ranges::copy(shown_.of_first, values.begin());
+    }
+    shown_.meeting.arrive_and_wait();
   }
 
   void begin_sum(std::span<float> values) override { begun_.emplace_back(values); }

@@ -61,24 +61,18 @@ std::unique_ptr<RankGroup> join_group() {
 }
 
 // Before anything is timed or verified.
-void check_ranks(const Request& request, RankGroup& group) {
+void check_ranks_of(const Request& request, RankGroup& group) {
   if (request.spec.ranks != group.ranks()) {
     throw AgreedError(ExitCode::internal, fmt::format("ranks: {} were started for a case of {}",
                                                       group.ranks(), request.spec.ranks));
   }
-  std::vector<Json> facts;
-  for (const std::string& text : group.texts_of_all(dump_json(rank_facts(request.spec.threads)))) {
-    facts.push_back(parse_json(text, "ranks"));
-  }
-  if (const std::string conflict = conflict_of_ranks(facts, cpu_sharing()); !conflict.empty()) {
-    throw AgreedError(ExitCode::bad_input, "ranks: " + conflict);
-  }
+  check_ranks(group, request.spec.threads);
 }
 
 void answer(const Request& request, const Extras& extras, RankGroup* group,
             const SendMessage& send) {
   if (group != nullptr) {
-    check_ranks(request, *group);
+    check_ranks_of(request, *group);
   }
   if (request.mode == ChildMode::verify || request.mode == ChildMode::check) {
     // Where it is timed, counters come before the team.
@@ -106,10 +100,9 @@ void answer(const Request& request, const Extras& extras, RankGroup* group,
   }
 }
 
-RankFailure failure_of(const Error& error) {
+RankFailure failure_of_case(const Error& error) {
   return error.code() == ExitCode::cannot_here ? RankFailure::out_of_memory  // as kind_of() says
-         : error.code() == ExitCode::bad_input ? RankFailure::bad_input
-                                               : RankFailure::internal;
+                                               : failure_of(error.code());
 }
 
 ErrorKind kind_of(const Error& error) {
@@ -128,10 +121,7 @@ void before_mpi(const std::function<void()>& action) {
   try {
     action();
   } catch (const Error& error) {
-    end_before_mpi(error.code() == ExitCode::bad_input  ? RankFailure::bad_input
-                   : error.code() == ExitCode::internal ? RankFailure::internal
-                                                        : RankFailure::cannot_here,
-                   error.what());
+    end_before_mpi(failure_of(error.code()), error.what());
   } catch (const std::bad_alloc&) {
     end_before_mpi(RankFailure::out_of_memory, "out of memory");
   } catch (const std::exception& error) {
@@ -154,7 +144,7 @@ void run_child(const Extras& extras) {
     std::getline(std::cin, line);
   }
   if (group != nullptr) {
-    line = group->text_of_first(line);
+    line = text_of_first(&group->collectives(), line);
   }
   // Where one rank fails, the others wait for it: nobody goes on. All ranks say it alike, rank 0
   // too, so that the outcome does not depend on which of them it is.
@@ -175,7 +165,7 @@ void run_child(const Extras& extras) {
     abort_where_ranks(RankFailure::cannot_here, error.what());
     throw;  // what the machine refuses is told by the exit code
   } catch (const Error& error) {
-    fail(failure_of(error), kind_of(error), error.what());
+    fail(failure_of_case(error), kind_of(error), error.what());
   } catch (const std::bad_alloc&) {
     fail(RankFailure::out_of_memory, ErrorKind::out_of_memory, "out of memory");
   } catch (const std::exception& error) {

@@ -228,7 +228,7 @@ class TimedCase {
     ready_.weights_sha256 = set_initial_weights(program_, spec_.seed, *executable_);
     peak_.resume();
     if (group_ != nullptr) {
-      group_->expect_equal("set of weights", ready_.weights_sha256);
+      expect_equal(&group_->collectives(), "set of weights", ready_.weights_sha256);
     }
     ready_.stages = stages_to_json(program_, *executable_);
     ready_.execution = members_to_json(execution_settings());
@@ -343,11 +343,10 @@ class TimedCase {
     own["placement"] = std::move(*probes_.threads);
     own["times"] = rank_times_.of_rank();
     probes_.threads.reset();
-    std::vector<Json> all;
-    for (const std::string& text : group_->texts_of_all(dump_json(own))) {
-      all.push_back(parse_json(text, "ranks"));
+    std::vector<Json> all = group_->json_of_all(own);
+    for (const Json& of_rank : all) {
       done.earlier_peak_bytes = std::max(done.earlier_peak_bytes.value_or(0),
-                                         all.back().at("peak_bytes").get<std::int64_t>());
+                                         of_rank.at("peak_bytes").get<std::int64_t>());
     }
     Json& ranks = probes_.ranks.emplace();
     ranks["library"] = group_->library();

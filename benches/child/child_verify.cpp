@@ -185,17 +185,17 @@ void share_reference(RankGroup& group, const Program& whole, StepReference& refe
     numbers.insert(numbers.end(), {own.prediction_target, own.prediction, own.target,
                                    own.target_hard, own.hard, own.correct});
   }
-  group.values_of_first(numbers);
+  values_of_first(&group.collectives(), numbers);
   reference.loss = numbers[0];
   for (std::size_t i = 0; i < reference.sums.size(); ++i) {
     const double* n = numbers.data() + 1 + 6 * i;
     reference.sums[i] = {n[0], n[1], n[2], n[3], n[4], n[5]};
   }
-  group.values_of_first(reference.prediction);
+  values_of_first(&group.collectives(), reference.prediction);
   for (auto* tensors :
        {&reference.gradients, &reference.contributions, &reference.moving_statistics}) {
     for (auto& [name, values] : *tensors) {
-      group.values_of_first(values);
+      values_of_first(&group.collectives(), values);
     }
   }
 }
@@ -226,9 +226,9 @@ void take_worst_of_ranks(RankGroup& group, VerifiedMessage& message) {
                     {"error", number_to_json(message.error)},
                     {"tolerance", message.tolerance}};
   double worst = -1;
-  const std::vector<std::string> all = group.texts_of_all(dump_json(own));
+  const std::vector<Json> all = group.json_of_all(own);
   for (std::size_t rank = 0; rank < all.size(); ++rank) {
-    const Json check = parse_json(all[rank], "ranks");
+    const Json& check = all[rank];
     const double tolerance = check.at("tolerance");
     const double error = check.at("error").is_number() ? check.at("error").get<double>()
                                                        : std::numeric_limits<double>::infinity();
@@ -277,7 +277,7 @@ void verify_case(const Backend& backend, const Request& request, RankGroup* grou
   const std::string updated = probe_step(backend, options, program, weights, batch, message);
   if (group != nullptr) {
     take_worst_of_ranks(*group, message);
-    refuse_unequal(group->texts_of_all(updated), message);
+    refuse_unequal(texts_of_each(&group->collectives(), updated), message);
   }
   send(message);
 }

@@ -74,10 +74,7 @@ std::string obstacle_of(const std::vector<Json>& facts) {
 }
 
 Json answer_of(const std::string& question, int threads, RankGroup& group) {
-  std::vector<Json> facts;
-  for (const std::string& text : group.texts_of_all(dump_json(told_facts(threads)))) {
-    facts.push_back(parse_json(text, "ranks"));
-  }
+  const std::vector<Json> facts = group.json_of_all(told_facts(threads));
   const std::string conflict = obstacle_of(facts);
   Json answer = {{"library", group.library()}, {"conflict", conflict}};
   if (question == "facts") {

@@ -25,7 +25,7 @@ std::string sha256_of_all(const Batch& own, RankGroup& group) {
         SHA256_Update(&state, values->data(), values->size() * sizeof(float));
         told.assign(reinterpret_cast<const char*>(&state), sizeof state);
       }
-      told = group.texts_of_all(told).at(static_cast<std::size_t>(rank));
+      told = texts_of_each(&group.collectives(), told).at(static_cast<std::size_t>(rank));
       std::memcpy(&state, told.data(), sizeof state);
     }
   }
@@ -58,7 +58,8 @@ RankBatch batch_of_rank(const CaseSpec& spec, RankGroup& group) {
   const std::string next = sha256_hex(images_of_rank(spec, (group.rank() + 1) % group.ranks()));
   RankBatch batch{images_of_rank(spec, group.rank()), ""};
   const std::string conflict =
-      conflict_of_batches(group.texts_of_all(sha256_hex(batch.own)), group.texts_of_all(next));
+      conflict_of_batches(texts_of_each(&group.collectives(), sha256_hex(batch.own)),
+                          texts_of_each(&group.collectives(), next));
   if (!conflict.empty()) {
     throw AgreedError(ExitCode::bad_input, "ranks: " + conflict);
   }

@@ -7,7 +7,6 @@
 #include <array>
 #include <csignal>
 #include <cstdlib>
-#include <cstring>
 #include <map>
 #include <set>
 
@@ -116,55 +115,18 @@ RankGroup::~RankGroup() = default;
 
 std::string RankGroup::library() const { return library_name(mpi_->library()); }
 
-std::string RankGroup::text_of_first(std::string text) {
-  const Waiting waiting;
-  std::uint64_t size = text.size();
-  mpi_->broadcast(&size, sizeof(size));
-  text.resize(size);
-  mpi_->broadcast(text.data(), static_cast<int>(size));
-  return text;
-}
-
-void RankGroup::values_of_first(std::vector<double>& values) {
-  const Waiting waiting;
-  constexpr std::size_t kMost = std::size_t{1} << 24U;  // of one message: MPI counts bytes as int
-  for (std::size_t first = 0; first < values.size(); first += kMost) {
-    const std::size_t count = std::min(kMost, values.size() - first);
-    mpi_->broadcast(values.data() + first, static_cast<int>(count * sizeof(double)));
+std::vector<Json> RankGroup::json_of_all(const Json& own) {
+  std::vector<Json> all;
+  for (const std::string& text : texts_of_each(collectives_.get(), dump_json(own))) {
+    all.push_back(parse_json(text, "ranks"));
   }
+  return all;
 }
 
 std::vector<double> RankGroup::values_of_all(std::span<const double> own) {
   std::vector<double> all(own.size() * static_cast<std::size_t>(ranks_));
   collectives_->gather(ExchangeKind::loss, own, all);
   return all;
-}
-
-std::vector<std::string> RankGroup::texts_of_all(const std::string& own) {
-  // As doubles, each of which carries eight characters.
-  const std::vector<double> sizes = values_of_all(std::array{static_cast<double>(own.size())});
-  const double longest = *std::max_element(sizes.begin(), sizes.end());
-  std::vector<double> packed(static_cast<std::size_t>(longest) / sizeof(double) + 1);
-  std::memcpy(packed.data(), own.data(), own.size());
-  const std::vector<double> all = values_of_all(packed);
-  std::vector<std::string> texts;
-  for (std::size_t r = 0; r < sizes.size(); ++r) {
-    std::string text(static_cast<std::size_t>(sizes[r]), ' ');
-    std::memcpy(text.data(), all.data() + r * packed.size(), text.size());
-    texts.push_back(std::move(text));
-  }
-  return texts;
-}
-
-void RankGroup::expect_equal(const std::string& what, const std::string& own) {
-  const std::vector<std::string> all = texts_of_all(own);
-  const auto other = std::find_if(all.begin(), all.end(),
-                                  [&](const std::string& text) { return text != all.front(); });
-  if (other != all.end()) {
-    throw AgreedError(ExitCode::bad_input,
-                      fmt::format("ranks: rank {} has another {} than rank 0: {} and {}",
-                                  other - all.begin(), what, *other, all.front()));
-  }
 }
 
 void RankGroup::start_together() {
@@ -265,6 +227,19 @@ std::string conflict_of_ranks(std::span<const Json> facts, CpuSharing sharing) {
     }
   }
   return conflict_of_cpus(facts, sharing);
+}
+
+void check_ranks(RankGroup& group, int threads) {
+  const std::vector<Json> facts = group.json_of_all(rank_facts(threads));
+  if (const std::string conflict = conflict_of_ranks(facts, cpu_sharing()); !conflict.empty()) {
+    throw AgreedError(ExitCode::bad_input, "ranks: " + conflict);
+  }
+}
+
+RankFailure failure_of(ExitCode code) {
+  return code == ExitCode::bad_input     ? RankFailure::bad_input
+         : code == ExitCode::cannot_here ? RankFailure::cannot_here
+                                         : RankFailure::internal;
 }
 
 }  // namespace voxmark

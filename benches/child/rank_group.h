@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "backends/ranks/rank_talk.h"
 #include "base/error.h"
 #include "base/json.h"
 #include "benches/protocol/rank_words.h"
@@ -14,11 +15,6 @@
 #include "benches/ranks/mpi_plugin.h"
 
 namespace voxmark {
-
-// Thrown by all ranks alike: nobody waits for anybody.
-struct AgreedError : Error {
-  using Error::Error;
-};
 
 class RankGroup {
  public:
@@ -35,13 +31,9 @@ class RankGroup {
   std::string library() const;  // "Open MPI v4.1.4"
 
   // All of these are called by all ranks.
-  std::string text_of_first(std::string text);
-  void values_of_first(std::vector<double>& values);  // of the same size everywhere
-  std::vector<std::string> texts_of_all(const std::string& own);
+  std::vector<Json> json_of_all(const Json& own);
   // (ranks, own.size()).
   std::vector<double> values_of_all(std::span<const double> own);
-  // Throws AgreedError (bad_input) naming the first rank whose text is another than rank 0's.
-  void expect_equal(const std::string& what, const std::string& own);
   // Waits for all, then forgets what was booked: the next step starts together.
   void start_together();
 
@@ -78,5 +70,11 @@ std::string conflict_of_cpus(std::span<const Json> facts, CpuSharing sharing);
 // machines or settings. One line that names the ranks and the flag that mends it; "" where they
 // can.
 std::string conflict_of_ranks(std::span<const Json> facts, CpuSharing sharing);
+
+// By all ranks, before anything is timed. Throws AgreedError (bad_input) where they cannot compute
+// together.
+void check_ranks(RankGroup& group, int threads);
+
+RankFailure failure_of(ExitCode code);
 
 }  // namespace voxmark

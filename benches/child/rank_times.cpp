@@ -69,8 +69,9 @@ void RankTimes::take(StepMessage& step, RankGroup& group) {
   step.forward_backward_seconds = of_slowest[1];
   step.update_seconds = of_slowest[2];
   step.step_seconds = step.forward_backward_seconds + step.update_seconds;
-  step.readings = parse_json(group.texts_of_all(dump_json(step.readings)).at(slowest), "ranks");
+  step.readings = group.json_of_all(step.readings).at(slowest);
   if (!step.warmup) {
+    booked.exchange.waits = booked.exchange.messages = {};  // a training has many steps
     steps_.push_back(std::move(booked));
     slowest_.push_back(slowest);
   }

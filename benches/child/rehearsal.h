@@ -22,6 +22,7 @@ class Rehearsal final : public Collectives {
   int rank() const override { return real_.rank(); }
   int ranks() const override { return real_.ranks(); }
   void gather(ExchangeKind kind, std::span<const double> own, std::span<double> all) override;
+  void broadcast(std::span<std::byte> values) override { real_.broadcast(values); }
   void begin_sum(std::span<float> values) override;
   void begin_sum(std::span<double> values) override;
   void wait() override;

@@ -67,6 +67,11 @@ std::string first_fault(MessageCollectives& collectives) {
       }
     }
     collectives.wait();
+    std::vector<double> of_first = values_of<double>(rank, round, 1001);
+    collectives.broadcast(std::as_writable_bytes(std::span(of_first)));
+    if (of_first != values_of<double>(0, round, 1001)) {
+      return fmt::format("broadcast in round {}", round);
+    }
     if (!is_sum_of_all(small, ranks, round) || !is_sum_of_all(doubles, ranks, round) ||
         !is_sum_of_all(large, ranks, round)) {
       return fmt::format("sums in round {}", round);

@@ -82,6 +82,16 @@ void MessageCollectives::gather(ExchangeKind kind, std::span<const double> own,
   book(kind, seconds_since(start));
 }
 
+void MessageCollectives::broadcast(std::span<std::byte> values) {
+  constexpr std::size_t kMost = std::size_t{1} << 27U;  // of one message: MPI counts bytes as int
+  const Waiting waiting_now;
+  while (!values.empty()) {
+    const std::span<std::byte> part = values.first(std::min(kMost, values.size()));
+    mpi_.broadcast(part.data(), static_cast<int>(part.size()));
+    values = values.subspan(part.size());
+  }
+}
+
 void MessageCollectives::book(ExchangeKind kind, double seconds) {
   switch (kind) {
     case ExchangeKind::statistics:

@@ -55,6 +55,7 @@ class MessageCollectives final : public Collectives {
   int ranks() const override { return ranks_; }
 
   void gather(ExchangeKind kind, std::span<const double> own, std::span<double> all) override;
+  void broadcast(std::span<std::byte> values) override;
   void begin_sum(std::span<float> values) override { enqueue(values); }
   void begin_sum(std::span<double> values) override { enqueue(values); }
   void wait() override;

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import pytest
-from mpi_here import PLUGIN, VOXMARK, is_open_mpi, needs_mpi
+from mpi_here import PLUGIN, VOXMARK, gone, is_open_mpi, needs_mpi, ranks_of
 
 SOURCES = Path(__file__).parents[2]
 
@@ -61,43 +61,6 @@ def run(folder: Path, **flags: str) -> list[dict[str, Any]]:
     done = subprocess.run(command(out, **flags), capture_output=True, text=True, check=False)
     assert out.exists(), done.stderr
     return json.loads(out.read_text())["records"]
-
-
-def processes_of(word: str) -> list[int]:
-    """Those whose command line or environment has the word."""
-    found = []
-    for entry in Path("/proc").iterdir():
-        if entry.name.isdigit():
-            try:
-                text = (entry / "cmdline").read_bytes() + (entry / "environ").read_bytes()
-            except OSError:
-                continue
-            if word.encode() in text and int(entry.name) != os.getpid():
-                found.append(int(entry.name))
-    return found
-
-
-def ranks_of(mark: str) -> dict[int, int]:
-    """Of the case whose environment has the mark: process by rank."""
-    found = {}
-    for process in processes_of(mark):
-        try:
-            environment = (Path("/proc") / str(process) / "environ").read_bytes()
-        except OSError:
-            continue
-        for variable in environment.split(b"\0"):
-            name, _, value = variable.partition(b"=")
-            if name in (b"OMPI_COMM_WORLD_RANK", b"PMI_RANK"):
-                found[int(value)] = process
-    return found
-
-
-def gone(mark: str) -> bool:
-    for _ in range(1800):
-        if not processes_of(mark):
-            return True
-        time.sleep(0.1)
-    return False
 
 
 @needs_mpi

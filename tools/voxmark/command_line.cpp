@@ -91,7 +91,11 @@ Option Command::option(const std::string& name) const { return Option(app_->get_
 void Command::set_footer(const std::string& text) { app_->footer(text); }
 
 void Command::set_action(Action action) {
-  app_->callback([chosen = chosen_, action = std::move(action)] { *chosen = action; });
+  app_->callback([chosen = chosen_, action = std::move(action)] {
+    if (!*chosen) {  // CLI11 calls the innermost command's first
+      *chosen = action;
+    }
+  });
 }
 
 CommandLine::CommandLine(const std::string& program, const std::string& version,

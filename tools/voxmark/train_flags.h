@@ -4,6 +4,7 @@
 #include <string>
 
 #include "tools/voxmark/model_options.h"
+#include "tools/voxmark/rank_options.h"
 #include "training/trainer.h"
 
 namespace voxmark {
@@ -22,7 +23,16 @@ struct TrainFlags {
   bool overwrite = false;
   bool dry_run = false;
   std::string preset;
+  int ranks = 1;
+  RankFlags rank_flags;
+  std::string batch_norm = "global";
+  double timeout_seconds = 900;
   TrainingOptions training;
+
+  // Of a rank, which voxmark train itself starts.
+  int rank_threads = 0;
+  std::string launched;   // what started it, as JSON
+  bool terminal = false;  // whoever sees its words sees every step
 };
 
 }  // namespace voxmark

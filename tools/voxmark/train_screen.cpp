@@ -63,7 +63,9 @@ std::string start_text(std::int64_t steps) {
 }  // namespace
 
 TrainScreen::TrainScreen(const TrainFlags& flags, const Json& frame)
-    : flags_(flags), frame_(frame), terminal_(isatty(STDERR_FILENO) == 1) {}
+    : flags_(flags),
+      frame_(frame),
+      terminal_(flags.rank_threads > 0 ? flags.terminal : isatty(STDERR_FILENO) == 1) {}
 
 TrainScreen::~TrainScreen() { clear_line(); }
 
@@ -87,10 +89,11 @@ void TrainScreen::forecast(const Forecast& forecast) {
   if (flags_.overwrite) {
     remove_run(flags_);
   }
-  tell(stderr, "predicted: {:.3g} s per step, {} per epoch, {} in all; {} of memory planned: {}\n",
+  tell(stderr,
+       "predicted: {:.3g} s per step, {} per epoch, {} in all; {} of memory planned{}: {}\n",
        forecast.step_seconds, human_seconds(forecast.epoch_seconds),
        human_seconds(forecast.total_seconds), bytes_text(forecast.planned_bytes),
-       to_string(forecast.memory));
+       flags_.ranks > 1 ? " by each rank" : "", to_string(forecast.memory));
 }
 
 void TrainScreen::step(int epoch, std::int64_t step, std::int64_t steps, double loss,

@@ -10,6 +10,7 @@
 #include "benches/protocol/protocol.h"
 #include "benches/ranks/rank_place.h"
 #include "tools/voxmark/subcommand.h"
+#include "tools/voxmark/train_ranks.h"
 
 namespace voxmark {
 
@@ -32,6 +33,7 @@ void add_child(Command program) {
   auto other = std::make_shared<std::vector<std::string>>();
   command.add_option("program", *other,
                      "behind --: what this process becomes once it is on its CPUs");
+  add_train_rank(command);
   command.set_action([extras, question, threads, other] {
     before_mpi(place_rank_and_exec);
     if (!other->empty()) {

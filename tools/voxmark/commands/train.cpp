@@ -1,24 +1,38 @@
 // voxmark train: from a data set to a trained model, its scores, and a report.
 #include <fmt/ranges.h>
+#include <sched.h>
 
+#include <algorithm>
 #include <cmath>
 #include <cstdint>
 #include <memory>
+#include <new>
+#include <optional>
 #include <string>
+#include <utility>
+#include <variant>
 #include <vector>
 
+#include "backends/ranks/rank_talk.h"
+#include "base/error_lines.h"
 #include "base/number_text.h"
 #include "base/tell.h"
+#include "benches/child/child.h"
 #include "benches/machine/doctor.h"
 #include "benches/machine/environment.h"
 #include "benches/process/interrupt.h"
+#include "benches/process/process_cpus.h"
+#include "benches/ranks/rank_place.h"
 #include "benches/run/progress.h"
+#include "benches/threads/thread_team.h"
 #include "results/claims/papers_training.h"
 #include "tools/voxmark/model_options.h"
+#include "tools/voxmark/rank_output.h"
 #include "tools/voxmark/run_on.h"
 #include "tools/voxmark/subcommand.h"
 #include "tools/voxmark/train_flags.h"
 #include "tools/voxmark/train_folder.h"
+#include "tools/voxmark/train_ranks.h"
 #include "tools/voxmark/train_report.h"
 #include "tools/voxmark/train_screen.h"
 #include "training/data.h"
@@ -36,9 +50,19 @@ void check_seconds(const char* flag, double seconds) {
   }
 }
 
+BatchNormOver batch_norm_of(const TrainFlags& flags) {
+  for (const BatchNormOver over : {BatchNormOver::all_ranks, BatchNormOver::own_images}) {
+    if (flags.batch_norm == to_string(over)) {
+      return over;
+    }
+  }
+  throw_bad_input("--batch-norm {}: expected global or local", flags.batch_norm);
+}
+
 TrainingOptions options_of(const TrainFlags& flags) {
   lower_model(flags.model, Mode::training);  // says which flag does not make sense
   TrainingOptions options = flags.training;
+  check_at_least("--ranks", flags.ranks, 1);
   check_at_least("--epochs", options.epochs, 1);
   check_at_least("--steps", options.steps_per_epoch, 0);
   check_at_least("--patience", options.patience, 0);
@@ -47,7 +71,9 @@ TrainingOptions options_of(const TrainFlags& flags) {
   check_at_least("--export-batches", options.exported_batches, 0);
   check_seconds("--checkpoint-seconds", options.checkpoint_seconds);
   check_seconds("--progress-seconds", flags.progress_seconds);
-  check_threads(options.threads);
+  check_seconds("--timeout", flags.timeout_seconds);
+  options.ranks = flags.ranks;
+  options.batch_norm = batch_norm_of(flags);
   options.backend = &learning_backend(flags.backend);
   options.precision = parse_precision(flags.precision);
   options.image = parse_dims(flags.model.image);
@@ -56,7 +82,16 @@ TrainingOptions options_of(const TrainFlags& flags) {
   options.augment = !flags.no_augment;
   options.folder = flags.out;
   options.binary_sha256 = binary_sha256();
+  options.begin_reader = [cpus = process_cpus()] {
+    if (cpus) {
+      sched_setaffinity(0, sizeof *cpus, &*cpus);
+    }
+  };
   options.memory_bytes = memory_bytes_of(flags.memory_limit);
+  if (options.batch % options.ranks != 0) {
+    throw_bad_input("--batch {} --ranks {}: expected a batch that the ranks divide", options.batch,
+                    options.ranks);
+  }
   return options;
 }
 
@@ -95,22 +130,26 @@ bool print_estimate(const TrainingOptions& options, const SubjectParts& parts) {
   }
   const Estimate guess = estimate(options, parts);
   const std::int64_t needed = guess.memory.total();
-  tell(stderr, "estimated from a small step{}: {:.3g} s per step of {} image(s) of {}, {} in all\n",
+  const bool alone = options.ranks == 1;
+  tell(stderr,
+       "estimated from a small step{}{}: {:.3g} s per step of {} image(s) of {}, {} in all\n",
+       alone ? "" : " of one rank, without what ranks tell each other",
        busy ? " on a busy machine" : "", guess.step_seconds, options.batch,
        to_string(options.image), human_seconds(guess.total_seconds));
-  tell(stderr, "memory: {} of {}: {}{}: {}\n", bytes_text(needed), bytes_text(options.memory_bytes),
-       room_text(guess.fits, needed, options.memory_bytes),
+  tell(stderr, "memory{}: {} of {}: {}{}: {}\n", alone ? "" : " of each rank", bytes_text(needed),
+       bytes_text(options.memory_bytes), room_text(guess.fits, needed, options.memory_bytes),
        guess.tiled ? ", with predictions in tiles" : "", to_string(guess.memory));
   return guess.fits;
 }
 
-ExitCode exit_code(TrainingEnd end) {
+// `signal`: that interrupted it.
+ExitCode exit_code(TrainingEnd end, int signal) {
   switch (end) {
     case TrainingEnd::done:
     case TrainingEnd::early_stop:
       return ExitCode::done;
     case TrainingEnd::interrupted:
-      return static_cast<ExitCode>(128 + pending_interrupt());
+      return static_cast<ExitCode>(128 + signal);
     case TrainingEnd::diverged:
       return ExitCode::answer_is_no;
   }
@@ -137,11 +176,176 @@ void print_defaults(const TrainingOptions& options, const SubjectParts& parts) {
   }
 }
 
-ExitCode run_training(const TrainFlags& flags) {
-  const TrainingOptions options = options_of(flags);
-  const SubjectParts parts = open_parts(flags.data, options.image, options.splitting_seed(),
-                                        !options.tile && options.downsample == 1, flags.reading);
+SubjectParts parts_of(const TrainFlags& flags, const TrainingOptions& options) {
+  SubjectParts parts = open_parts(flags.data, options.image, options.splitting_seed(),
+                                  !options.tile && options.downsample == 1, flags.reading);
   check_source(parts.training, recipe_of(options).shape, options.batch);
+  return parts;
+}
+
+void tell_beforehand(const TrainFlags& flags, const TrainingOptions& options,
+                     const SubjectParts& parts) {
+  tell(stderr, "{}: {} cases to train on, {} for validation, {} for the test\n", flags.data,
+       parts.training.count, parts.validation.count, parts.test.count);
+  for (const std::string& line : data_lines(parts.facts, options.network.classes)) {
+    tell(stderr, "{}\n", line);
+  }
+  print_defaults(options, parts);
+}
+
+enum class Beginning { anew, resume, has_ended };
+
+// What becomes of a run that is in the folder.
+Beginning beginning(const TrainFlags& flags, const TrainingOptions& options,
+                    const SubjectParts& parts) {
+  const bool resume = goes_on(flags);
+  if (resume) {
+    check_last_checkpoint(flags);
+    if (has_ended(flags, options, parts)) {
+      print_next_step(flags);
+      fmt::print("done: the run has all its epochs and its test; report in {}\n",
+                 file_in(flags, "training.json"));
+      return Beginning::has_ended;
+    }
+  }
+  if (flags.resume && !resume) {
+    tell(stderr, "{}: nothing to resume, so the run begins\n", flags.out);
+  }
+  return resume ? Beginning::resume : Beginning::anew;
+}
+
+// In this process, which is alone.
+ExitCode train_alone(const TrainFlags& flags, const TrainingOptions& options,
+                     const SubjectParts& parts) {
+  const TrainFolder folder(flags.out);
+  const Beginning begins = beginning(flags, options, parts);
+  if (begins == Beginning::has_ended) {
+    return ExitCode::done;
+  }
+  const Json frame = report_frame(flags, options, parts);
+  tell_beforehand(flags, options, parts);
+  catch_interrupts();
+  TrainScreen screen(flags, frame);
+  if (!is_phantom(flags.data)) {
+    tell(stderr, "reading every case once, so that a broken file is found now\n");
+    read_every_case(
+        options, parts, [] { return pending_interrupt() != 0; },
+        [&](const std::string& warning) { screen.warning(warning); });
+  }
+  const TrainingResult result = train(options, parts, begins == Beginning::resume, screen);
+  screen.write(result, std::string(to_string(result.end)));
+  print_end(result, flags);
+  return exit_code(result.end, pending_interrupt());
+}
+
+// In this process, which is one of several ranks. Rank 0 alone has the folder and the screen.
+ExitCode train_as_rank(const TrainFlags& flags, RankGroup& group) {
+  Collectives* const ranks = &group.collectives();
+  check_ranks(group, flags.training.threads);
+  together(ranks, [&] { check_team(flags.training.threads, cpu_sharing() == CpuSharing::always); });
+  TrainingOptions options;
+  SubjectParts parts;
+  const int beside = ranks_beside(group);
+  together(ranks, [&] {
+    options = options_of(flags);
+    options.memory_bytes /= beside;
+    parts = parts_of(flags, options);
+  });
+  options.collectives = ranks;
+  std::optional<TrainFolder> folder;
+  Beginning begins = Beginning::anew;
+  together(ranks, [&] {
+    if (group.is_first()) {
+      folder.emplace(flags.out);
+      begins = beginning(flags, options, parts);
+    }
+  });
+  if (any_rank(ranks, begins == Beginning::has_ended)) {
+    return ExitCode::done;
+  }
+  const bool resume = any_rank(ranks, begins == Beginning::resume);
+  Json frame;
+  std::optional<TrainScreen> screen;
+  if (group.is_first()) {
+    frame = report_frame(flags, options, parts);
+    frame["ranks"] = facts_of_ranks(group, flags);
+    tell_beforehand(flags, options, parts);
+    tell(stderr, "{} ranks of {} by {}, {} image(s) of each step each; batch norms are {}\n",
+         group.ranks(), counted(flags.training.threads, "thread"),
+         frame["ranks"]["library"].get<std::string>(), options.images_per_rank(), flags.batch_norm);
+    screen.emplace(flags, frame);
+  }
+  catch_interrupts();
+  RankObserver observer(group, flags, screen ? &*screen : nullptr, frame);
+  if (!is_phantom(flags.data)) {
+    if (group.is_first()) {
+      tell(stderr, "reading every case once, so that a broken file is found now\n");
+    }
+    read_every_case(
+        options, parts, [&] { return observer.stop(); },
+        [&](const std::string& warning) { observer.warning(warning); });
+  }
+  const TrainingResult result = train(options, parts, resume, observer);
+  observer.gather_facts();
+  if (screen) {
+    screen->write(result, std::string(to_string(result.end)));
+    print_end(result, flags);
+  }
+  return exit_code(result.end, observer.signal());
+}
+
+// The process of a rank. What ends the run is said by rank 0 to the process that started it; an
+// error of one rank alone ends them all.
+ExitCode run_rank(const TrainFlags& flags) {
+  before_mpi(place_rank_and_exec);
+  std::optional<RankGroup> started;
+  before_mpi([&] { started.emplace(flags.ranks); });
+  RankGroup& group = *started;
+  if (group.is_first()) {
+    say_what_is_printed();
+  }
+  const auto end = [&](ExitCode code, std::vector<std::string> lines) {
+    if (group.is_first()) {
+      std::fflush(stdout);
+      say({RankSays::end, "", code, std::move(lines)});
+    }
+  };
+  const auto fail = [&](ExitCode code, const std::string& message) {
+    end(code, {message});
+    group.abort(failure_of(code), message);
+  };
+  try {
+    end(train_as_rank(flags, group), {});
+  } catch (const ErrorLines& error) {  // of all ranks' cases
+    end(error.code(), error.lines());
+  } catch (const AgreedError& error) {
+    end(error.code(), {error.what()});
+  } catch (const Error& error) {
+    fail(error.code(), error.what());
+  } catch (const std::bad_alloc&) {
+    fail(ExitCode::cannot_here, "out of memory");
+  } catch (const std::exception& error) {
+    fail(ExitCode::internal, error.what());
+  }
+  group.finish();
+  return ExitCode::done;
+}
+
+ExitCode run_training(TrainFlags& flags, bool threads_given) {
+  std::variant<RankSettings, std::string> found;
+  if (flags.ranks > 1) {
+    found = rank_settings(flags.rank_flags);
+    if (!threads_given) {
+      flags.training.threads = std::max(1, flags.training.threads / ranks_of_a_host(flags, found));
+    }
+    check_cpus_for_ranks(flags.rank_flags, flags.ranks, flags.training.threads);
+  }
+  if (flags.ranks == 1 || !flags.rank_flags.oversubscribe) {
+    check_threads(flags.training.threads);
+  }
+  TrainingOptions options = options_of(flags);
+  options.memory_bytes /= ranks_of_a_host(flags, found);
+  const SubjectParts parts = parts_of(flags, options);
   if (flags.dry_run || !flags.preset.empty()) {
     const bool fits = print_estimate(options, parts);
     if (!fits) {
@@ -152,48 +356,18 @@ ExitCode run_training(const TrainFlags& flags) {
       return ExitCode::done;
     }
   }
-  const TrainFolder folder(flags.out);
-  const bool resume = goes_on(flags);
-  if (resume) {
-    check_last_checkpoint(flags);
-    if (has_ended(flags, options, parts)) {
-      print_next_step(flags);
-      fmt::print("done: the run has all its epochs and its test; report in {}\n",
-                 file_in(flags, "training.json"));
-      return ExitCode::done;
-    }
+  if (flags.ranks == 1) {
+    return train_alone(flags, options, parts);
   }
-  if (flags.resume && !resume) {
-    tell(stderr, "{}: nothing to resume, so the run begins\n", flags.out);
+  if (const auto* reason = std::get_if<std::string>(&found)) {
+    throw Error(ExitCode::cannot_here, fmt::format("--ranks {}: {}", flags.ranks, *reason));
   }
-  const Json frame = report_frame(flags, options, parts);
-  tell(stderr, "{}: {} cases to train on, {} for validation, {} for the test\n", flags.data,
-       parts.training.count, parts.validation.count, parts.test.count);
-  for (const std::string& line : data_lines(parts.facts, options.network.classes)) {
-    tell(stderr, "{}\n", line);
-  }
-  print_defaults(options, parts);
-  catch_interrupts();
-  TrainScreen screen(flags, frame);
-  if (!is_phantom(flags.data)) {
-    tell(stderr, "reading every case once, so that a broken file is found now\n");
-    read_every_case(
-        parts, options.network.input_channels, options.readers,
-        [] { return pending_interrupt() != 0; },
-        [&](const std::string& warning) { screen.warning(warning); });
-  }
-  const TrainingResult result = train(options, parts, resume, screen);
-  screen.write(result, std::string(to_string(result.end)));
-  print_end(result, flags);
-  return exit_code(result.end);
+  return start_ranks(flags, std::get<RankSettings>(found), flags.training.threads);
 }
 
-}  // namespace
-
-void add_train(Command program) {
-  const auto flags = std::make_shared<TrainFlags>();
+// Returns --threads.
+Option add_train_options(Command command, const std::shared_ptr<TrainFlags>& flags) {
   flags->training.epochs = 25;
-  Command command = program.add_command("train", "Trains the model on a data set, and scores it");
   command
       .add_option("--data", flags->data,
                   "a data set's folder or datalist, or phantom:N for N heads drawn when needed "
@@ -257,15 +431,51 @@ void add_train(Command program) {
       command.add_flag("--resume", flags->resume, "go on from the folder's last checkpoint");
   command.add_flag("--overwrite", flags->overwrite, "begin anew, and replace the run in --out")
       .excludes({resume});
+  command
+      .add_option("--ranks", flags->ranks,
+                  "processes that train together, by MPI; --batch counts for all")
+      .show_default();
+  command
+      .add_option("--batch-norm", flags->batch_norm,
+                  "global: over the images of all ranks; local: over those of each")
+      .show_default();
+  add_rank_options(command, flags->rank_flags);
+  command
+      .add_option("--timeout", flags->timeout_seconds,
+                  "without a step, before a rank counts as hung; seconds")
+      .show_default();
   command.set_footer(
       "Cases are split by the split seed: 406/32/46 of 484 for training, validation, test. Images "
       "smaller "
       "than --image are padded by their own edges.\n"
       "Example: voxmark train --data Task04_Hippocampus --image 48x64x48 --epochs 25 --out run");
+  return threads;
+}
+
+}  // namespace
+
+void add_train(Command program) {
+  const auto flags = std::make_shared<TrainFlags>();
+  Command command = program.add_command("train", "Trains the model on a data set, and scores it");
+  const Option threads = add_train_options(command, flags);
   command.set_action([flags, command, threads] {
     apply_preset(command, *flags);
     tell_threads(threads);
-    return run_training(*flags);
+    return run_training(*flags, threads.was_given());
+  });
+}
+
+void add_train_rank(Command child) {
+  const auto flags = std::make_shared<TrainFlags>();
+  Command command = child.add_command("train", "A rank of voxmark train, which starts it");
+  add_train_options(command, flags);
+  command.add_option("--rank-threads", flags->rank_threads, "of this rank").required();
+  command.add_option("--launched", flags->launched, "what started it, for the report").required();
+  command.add_flag("--terminal", flags->terminal, "whoever sees its words sees every step");
+  command.set_action([flags, command] {
+    apply_preset(command, *flags);
+    flags->training.threads = flags->rank_threads;
+    return run_rank(*flags);
   });
 }
 
