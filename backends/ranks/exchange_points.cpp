@@ -15,8 +15,9 @@ std::int64_t elements(const Program& program, TensorId tensor) {
   return count;
 }
 
-// Bytes of gradients that are ready behind an op: the last one that reads or writes them.
-std::map<OpId, std::int64_t> ready_bytes(const Program& program, std::int64_t element_bytes) {
+// Of each gradient that is ready behind an op, the last one that reads or writes it: its bytes.
+std::map<OpId, std::vector<std::int64_t>> ready_gradients(const Program& program,
+                                                          std::int64_t element_bytes) {
   std::map<TensorId, OpId> last_use;
   for (OpId id = 0; id < static_cast<OpId>(program.ops.size()); ++id) {
     const Op& op = program.ops[static_cast<std::size_t>(id)];
@@ -34,9 +35,9 @@ std::map<OpId, std::int64_t> ready_bytes(const Program& program, std::int64_t el
       }
     }
   }
-  std::map<OpId, std::int64_t> bytes;
+  std::map<OpId, std::vector<std::int64_t>> bytes;
   for (const auto& [tensor, op] : last_use) {
-    bytes[op] += elements(program, tensor) * element_bytes;
+    bytes[op].push_back(elements(program, tensor) * element_bytes);
   }
   return bytes;
 }
@@ -50,7 +51,7 @@ bool is_summed_at_once(const Op& op, const Program& program) {
 std::vector<ExchangePoint> exchange_points(const Program& program, std::int64_t element_bytes) {
   constexpr std::int64_t kDouble = sizeof(double);
   constexpr auto kMost = static_cast<std::int64_t>(kMessageBytes);
-  const std::map<OpId, std::int64_t> ready = ready_bytes(program, element_bytes);
+  const auto ready = ready_gradients(program, element_bytes);
   std::vector<ExchangePoint> points;
   std::int64_t packed = 0;
   for (OpId id = 0; id < static_cast<OpId>(program.ops.size()); ++id) {
@@ -69,7 +70,13 @@ std::vector<ExchangePoint> exchange_points(const Program& program, std::int64_t 
                kDouble});
     }
     if (const auto found = ready.find(id); found != ready.end()) {
-      packed += found->second;
+      for (const std::int64_t bytes : found->second) {
+        const bool is_packed = bytes < static_cast<std::int64_t>(kUnpackedBytes);
+        packed += is_packed ? bytes : 0;
+        for (std::int64_t left = is_packed ? 0 : bytes; left > 0; left -= points.back().bytes) {
+          points.push_back({id, ExchangeKind::gradients, std::min(left, kMost)});
+        }
+      }
       const bool is_last = std::next(found) == ready.end();
       while (packed >= kMost || (is_last && packed > 0)) {
         points.push_back({id, ExchangeKind::gradients, std::min(packed, kMost)});

@@ -14,6 +14,9 @@ namespace voxmark {
 // Gradients leave in messages of so many bytes, the last one of fewer: enough that latency costs
 // little, few enough that the first leave early.
 constexpr std::size_t kMessageBytes = std::size_t{4} << 20U;
+// A gradient of so many bytes leaves from where it lies, in messages of its own; smaller ones are
+// packed.
+constexpr std::size_t kUnpackedBytes = std::size_t{256} << 10U;
 
 // Whether an op's gradients of parameters are summed at once: what follows needs them.
 bool is_summed_at_once(const Op& op, const Program& program);

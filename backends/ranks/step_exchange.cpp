@@ -21,18 +21,20 @@ void add_exchange(const Program& program, int ranks,
   if (ranks == 1) {
     return;
   }
-  std::int64_t packed = 0;
+  std::int64_t all = 0, packed = 0;
   for (const Op& op : program.ops) {
     if (op.phase != Phase::backward || is_summed_at_once(op, program)) {
       continue;
     }
     for (const TensorId tensor : operands(op).writes) {
       if (program.tensor(tensor).role == TensorRole::parameter_gradient) {
-        packed += bytes_of(tensor);
+        const std::int64_t bytes = bytes_of(tensor);
+        all += bytes;
+        packed += bytes < static_cast<std::int64_t>(kUnpackedBytes) ? bytes : 0;
       }
     }
   }
-  plan.bytes["exchange"] = packed + std::min<std::int64_t>(packed, kMessageBytes);
+  plan.bytes["exchange"] = packed + std::min<std::int64_t>(all, kMessageBytes);
 }
 
 template <class T>
@@ -67,7 +69,7 @@ StepExchange<T>::StepExchange(const Program& program, const std::vector<std::vec
   for (const auto& [tensor, stage] : last_use) {
     gradients.push_back({stage, memory.gradient(tensor), {}});
   }
-  pack_in_order_of(std::move(gradients));
+  depart_in_order_of(std::move(gradients));
 }
 
 template <class T>
@@ -106,15 +108,27 @@ void StepExchange<T>::add_actions(const Op& op, const Program& program, std::siz
 }
 
 template <class T>
-void StepExchange<T>::pack_in_order_of(std::vector<Gradient> gradients) {
+void StepExchange<T>::depart_in_order_of(std::vector<Gradient> gradients) {
   std::stable_sort(gradients.begin(), gradients.end(),
                    [](const Gradient& a, const Gradient& b) { return a.stage < b.stage; });
+  constexpr std::size_t kMost = kMessageBytes / sizeof(T);
+  const auto is_unpacked = [](const Gradient& gradient) {
+    return gradient.values.size_bytes() >= kUnpackedBytes;
+  };
+  for (const Gradient& gradient : gradients) {
+    std::span<T> left = is_unpacked(gradient) ? gradient.values : std::span<T>();
+    while (!left.empty()) {
+      const std::size_t part = std::min(kMost, left.size());
+      departures_[gradient.stage].messages.push_back(left.first(part));
+      left = left.subspan(part);
+    }
+  }
+  std::erase_if(gradients, is_unpacked);
   std::size_t size = 0;
   for (const Gradient& gradient : gradients) {
     size += gradient.values.size();
   }
   packed_.resize(size);
-  constexpr std::size_t kMost = kMessageBytes / sizeof(T);
   std::size_t offset = 0, left = 0;  // all before `left` has departed
   for (std::size_t i = 0; i < gradients.size(); ++i) {
     Gradient& gradient = gradients[i];

@@ -21,9 +21,8 @@ struct StepMemory {
   std::function<std::span<T>(TensorId)> gradient;  // of role parameter_gradient, padding included
 };
 
-// Adds what the exchange of gradients takes to a plan of several ranks: a copy of all that leave in
-// messages, packed, and room for one message of the others'. `bytes_of`: as the backend stores a
-// gradient.
+// Adds what the exchange of gradients takes to a plan of several ranks: a copy of those that leave
+// packed, and room for one message of the others'. `bytes_of`: as the backend stores a gradient.
 void add_exchange(const Program& program, int ranks,
                   const std::function<std::int64_t(TensorId)>& bytes_of, MemoryPlan& plan);
 
@@ -62,13 +61,13 @@ class StepExchange {
   void merge_statistics(std::size_t channels, double* statistics);
   void sum_loss(std::int64_t rows, const double* sums, double* loss, double* coefficients);
   void sum_now(std::span<T> first, std::span<T> second);
-  void pack_in_order_of(std::vector<Gradient> gradients);
+  void depart_in_order_of(std::vector<Gradient> gradients);
   std::span<const double> gather(ExchangeKind kind, std::size_t own);
 
   Collectives& collectives_;
   std::vector<std::vector<std::function<void()>>> actions_;  // by stage
   std::vector<Departure> departures_;                        // by stage
-  std::vector<Gradient> gradients_;
+  std::vector<Gradient> gradients_;                          // those that are packed
   std::vector<T> packed_;
   bool is_under_way_ = false;      // messages of it
   std::vector<double> own_, all_;  // of gather()

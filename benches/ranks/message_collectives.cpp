@@ -26,22 +26,24 @@ double seconds_since(Clock::time_point start) {
   return std::chrono::duration<double>(Clock::now() - start).count();
 }
 
-// shares: (ranks, sums.size()). In double, in the order of ranks, for many values at once.
+// Adds to `values`, which are rank `own`'s, those of the others: shares, (ranks, values.size()). In
+// double, in the order of ranks, for many values at once.
 template <class T>
-void add_shares(const T* shares, int ranks, std::span<T> sums) {
+void add_shares(const T* shares, int ranks, int own, std::span<T> values) {
   constexpr std::size_t kAtOnce = 512;
   std::array<double, kAtOnce> totals;
-  for (std::size_t begin = 0; begin < sums.size(); begin += kAtOnce) {
-    const std::size_t count = std::min(kAtOnce, sums.size() - begin);
+  for (std::size_t begin = 0; begin < values.size(); begin += kAtOnce) {
+    const std::size_t count = std::min(kAtOnce, values.size() - begin);
     totals.fill(0);
     for (int r = 0; r < ranks; ++r) {
-      const T* share = shares + static_cast<std::size_t>(r) * sums.size() + begin;
+      const T* share =
+          (r == own ? values.data() : shares + static_cast<std::size_t>(r) * values.size()) + begin;
       for (std::size_t i = 0; i < count; ++i) {
         totals[i] += static_cast<double>(share[i]);
       }
     }
     for (std::size_t i = 0; i < count; ++i) {
-      sums[begin + i] = static_cast<T>(totals[i]);
+      values[begin + i] = static_cast<T>(totals[i]);
     }
   }
 }
@@ -206,7 +208,7 @@ void MessageCollectives::sum(std::span<T> values) {
   if (!is_done_unless_stopped()) {
     return;
   }
-  add_shares(reinterpret_cast<const T*>(received_.data()), ranks_,
+  add_shares(reinterpret_cast<const T*>(received_.data()), ranks_, rank_,
              values.subspan(first_of(rank_), own));
   mpi_.collect(kBehind, values.data(), bytes_.data(), offsets_.data());
   if (!is_done_unless_stopped()) {

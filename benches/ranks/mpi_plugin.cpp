@@ -83,12 +83,14 @@ void scatter(int channel, const void* values, const int* bytes, const int* offse
              void* received) {
   Channel& c = channel_of(channel);
   const int ranks = state().ranks;
-  const int own = bytes[state().rank];
-  // Sent sizes and offsets, then received ones.
+  const int rank = state().rank;
+  const int own = bytes[rank];
+  // Sent sizes and offsets, then received ones. Nothing goes to this rank itself.
   c.bytes.assign(bytes, bytes + ranks);
+  c.bytes[static_cast<std::size_t>(rank)] = 0;
   c.offsets.assign(offsets, offsets + ranks);
   for (int r = 0; r < ranks; ++r) {
-    c.bytes.push_back(own);
+    c.bytes.push_back(r == rank ? 0 : own);
     c.offsets.push_back(r * own);
   }
   MPI_Ialltoallv(values, c.bytes.data(), c.offsets.data(), MPI_BYTE, received,

@@ -15,7 +15,7 @@ extern "C" {
 #endif
 
 /* Grows when the table below changes. */
-#define VOXMARK_MPI_INTERFACE 1
+#define VOXMARK_MPI_INTERFACE 2
 
 #define VOXMARK_MPI_CHANNELS 2
 
@@ -39,7 +39,7 @@ struct VoxmarkMpi {
   /* all: `bytes` of each rank, in the order of ranks. */
   void (*gather)(int channel, const void* own, int bytes, void* all);
   /* Part r of `values` (bytes[r] from offsets[r] on) goes to rank r. received: own part of every
-     rank, in the order of ranks. */
+     other rank, in the order of ranks; the place of this rank's own is left as it is. */
   void (*scatter)(int channel, const void* values, const int* bytes, const int* offsets,
                   void* received);
   /* Part r of `values`, as rank r has it, to all ranks. */
