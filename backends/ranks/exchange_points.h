@@ -4,6 +4,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <map>
 #include <vector>
 
 #include "backends/collectives.h"
@@ -20,6 +21,11 @@ constexpr std::size_t kUnpackedBytes = std::size_t{256} << 10U;
 
 // Whether an op's gradients of parameters are summed at once: what follows needs them.
 bool is_summed_at_once(const Op& op, const Program& program);
+
+// Gradients of parameters that leave in messages, each with the last stage that reads or writes it.
+// `stages`: the ops of each, in the order in which they run.
+std::map<TensorId, std::size_t> ready_gradients(const Program& program,
+                                                const std::vector<std::vector<OpId>>& stages);
 
 struct ExchangePoint {
   OpId after = 0;

@@ -1,7 +1,6 @@
 #include "backends/ranks/step_exchange.h"
 
 #include <algorithm>
-#include <map>
 #include <type_traits>
 #include <utility>
 
@@ -41,32 +40,16 @@ template <class T>
 StepExchange<T>::StepExchange(const Program& program, const std::vector<std::vector<OpId>>& stages,
                               const StepMemory<T>& memory, Collectives& collectives)
     : collectives_(collectives), actions_(stages.size()), departures_(stages.size()) {
-  std::map<TensorId, std::size_t> last_use;  // of gradients that leave in messages
   for (std::size_t stage = 0; stage < stages.size(); ++stage) {
     for (const OpId id : stages[stage]) {
       const Op& op = program.ops[static_cast<std::size_t>(id)];
-      if (op.phase == Phase::update) {
-        continue;
-      }
-      add_actions(op, program, stage, memory);
-      if (is_summed_at_once(op, program)) {
-        continue;
-      }
-      for (const TensorId tensor : operands(op).writes) {
-        if (program.tensor(tensor).role == TensorRole::parameter_gradient) {
-          last_use[tensor] = stage;
-        }
-      }
-      for (const TensorId tensor : operands(op).reads) {
-        if (const auto found = last_use.find(tensor); found != last_use.end()) {
-          found->second = stage;
-        }
+      if (op.phase != Phase::update) {
+        add_actions(op, program, stage, memory);
       }
     }
   }
   std::vector<Gradient> gradients;
-  gradients.reserve(last_use.size());
-  for (const auto& [tensor, stage] : last_use) {
+  for (const auto& [tensor, stage] : ready_gradients(program, stages)) {
     gradients.push_back({stage, memory.gradient(tensor), {}});
   }
   depart_in_order_of(std::move(gradients));

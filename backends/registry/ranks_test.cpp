@@ -9,10 +9,12 @@
 #include <map>
 #include <new>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "backends/interpreter/executable_weights.h"
 #include "backends/naive/naive.h"
+#include "backends/ranks/exchange_points.h"
 #include "backends/ranks/ranks_in_threads.h"
 #include "backends/registry/registry.h"
 #include "backends/verify/verify.h"
@@ -270,22 +272,58 @@ TEST_P(RanksOfBackends, HaveALossThatIsNoNumberWhereOneOfThemHasIt) {
   }
 }
 
-// One of two ranks, whose step ends by an exception while its gradients are under way.
-class Failing final : public Collectives {
+// One of two ranks, whose other one has the same values. Notes what leaves.
+class Noting : public Collectives {
  public:
   int rank() const override { return 0; }
   int ranks() const override { return 2; }
-  void gather(ExchangeKind, std::span<const double> own, std::span<double> all) override {
+  void gather(ExchangeKind kind, std::span<const double> own, std::span<double> all) override {
+    left.emplace_back(kind, own.size_bytes());
     std::ranges::copy(own, all.begin());
     std::ranges::copy(own, all.begin() + static_cast<std::ptrdiff_t>(own.size()));
   }
   void broadcast(std::span<std::byte>) override {}
-  void begin_sum(std::span<float>) override { is_under_way = true; }
-  void begin_sum(std::span<double>) override { is_under_way = true; }
-  void wait() override { throw std::bad_alloc(); }
+  void begin_sum(std::span<float> values) override { begin(values.size_bytes()); }
+  void begin_sum(std::span<double> values) override { begin(values.size_bytes()); }
+  void wait() override {}
   void abandon() override { is_under_way = false; }
 
+  std::vector<std::pair<ExchangeKind, std::size_t>> left;
   bool is_under_way = false;
+
+ private:
+  void begin(std::size_t bytes) {
+    left.emplace_back(ExchangeKind::gradients, bytes);
+    is_under_way = true;
+  }
+};
+
+TEST(ExchangePoints, AreThoseOfAStepOpByOp) {
+  const Case c{{16, 1, 1}, 2, {16, 16, 32}};
+  for (const bool across_ranks : {true, false}) {
+    Program program = program_of(c, 1);
+    program.batch_norm.across_ranks = across_ranks;
+    Noting collectives;
+    CompileOptions options{Precision::fp32, 1, {}};
+    options.ranks = 2;
+    options.collectives = &collectives;
+    const auto executable = naive_backend().compile(program, options);
+    set_weights(*executable, program, verification_weights(program, kSeed));
+    executable->load(synthetic_batch(1, c.dims, 1, 1, kSeed, 0));
+    executable->run();
+    std::vector<std::pair<ExchangeKind, std::size_t>> expected;
+    for (const ExchangePoint& point : exchange_points(program, sizeof(float))) {
+      expected.emplace_back(point.kind, static_cast<std::size_t>(point.bytes));
+    }
+    EXPECT_EQ(collectives.left, expected);
+    EXPECT_GT(std::ranges::count(expected, std::pair(ExchangeKind::gradients, kMessageBytes)), 0);
+  }
+}
+
+// Its step ends by an exception while gradients are under way.
+class Failing final : public Noting {
+ public:
+  void wait() override { throw std::bad_alloc(); }
 };
 
 TEST_P(RanksOfBackends, LeaveNoMessageBehindWhoseMemoryIsGone) {

@@ -25,7 +25,7 @@ double median_of(const auto& steps, Value value) {
 
 // Of each of own.size() meetings the least over ranks: the last rank to come waited for the wire
 // alone.
-std::vector<double> least_of_ranks(const std::vector<double>& own, std::span<const double> all) {
+std::vector<double> least_over_ranks(const std::vector<double>& own, std::span<const double> all) {
   std::vector<double> least = own;
   for (std::size_t i = 0; i < all.size(); ++i) {
     double& value = least[i % own.size()];
@@ -44,9 +44,9 @@ RankStep rank_step(double seconds, ExchangeTimes own, std::span<const double> wa
                    std::span<const double> messages) {
   RankStep step;
   step.seconds = seconds;
-  const std::vector<double> wire = least_of_ranks(own.waits, waits);
+  const std::vector<double> wire = least_over_ranks(own.waits, waits);
   step.slower_rank = sum_of(own.waits) - sum_of(wire);
-  step.messages = sum_of(least_of_ranks(own.messages, messages));
+  step.messages = sum_of(least_over_ranks(own.messages, messages));
   step.hidden = std::max(0.0, step.messages - wire.back());  // the last wait is for gradients
   step.exchange = std::move(own);
   return step;
