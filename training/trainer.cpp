@@ -80,14 +80,17 @@ class Trainer {
     check_equal_ranks();
     auto memory_bytes = static_cast<std::int64_t>(
         least_of_ranks(ranks_, static_cast<double>(options_.memory_bytes)));
-    Weights weights = initial_weights(program_, options_.seed);
+    Weights weights;
     if (resume) {
-      go_on_from(last_checkpoint(options_.folder), weights);
+      resume_position();
+      weights = weights_of(last_checkpoint(options_.folder));
       if (position_.memory_bytes > memory_bytes) {
         had_memory_bytes_ = position_.memory_bytes;
       }
       // With more memory, too, what was tiled stays tiled.
       memory_bytes = std::min(memory_bytes, position_.memory_bytes);
+    } else {
+      weights = initial_weights(program_, options_.seed);
     }
     position_.memory_bytes = memory_bytes;
     note_computing();
@@ -101,7 +104,9 @@ class Trainer {
       compile(memory_bytes);
       set_weights(*executable_, program_, weights);
     });
-    expect_equal(ranks_, "set of weights", sha256_hex(program_, weights));
+    if (ranks_ != nullptr) {
+      expect_equal(ranks_, "set of weights", sha256_hex(program_, weights));
+    }
     check_best();
   }
 
@@ -115,27 +120,30 @@ class Trainer {
   }
 
   // Rank 0 alone reads checkpoints, since it alone writes them.
-  void go_on_from(const std::string& path, Weights& weights) {
+  void resume_position() {
     together(ranks_, [&] {
-      if (!is_first(ranks_)) {
-        return;
+      if (is_first(ranks_)) {
+        position_ = resumed_position(options_, parts_.facts, [this](const std::string& warning) {
+          observer_.warning(warning);
+        });
       }
-      position_ = resumed_position(options_, parts_.facts, [this](const std::string& warning) {
-        observer_.warning(warning);
-      });
-      weights = load_weights(path, program_);
     });
     const std::string position = text_of_first(ranks_, dump_json(to_json(position_)));
     if (!is_first(ranks_)) {
-      position_ = position_from_json(parse_json(position, path), path);
+      position_ = position_from_json(parse_json(position, "rank 0"), "rank 0");
     }
-    share_weights(weights);
   }
 
-  void share_weights(Weights& weights) const {
+  Weights weights_of(const std::string& checkpoint) const {
+    Weights weights;
+    together(ranks_, [&] {
+      weights = is_first(ranks_) ? load_weights(checkpoint, program_)
+                                 : initial_weights(program_, options_.seed);  // to be replaced
+    });
     for (auto& [name, values] : weights) {
       values_of_first(ranks_, values);
     }
+    return weights;
   }
 
   void check_best() {
@@ -415,14 +423,7 @@ class Trainer {
       return cases;
     }
     check_best();
-    Weights weights = initial_weights(program_, options_.seed);
-    together(ranks_, [&] {
-      if (is_first(ranks_)) {
-        weights = load_weights(best_checkpoint(options_.folder), program_);
-      }
-    });
-    share_weights(weights);
-    predictor_->set_weights(weights);
+    predictor_->set_weights(weights_of(best_checkpoint(options_.folder)));
     const std::map<std::string, std::string> files = case_files(parts_);
     score(parts_.test, Surfaces::yes, [&](const TestCase& scored) {
       cases.push_back(scored);
