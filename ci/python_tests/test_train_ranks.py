@@ -200,6 +200,7 @@ def test_whoever_started_ranks_takes_them_along(tmp_path: Path) -> None:
     ("flags", "code", "message"),
     [
         ({"ranks": 3}, 64, "--batch 2 --ranks 3: expected a batch that the ranks divide"),
+        ({"timeout": 0}, 64, "--timeout 0: expected more than 0"),
         ({"batch_norm": "some"}, 64, "--batch-norm some: expected global or local"),
         ({"ranks": 2, "data": "nowhere"}, 64, "nowhere"),
         ({"ranks": 2, "memory_limit": "1MiB"}, 5, "expected at most"),

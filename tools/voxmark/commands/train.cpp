@@ -71,7 +71,9 @@ TrainingOptions options_of(const TrainFlags& flags) {
   check_at_least("--export-batches", options.exported_batches, 0);
   check_seconds("--checkpoint-seconds", options.checkpoint_seconds);
   check_seconds("--progress-seconds", flags.progress_seconds);
-  check_seconds("--timeout", flags.timeout_seconds);
+  if (!(flags.timeout_seconds > 0)) {
+    throw_bad_input("--timeout {}: expected more than 0", flags.timeout_seconds);
+  }
   options.ranks = flags.ranks;
   options.batch_norm = batch_norm_of(flags);
   options.backend = &learning_backend(flags.backend);
