@@ -13,7 +13,7 @@
 namespace voxmark {
 namespace {
 
-constexpr std::size_t kMaxQuotedBytes = 80;  // of a value that a message shows
+constexpr std::size_t kMaxShownBytes = 80;  // of a value that a message shows
 
 // `records[3].outcome = "fine"` for valijson's {"<root>", "[records]", "[3]", "[outcome]"}. A
 // container's value is left out: it would say little.
@@ -43,8 +43,8 @@ std::string place_text(const nlohmann::json& document, const std::vector<std::st
     return path;
   }
   std::string text = value->dump(-1, ' ', true, nlohmann::json::error_handler_t::replace);
-  if (text.size() > kMaxQuotedBytes) {
-    text = text.substr(0, kMaxQuotedBytes) + "...";
+  if (text.size() > kMaxShownBytes) {
+    text = text.substr(0, kMaxShownBytes) + "...";
   }
   return path + " = " + text;
 }

@@ -205,7 +205,7 @@ TEST(Train, AResumedRunKeepsTheFirstForecastAndTheHighestPeak) {
   Listener before(5);  // within the second epoch
   before.peak = 900;
   const Forecast first = train(options, parts, false, before).forecast;
-  EXPECT_EQ(first.total_seconds, 2 * first.epoch_seconds + first.test_seconds);
+  EXPECT_DOUBLE_EQ(first.total_seconds, 2 * first.epoch_seconds + first.test_seconds);
   EXPECT_NEAR(before.seconds_left, first.total_seconds, 1e-9 * first.total_seconds);
 
   Listener after;
@@ -224,8 +224,8 @@ TEST(Train, AResumedRunKeepsTheFirstForecastAndTheHighestPeak) {
 
   options.epochs = 3;
   Listener more;
-  EXPECT_EQ(train(options, parts, true, more).forecast.total_seconds,
-            3 * first.epoch_seconds + first.test_seconds);
+  EXPECT_DOUBLE_EQ(train(options, parts, true, more).forecast.total_seconds,
+                   3 * first.epoch_seconds + first.test_seconds);
 }
 
 TEST(Position, OfAnEarlierVersionHasNeitherPeakNorForecast) {

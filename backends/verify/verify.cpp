@@ -10,6 +10,7 @@
 #include "backends/interpreter/executable_weights.h"
 #include "backends/naive/naive.h"
 #include "backends/verify/relative_error.h"
+#include "backends/verify/shaped_values.h"
 #include "backends/verify/verify_sums.h"
 #include "base/error.h"
 #include "workloads/network/philox.h"
@@ -386,16 +387,6 @@ Verification verify_losses(const Backend& backend, const CompileOptions& options
 
 namespace {
 
-std::vector<double> read_shaped(const SafetensorsFile& file, const std::string& name,
-                                const Shape& shape) {
-  const Shape& found = file.entry(name).shape;
-  if (found != shape) {
-    throw_bad_input("results {}: {} has shape [{}], expected [{}]", file.path(), name,
-                    fmt::join(found, ", "), fmt::join(shape, ", "));
-  }
-  return file.read_doubles(name);
-}
-
 // Adam's first step from a state of zero, in double.
 std::vector<double> first_update(const AdamSettings& adam, double step_size,
                                  std::vector<double> parameter,
@@ -418,19 +409,20 @@ double textbook_step_size(const AdamSettings& adam) {
 StepResults load_results(const std::string& path, const Program& program, int steps) {
   const SafetensorsFile file(path);
   StepResults results;
-  results.losses = read_shaped(file, "losses", {steps});
+  results.losses = read_shaped("results", file, "losses", {steps});
   for (const Op& op : program.ops) {
     if (const auto* adam = std::get_if<Adam>(&op.kind)) {
       const TensorInfo& parameter = program.tensor(adam->parameter);
       results.gradients[parameter.name] =
-          read_shaped(file, "gradient/" + parameter.name, parameter.shape);
+          read_shaped("results", file, "gradient/" + parameter.name, parameter.shape);
       results.updated[parameter.name] =
-          read_shaped(file, "updated/" + parameter.name, parameter.shape);
+          read_shaped("results", file, "updated/" + parameter.name, parameter.shape);
     }
   }
   for (const TensorInfo& tensor : program.tensors) {
     if (tensor.role == TensorRole::moving_statistic) {
-      results.updated[tensor.name] = read_shaped(file, "updated/" + tensor.name, tensor.shape);
+      results.updated[tensor.name] =
+          read_shaped("results", file, "updated/" + tensor.name, tensor.shape);
     }
   }
   return results;

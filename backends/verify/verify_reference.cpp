@@ -1,13 +1,12 @@
 // verify_reference_run(): a backend against a recorded run of another framework.
 
-#include <fmt/ranges.h>
-
 #include <algorithm>
 #include <cmath>
 #include <optional>
 
 #include "backends/interpreter/executable_weights.h"
 #include "backends/verify/relative_error.h"
+#include "backends/verify/shaped_values.h"
 #include "backends/verify/verify.h"
 #include "base/error.h"
 #include "base/json.h"
@@ -15,6 +14,8 @@
 
 namespace voxmark {
 namespace {
+
+constexpr const char* kWhat = "reference";
 
 // What the file says of itself: its metadata's `reference`.
 struct Recorded {
@@ -89,25 +90,11 @@ Program program_of(const Recorded& recorded, Mode mode) {
   return program;
 }
 
-void check_shape(const SafetensorsFile& file, const std::string& name, const Shape& expected) {
-  const Shape& found = file.entry(name).shape;
-  if (found != expected) {
-    throw_bad_input("reference {}: {} has shape [{}], expected [{}]", file.path(), name,
-                    fmt::join(found, ", "), fmt::join(expected, ", "));
-  }
-}
-
-std::vector<double> read_shaped(const SafetensorsFile& file, const std::string& name,
-                                const Shape& expected) {
-  check_shape(file, name, expected);
-  return file.read_doubles(name);
-}
-
 Batch read_batch(const SafetensorsFile& file, const Program& program) {
   const Shape& input = program.tensor(program.input).shape;
   const Shape& target = program.tensor(program.target).shape;
-  check_shape(file, "input", input);
-  check_shape(file, "target", target);
+  check_shape(kWhat, file, "input", input);
+  check_shape(kWhat, file, "target", target);
   return {program.images,
           program.dims,
           input.back(),
@@ -184,7 +171,8 @@ void check_final(const SafetensorsFile& file, const Executable& trained, const P
   const auto check = [&](const std::string& name, const std::vector<double>& found,
                          const Shape& shape) {
     verification.checks.push_back(
-        {name, largest_relative_error(found, read_shaped(file, name, shape)), kFinalTolerance});
+        {name, largest_relative_error(found, read_shaped(kWhat, file, name, shape)),
+         kFinalTolerance});
   };
   for (std::size_t i = 0; i < inference.tensors.size(); ++i) {
     const TensorInfo& tensor = inference.tensors[i];
@@ -251,9 +239,9 @@ Verification verify_reference_run(const Backend& backend, const CompileOptions& 
   StepReference reference = reference_step(program, weights, batch, options.threads);
   reference.loss = recorded.losses.front();
   reference.prediction =
-      read_shaped(file, "prediction/step0", program.tensor(program.prediction).shape);
+      read_shaped(kWhat, file, "prediction/step0", program.tensor(program.prediction).shape);
   for (auto& [name, values] : reference.gradients) {
-    values = read_shaped(file, name, program.tensor(program.find(name)).shape);
+    values = read_shaped(kWhat, file, name, program.tensor(program.find(name)).shape);
   }
   Verification verification = verify_step(backend, options, program, weights, batch, reference);
 

@@ -19,7 +19,7 @@ constexpr std::int64_t kMebibyte = 1024 * kKibibyte;
 constexpr std::int64_t kMostGathered = kMebibyte;  // every rank holds that of all ranks
 constexpr std::int64_t kMostSummed = 64 * kMebibyte;
 constexpr std::int64_t kUnderway = 4 * kMebibyte;  // a message of gradients, behind which others go
-constexpr double kBudgetSeconds = 0.1;             // per size; more where few calls take longer
+constexpr double kSecondsPerSize = 0.1;            // per size; more where few calls take longer
 constexpr int kFewestCalls = 3, kMostCalls = 1000;
 
 double seconds_since(Clock::time_point start) {
@@ -62,7 +62,7 @@ class Meter {
   // The same on all ranks.
   int calls_that_fit(double seconds) {
     const double mean = means_over_ranks({seconds}).front();
-    const double calls = kBudgetSeconds / std::max(mean, 1e-9);
+    const double calls = kSecondsPerSize / std::max(mean, 1e-9);
     return static_cast<int>(std::clamp(calls, double{kFewestCalls}, double{kMostCalls}));
   }
 

@@ -187,7 +187,7 @@ TEST(Interference, AThirdOfTheStepsMayBeDisturbed) {
 
 TEST(Interference, TheCanaryIsAPieceOfWork) { EXPECT_GT(canary_seconds(), 1e-4); }
 
-double thread_seconds() {
+double seconds_on_cpu() {
   timespec time = {};
   clock_gettime(CLOCK_THREAD_CPUTIME_ID, &time);
   return static_cast<double>(time.tv_sec) + 1e-9 * static_cast<double>(time.tv_nsec);
@@ -199,8 +199,8 @@ TEST(Interference, ACpuHogTaintsWhatRunsBesideIt) {
   ReadingsProbe probe;
   const auto start = std::chrono::steady_clock::now();
   probe.start();
-  const double until = thread_seconds() + 0.3;  // of many time slices, between which the hog's are
-  while (thread_seconds() < until) {
+  const double until = seconds_on_cpu() + 0.3;  // of many time slices, between which the hog's are
+  while (seconds_on_cpu() < until) {
   }
   const Json readings = probe.stop();
   const double seconds =

@@ -10,7 +10,7 @@
 namespace voxmark {
 namespace {
 
-CaseSpec example() {
+CaseSpec naive_case() {
   CaseSpec spec;
   spec.backend = "naive";
   return spec;
@@ -115,14 +115,14 @@ TEST(Protocol, EveryModeOfARequestSurvives) {
   for (const ChildMode mode :
        {ChildMode::plan, ChildMode::verify, ChildMode::time, ChildMode::check}) {
     const std::string line = to_line(
-        Request{mode, example(), "/tmp/reference", "/tmp/w", "/tmp/b", "/tmp/r", "pytorch"});
+        Request{mode, naive_case(), "/tmp/reference", "/tmp/w", "/tmp/b", "/tmp/r", "pytorch"});
     EXPECT_EQ(to_line(parse_request(line)), line);
   }
 }
 
 // A copy knows nothing of the others, but that it waits for them.
 TEST(Protocol, ARequestIsOneCopys) {
-  CaseSpec spec = example();
+  CaseSpec spec = naive_case();
   const std::string alone = to_line(request_of(ChildMode::time, spec));
   spec.copies = 4;
   Request request = request_of(ChildMode::time, spec);
@@ -137,7 +137,7 @@ TEST(Protocol, ARequestIsOneCopys) {
 }
 
 TEST(Protocol, RefusesAnotherVersionAndKeysItDoesNotKnow) {
-  Json request = parse_json(to_line(request_of(ChildMode::time, example())), "request");
+  Json request = parse_json(to_line(request_of(ChildMode::time, naive_case())), "request");
   request["verson"] = 2;
   EXPECT_EQ(message_of([&] { parse_request(dump_json(request)); }),
             "child protocol: key \"verson\" is unknown");

@@ -416,6 +416,25 @@ def test_hosts_with_too_few_slots_are_refused_before_the_first_case(tmp_path: Pa
     assert "ranks 3: the hosts take 2 (localhost: 2)" in done.stderr
 
 
+@needs_mpi
+def test_a_sweep_leaves_out_ranks_by_threads_that_are_more_than_the_cpus(tmp_path: Path) -> None:
+    cpus = len(os.sched_getaffinity(0))
+    if cpus < 2:
+        pytest.skip("one CPU here: two ranks take two")
+    words = command(tmp_path / "x.json", backend="naive", ranks="1,2", threads=f"1,{cpus}")
+    words = [word for word in words if word != "--oversubscribe"] + ["--dry-run"]
+    done = subprocess.run(words, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert f"Left out: --ranks 2 with --threads {cpus}, as there are {cpus} CPUs" in done.stderr
+    assert "3 cases" in done.stdout, done.stdout
+    # A number of ranks that fits with no number of threads is a wrong one.
+    words = command(tmp_path / "x.json", backend="naive", ranks=f"1,{cpus + 1}", threads="1")
+    words = [word for word in words if word != "--oversubscribe"] + ["--dry-run"]
+    done = subprocess.run(words, capture_output=True, text=True, check=False)
+    assert done.returncode == 64
+    assert f"--ranks {cpus + 1} --threads 1: {cpus + 1} threads on {cpus} CPUs" in done.stderr
+
+
 def test_variables_of_ranks_are_refused_outside_them(tmp_path: Path) -> None:
     for name in ("VOXMARK_RANKS", "VOXMARK_PLACE", "VOXMARK_PLACED", "VOXMARK_RANKS_SHARE_CPUS"):
         message = refused_before_it_starts(tmp_path, **{name: "1"}).stderr

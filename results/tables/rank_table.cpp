@@ -32,7 +32,7 @@ std::string group_key(Json spec) {
   return case_key(spec);
 }
 
-double median(std::vector<double> values) {
+double median_or_zero(std::vector<double> values) {
   return values.empty() ? 0 : spread_of(std::move(values)).median;
 }
 
@@ -61,13 +61,13 @@ std::optional<RankTimesSummary> times_of(std::span<const Record> records, const 
   if (values.empty()) {
     return std::nullopt;
   }
-  return RankTimesSummary{median(values["exposed"]),
-                          median(values["statistics_seconds"]),
-                          median(values["loss_seconds"]),
-                          median(values["gradients_seconds"]),
-                          median(values["slower_rank_seconds"]),
-                          median(values["hidden_seconds"]),
-                          median(values["bytes_sent"])};
+  return RankTimesSummary{median_or_zero(values["exposed"]),
+                          median_or_zero(values["statistics_seconds"]),
+                          median_or_zero(values["loss_seconds"]),
+                          median_or_zero(values["gradients_seconds"]),
+                          median_or_zero(values["slower_rank_seconds"]),
+                          median_or_zero(values["hidden_seconds"]),
+                          median_or_zero(values["bytes_sent"])};
 }
 
 std::optional<double> model_of(std::span<const Record> records, const Json& spec) {
@@ -79,7 +79,7 @@ std::optional<double> model_of(std::span<const Record> records, const Json& spec
       seconds.push_back(model.at("seconds").get<double>());
     }
   }
-  return seconds.empty() ? std::nullopt : std::optional(median(std::move(seconds)));
+  return seconds.empty() ? std::nullopt : std::optional(median_or_zero(std::move(seconds)));
 }
 
 void compare_with(const RankRow& first, RankRow& row) {

@@ -83,9 +83,13 @@ int threads_of_ranks(const RankSettings& settings, int ranks, int asked) {
                    : std::max(1, default_threads().threads / most_ranks_of_host(settings, ranks));
 }
 
-void check_cpus_for_ranks(const RankFlags& flags, int ranks, int threads) {
+bool have_cpus_for_ranks(const RankFlags& flags, int ranks, int threads) {
   const bool here_alone = flags.hosts.empty() && std::getenv("SLURM_JOB_ID") == nullptr;
-  if (here_alone && !flags.oversubscribe && ranks * threads > allowed_cpus()) {
+  return !here_alone || flags.oversubscribe || ranks * threads <= allowed_cpus();
+}
+
+void check_cpus_for_ranks(const RankFlags& flags, int ranks, int threads) {
+  if (!have_cpus_for_ranks(flags, ranks, threads)) {
     throw_bad_input(
         "--ranks {} --threads {}: {} threads on {}; expected fewer of either, or --oversubscribe",
         ranks, threads, ranks * threads, counted(allowed_cpus(), "CPU"));

@@ -29,8 +29,9 @@ std::variant<RankSettings, std::string> rank_settings(const RankFlags& flags);
 // `asked`, or where that is 0 an equal share of this machine's CPUs for each rank on a host.
 int threads_of_ranks(const RankSettings& settings, int ranks, int asked);
 
-// Throws Error (bad_input) for more threads than this machine has CPUs, where all ranks run on it
-// and none are to share.
+// Whether this machine has a CPU for each thread, where all ranks run on it and none are to share.
+bool have_cpus_for_ranks(const RankFlags& flags, int ranks, int threads);
+// Throws Error (bad_input) where it has not.
 void check_cpus_for_ranks(const RankFlags& flags, int ranks, int threads);
 
 }  // namespace voxmark

@@ -20,7 +20,6 @@ namespace {
 
 namespace fs = std::filesystem;
 
-constexpr std::size_t kMaxLabels = 256;              // labels are held as bytes
 constexpr std::uint64_t kSplitStream = 1ULL << 56U;  // apart from every tensor's stream
 
 std::string file_of(const DataSet& dataset, const std::string& relative) {

@@ -17,8 +17,6 @@ namespace {
 
 namespace fs = std::filesystem;
 
-constexpr std::size_t kMaxLabels = 256;  // labels are held as bytes
-
 // Formats of this field that are not read, by their files' endings.
 constexpr std::array<std::pair<std::string_view, std::string_view>, 14> kOtherFormats = {{
     {".nrrd", "NRRD"},

@@ -16,6 +16,8 @@
 
 namespace voxmark {
 
+inline constexpr std::size_t kMaxLabels = 256;  // they are held as bytes
+
 struct Description {
   std::string folder;          // as it was named
   std::filesystem::path root;  // canonical

@@ -21,14 +21,14 @@ namespace {
 
 namespace fs = std::filesystem;
 
-const Affine kAffine = {{{1, 0, 0, -1}, {0, 1, 0, -1}, {0, 0, 1, -1}}};
+const Affine kScanner = {{{1, 0, 0, -1}, {0, 1, 0, -1}, {0, 0, 1, -1}}};
 
 // Images of 4 x 3 x 2 voxels: `first`, first + 1, ...; labels 0, 1, 2, 3, 0, ...
 class Folder {
  public:
   std::string path(const std::string& name = "") const { return folder_.path(name); }
 
-  void image(const std::string& name, float first = 0, const Affine& affine = kAffine,
+  void image(const std::string& name, float first = 0, const Affine& affine = kScanner,
              const std::vector<std::int64_t>& shape = {4, 3, 2}) const {
     std::int64_t voxels = 1;
     for (const std::int64_t extent : shape) {
@@ -46,7 +46,7 @@ class Folder {
     for (std::size_t i = 0; i < labels.size(); ++i) {
       labels[i] = static_cast<float>(i % static_cast<std::size_t>(values));
     }
-    write(name, {4, 3, 2}, kAffine, labels);
+    write(name, {4, 3, 2}, kScanner, labels);
   }
 
   void json(const Json& document, const std::string& name = "dataset.json") const {
@@ -433,13 +433,13 @@ TEST(NnUNet, RefusesChannelsThatDifferInDimsOrAffine) {
   const Folder folder;
   write_nnunet_files(folder);
   folder.json(nnunet_document());
-  folder.image("imagesTr/B_001_0001.nii.gz", 0, kAffine, {4, 2, 3});
+  folder.image("imagesTr/B_001_0001.nii.gz", 0, kScanner, {4, 2, 3});
   EXPECT_NE(folder.refusal().find("shape 4x2x3, expected 4x3x2"), std::string::npos);
-  Affine moved = kAffine;
+  Affine moved = kScanner;
   moved[0][3] += 0.5;
   folder.image("imagesTr/B_001_0001.nii.gz", 0, moved);
   EXPECT_NE(folder.refusal().find("B_001_0001.nii.gz: affine[0][3]"), std::string::npos);
-  folder.image("imagesTr/B_001_0001.nii.gz", 0, kAffine, {4, 3, 2, 2});
+  folder.image("imagesTr/B_001_0001.nii.gz", 0, kScanner, {4, 3, 2, 2});
   EXPECT_NE(folder.refusal().find("2 channels, expected 1"), std::string::npos);
 }
 

@@ -8,10 +8,10 @@
 namespace voxmark {
 namespace {
 
-Program small_program() { return lower(unet3d({}), 1, {16, 16, 16}, Mode::training); }
+Program smallest_unet() { return lower(unet3d({}), 1, {16, 16, 16}, Mode::training); }
 
 TEST(Work, EveryOpIsOfItsPhasesDirection) {
-  const Program program = small_program();
+  const Program program = smallest_unet();
   for (const Op& op : program.ops) {
     const Work work = work_of(op);
     const bool is_backward = work.direction.starts_with("backward");
@@ -25,7 +25,7 @@ TEST(Work, EveryOpIsOfItsPhasesDirection) {
 
 TEST(Work, AStepIsADozenKinds) {
   std::set<std::string> kinds;
-  for (const Op& op : small_program().ops) {
+  for (const Op& op : smallest_unet().ops) {
     kinds.insert(work_of(op).kind);
   }
   EXPECT_EQ(kinds, (std::set<std::string>{"convolution", "transposed convolution",
@@ -34,7 +34,7 @@ TEST(Work, AStepIsADozenKinds) {
 }
 
 TEST(Work, OpsThatRunAsOneAreNamedByTheHeaviest) {
-  const Program program = small_program();
+  const Program program = smallest_unet();
   std::map<std::string, OpId> first;
   for (std::size_t i = 0; i < program.ops.size(); ++i) {
     first.try_emplace(op_name(program.ops[i]), static_cast<OpId>(i));

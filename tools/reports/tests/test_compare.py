@@ -656,6 +656,21 @@ def test_a_folder_of_two_states_is_refused(
     assert done.stderr.count("\n") == 1
 
 
+def test_a_folder_may_mix_reports_that_needed_a_library_and_others(
+    tool: Tool, tmp_path: Path
+) -> None:
+    for number, value in enumerate(BASE):
+        libraries = [{"path": "/usr/lib/libgomp.so.1", "sha256": "a" * 64}]
+        if number == 0:
+            libraries.append({"path": "/usr/lib/libmpi.so.40", "sha256": "b" * 64})
+        report = factory.report(factory.processes([value]), environment={"libraries": libraries})
+        factory.write(tmp_path / "base" / f"{number}.json", report)
+    new = factory.write(tmp_path / "new.json", factory.report(factory.processes(AGAIN)))
+    done = tool("compare", tmp_path / "base", new)
+    assert "one state" not in done.stderr
+    assert done.returncode == 0
+
+
 def test_a_folder_may_differ_in_what_changes_by_the_minute(tool: Tool, tmp_path: Path) -> None:
     for number, value in enumerate(BASE):
         system = {"host": f"container{number}", "load_average": str(number)}

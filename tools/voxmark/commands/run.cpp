@@ -4,8 +4,10 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <set>
 #include <span>
 #include <string>
+#include <utility>
 
 #include "backends/registry/registry.h"
 #include "base/error.h"
@@ -289,6 +291,29 @@ void set_ranks(const Options& options, Request& request) {
   }
 }
 
+// Of ranks by threads, what has more threads than there are CPUs: where the same ranks fit with
+// fewer threads, it is left out.
+void leave_out_too_many_threads(const Options& options, std::vector<CaseSpec>& cases) {
+  const auto fits = [&options](const CaseSpec& spec) {
+    return spec.ranks == 1 || have_cpus_for_ranks(options.ranks, spec.ranks, spec.threads);
+  };
+  std::set<int> fitting;
+  for (const CaseSpec& spec : cases) {
+    if (fits(spec)) {
+      fitting.insert(spec.ranks);
+    }
+  }
+  std::set<std::pair<int, int>> told;
+  std::erase_if(cases, [&](const CaseSpec& spec) {
+    const bool is_out = !fits(spec) && fitting.contains(spec.ranks);
+    if (is_out && told.insert({spec.ranks, spec.threads}).second) {
+      tell(stderr, "Left out: --ranks {} with --threads {}, as there are {} (or --oversubscribe)\n",
+           spec.ranks, spec.threads, counted(allowed_cpus(), "CPU"));
+    }
+    return is_out;
+  });
+}
+
 // Throws Error (bad_input) for what would end a case when its ranks are started.
 void check_ranks(const Options& options, const Request& request) {
   for (const CaseSpec& spec : request.cases) {
@@ -313,6 +338,7 @@ Request checked_request(const Options& options) {
                          [&request](int ranks) {
                            return request.ranks ? most_ranks_of_host(*request.ranks, ranks) : ranks;
                          });
+  leave_out_too_many_threads(options, request.cases);
   request.baseline = baseline_of(request.suite, request.cases);
   for (const std::string& warning : check_before_start(request.cases, cpus)) {
     tell(stderr, "warning: {}\n", warning);
