@@ -2,7 +2,11 @@
 """Says what the report of a sweep holds: mpi_report.py REPORT CASES [HOST...]
 
 Ends with 1 unless there are CASES cases, each of them measured and verified, and the ranks of the
-largest ran on these hosts."""
+largest ran on these hosts.
+
+mpi_report.py --overlap MBITS REPORT: of a case of two ranks, how long they wait for each other, and
+how long they would where a wire of so many Mbit/s carried gradients without a pause from when the
+first of them are there."""
 
 from __future__ import annotations
 
@@ -34,6 +38,28 @@ def ranks_of(record: dict[str, Any]) -> list[dict[str, Any]]:
     return record.get("details", {}).get("probes", {}).get("ranks", {}).get("each", [])
 
 
+# Of an Ethernet frame of 1514 bytes, what TCP carries for its user.
+PAYLOAD = 1448 / 1514
+
+
+def tell_overlap(megabits: str, report: str) -> int:
+    (record,) = json.loads(Path(report).read_text())["records"]
+    probes = record["details"]["probes"]["ranks"]
+    computed = sent = 0.0  # seconds
+    for event in probes["rehearsal"]["events"]:
+        computed += event["seconds"]
+        if event["kind"] == "gradients":  # half of them to the other rank, then half of the sums
+            sent = max(sent, computed) + event["bytes"] / (float(megabits) * 1e6 / 8 * PAYLOAD)
+    least = sent - computed
+    times = probes["each"][0]["times"]
+    exposed = sum(times[f"{kind}_seconds"] for kind in ("statistics", "loss", "gradients"))
+    print(
+        f"      rank 0 waits {1000 * exposed:.0f} ms, at least {1000 * least:.0f} by the wire:"
+        f" {exposed / least:.2f}"
+    )
+    return 0
+
+
 def main(report: str, cases: str, *hosts: str) -> int:
     records = json.loads(Path(report).read_text())["records"]
     for record in records:
@@ -52,4 +78,6 @@ def main(report: str, cases: str, *hosts: str) -> int:
 
 
 if __name__ == "__main__":
+    if sys.argv[1:2] == ["--overlap"]:
+        sys.exit(tell_overlap(*sys.argv[2:]))
     sys.exit(main(*sys.argv[1:]))

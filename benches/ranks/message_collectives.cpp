@@ -8,22 +8,28 @@
 #include <cassert>
 #include <chrono>
 #include <exception>
+#include <utility>
 
 #include "base/error.h"
 
 namespace voxmark {
 namespace {
 
-using Clock = std::chrono::steady_clock;
-
-// Statistics travel in the computing thread, gradients in their own.
+// Statistics travel in the computing thread, gradients in their own, whose sums come back while the
+// next shares go out.
 constexpr int kWaiting = 0;
-constexpr int kBehind = 1;
+constexpr int kScattering = 1;
+constexpr int kCollecting = 2;
+
+// A rank's share of a piece of a message. Up to 64 KiB, with a header, Open MPI sends over TCP at
+// once; what is larger waits for the other rank's consent, behind what travels the other way. As
+// two pieces are on the wire at most, so do statistics wait behind no more than these.
+constexpr std::size_t kShareBytes = std::size_t{60} << 10U;
 
 std::atomic<int> waiting{0};
 
-double seconds_since(Clock::time_point start) {
-  return std::chrono::duration<double>(Clock::now() - start).count();
+double seconds_since(std::chrono::steady_clock::time_point start) {
+  return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
 }
 
 // Adds to `values`, which are rank `own`'s, those of the others: shares, (ranks, values.size()). In
@@ -54,12 +60,9 @@ Waiting::Waiting() { ++waiting; }
 Waiting::~Waiting() { --waiting; }
 
 MessageCollectives::MessageCollectives(const VoxmarkMpi& mpi, int rank, int ranks)
-    : mpi_(mpi),
-      rank_(rank),
-      ranks_(ranks),
-      bytes_(static_cast<std::size_t>(ranks)),
-      offsets_(static_cast<std::size_t>(ranks)),
-      thread_([this] { exchange_gradients(); }) {}
+    : mpi_(mpi), rank_(rank), ranks_(ranks), scattered_(ranks), collected_(ranks), thread_([this] {
+        exchange_gradients();
+      }) {}
 
 MessageCollectives::~MessageCollectives() {
   {
@@ -126,7 +129,7 @@ void MessageCollectives::wait() {
     std::unique_lock lock(mutex_);
     changed_.wait(lock, [this] { return summed_ == queue_.size(); });
     queue_.clear();
-    summed_ = 0;
+    begun_ = summed_ = 0;
   }
   book(ExchangeKind::gradients, seconds_since(start));
 }
@@ -137,7 +140,7 @@ void MessageCollectives::abandon() {
   changed_.notify_all();
   changed_.wait(lock, [this] { return !is_summing_; });
   queue_.clear();
-  summed_ = 0;
+  begun_ = summed_ = 0;
 }
 
 void MessageCollectives::forget_times() {
@@ -153,70 +156,160 @@ void MessageCollectives::exchange_gradients() {
     if (stopped_) {
       return;
     }
-    const Values values = queue_[summed_];
     is_summing_ = true;
     lock.unlock();
-    const Clock::time_point start = Clock::now();
     try {
-      std::visit([this](auto span) { sum(span); }, values);
+      sum_queue();
     } catch (const std::exception& error) {  // no memory for a message: nobody can go on
       fmt::print(stderr, "voxmark: gradients of rank {}: {}\n", rank_, error.what());
       mpi_.abort(static_cast<int>(ExitCode::internal));
     }
-    const double seconds = seconds_since(start);
     lock.lock();
     is_summing_ = false;
-    if (stopped_) {
-      changed_.notify_all();
+    changed_.notify_all();
+  }
+}
+
+// Piece by piece: what is received is added and goes back, while the next piece is scattered.
+void MessageCollectives::sum_queue() {
+  std::optional<Piece> scattering, added, collecting;
+  Clock::time_point moved = Clock::now();
+  while (!stopped_) {
+    bool moves = false;
+    if (collecting && mpi_.done(kCollecting) != 0) {
+      finish(*std::exchange(collecting, std::nullopt));
+      moves = true;
+    }
+    if (scattering && !added && mpi_.done(kScattering) != 0) {
+      add(*scattering);
+      added = std::exchange(scattering, std::nullopt);
+      moves = true;
+    }
+    if (added && !collecting) {
+      collecting = std::exchange(added, std::nullopt);
+      collect(*collecting);
+      moves = true;
+    }
+    if (!scattering && (scattering = next_piece())) {
+      scatter(*scattering);
+      moves = true;
+    }
+    if (!scattering && !added && !collecting) {
       return;
     }
-    times_.messages.push_back(seconds);
-    if (++summed_ == queue_.size()) {
-      changed_.notify_all();
+    if (moves) {
+      moved = Clock::now();
+    } else {
+      pause(seconds_since(moved));
     }
   }
 }
 
 // While others compute on this core, asking again and again would take their time: the longer it
 // lasts, the longer the pause. Nobody computes while this rank waits.
-bool MessageCollectives::is_done_unless_stopped() const {
-  constexpr double kShareOfElapsed = 1.0 / 16;
+void MessageCollectives::pause(double waited) {
+  constexpr double kShareOfWaited = 1.0 / 16;
   constexpr double kShortest = 20e-6, kLongest = 1e-3;  // seconds
-  const Clock::time_point start = Clock::now();
-  while (mpi_.done(kBehind) == 0 && !stopped_) {
-    const double pause =
-        is_waiting() ? kShortest
-                     : std::clamp(seconds_since(start) * kShareOfElapsed, kShortest, kLongest);
-    std::this_thread::sleep_for(std::chrono::duration<double>(pause));
-  }
-  return !stopped_;
+  const double seconds =
+      is_waiting() ? kShortest : std::clamp(waited * kShareOfWaited, kShortest, kLongest);
+  std::this_thread::sleep_for(std::chrono::duration<double>(seconds));
 }
 
-template <class T>
-void MessageCollectives::sum(std::span<T> values) {
-  const auto first_of = [&](int rank) {  // of the share of a rank
-    return values.size() * static_cast<std::size_t>(rank) / static_cast<std::size_t>(ranks_);
-  };
-  for (int r = 0; r < ranks_; ++r) {
-    const std::size_t i = static_cast<std::size_t>(r);
-    offsets_[i] = static_cast<int>(first_of(r) * sizeof(T));
-    bytes_[i] = static_cast<int>((first_of(r + 1) - first_of(r)) * sizeof(T));
-  }
-  const std::size_t own = first_of(rank_ + 1) - first_of(rank_);
-  received_.resize(std::max(received_.size(), own * static_cast<std::size_t>(ranks_) * sizeof(T)));
-  mpi_.scatter(kBehind, values.data(), bytes_.data(), offsets_.data(), received_.data());
-  if (!is_done_unless_stopped()) {
-    return;
-  }
-  add_shares(reinterpret_cast<const T*>(received_.data()), ranks_, rank_,
-             values.subspan(first_of(rank_), own));
-  mpi_.collect(kBehind, values.data(), bytes_.data(), offsets_.data());
-  if (!is_done_unless_stopped()) {
-    return;
-  }
+// Of the messages in the queue, equal pieces of each. Nothing where none is left.
+std::optional<MessageCollectives::Piece> MessageCollectives::next_piece() {
   const std::lock_guard lock(mutex_);
-  times_.bytes_sent += static_cast<double>((values.size() - own) * sizeof(T)) +
-                       static_cast<double>(own * sizeof(T)) * (ranks_ - 1);
+  if (begun_ == queue_.size()) {
+    return std::nullopt;
+  }
+  Piece piece;
+  piece.values = std::visit(
+      [&](auto span) -> Values {
+        const std::size_t most = kShareBytes * static_cast<std::size_t>(ranks_);
+        const std::size_t pieces = std::max<std::size_t>(1, (span.size_bytes() + most - 1) / most);
+        const std::size_t begin = span.size() * piece_ / pieces;
+        const std::size_t end = span.size() * (piece_ + 1) / pieces;
+        if (piece_ == 0) {
+          message_begins_ = Clock::now();
+        }
+        piece.is_last = ++piece_ == pieces;
+        return span.subspan(begin, end - begin);
+      },
+      queue_[begun_]);
+  piece.message_begins = message_begins_;
+  if (piece.is_last) {
+    ++begun_;
+    piece_ = 0;
+  }
+  return piece;
+}
+
+// Bytes of every rank's share of a piece, and where it begins.
+void MessageCollectives::divide(const Piece& piece, Shares& shares) const {
+  std::visit(
+      [&](auto span) {
+        const auto ranks = static_cast<std::size_t>(ranks_);
+        const std::size_t bytes = sizeof(typename decltype(span)::value_type);
+        for (std::size_t r = 0; r < ranks; ++r) {
+          const std::size_t begin = span.size() * r / ranks, end = span.size() * (r + 1) / ranks;
+          shares.offsets[r] = static_cast<int>(begin * bytes);
+          shares.bytes[r] = static_cast<int>((end - begin) * bytes);
+        }
+      },
+      piece.values);
+}
+
+void MessageCollectives::scatter(const Piece& piece) {
+  divide(piece, scattered_);
+  const auto own = static_cast<std::size_t>(scattered_.bytes[static_cast<std::size_t>(rank_)]);
+  received_.resize(std::max(received_.size(), own * static_cast<std::size_t>(ranks_)));
+  const std::size_t bytes = std::visit(
+      [&](auto span) {
+        mpi_.scatter(kScattering, span.data(), scattered_.bytes.data(), scattered_.offsets.data(),
+                     received_.data());
+        return span.size_bytes();
+      },
+      piece.values);
+  const std::lock_guard lock(mutex_);
+  times_.bytes_sent += static_cast<double>(bytes - own);
+}
+
+void MessageCollectives::add(const Piece& piece) {
+  std::visit(
+      [&](auto span) {
+        using T = typename decltype(span)::value_type;
+        const auto rank = static_cast<std::size_t>(rank_);
+        const auto own =
+            span.subspan(static_cast<std::size_t>(scattered_.offsets[rank]) / sizeof(T),
+                         static_cast<std::size_t>(scattered_.bytes[rank]) / sizeof(T));
+        add_shares(reinterpret_cast<const T*>(received_.data()), ranks_, rank_, own);
+      },
+      piece.values);
+}
+
+void MessageCollectives::collect(const Piece& piece) {
+  divide(piece, collected_);
+  const int own = collected_.bytes[static_cast<std::size_t>(rank_)];
+  std::visit(
+      [&](auto span) {
+        mpi_.collect(kCollecting, span.data(), collected_.bytes.data(), collected_.offsets.data());
+      },
+      piece.values);
+  const std::lock_guard lock(mutex_);
+  times_.bytes_sent += static_cast<double>(own) * (ranks_ - 1);
+}
+
+void MessageCollectives::finish(const Piece& piece) {
+  if (!piece.is_last) {
+    return;
+  }
+  const Clock::time_point now = Clock::now();
+  const Clock::time_point turn = std::max(piece.message_begins, last_message_ends_);
+  last_message_ends_ = now;
+  const std::lock_guard lock(mutex_);
+  times_.messages.push_back(std::chrono::duration<double>(now - turn).count());
+  if (++summed_ == queue_.size()) {
+    changed_.notify_all();
+  }
 }
 
 }  // namespace voxmark

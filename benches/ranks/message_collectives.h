@@ -1,15 +1,17 @@
 // The collectives of backends/collectives.h by messages of MPI: statistics and loss at once,
 // gradients by a thread of their own while the backward pass goes on.
 //
-// Gradients are summed by their owners: of each message every rank gets the same share of all
-// ranks, adds them in double in the order of ranks, and sends the sum to all. No reduction of MPI's
-// is used, whose order may change from call to call.
+// Gradients are summed by their owners: of each piece of a message every rank gets the same share
+// of all ranks, adds them in double in the order of ranks, and sends the sum to all. No reduction
+// of MPI's is used, whose order may change from call to call.
 #pragma once
 
 #include <atomic>
+#include <chrono>
 #include <condition_variable>
 #include <cstddef>
 #include <mutex>
+#include <optional>
 #include <span>
 #include <thread>
 #include <variant>
@@ -69,14 +71,35 @@ class MessageCollectives final : public Collectives {
   void forget_times();
 
  private:
+  using Clock = std::chrono::steady_clock;
   using Values = std::variant<std::span<float>, std::span<double>>;
 
+  // Of a message of gradients, as much as travels at once.
+  struct Piece {
+    Values values;
+    Clock::time_point message_begins;
+    bool is_last = false;  // of its message
+  };
+  // By rank, as MPI takes them.
+  struct Shares {
+    explicit Shares(int ranks)
+        : bytes(static_cast<std::size_t>(ranks)), offsets(static_cast<std::size_t>(ranks)) {}
+    std::vector<int> bytes, offsets;
+  };
+
   void enqueue(Values values);
-  void exchange_gradients();  // the thread
-  bool is_done_unless_stopped() const;
-  template <class T>
-  void sum(std::span<T> values);
   void book(ExchangeKind kind, double seconds);
+
+  // Of the thread of gradients.
+  void exchange_gradients();
+  void sum_queue();
+  static void pause(double waited);
+  std::optional<Piece> next_piece();
+  void divide(const Piece& piece, Shares& shares) const;
+  void scatter(const Piece& piece);
+  void add(const Piece& piece);
+  void collect(const Piece& piece);
+  void finish(const Piece& piece);
 
   const VoxmarkMpi& mpi_;
   int rank_, ranks_;
@@ -84,12 +107,15 @@ class MessageCollectives final : public Collectives {
 
   // Of the thread.
   std::vector<std::byte> received_;
-  std::vector<int> bytes_, offsets_;
+  Shares scattered_, collected_;
+  std::size_t piece_ = 0;  // the next one of message begun_
+  Clock::time_point message_begins_, last_message_ends_;
 
   std::mutex mutex_;
   std::condition_variable changed_;
   std::vector<Values> queue_;  // all of a step
-  std::size_t summed_ = 0;     // of the queue
+  std::size_t begun_ = 0;      // messages of it of which every piece has begun
+  std::size_t summed_ = 0;     // of it
   bool is_summing_ = false;
   std::atomic<bool> stopped_ = false;
   std::thread thread_;  // last: it uses all of the above

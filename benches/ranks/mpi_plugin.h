@@ -15,9 +15,9 @@ extern "C" {
 #endif
 
 /* Grows when the table below changes. */
-#define VOXMARK_MPI_INTERFACE 2
+#define VOXMARK_MPI_INTERFACE 3
 
-#define VOXMARK_MPI_CHANNELS 2
+#define VOXMARK_MPI_CHANNELS 3
 
 struct VoxmarkMpi {
   int interface_version; /* VOXMARK_MPI_INTERFACE */
