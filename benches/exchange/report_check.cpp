@@ -104,11 +104,11 @@ double steps_seconds(const Record& record, bool with_loading) {
 
 // Of copies, which run at once: by the sum over all of them.
 void check_wall(const Record& record, Faults& faults) {
-  constexpr double kClockError = 1.01;  // as the runner allows a program of somebody else's
+  constexpr double kClockTolerance = 1.01;  // as the runner allows a program of somebody else's
   constexpr double kSlackSeconds = 0.01;
   if (const auto& wall = record.facts.wall_seconds) {
     const double steps = steps_seconds(record, true) / record.spec.value("copies", 1);
-    faults.expect(steps <= kClockError * *wall + kSlackSeconds,
+    faults.expect(steps <= kClockTolerance * *wall + kSlackSeconds,
                   "load_seconds and step_seconds sum to {:.4g}, details.wall_seconds is {:.4g}",
                   steps, *wall);
   }
