@@ -22,8 +22,8 @@ constexpr int kScattering = 1;
 constexpr int kCollecting = 2;
 
 // A rank's share of a piece of a message. Up to 64 KiB, with a header, Open MPI sends over TCP at
-// once; what is larger waits for the other rank's consent, behind what travels the other way. As
-// two pieces are on the wire at most, so do statistics wait behind no more than these.
+// once. What is larger waits for the other rank's consent, behind what travels the other way. Two
+// pieces are on the wire at most, and statistics wait behind no more than these.
 constexpr std::size_t kShareBytes = std::size_t{60} << 10U;
 
 std::atomic<int> waiting{0};
