@@ -190,9 +190,12 @@ void MessageCollectives::sum_queue() {
       collect(*collecting);
       moves = true;
     }
-    if (!scattering && (scattering = next_piece())) {
-      scatter(*scattering);
-      moves = true;
+    if (!scattering) {
+      scattering = next_piece();
+      if (scattering) {
+        scatter(*scattering);
+        moves = true;
+      }
     }
     if (!scattering && !added && !collecting) {
       return;
